@@ -1,0 +1,1 @@
+//! Types, units, widths and conflicts: syntax tree to canonical policy

@@ -1,0 +1,1 @@
+//! Files in, plan and diagnostics out

@@ -1,0 +1,1 @@
+//! Canonical policy to plan

@@ -1,0 +1,294 @@
+//! What must hold of a plan before a launcher may apply it.
+
+use crate::*;
+
+/// A plan whose bounds, references, paths and filters were checked: the one type a launcher takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedPlan<'a>(Plan<'a>);
+
+/// What is wrong with a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Invalid {
+    /// A list or a string is longer than its bound.
+    TooLong,
+    /// An index points past the end of its list, or to a parameter of another kind.
+    Reference,
+    /// A path has an empty, `.` or `..` component, a NUL byte, a `/` at an end, or a base that its place forbids.
+    Path,
+    /// A parameter, variable or host name is empty or has a character that it must not have.
+    Name,
+    /// Two parameters, mounts or filters are for the same thing.
+    Duplicate,
+    /// User or group id 0 or 2³²−1, or a capability that does not exist.
+    Identity,
+    /// A size, an id or a limit is 0 or too large.
+    Value,
+    /// A set of rights that has unknown bits, or that lacks what its place needs.
+    Rights,
+    /// A filter that the kernel would refuse, or that this launcher does not load.
+    Filter,
+}
+
+impl<'a> CheckedPlan<'a> {
+    /// Checks `plan`.
+    ///
+    /// # Errors
+    /// The first thing found wrong.
+    pub fn check(plan: Plan<'a>) -> Result<CheckedPlan<'a>, Invalid> {
+        bounds(&plan)?;
+        policy(&plan)?;
+        params(&plan)?;
+        identity(&plan)?;
+        mounts(&plan)?;
+        files(&plan)?;
+        limits(&plan)?;
+        filters(&plan)?;
+        environment(&plan)?;
+        Ok(CheckedPlan(plan))
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan<'a> {
+        &self.0
+    }
+}
+
+fn ensure(holds: bool, otherwise: Invalid) -> Result<(), Invalid> {
+    if holds { Ok(()) } else { Err(otherwise) }
+}
+
+fn bounds(plan: &Plan<'_>) -> Result<(), Invalid> {
+    let lists = [
+        (plan.params.len(), PARAMS_MAX),
+        (plan.mounts.len(), MOUNTS_MAX),
+        (plan.denies.len(), DENIES_MAX),
+        (plan.files.len(), FILES_MAX),
+        (plan.filters.len(), FILTERS_MAX),
+        (plan.env.len(), ENV_MAX),
+        (plan.command.len(), COMMAND_MAX),
+        (plan.origins.len(), ORIGINS_MAX),
+    ];
+    ensure(lists.iter().all(|(length, bound)| length <= bound), Invalid::TooLong)
+}
+
+fn policy(plan: &Plan<'_>) -> Result<(), Invalid> {
+    text(plan.policy.name)?;
+    ensure(!plan.policy.name.is_empty(), Invalid::Name)?;
+    origin(plan, plan.policy.origin)?;
+    for at in &plan.origins {
+        text(at.file)?;
+        ensure(at.text.len() <= 200, Invalid::TooLong)?;
+        ensure(at.line > 0 && at.column > 0, Invalid::Value)?;
+    }
+    plan.command.iter().try_for_each(|word| text(word))
+}
+
+fn params(plan: &Plan<'_>) -> Result<(), Invalid> {
+    for (index, param) in plan.params.iter().enumerate() {
+        origin(plan, param.origin)?;
+        param.default.map_or(Ok(()), text)?;
+        let name = param.name.as_bytes();
+        let plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_' || *b == b'-';
+        ensure(!name.is_empty() && name.len() <= 64 && name.iter().all(plain), Invalid::Name)?;
+        ensure(plan.params.iter().take(index).all(|other| other.name != param.name), Invalid::Duplicate)?;
+    }
+    Ok(())
+}
+
+fn identity(plan: &Plan<'_>) -> Result<(), Invalid> {
+    let who = &plan.identity;
+    origin(plan, who.origin)?;
+    let real = |id: u32| id != 0 && id != u32::MAX;
+    ensure(real(who.uid) && real(who.gid), Invalid::Identity)?;
+    ensure(who.capabilities >> (CAPABILITY_MAX + 1) == 0, Invalid::Identity)?;
+    let host = who.hostname.as_bytes();
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-' || *b == b'.';
+    ensure(!host.is_empty() && host.len() <= HOSTNAME_BYTES_MAX && host.iter().all(plain), Invalid::Name)?;
+    match who.cwd {
+        Some((cwd, at)) => path(plan, cwd, &[ParamKind::Dir]).and(origin(plan, at)),
+        None => Ok(()),
+    }
+}
+
+fn mounts(plan: &Plan<'_>) -> Result<(), Invalid> {
+    const PLACES: &[ParamKind] = &[ParamKind::Dir, ParamKind::File];
+    for (index, mount) in plan.mounts.iter().enumerate() {
+        origin(plan, mount.origin)?;
+        path(plan, mount.target, PLACES)?;
+        ensure(mount.target != Path { base: Base::Root, rest: "" }, Invalid::Path)?;
+        ensure(plan.mounts.iter().take(index).all(|other| other.target != mount.target), Invalid::Duplicate)?;
+        match mount.kind {
+            MountKind::Bind { source, rights } => {
+                path(plan, source, PLACES)?;
+                grant(rights)?;
+            }
+            MountKind::Scratch { size_bytes, inodes, rights } => {
+                grant(rights)?;
+                ensure(rights.contains(Rights::WRITE), Invalid::Rights)?;
+                ensure(size_bytes > 0 && inodes > 0, Invalid::Value)?;
+            }
+            MountKind::Proc(_) => {
+                ensure(mount.target == Path { base: Base::Root, rest: "proc" }, Invalid::Path)?;
+            }
+            MountKind::Dev { shm_bytes } => {
+                ensure(shm_bytes > 0, Invalid::Value)?;
+                ensure(mount.target == Path { base: Base::Root, rest: "dev" }, Invalid::Path)?;
+            }
+        }
+    }
+    for deny in &plan.denies {
+        origin(plan, deny.origin)?;
+        path(plan, deny.path, PLACES)?;
+        ensure(deny.rights != Rights::NONE && Rights::ALL.contains(deny.rights), Invalid::Rights)?;
+    }
+    Ok(())
+}
+
+fn grant(rights: Rights) -> Result<(), Invalid> {
+    ensure(Rights::ALL.contains(rights) && rights.contains(Rights::READ), Invalid::Rights)
+}
+
+fn files(plan: &Plan<'_>) -> Result<(), Invalid> {
+    for file in &plan.files {
+        origin(plan, file.origin)?;
+        path(plan, file.path, &[])?;
+        ensure(file.path.base == Base::Root && !file.path.rest.is_empty(), Invalid::Path)?;
+        ensure(file.content.len() <= TEXT_BYTES_MAX, Invalid::TooLong)?;
+    }
+    Ok(())
+}
+
+fn limits(plan: &Plan<'_>) -> Result<(), Invalid> {
+    // Bounds that keep the launcher's arithmetic and the kernel's files in range.
+    const MEMORY_BYTES_MIN: u64 = 1 << 20;
+    const BYTES_MAX: u64 = 1 << 50;
+    const PIDS_MAX: u64 = 1 << 22; // PID_MAX_LIMIT of linux/threads.h
+    const CPU_PERCENT_MAX: u64 = 100 * 8192;
+    const WALL_MS_MAX: u64 = 366 * 24 * 3600 * 1000;
+    const FILES_MIN: u64 = 16;
+    const FILES_MAX: u64 = 1 << 20; // fs.nr_open's default, proc(5)
+    let limits = &plan.limits;
+    within(plan, limits.memory_bytes, MEMORY_BYTES_MIN, BYTES_MAX)?;
+    within(plan, limits.pids, 1, PIDS_MAX)?;
+    within(plan, limits.cpu_percent, 1, CPU_PERCENT_MAX)?;
+    within(plan, limits.wall_ms, 1, WALL_MS_MAX)?;
+    within(plan, limits.files, FILES_MIN, FILES_MAX)
+}
+
+fn within<T: Into<u64> + Copy>(
+    plan: &Plan<'_>,
+    limit: Option<Limit<T>>,
+    min: u64,
+    max: u64,
+) -> Result<(), Invalid> {
+    let Some(limit) = limit else { return Ok(()) };
+    origin(plan, limit.origin)?;
+    let value: u64 = limit.value.into();
+    ensure((min..=max).contains(&value), Invalid::Value)
+}
+
+fn filters(plan: &Plan<'_>) -> Result<(), Invalid> {
+    ensure(!plan.filters.is_empty(), Invalid::Filter)?;
+    for (index, filter) in plan.filters.iter().enumerate() {
+        origin(plan, filter.origin)?;
+        ensure(plan.filters.iter().take(index).all(|other| other.arch != filter.arch), Invalid::Duplicate)?;
+        program(filter)?;
+    }
+    Ok(())
+}
+
+/// The instructions that seccomp takes from a program: seccomp_check_filter in kernel/seccomp.c, of which
+/// our emitter uses these.
+mod bpf {
+    pub(super) const LD_W_ABS: u16 = 0x20;
+    pub(super) const JMP_JA: u16 = 0x05;
+    pub(super) const JMP_JEQ_K: u16 = 0x15;
+    pub(super) const JMP_JGT_K: u16 = 0x25;
+    pub(super) const JMP_JGE_K: u16 = 0x35;
+    pub(super) const JMP_JSET_K: u16 = 0x45;
+    pub(super) const ALU_AND_K: u16 = 0x54;
+    pub(super) const RET_K: u16 = 0x06;
+    /// sizeof(struct seccomp_data).
+    pub(super) const DATA_BYTES: u32 = 64;
+    pub(super) const RET_USER_NOTIF: u32 = 0x7fc0_0000;
+}
+
+fn program(filter: &Filter<'_>) -> Result<(), Invalid> {
+    let (instructions, rest) = filter.program.as_chunks::<INSTRUCTION_BYTES>();
+    let count = instructions.len();
+    ensure(rest.is_empty() && count > 0 && count <= FILTER_INSTRUCTIONS_MAX, Invalid::Filter)?;
+    let mut notifies = false;
+    for (at, &[c0, c1, jt, jf, k0, k1, k2, k3]) in instructions.iter().enumerate() {
+        let code = u16::from_le_bytes([c0, c1]);
+        let k = u32::from_le_bytes([k0, k1, k2, k3]);
+        let lands = |offset: u64| at as u64 + 1 + offset < count as u64;
+        let good = match code {
+            bpf::LD_W_ABS => k.is_multiple_of(4) && k < bpf::DATA_BYTES,
+            bpf::JMP_JA => lands(u64::from(k)),
+            bpf::JMP_JEQ_K | bpf::JMP_JGT_K | bpf::JMP_JGE_K | bpf::JMP_JSET_K => {
+                lands(u64::from(jt)) && lands(u64::from(jf))
+            }
+            bpf::ALU_AND_K => true,
+            bpf::RET_K => {
+                notifies |= k & 0xffff_0000 == bpf::RET_USER_NOTIF;
+                true
+            }
+            _ => false,
+        };
+        ensure(good, Invalid::Filter)?;
+    }
+    // The last instruction must return: forward jumps alone then reach a return on every path.
+    let ends = instructions.last().is_some_and(|i| u16::from_le_bytes([i[0], i[1]]) == bpf::RET_K);
+    ensure(ends && notifies == (filter.listener == Listener::Required), Invalid::Filter)
+}
+
+fn environment(plan: &Plan<'_>) -> Result<(), Invalid> {
+    let name = |name: &str| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        ensure(!name.is_empty() && name.len() <= 256 && name.bytes().all(plain), Invalid::Name)
+    };
+    for rule in &plan.env {
+        match *rule {
+            Env::Pass { name: n } => name(n)?,
+            Env::PassPrefix { prefix } => name(prefix)?,
+            Env::Set { name: n, value } => {
+                name(n)?;
+                match value {
+                    Text::Literal(value) => text(value)?,
+                    Text::Param(index) => param(plan, index, &[ParamKind::Text])?,
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn text(text: &str) -> Result<(), Invalid> {
+    ensure(text.len() <= TEXT_BYTES_MAX, Invalid::TooLong)?;
+    ensure(!text.as_bytes().contains(&0), Invalid::Name)
+}
+
+fn origin(plan: &Plan<'_>, id: OriginId) -> Result<(), Invalid> {
+    ensure(usize::from(id.0) < plan.origins.len(), Invalid::Reference)
+}
+
+fn param(plan: &Plan<'_>, index: u8, kinds: &[ParamKind]) -> Result<(), Invalid> {
+    let found = plan.params.get(usize::from(index)).ok_or(Invalid::Reference)?;
+    ensure(kinds.contains(&found.kind), Invalid::Reference)
+}
+
+fn path(plan: &Plan<'_>, path: Path<'_>, kinds: &[ParamKind]) -> Result<(), Invalid> {
+    ensure(path.rest.len() < PATH_BYTES_MAX, Invalid::TooLong)?;
+    ensure(!path.rest.as_bytes().contains(&0), Invalid::Path)?;
+    let plain = |component: &str| !matches!(component, "" | "." | "..") && component.len() <= 255;
+    ensure(path.rest.is_empty() || path.rest.split('/').all(plain), Invalid::Path)?;
+    match path.base {
+        Base::Root | Base::Home => Ok(()),
+        Base::Param(index) => {
+            param(plan, index, kinds)?;
+            let file = plan.params.get(usize::from(index)).is_some_and(|p| p.kind == ParamKind::File);
+            ensure(!file || path.rest.is_empty(), Invalid::Path)
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What the launcher reports: a failure before the command runs, what is held in a weaker way, the end.
+//!
+//! Events are numbers alone: the launcher holds no text, and `msb-report` makes sentences of them.
+//! On the report descriptor each is a `u16` length, little endian, then its postcard value.
+
+use crate::OriginId;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// Bytes of one event on the report descriptor, length included.
+pub const EVENT_BYTES_MAX: usize = 256;
+
+/// One thing that the launcher reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// Nothing was started.
+    Failed(Failure),
+    /// A limit is held, but by a second way (language reference, limits).
+    HeldWithoutCgroup {
+        /// Which.
+        limit: LimitKind,
+        /// The line that asked.
+        origin: OriginId,
+    },
+    /// The command runs.
+    Started,
+    /// A limit was reached.
+    LimitReached {
+        /// Which.
+        limit: LimitKind,
+        /// How often the kernel says: processes killed, forks refused.
+        times: u64,
+        /// The line that asked.
+        origin: OriginId,
+    },
+    /// Everything inside has ended.
+    Ended(Ended),
+}
+
+/// Why the command did not start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What was being done.
+    pub step: Step,
+    /// The line of the policy that asked for it.
+    pub origin: Option<OriginId>,
+    /// errno(3), 0 where the launcher itself refused.
+    pub errno: u16,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Status of the command as wait(2) gives it.
+    pub wait_status: u32,
+    /// What ended it.
+    pub cause: Cause,
+    /// From start to end.
+    pub wall_us: u64,
+    /// User and system time of all processes.
+    pub cpu_us: u64,
+    /// Most memory at one time; of the whole sandbox where a cgroup counts it, else of its largest process.
+    pub memory_peak_bytes: u64,
+}
+
+/// What ended a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cause {
+    /// The command itself.
+    Command,
+    /// The launcher, for this limit.
+    Limit(LimitKind, OriginId),
+    /// Something outside killed the sandbox's init.
+    Outside,
+}
+
+/// The limits that an event can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LimitKind {
+    /// `memory`.
+    Memory,
+    /// `pids`.
+    Pids,
+    /// `cpu`.
+    Cpu,
+    /// `wall`.
+    Wall,
+    /// `files`.
+    Files,
+}
+
+macro_rules! steps {
+    ($($(#[$doc:meta])* $name:ident = $say:literal,)*) => {
+        /// What the launcher was doing when it failed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Step { $($(#[$doc])* $name,)* }
+
+        impl Step {
+            /// Every step, in the order of this table.
+            pub const ALL: &'static [Step] = &[$(Step::$name,)*];
+
+            /// The step in a few words, as the end of "could not …".
+            #[must_use]
+            pub const fn words(self) -> &'static str {
+                match self { $(Step::$name => $say,)* }
+            }
+        }
+    };
+}
+
+steps! {
+    /// The plan file was opened, or its owner, mode or kind looked at.
+    PlanOpen = "open the plan",
+    /// Its bytes were read.
+    PlanRead = "read the plan",
+    /// Its bytes were decoded.
+    PlanDecode = "understand the plan",
+    /// It has a filter for this machine and a kernel that is new enough.
+    Target = "run this plan on this machine",
+    /// A parameter was bound: missing, twice, unknown, or of the wrong kind.
+    Param = "bind the parameter",
+    /// `$HOME` was looked up.
+    Home = "find the home directory that `~` names",
+    /// Descriptors were closed.
+    CloseFds = "close inherited descriptors",
+    /// The host's identity was put away (root alone).
+    HostIdentity = "give up the host's root identity",
+    /// The cgroup was made, written and read back.
+    Cgroup = "hold the limit with a cgroup",
+    /// The limit was to be held without a cgroup.
+    LimitFallback = "hold the limit without a cgroup",
+    /// The namespaces were made.
+    Namespaces = "make the namespaces",
+    /// The child joined its cgroup.
+    CgroupJoin = "move into the cgroup",
+    /// User and group ids were mapped.
+    IdMap = "map user and group ids",
+    /// The host name was set.
+    Hostname = "set the host name",
+    /// The new root was made.
+    Root = "make the new root",
+    /// A source was looked up.
+    MountSource = "open the source of the mount",
+    /// A source was mapped to the sandbox's user (root alone).
+    MountIdMap = "map the owner of the mount",
+    /// A mount was made.
+    Mount = "make the mount",
+    /// A mount was put in its place.
+    MountTarget = "put the mount in its place",
+    /// A denied path was looked up.
+    DenySource = "look up the denied path",
+    /// A denied path has other hard links.
+    DenyHardLink = "deny a file that has other hard links",
+    /// A grant lies below a denied path.
+    DenyCoversGrant = "grant what the policy also denies",
+    /// A placeholder was made.
+    DenyPlaceholder = "put a placeholder at the denied path",
+    /// A denied path was taken away.
+    Deny = "take the denied path away",
+    /// A generated file was written.
+    File = "write the file",
+    /// procfs was mounted.
+    Proc = "mount /proc",
+    /// /dev was filled.
+    Dev = "fill /dev",
+    /// The root was changed.
+    PivotRoot = "change the root",
+    /// The working directory was entered.
+    Cwd = "enter the working directory",
+    /// A resource limit was set.
+    Rlimit = "set the resource limit",
+    /// CPUs were chosen.
+    Affinity = "restrict the CPUs",
+    /// Privileges were given up for good.
+    NoNewPrivs = "set no_new_privs",
+    /// Capabilities were dropped.
+    Capabilities = "drop capabilities",
+    /// The filter was loaded.
+    Filter = "load the syscall filter",
+    /// The filter's listener was handed over.
+    Listener = "hand over the filter's listener",
+    /// The watch over the launcher's death was set.
+    Lifeline = "tie the sandbox to the launcher",
+    /// The session was made.
+    Session = "start a new session",
+    /// The environment was built.
+    Environment = "build the environment",
+    /// The command was started.
+    Spawn = "start a process",
+    /// The command was executed.
+    Exec = "execute the command",
+    /// The command line was wrong.
+    Usage = "understand the command line",
+}
+
+/// Writes one event as it stands on the report descriptor.
+#[must_use]
+pub fn encode_event(event: &Event) -> Vec<u8> {
+    let body = postcard::to_allocvec(event).unwrap_or_default();
+    let length = u16::try_from(body.len()).unwrap_or(0);
+    let mut bytes = Vec::with_capacity(2 + body.len());
+    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(&body);
+    bytes
+}
+
+/// Reads the first event of `bytes` and gives back what follows it; `None` where `bytes` do not begin
+/// with a whole, well-formed event.
+#[must_use]
+pub fn decode_event(bytes: &[u8]) -> Option<(Event, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    let length = usize::from(u16::from_le_bytes(*length));
+    let (body, rest) = rest.split_at_checked(length)?;
+    let (event, left) = postcard::take_from_bytes::<Event>(body).ok()?;
+    left.is_empty().then_some((event, rest))
+}

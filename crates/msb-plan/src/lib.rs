@@ -1,0 +1,22 @@
+//! The binary plan: the only thing the compiler and the launcher share.
+//!
+//! A plan holds data, never behaviour. Decoding checks every limit, reference and path so that the
+//! launcher can be short; the order in which sections are applied is the launcher's, so that no
+//! plan can change it. [`encode`] writes a [`Plan`], [`decode`] gives a [`CheckedPlan`], the one
+//! type that the launcher takes. [`event`] holds what the launcher reports back.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod check;
+mod codec;
+pub mod event;
+mod plan;
+
+pub use check::{CheckedPlan, Invalid};
+pub use codec::{DecodeError, EncodeError, digest, decode, encode, FORMAT, HEADER_BYTES, MAGIC};
+pub use plan::*;
+
+#[cfg(test)]
+mod tests;

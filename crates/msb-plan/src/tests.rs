@@ -1,0 +1,1 @@
+//! Tests of encoding, decoding and checking.

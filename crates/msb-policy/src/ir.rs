@@ -1,0 +1,347 @@
+//! What a policy means, with every include resolved and every unit gone.
+
+pub use msb_syscalls::Arch;
+
+/// One effective policy, for one architecture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Name after `policy`.
+    pub name: String,
+    /// Edition of the language.
+    pub edition: u16,
+    /// The line that begins it.
+    pub origin: OriginId,
+    /// Parameters that stay open until launch.
+    pub params: Vec<Param>,
+    /// File system rules; what no rule grants does not exist inside.
+    pub fs: Vec<FsRule>,
+    /// The network.
+    pub net: Net,
+    /// System call rules, implied ones included.
+    pub syscalls: Vec<SyscallRule>,
+    /// What happens to a call that exists and that no rule names.
+    pub syscall_default: (SyscallAction, OriginId),
+    /// The architecture of `syscalls`.
+    pub arch: Arch,
+    /// Resource limits.
+    pub limits: Limits,
+    /// Capabilities that are kept, as bits of capabilities(7), and the line that keeps them.
+    pub capabilities: (u64, OriginId),
+    /// Environment rules; what no rule passes or sets is absent.
+    pub env: Vec<EnvRule>,
+    /// Identity and default command.
+    pub exec: Exec,
+    /// Places in the sources; [`OriginId`] is an index.
+    pub origins: Vec<Origin>,
+}
+
+/// An index into [`Policy::origins`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OriginId(pub u32);
+
+/// A line of a source.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// File as given, or `std.base` for a standard profile.
+    pub file: String,
+    /// From 1.
+    pub line: u32,
+    /// From 1, in characters.
+    pub column: u32,
+    /// What stands there, without leading and trailing space.
+    pub text: String,
+}
+
+/// A parameter of the policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Param {
+    /// Name without `$`.
+    pub name: String,
+    /// What its value must be.
+    pub kind: ParamKind,
+    /// Value when launch gives none.
+    pub default: Option<String>,
+    /// Where it is declared.
+    pub origin: OriginId,
+}
+
+/// What the value of a parameter must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParamKind {
+    /// A directory.
+    Dir,
+    /// A regular file.
+    File,
+    /// Any text.
+    Text,
+}
+
+/// A path: a base and normal components after it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Path {
+    /// Where it starts.
+    pub base: Base,
+    /// Components joined by `/`, none of them empty, `.` or `..`; "" is the base itself.
+    pub rest: String,
+}
+
+/// Where a path starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Base {
+    /// `/`.
+    Root,
+    /// `~`.
+    Home,
+    /// A parameter, by index.
+    Param(usize),
+}
+
+/// Rights on a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Rights {
+    /// Open for reading, list, stat.
+    pub read: bool,
+    /// Change, create, remove, rename.
+    pub write: bool,
+    /// Execute, map executable.
+    pub run: bool,
+}
+
+/// One file system rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FsRule {
+    /// What it does.
+    pub kind: FsKind,
+    /// The line.
+    pub origin: OriginId,
+}
+
+/// What a file system rule does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FsKind {
+    /// Shows a file or directory of the host.
+    Grant {
+        /// Where it is on the host.
+        source: Path,
+        /// Where it appears inside.
+        target: Path,
+        /// With these rights; several grants of one source and target add up.
+        rights: Rights,
+        /// Whether a source that is not there is passed over.
+        optional: bool,
+    },
+    /// An empty, private tmpfs.
+    Scratch {
+        /// Where.
+        target: Path,
+        /// How much it holds.
+        size_bytes: u64,
+        /// How many files it holds.
+        inodes: u64,
+    },
+    /// Takes rights away from a path and everything below it, by host name or name inside.
+    Deny {
+        /// What is denied.
+        path: Path,
+        /// The rights that are taken; all of them for `deny` and `deny read`.
+        rights: Rights,
+        /// When nothing is there.
+        missing: Missing,
+    },
+    /// The standard devices at /dev.
+    StdDevices,
+    /// Process directories of the sandbox's own processes at /proc.
+    ProcSelf,
+}
+
+/// What happens when a denied path does not exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// A placeholder is put there for the time of the run: a directory where the path ended in `/`.
+    Mask {
+        /// Whether the path ended in `/`.
+        directory: bool,
+    },
+    /// The launch fails.
+    Fail,
+    /// The program may create it.
+    Skip,
+}
+
+/// The network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Net {
+    /// No network; `origin` is the `net none` line, or the policy's where it says nothing.
+    None {
+        /// The line that decides.
+        origin: OriginId,
+    },
+}
+
+/// One system call rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyscallRule {
+    /// Number on [`Policy::arch`].
+    pub nr: u32,
+    /// What happens when the predicate holds.
+    pub action: SyscallAction,
+    /// When it applies.
+    pub predicate: Pred,
+    /// The line.
+    pub origin: OriginId,
+    /// Whether the compiler derived it from another section (`net none`). Between two denies of the same
+    /// severity one that a person wrote decides.
+    pub implied: bool,
+}
+
+/// What happens to a system call, least severe first: the most severe matching rule decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SyscallAction {
+    /// It is made.
+    Allow,
+    /// It fails with this errno (1 to 4095).
+    Errno(u16),
+    /// The process dies of SIGSYS.
+    Kill,
+}
+
+/// A condition on the arguments of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Pred {
+    /// Holds.
+    True,
+    /// `argument op value`, unsigned, on the argument's own width.
+    Compare {
+        /// From 0 to 5.
+        argument: u8,
+        /// How many bits of it the kernel looks at.
+        width: Width,
+        /// How.
+        op: Op,
+        /// With what; fits `width`.
+        value: u64,
+    },
+    /// `argument & mask == value`, on the argument's own width.
+    Masked {
+        /// From 0 to 5.
+        argument: u8,
+        /// How many bits of it the kernel looks at.
+        width: Width,
+        /// Which bits; fits `width`.
+        mask: u64,
+        /// Their value; a subset of `mask`.
+        value: u64,
+    },
+    /// Does not hold.
+    Not(Box<Pred>),
+    /// All hold; true when empty.
+    All(Vec<Pred>),
+    /// One holds; false when empty.
+    Any(Vec<Pred>),
+}
+
+/// How many bits of an argument the kernel looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Width {
+    /// The low 32.
+    W32,
+    /// All 64.
+    W64,
+}
+
+/// An unsigned comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// ==
+    Eq,
+    /// !=
+    Ne,
+    /// <
+    Lt,
+    /// <=
+    Le,
+    /// >
+    Gt,
+    /// >=
+    Ge,
+}
+
+/// A value and the line that set it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit<T> {
+    /// The value, in the unit that the field's name says.
+    pub value: T,
+    /// The line.
+    pub origin: OriginId,
+}
+
+/// Resource limits; `None` is unlimited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// Whether a cgroup must hold them (`limits hard`).
+    pub hard: bool,
+    /// Memory of everything inside.
+    pub memory_bytes: Option<Limit<u64>>,
+    /// Processes and threads.
+    pub pids: Option<Limit<u32>>,
+    /// 100 is one CPU.
+    pub cpu_percent: Option<Limit<u32>>,
+    /// Time from start to kill.
+    pub wall_ms: Option<Limit<u64>>,
+    /// Open descriptors of each process.
+    pub files: Option<Limit<u32>>,
+}
+
+/// One environment rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvRule {
+    /// What it does.
+    pub kind: EnvKind,
+    /// The line.
+    pub origin: OriginId,
+}
+
+/// What an environment rule does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnvKind {
+    /// Passes a variable, or all whose name begins so.
+    Pass {
+        /// The name, or its beginning.
+        name: String,
+        /// Whether `name` is a beginning (`LC_*`).
+        prefix: bool,
+    },
+    /// Sets a variable; wins over a `Pass` of the same name.
+    Set {
+        /// The name.
+        name: String,
+        /// The value.
+        value: Text,
+    },
+}
+
+/// A text, or the parameter that gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Text {
+    /// Known.
+    Literal(String),
+    /// A parameter of kind [`ParamKind::Text`], by index.
+    Param(usize),
+}
+
+/// Identity and default command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exec {
+    /// Command when launch gives none; may be empty.
+    pub command: Vec<String>,
+    /// User id inside.
+    pub uid: u32,
+    /// Group id inside.
+    pub gid: u32,
+    /// Working directory inside.
+    pub cwd: Option<(Path, OriginId)>,
+    /// Host name inside.
+    pub hostname: String,
+    /// The `exec` line, or the policy's.
+    pub origin: OriginId,
+}

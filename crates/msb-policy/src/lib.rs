@@ -1,0 +1,12 @@
+//! The intermediate representation: one canonical effective policy, without syntax.
+//!
+//! Everything that emits (mounts, BPF, limits) reads a [`Policy`]; [`decide`](Policy::decide) answers
+//! requests in plain code, shares nothing with the emitters, and is what they are tested against.
+//! Three laws hold: what nothing allows is denied, a deny overrides every allow, and the order of
+//! rules means nothing.
+
+mod decide;
+mod ir;
+
+pub use decide::{Decision, Request};
+pub use ir::*;

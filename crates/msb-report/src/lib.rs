@@ -1,0 +1,1 @@
+//! Launch failures, limits and denials, explained on a line of the policy

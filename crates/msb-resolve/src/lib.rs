@@ -1,0 +1,1 @@
+//! Names, includes and the standard profiles

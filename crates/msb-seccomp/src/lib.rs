@@ -1,0 +1,1 @@
+//! Canonical policy to seccomp BPF, and an interpreter for it

@@ -1,0 +1,1 @@
+//! What a confined program was refused, as it happens
