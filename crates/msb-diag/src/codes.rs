@@ -1,0 +1,102 @@
+//! The registry of diagnostic codes: one row for each code that the tools can give.
+//!
+//! To add one: take the next free number of its hundred (00xx text, 01xx names, 02xx types, 03xx rule
+//! logic, 04xx inheritance, 05xx assertions, 06xx file system, 07xx system calls, 08xx network, 09xx
+//! limits, environment and tools, 10xx other formats, 11xx launch failures, 12xx denials and limits at
+//! run time), add a row below in the order of numbers, add its page `policy-lang/errors/MSBnnnn.md`,
+//! and give it with [`Diagnostic::new`](crate::Diagnostic::new). A code never changes its meaning and
+//! a number is never used again. A row without a pass that gives it is a defect.
+
+use crate::{Code, Severity};
+
+/// What the registry says about one code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// The code.
+    pub code: Code,
+    /// How bad it is; [`Diagnostic::raise`](crate::Diagnostic::raise) may make one finding worse.
+    pub severity: Severity,
+    /// A few words: the title of its page.
+    pub title: &'static str,
+}
+
+impl Code {
+    /// Its row; `None` for a number that is not in the registry.
+    #[must_use]
+    pub fn row(self) -> Option<&'static Row> {
+        TABLE.iter().find(|row| row.code == self)
+    }
+
+    /// Its severity; an unknown code is an error, so that nothing passes by mistake.
+    #[must_use]
+    pub fn severity(self) -> Severity {
+        self.row().map_or(Severity::Error, |row| row.severity)
+    }
+
+    /// The code that is written `MSB0101`; `None` if the text has another form or there is no such row.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Code> {
+        let digits = text.strip_prefix("MSB").filter(|rest| rest.len() == 4)?;
+        if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let code = Code(digits.parse().ok()?);
+        code.row().map(|row| row.code)
+    }
+}
+
+/// Makes a constant and a row of [`TABLE`] from each line.
+macro_rules! codes {
+    ($($name:ident = $number:literal, $severity:ident, $title:literal;)*) => {
+        $(#[doc = $title] pub const $name: Code = Code($number);)*
+
+        /// Every code, in the order of numbers.
+        pub const TABLE: &[Row] =
+            &[$(Row { code: $name, severity: Severity::$severity, title: $title }),*];
+    };
+}
+
+codes! {
+    // 00xx: text, parsing, hygiene
+    MISSING_EDITION = 1, Error, "missing edition";
+    UNEXPECTED = 2, Error, "unexpected text";
+    NUMBER_WITHOUT_UNIT = 3, Error, "number without a unit";
+    PATH_NEEDS_QUOTES = 4, Error, "path needs quotes";
+    PATH_NOT_NORMAL = 5, Error, "path is relative or not normalised";
+    INVISIBLE_CHARACTER = 6, Warning, "invisible or bidirectional character";
+    UNKNOWN_EDITION = 8, Error, "unknown edition";
+    LIMIT_OF_THE_LANGUAGE = 9, Error, "file beyond a limit of the language";
+    DUPLICATE_SETTING = 10, Error, "setting given twice";
+    ACCEPT_WITHOUT_REASON = 12, Error, "accept without a reason or with an unknown code";
+    NOT_ENFORCED = 14, Error, "not enforced by this version";
+    NO_POLICY = 15, Error, "no policy in the file";
+    WHICH_POLICY = 16, Error, "more than one policy to choose from";
+    NOT_TEXT = 17, Error, "file is not UTF-8 text";
+    NUMBER_OUT_OF_RANGE = 18, Error, "number out of range";
+
+    // 01xx: names and modules
+    UNKNOWN_NAME = 101, Error, "unknown name";
+    IMPORT_CYCLE = 102, Error, "import or include cycle";
+    UNKNOWN_SYSCALL = 103, Error, "unknown system call";
+    SYSCALL_NOT_ON_ARCH = 104, Error, "system call does not exist on an architecture";
+    UNKNOWN_GROUP = 105, Error, "unknown or empty group";
+    UNUSED = 106, Warning, "declared but not used";
+    WRONG_ARGUMENTS = 107, Error, "missing, extra or duplicate argument";
+
+    // 02xx: types
+    WRONG_TYPE = 201, Error, "value of the wrong type";
+    WRONG_FLAG = 202, Error, "constant does not belong to the argument";
+    UNKNOWN_ARGUMENT = 203, Error, "argument is not in the prototype";
+    POINTER_COMPARED = 204, Error, "pointer argument cannot be compared";
+    CONSTANT_TOO_WIDE = 205, Error, "constant exceeds the argument's width";
+    CONSTANT_BIT_TEST = 206, Warning, "bit test has a constant outcome";
+    EMPTY_RANGE = 209, Error, "empty range";
+
+    // 03xx: rule logic
+    ACTIONS_CONFLICT = 304, Error, "two actions conflict";
+    ALLOW_CANCELLED = 307, Error, "allow is cancelled by a deny";
+
+    // 06xx: file system security
+    WRITE_COVERS_POLICY = 601, Error, "writable path covers the policy, the plan or the launcher";
+    WRITE_TOO_BROAD = 602, Error, "writable path is too broad";
+}
