@@ -1,6 +1,11 @@
 //! What must hold of a plan before a launcher may apply it.
 
-use crate::*;
+use crate::{
+    Base, CAPABILITY_MAX, COMMAND_MAX, DENIES_MAX, ENV_MAX, Env, FILES_MAX, FILTER_INSTRUCTIONS_MAX,
+    FILTERS_MAX, Filter, HOSTNAME_BYTES_MAX, INSTRUCTION_BYTES, Limit, Listener, MOUNTS_MAX, MountKind,
+    ORIGIN_TEXT_BYTES_MAX, ORIGINS_MAX, OriginId, PARAMS_MAX, PATH_BYTES_MAX, ParamKind, Path, Plan, Rights,
+    TEXT_BYTES_MAX, Text,
+};
 
 /// A plan whose bounds, references, paths and filters were checked: the one type a launcher takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,11 +18,12 @@ pub enum Invalid {
     TooLong,
     /// An index points past the end of its list, or to a parameter of another kind.
     Reference,
-    /// A path has an empty, `.` or `..` component, a NUL byte, a `/` at an end, or a base that its place forbids.
+    /// A path has an empty, `.` or `..` component, a NUL byte, a `/` at an end, or a base that its place forbids;
+    /// or a file lies below a mount.
     Path,
     /// A parameter, variable or host name is empty or has a character that it must not have.
     Name,
-    /// Two parameters, mounts or filters are for the same thing.
+    /// Two parameters, mounts, denies, files, variables or filters are for the same thing.
     Duplicate,
     /// User or group id 0 or 2³²−1, or a capability that does not exist.
     Identity,
@@ -78,7 +84,7 @@ fn policy(plan: &Plan<'_>) -> Result<(), Invalid> {
     origin(plan, plan.policy.origin)?;
     for at in &plan.origins {
         text(at.file)?;
-        ensure(at.text.len() <= 200, Invalid::TooLong)?;
+        ensure(at.text.len() <= ORIGIN_TEXT_BYTES_MAX, Invalid::TooLong)?;
         ensure(at.line > 0 && at.column > 0, Invalid::Value)?;
     }
     plan.command.iter().try_for_each(|word| text(word))
@@ -137,8 +143,9 @@ fn mounts(plan: &Plan<'_>) -> Result<(), Invalid> {
             }
         }
     }
-    for deny in &plan.denies {
+    for (index, deny) in plan.denies.iter().enumerate() {
         origin(plan, deny.origin)?;
+        ensure(plan.denies.iter().take(index).all(|other| other.path != deny.path), Invalid::Duplicate)?;
         path(plan, deny.path, PLACES)?;
         ensure(deny.rights != Rights::NONE && Rights::ALL.contains(deny.rights), Invalid::Rights)?;
     }
@@ -150,13 +157,23 @@ fn grant(rights: Rights) -> Result<(), Invalid> {
 }
 
 fn files(plan: &Plan<'_>) -> Result<(), Invalid> {
-    for file in &plan.files {
+    for (index, file) in plan.files.iter().enumerate() {
         origin(plan, file.origin)?;
+        ensure(plan.files.iter().take(index).all(|other| other.path != file.path), Invalid::Duplicate)?;
+        // Written through a mount, it would land on the host.
+        ensure(!plan.mounts.iter().any(|mount| covers(mount.target, file.path)), Invalid::Path)?;
         path(plan, file.path, &[])?;
         ensure(file.path.base == Base::Root && !file.path.rest.is_empty(), Invalid::Path)?;
         ensure(file.content.len() <= TEXT_BYTES_MAX, Invalid::TooLong)?;
     }
     Ok(())
+}
+
+/// Whether `outer` is `inner` or one of its ancestors, as far as their bases tell.
+fn covers(outer: Path<'_>, inner: Path<'_>) -> bool {
+    let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
+    outer.base == inner.base
+        && (outer.rest.is_empty() || inner.rest.strip_prefix(outer.rest).is_some_and(below))
 }
 
 fn limits(plan: &Plan<'_>) -> Result<(), Invalid> {
@@ -211,7 +228,12 @@ mod bpf {
     pub(super) const RET_K: u16 = 0x06;
     /// sizeof(struct seccomp_data).
     pub(super) const DATA_BYTES: u32 = 64;
+    pub(super) const RET_KILL_PROCESS: u32 = 0x8000_0000;
     pub(super) const RET_USER_NOTIF: u32 = 0x7fc0_0000;
+    pub(super) const RET_ALLOW: u32 = 0x7fff_0000;
+    pub(super) const RET_ERRNO_MIN: u32 = 0x0005_0001;
+    /// MAX_ERRNO of linux/err.h; the kernel lowers anything above to it.
+    pub(super) const RET_ERRNO_MAX: u32 = 0x0005_0000 | 4095;
 }
 
 fn program(filter: &Filter<'_>) -> Result<(), Invalid> {
@@ -231,8 +253,8 @@ fn program(filter: &Filter<'_>) -> Result<(), Invalid> {
             }
             bpf::ALU_AND_K => true,
             bpf::RET_K => {
-                notifies |= k & 0xffff_0000 == bpf::RET_USER_NOTIF;
-                true
+                notifies |= k == bpf::RET_USER_NOTIF;
+                returns(k)
             }
             _ => false,
         };
@@ -243,12 +265,23 @@ fn program(filter: &Filter<'_>) -> Result<(), Invalid> {
     ensure(ends && notifies == (filter.listener == Listener::Required), Invalid::Filter)
 }
 
+/// The actions that a policy can ask for. Errno 0 would report success for a call that was not made; the
+/// others (TRACE, TRAP, LOG, KILL_THREAD) no policy asks for.
+fn returns(action: u32) -> bool {
+    matches!(
+        action,
+        bpf::RET_ALLOW | bpf::RET_KILL_PROCESS | bpf::RET_USER_NOTIF | bpf::RET_ERRNO_MIN
+            ..=bpf::RET_ERRNO_MAX
+    )
+}
+
 fn environment(plan: &Plan<'_>) -> Result<(), Invalid> {
     let name = |name: &str| {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         ensure(!name.is_empty() && name.len() <= 256 && name.bytes().all(plain), Invalid::Name)
     };
-    for rule in &plan.env {
+    for (index, rule) in plan.env.iter().enumerate() {
+        ensure(plan.env.iter().take(index).all(|other| key(other) != key(rule)), Invalid::Duplicate)?;
         match *rule {
             Env::Pass { name: n } => name(n)?,
             Env::PassPrefix { prefix } => name(prefix)?,
@@ -262,6 +295,14 @@ fn environment(plan: &Plan<'_>) -> Result<(), Invalid> {
         }
     }
     Ok(())
+}
+
+/// What a rule is about: whole names, passed or set, and prefixes are two kinds of thing.
+fn key<'a>(rule: &Env<'a>) -> (bool, &'a str) {
+    match *rule {
+        Env::Pass { name } | Env::Set { name, .. } => (false, name),
+        Env::PassPrefix { prefix } => (true, prefix),
+    }
 }
 
 fn text(text: &str) -> Result<(), Invalid> {

@@ -2,6 +2,7 @@
 
 use crate::{CheckedPlan, Invalid, PLAN_BYTES_MAX, Plan};
 use alloc::vec::Vec;
+use postcard::ser_flavors::Flavor;
 use sha2::{Digest, Sha256};
 
 /// The first four bytes of a plan file.
@@ -69,10 +70,42 @@ pub fn encode(plan: &Plan<'_>) -> Result<Vec<u8>, EncodeError> {
 pub fn decode(bytes: &[u8]) -> Result<CheckedPlan<'_>, DecodeError> {
     let body = body(bytes)?;
     let (plan, rest) = postcard::take_from_bytes::<Plan<'_>>(body).map_err(|_| DecodeError::Malformed)?;
-    if !rest.is_empty() {
+    if !rest.is_empty() || !is_canonical(&plan, body) {
         return Err(DecodeError::Malformed);
     }
     CheckedPlan::check(plan).map_err(DecodeError::Invalid)
+}
+
+/// Whether `body` is what [`encode`] would write for `plan`.
+///
+/// postcard reads integers that are longer than they need be, so that several byte strings give one plan; a
+/// digest or signature of the file would then not be one of the plan. The plan is written again and
+/// compared on the way: nothing is allocated, and a plan is mostly strings and one filter, each of them
+/// one comparison of memory.
+fn is_canonical(plan: &Plan<'_>, body: &[u8]) -> bool {
+    postcard::serialize_with_flavor(plan, Compare { left: body }).is_ok()
+}
+
+/// Takes what is written and compares it with what is `left`, which must then be all used up.
+struct Compare<'a> {
+    left: &'a [u8],
+}
+
+impl Flavor for Compare<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.try_extend(&[byte])
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.left = self.left.strip_prefix(bytes).ok_or(postcard::Error::SerializeBufferFull)?;
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        if self.left.is_empty() { Ok(()) } else { Err(postcard::Error::SerializeBufferFull) }
+    }
 }
 
 fn body(bytes: &[u8]) -> Result<&[u8], DecodeError> {

@@ -22,8 +22,6 @@ pub enum Event {
         /// The line that asked.
         origin: OriginId,
     },
-    /// The command runs.
-    Started,
     /// A limit was reached.
     LimitReached {
         /// Which.
@@ -210,6 +208,9 @@ pub fn encode_event(event: &Event) -> Vec<u8> {
 pub fn decode_event(bytes: &[u8]) -> Option<(Event, &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<2>()?;
     let length = usize::from(u16::from_le_bytes(*length));
+    if length + 2 > EVENT_BYTES_MAX {
+        return None;
+    }
     let (body, rest) = rest.split_at_checked(length)?;
     let (event, left) = postcard::take_from_bytes::<Event>(body).ok()?;
     left.is_empty().then_some((event, rest))

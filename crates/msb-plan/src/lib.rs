@@ -15,7 +15,7 @@ pub mod event;
 mod plan;
 
 pub use check::{CheckedPlan, Invalid};
-pub use codec::{DecodeError, EncodeError, digest, decode, encode, FORMAT, HEADER_BYTES, MAGIC};
+pub use codec::{DecodeError, EncodeError, FORMAT, HEADER_BYTES, MAGIC, decode, digest, encode};
 pub use plan::*;
 
 #[cfg(test)]

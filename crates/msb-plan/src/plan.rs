@@ -19,6 +19,8 @@ pub const ENV_MAX: usize = 256;
 pub const COMMAND_MAX: usize = 256;
 /// Places in the policy that a plan can point to.
 pub const ORIGINS_MAX: usize = 4096;
+/// Bytes of [`Origin::text`].
+pub const ORIGIN_TEXT_BYTES_MAX: usize = 200;
 /// Bytes of one path; `PATH_MAX` of limits.h counts the final NUL.
 pub const PATH_BYTES_MAX: usize = 4095;
 /// Bytes of one string that is not a path.
@@ -86,7 +88,7 @@ pub struct Origin<'a> {
     pub line: u32,
     /// From 1, in characters.
     pub column: u32,
-    /// What stands there, without leading and trailing space; at most 200 bytes.
+    /// What stands there, without leading and trailing space; at most [`ORIGIN_TEXT_BYTES_MAX`] bytes.
     pub text: &'a str,
 }
 
@@ -334,6 +336,7 @@ pub struct File<'a> {
     #[serde(borrow)]
     pub path: Path<'a>,
     /// Its content; mode 0444.
+    #[serde(serialize_with = "bytes")]
     pub content: &'a [u8],
     /// The line that asked.
     pub origin: OriginId,
@@ -382,6 +385,7 @@ pub struct Filter<'a> {
     /// Whether it returns `SECCOMP_RET_USER_NOTIF`, so that a listener must be there.
     pub listener: Listener,
     /// `struct sock_filter` after `struct sock_filter`, little endian (linux/filter.h).
+    #[serde(serialize_with = "bytes")]
     pub program: &'a [u8],
     /// The line that begins the rules.
     pub origin: OriginId,
@@ -396,7 +400,8 @@ pub enum Listener {
     Required,
 }
 
-/// A rule of the environment.
+/// A rule of the environment. No name is in two of them; a variable that one rule sets and the prefix of
+/// another would pass is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Env<'a> {
     /// Passes the variable of this name, if it is set.
@@ -426,4 +431,9 @@ pub enum Text<'a> {
     Literal(&'a str),
     /// A parameter of kind [`ParamKind::Text`], by index.
     Param(u8),
+}
+
+/// Writes a byte string in one piece: serde's own way for `&[u8]` is byte by byte, with the same result.
+fn bytes<S: serde::Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_bytes(bytes)
 }

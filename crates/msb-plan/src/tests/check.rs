@@ -1,0 +1,320 @@
+//! Each way a plan can be wrong.
+
+use super::sample::{self, LINE, PROGRAM, root};
+use crate::{
+    Arch, Base, CheckedPlan, Deny, Env, File, Filter, Invalid, Limit, Listener, Missing, Mount, MountKind,
+    Origin, OriginId, Param, ParamKind, Path, Plan, Presence, ProcScope, Rights, Text,
+};
+use alloc::{format, string::String, vec, vec::Vec};
+
+/// Changes the sample and compares what checking says.
+#[track_caller]
+fn check<'a>(change: impl FnOnce(&mut Plan<'a>), expected: Result<(), Invalid>) {
+    let mut plan: Plan<'a> = sample::plan();
+    change(&mut plan);
+    assert_eq!(CheckedPlan::check(plan).map(drop), expected);
+}
+
+const NOWHERE: OriginId = OriginId(2);
+
+fn bind<'a>(source: Path<'a>, target: Path<'a>, rights: Rights) -> Mount<'a> {
+    Mount { target, kind: MountKind::Bind { source, rights }, presence: Presence::Required, origin: LINE }
+}
+
+fn repeat<T: Clone>(value: &T, times: usize) -> Vec<T> {
+    vec![value.clone(); times]
+}
+
+#[test]
+fn sample_is_valid() {
+    check(|_| (), Ok(()));
+}
+
+#[test]
+fn lists_end_at_their_bounds() {
+    let long = Err(Invalid::TooLong);
+    check(|p| p.params = repeat(&p.params[0], crate::PARAMS_MAX + 1), long);
+    check(|p| p.mounts = repeat(&p.mounts[0], crate::MOUNTS_MAX + 1), long);
+    check(|p| p.denies = repeat(&p.denies[0], crate::DENIES_MAX + 1), long);
+    check(|p| p.files = repeat(&p.files[0], crate::FILES_MAX + 1), long);
+    check(|p| p.filters = repeat(&p.filters[0], crate::FILTERS_MAX + 1), long);
+    check(|p| p.env = repeat(&p.env[0], crate::ENV_MAX + 1), long);
+    check(|p| p.command = repeat(&"x", crate::COMMAND_MAX + 1), long);
+    check(|p| p.command = repeat(&"x", crate::COMMAND_MAX), Ok(()));
+    check(|p| p.origins = repeat(&p.origins[0], crate::ORIGINS_MAX + 1), long);
+    check(|p| p.origins = repeat(&p.origins[0], crate::ORIGINS_MAX), Ok(()));
+}
+
+#[test]
+fn strings_end_at_their_bounds() {
+    let text = String::from_utf8(vec![b'x'; crate::TEXT_BYTES_MAX + 1]).unwrap();
+    let (text, fits) = (&text[..], &text[1..]);
+    let long = Err(Invalid::TooLong);
+    check(|p| p.policy.name = text, long);
+    check(|p| p.policy.name = fits, Ok(()));
+    check(|p| p.command = vec![text], long);
+    check(|p| p.params[2].default = Some(text), long);
+    check(|p| p.env = vec![Env::Set { name: "A", value: Text::Literal(text) }], long);
+    check(|p| p.env = vec![Env::Set { name: "A", value: Text::Literal(fits) }], Ok(()));
+    check(|p| p.files[0].content = text.as_bytes(), long);
+    check(|p| p.files[0].content = fits.as_bytes(), Ok(()));
+    check(|p| p.origins[0].file = text, long);
+    check(|p| p.origins[0].text = &text[..201], long);
+    check(|p| p.origins[0].text = &text[..200], Ok(()));
+    let path = "a/".repeat(crate::PATH_BYTES_MAX / 2 - 1) + "aaa";
+    check(|p| p.denies[0].path = root(&path), Err(Invalid::TooLong));
+    check(|p| p.denies[0].path = root(&path[..path.len() - 1]), Ok(()));
+}
+
+#[test]
+fn indices_stay_in_their_lists() {
+    let dangling = Err(Invalid::Reference);
+    check(|p| p.policy.origin = NOWHERE, dangling);
+    check(|p| p.params[0].origin = NOWHERE, dangling);
+    check(|p| p.identity.origin = NOWHERE, dangling);
+    check(|p| p.identity.cwd = Some((root("work"), NOWHERE)), dangling);
+    check(|p| p.mounts[0].origin = NOWHERE, dangling);
+    check(|p| p.denies[0].origin = NOWHERE, dangling);
+    check(|p| p.files[0].origin = NOWHERE, dangling);
+    check(|p| p.filters[0].origin = NOWHERE, dangling);
+    check(|p| p.limits.memory_bytes = Some(Limit { value: 1 << 30, origin: NOWHERE }), dangling);
+    check(|p| p.limits.pids = Some(Limit { value: 1, origin: NOWHERE }), dangling);
+    check(|p| p.limits.cpu_percent = Some(Limit { value: 1, origin: NOWHERE }), dangling);
+    check(|p| p.limits.wall_ms = Some(Limit { value: 1, origin: NOWHERE }), dangling);
+    check(|p| p.limits.files = Some(Limit { value: 64, origin: NOWHERE }), dangling);
+    check(|p| p.denies[0].path.base = Base::Param(3), dangling);
+    check(|p| p.env[3] = Env::Set { name: "V", value: Text::Param(3) }, dangling);
+}
+
+#[test]
+fn parameters_are_used_as_what_they_are() {
+    let kind = Err(Invalid::Reference);
+    let text = Path { base: Base::Param(2), rest: "" };
+    let file = Path { base: Base::Param(1), rest: "" };
+    check(|p| p.mounts[0] = bind(text, root("usr"), Rights::READ), kind);
+    check(|p| p.mounts[0] = bind(root("usr"), text, Rights::READ), kind);
+    check(|p| p.denies[0].path = text, kind);
+    check(|p| p.denies[0].path = file, Ok(()));
+    check(|p| p.identity.cwd = Some((file, LINE)), kind);
+    check(|p| p.env[3] = Env::Set { name: "V", value: Text::Param(0) }, kind);
+    check(|p| p.denies[0].path = Path { rest: "x", ..file }, Err(Invalid::Path));
+}
+
+#[test]
+fn paths_are_normal() {
+    for rest in ["/", "/a", "a/", "a//b", ".", "a/.", "..", "a/../b", "a\0"] {
+        check(|p| p.denies[0].path.rest = rest, Err(Invalid::Path));
+        check(|p| p.mounts[0] = bind(root(rest), root("usr"), Rights::READ), Err(Invalid::Path));
+        check(|p| p.mounts[0].target.rest = rest, Err(Invalid::Path));
+        check(|p| p.files[0].path.rest = rest, Err(Invalid::Path));
+        check(|p| p.identity.cwd = Some((root(rest), LINE)), Err(Invalid::Path));
+    }
+    for rest in ["...", ".a", "a..", "a b", "é", "a\nb"] {
+        check(|p| p.denies[0].path.rest = rest, Ok(()));
+    }
+    let component = "x".repeat(256);
+    check(|p| p.denies[0].path.rest = &component, Err(Invalid::Path));
+    check(|p| p.denies[0].path.rest = &component[1..], Ok(()));
+}
+
+#[test]
+fn mounts_have_places_of_their_own() {
+    let read = Rights::READ;
+    check(|p| p.mounts.push(bind(root("srv"), root(""), read)), Err(Invalid::Path));
+    check(|p| p.mounts.push(bind(root(""), root("host"), read)), Ok(()));
+    check(|p| p.mounts.push(bind(root("srv"), root("usr"), read)), Err(Invalid::Duplicate));
+    let at = |target, kind| Mount { target, kind, presence: Presence::Required, origin: LINE };
+    let proc = MountKind::Proc(ProcScope::Processes);
+    check(|p| p.mounts.push(at(root("proc2"), proc)), Err(Invalid::Path));
+    check(|p| p.mounts.push(at(Path { base: Base::Home, rest: "proc" }, proc)), Err(Invalid::Path));
+    check(|p| p.mounts.push(at(root("proc"), proc)), Err(Invalid::Duplicate));
+    check(|p| p.mounts.push(at(root("dev2"), MountKind::Dev { shm_bytes: 1 })), Err(Invalid::Path));
+}
+
+#[test]
+fn files_do_not_land_in_mounts() {
+    let file = |path| File { path, content: b"", origin: LINE };
+    check(|p| p.files.push(file(root("etc/group"))), Ok(()));
+    check(|p| p.files.push(file(root("etc/passwd"))), Err(Invalid::Duplicate));
+    check(|p| p.files.push(file(root("usr"))), Err(Invalid::Path));
+    check(|p| p.files.push(file(root("usr/lib/x"))), Err(Invalid::Path));
+    check(|p| p.files.push(file(root("usr2/x"))), Ok(()));
+    check(|p| p.files.push(file(root(""))), Err(Invalid::Path));
+    check(|p| p.files.push(file(Path { base: Base::Home, rest: "x" })), Err(Invalid::Path));
+    check(|p| p.files.push(file(Path { base: Base::Param(0), rest: "x" })), Err(Invalid::Reference));
+}
+
+#[test]
+fn names_are_plain() {
+    let bad = Err(Invalid::Name);
+    check(|p| p.policy.name = "", bad);
+    check(|p| p.policy.name = "a\0", bad);
+    check(|p| p.command = vec!["a\0"], bad);
+    let long = "x".repeat(65);
+    for name in ["", "a b", "a=b", "$a", "é", &long] {
+        check(|p| p.params[0].name = name, bad);
+    }
+    check(|p| p.params[0].name = "work-dir_2", Ok(()));
+    for name in ["", "a b", "a_b", "a/b", "é", &long] {
+        check(|p| p.identity.hostname = name, bad);
+    }
+    check(|p| p.identity.hostname = "build-7.local", Ok(()));
+    let long = "x".repeat(257);
+    for name in ["", "A B", "A=B", "A-B", "É", &long] {
+        check(|p| p.env[0] = Env::Pass { name }, bad);
+        check(|p| p.env[0] = Env::PassPrefix { prefix: name }, bad);
+        check(|p| p.env[0] = Env::Set { name, value: Text::Literal("") }, bad);
+    }
+    check(|p| p.env[2] = Env::Set { name: "A", value: Text::Literal("\0") }, bad);
+}
+
+#[test]
+fn things_are_named_once() {
+    let twice = Err(Invalid::Duplicate);
+    check(|p| p.params[1].name = p.params[0].name, twice);
+    check(|p| p.denies.push(Deny { rights: Rights::ALL, ..p.denies[0] }), twice);
+    check(|p| p.filters.push(p.filters[0]), twice);
+    check(|p| p.filters.push(Filter { arch: Arch::Aarch64, ..p.filters[0] }), Ok(()));
+    check(|p| p.env.push(Env::Set { name: "TERM", value: Text::Literal("dumb") }), twice);
+    check(|p| p.env.push(Env::Pass { name: "HOME" }), twice);
+    check(|p| p.env.push(Env::PassPrefix { prefix: "LC_" }), twice);
+    check(|p| p.env.push(Env::Pass { name: "LC_" }), Ok(()));
+}
+
+#[test]
+fn nobody_is_root_inside() {
+    let bad = Err(Invalid::Identity);
+    for id in [0, u32::MAX] {
+        check(|p| p.identity.uid = id, bad);
+        check(|p| p.identity.gid = id, bad);
+    }
+    check(|p| p.identity.capabilities = 1 << (crate::CAPABILITY_MAX + 1), bad);
+    check(|p| p.identity.capabilities = 1 << 63, bad);
+    check(|p| p.identity.capabilities = (1 << (crate::CAPABILITY_MAX + 1)) - 1, Ok(()));
+}
+
+#[test]
+fn values_stay_in_their_ranges() {
+    /// A limit of the sample, replaced by the first value that is out of range and the last that is in.
+    macro_rules! range {
+        ($field:ident: $($value:expr => $expected:expr),+) => {
+            $(check(|p| p.limits.$field = Some(Limit { value: $value, origin: LINE }), $expected);)+
+        };
+    }
+    let bad = Err(Invalid::Value);
+    range!(memory_bytes: (1 << 20) - 1 => bad, 1 << 20 => Ok(()), 1 << 50 => Ok(()), (1 << 50) + 1 => bad);
+    range!(pids: 0 => bad, 1 => Ok(()), 1 << 22 => Ok(()), (1 << 22) + 1 => bad);
+    range!(cpu_percent: 0 => bad, 1 => Ok(()), 819_200 => Ok(()), 819_201 => bad);
+    range!(wall_ms: 0 => bad, 1 => Ok(()), 31_622_400_000 => Ok(()), 31_622_400_001 => bad);
+    range!(files: 15 => bad, 16 => Ok(()), 1 << 20 => Ok(()), (1 << 20) + 1 => bad);
+    check(|p| p.limits.memory_bytes = None, Ok(()));
+    for (line, column) in [(0, 1), (1, 0)] {
+        check(|p| p.origins[0] = Origin { line, column, ..p.origins[0] }, bad);
+    }
+    let scratch = |size_bytes, inodes| MountKind::Scratch {
+        size_bytes,
+        inodes,
+        rights: Rights::READ.union(Rights::WRITE),
+    };
+    check(|p| p.mounts[3].kind = scratch(0, 1), bad);
+    check(|p| p.mounts[3].kind = scratch(1, 0), bad);
+    check(|p| p.mounts[3].kind = scratch(1, 1), Ok(()));
+    check(|p| p.mounts[5].kind = MountKind::Dev { shm_bytes: 0 }, bad);
+}
+
+#[test]
+fn rights_fit_their_place() {
+    let bad = Err(Invalid::Rights);
+    for rights in [Rights::NONE, Rights::WRITE, Rights::RUN, Rights(8), Rights(9)] {
+        check(|p| p.mounts[0] = bind(root("usr"), root("usr"), rights), bad);
+    }
+    check(|p| p.mounts[0] = bind(root("usr"), root("usr"), Rights::ALL), Ok(()));
+    let scratch = |rights| MountKind::Scratch { size_bytes: 1, inodes: 1, rights };
+    check(|p| p.mounts[3].kind = scratch(Rights::READ), bad);
+    check(|p| p.mounts[3].kind = scratch(Rights::WRITE), bad);
+    check(|p| p.mounts[3].kind = scratch(Rights::ALL), Ok(()));
+    check(|p| p.denies[0].rights = Rights::NONE, bad);
+    check(|p| p.denies[0].rights = Rights(8), bad);
+    for rights in 1..=7 {
+        check(|p| p.denies[0].rights = Rights(rights), Ok(()));
+    }
+    check(|p| p.denies[0].missing = Missing::Skip, Ok(()));
+}
+
+/// One instruction in front of `ret ERRNO(1)`; `slot` is its code, jt, jf and k.
+fn with(slot: (u16, u8, u8, u32)) -> Vec<u8> {
+    let [c0, c1] = slot.0.to_le_bytes();
+    let [k0, k1, k2, k3] = slot.3.to_le_bytes();
+    [&[c0, c1, slot.1, slot.2, k0, k1, k2, k3][..], &PROGRAM[24..]].concat()
+}
+
+#[test]
+fn filters_are_ones_that_the_kernel_takes() {
+    let bad = Err(Invalid::Filter);
+    let program = |program: &[u8], expected| check(|p| p.filters[0].program = program, expected);
+    check(|p| p.filters.clear(), bad);
+    program(&[], bad);
+    program(&PROGRAM[..31], bad);
+    program(&PROGRAM[..24], bad);
+    program(&PROGRAM[16..], Ok(()));
+    program(&PROGRAM[..16], bad);
+    program(&PROGRAM[24..].repeat(crate::FILTER_INSTRUCTIONS_MAX), Ok(()));
+    program(&PROGRAM[24..].repeat(crate::FILTER_INSTRUCTIONS_MAX + 1), bad);
+    for (slot, expected) in [
+        ((0x20, 0, 0, 60), Ok(())),
+        ((0x20, 0, 0, 64), bad),             // past seccomp_data
+        ((0x20, 0, 0, 2), bad),              // not aligned
+        ((0x28, 0, 0, 0), bad),              // a half word
+        ((0x40, 0, 0, 0), bad),              // indirect
+        ((0x05, 0, 0, 0), Ok(())),           // ja to the next
+        ((0x05, 0, 0, 1), bad),              // one too far
+        ((0x05, 0, 0, u32::MAX), bad),       // backwards, where offsets wrap
+        ((0x15, 0, 0, 7), Ok(())),           // jeq
+        ((0x15, 1, 0, 7), bad),              //
+        ((0x15, 0, 1, 7), bad),              //
+        ((0x25, 0, 0, 7), Ok(())),           // jgt
+        ((0x35, 0, 255, 7), bad),            // jge
+        ((0x45, 0, 0, 7), Ok(())),           // jset
+        ((0x54, 0, 0, 7), Ok(())),           // and
+        ((0x94, 0, 0, 0), bad),              // mod by 0
+        ((0x02, 0, 0, 0), bad),              // scratch memory
+        ((0x16, 0, 0, 0), bad),              // ret A
+        ((0xffff, 0, 0, 0), bad),            // nothing
+        ((0x06, 0, 0, 0x7fff_0000), Ok(())), // ALLOW
+        ((0x06, 0, 0, 0x7fff_0001), bad),    // ALLOW with data
+        ((0x06, 0, 0, 0x8000_0000), Ok(())), // KILL_PROCESS
+        ((0x06, 0, 0, 0), bad),              // KILL_THREAD
+        ((0x06, 0, 0, 0x0005_0000), bad),    // errno 0: reports success
+        ((0x06, 0, 0, 0x0005_0fff), Ok(())), // errno 4095
+        ((0x06, 0, 0, 0x0005_1000), bad),    // errno 4096
+        ((0x06, 0, 0, 0x0003_0000), bad),    // TRAP
+        ((0x06, 0, 0, 0x7ff0_0000), bad),    // TRACE
+        ((0x06, 0, 0, 0x7ffc_0000), bad),    // LOG
+    ] {
+        program(&with(slot), expected);
+    }
+}
+
+#[test]
+fn a_listener_is_there_exactly_when_the_filter_asks() {
+    let bad = Err(Invalid::Filter);
+    let asks = with((0x06, 0, 0, 0x7fc0_0000));
+    check(|p| p.filters[0].program = &asks, bad);
+    check(|p| p.filters[0].listener = Listener::Required, bad);
+    check(
+        |p| {
+            p.filters[0].program = &asks;
+            p.filters[0].listener = Listener::Required;
+        },
+        Ok(()),
+    );
+}
+
+#[test]
+fn params_may_hold_the_most() {
+    let names: Vec<String> = (0..crate::PARAMS_MAX).map(|i| format!("p{i}")).collect();
+    let param = |name| Param { name, kind: ParamKind::Dir, default: None, origin: LINE };
+    let extra: Vec<Param<'_>> = names.iter().map(|name| param(name)).collect();
+    check(|p| p.params.extend(extra[3..].iter().copied()), Ok(()));
+    check(|p| p.params.extend(extra[2..].iter().copied()), Err(Invalid::TooLong));
+}

@@ -1,0 +1,110 @@
+//! A small valid plan that has one of everything.
+
+use crate::{
+    Arch, Base, Deny, Env, File, Filter, Hold, Identity, Limit, Limits, Listener, Missing, Mount, MountKind,
+    Origin, OriginId, Param, ParamKind, Path, Plan, PolicyId, Presence, ProcScope, Rights, Target, Text,
+};
+use alloc::{vec, vec::Vec};
+
+/// The first line of the sample policy.
+pub(super) const POLICY: OriginId = OriginId(0);
+/// The one other line.
+pub(super) const LINE: OriginId = OriginId(1);
+
+/// `ld [4]; jeq #AUDIT_ARCH_X86_64, 1, 0; ret KILL_PROCESS; ret ERRNO(1)`.
+pub(super) const PROGRAM: [u8; 32] = [
+    0x20, 0, 0, 0, 4, 0, 0, 0, //
+    0x15, 0, 1, 0, 0x3e, 0, 0, 0xc0, //
+    0x06, 0, 0, 0, 0, 0, 0, 0x80, //
+    0x06, 0, 0, 0, 1, 0, 5, 0, //
+];
+
+/// A path below `/`.
+pub(super) const fn root(rest: &str) -> Path<'_> {
+    Path { base: Base::Root, rest }
+}
+
+/// A plan that every check accepts.
+pub(super) fn plan() -> Plan<'static> {
+    Plan {
+        target: Target { kernel_min: (5, 12) },
+        policy: PolicyId { name: "agent", edition: 2026, sha256: [7; 32], origin: POLICY },
+        params: params(),
+        identity: Identity {
+            uid: 1000,
+            gid: 1000,
+            hostname: "sandbox",
+            cwd: Some((Path { base: Base::Param(0), rest: "src" }, LINE)),
+            capabilities: 1 << 10,
+            origin: POLICY,
+        },
+        mounts: mounts(),
+        denies: vec![Deny {
+            path: Path { base: Base::Param(0), rest: ".git/hooks" },
+            rights: Rights::WRITE,
+            missing: Missing::MaskDir,
+            origin: LINE,
+        }],
+        files: vec![File {
+            path: root("etc/passwd"),
+            content: b"agent:x:1000:1000::/:/bin/sh\n",
+            origin: POLICY,
+        }],
+        limits: limits(),
+        filters: vec![Filter {
+            arch: Arch::X86_64,
+            listener: Listener::None,
+            program: &PROGRAM,
+            origin: POLICY,
+        }],
+        env: vec![
+            Env::Pass { name: "TERM" },
+            Env::PassPrefix { prefix: "LC_" },
+            Env::Set { name: "HOME", value: Text::Literal("/work") },
+            Env::Set { name: "VERSION", value: Text::Param(2) },
+        ],
+        command: vec!["python3", "-I"],
+        origins: vec![
+            Origin { file: "agent.msb", line: 3, column: 1, text: "policy agent(" },
+            Origin { file: "std.base", line: 400, column: 5, text: "write $workspace at /work" },
+        ],
+    }
+}
+
+fn params() -> Vec<Param<'static>> {
+    vec![
+        Param { name: "workspace", kind: ParamKind::Dir, default: None, origin: POLICY },
+        Param { name: "key", kind: ParamKind::File, default: Some("/etc/key"), origin: POLICY },
+        Param { name: "version", kind: ParamKind::Text, default: Some("3.12"), origin: POLICY },
+    ]
+}
+
+fn mounts() -> Vec<Mount<'static>> {
+    let mount = |target, kind| Mount { target, kind, presence: Presence::Required, origin: LINE };
+    let write = Rights::READ.union(Rights::WRITE);
+    vec![
+        mount(root("usr"), MountKind::Bind { source: root("usr"), rights: Rights::READ.union(Rights::RUN) }),
+        mount(
+            root("work"),
+            MountKind::Bind { source: Path { base: Base::Param(0), rest: "" }, rights: write },
+        ),
+        mount(
+            Path { base: Base::Param(1), rest: "" },
+            MountKind::Bind { source: Path { base: Base::Param(1), rest: "" }, rights: Rights::READ },
+        ),
+        mount(root("tmp"), MountKind::Scratch { size_bytes: 1 << 20, inodes: 100, rights: write }),
+        mount(root("proc"), MountKind::Proc(ProcScope::Processes)),
+        mount(root("dev"), MountKind::Dev { shm_bytes: 1 << 26 }),
+    ]
+}
+
+fn limits() -> Limits {
+    Limits {
+        hold: Hold::Best,
+        memory_bytes: Some(Limit { value: 2 << 30, origin: LINE }),
+        pids: Some(Limit { value: 64, origin: LINE }),
+        cpu_percent: Some(Limit { value: 150, origin: LINE }),
+        wall_ms: Some(Limit { value: 120_000, origin: LINE }),
+        files: Some(Limit { value: 256, origin: LINE }),
+    }
+}
