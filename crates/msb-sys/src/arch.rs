@@ -1,0 +1,82 @@
+//! The system call instruction of each architecture, and the numbers of the calls made with it.
+
+use crate::Result;
+use rustix::io::Errno;
+
+/// Numbers that are not the same everywhere; asm/unistd_64.h and asm-generic/unistd.h.
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod nr {
+    pub(crate) const MMAP: usize = 9;
+    pub(crate) const RT_SIGACTION: usize = 13;
+    pub(crate) const RT_SIGPROCMASK: usize = 14;
+    pub(crate) const IOCTL: usize = 16;
+    pub(crate) const EXECVE: usize = 59;
+    pub(crate) const WAIT4: usize = 61;
+    pub(crate) const RT_SIGTIMEDWAIT: usize = 128;
+    pub(crate) const CLOCK_GETTIME: usize = 228;
+    pub(crate) const EXIT_GROUP: usize = 231;
+    pub(crate) const SIGNALFD4: usize = 289;
+    pub(crate) const SECCOMP: usize = 317;
+}
+
+/// Numbers that are not the same everywhere; asm-generic/unistd.h.
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod nr {
+    pub(crate) const IOCTL: usize = 29;
+    pub(crate) const SIGNALFD4: usize = 74;
+    pub(crate) const EXIT_GROUP: usize = 94;
+    pub(crate) const CLOCK_GETTIME: usize = 113;
+    pub(crate) const RT_SIGACTION: usize = 134;
+    pub(crate) const RT_SIGPROCMASK: usize = 135;
+    pub(crate) const RT_SIGTIMEDWAIT: usize = 137;
+    pub(crate) const EXECVE: usize = 221;
+    pub(crate) const MMAP: usize = 222;
+    pub(crate) const WAIT4: usize = 260;
+    pub(crate) const SECCOMP: usize = 277;
+}
+
+/// Numbers that are the same everywhere: since Linux 5.1 new calls get one number.
+pub(crate) mod common {
+    pub(crate) const CLONE3: usize = 435;
+    pub(crate) const CLOSE_RANGE: usize = 436;
+    pub(crate) const MOUNT_SETATTR: usize = 442;
+}
+
+/// Makes a system call and tells errors from values (the kernel returns -4095 to -1 for errors).
+///
+/// # Safety
+/// Every pointer among `args` must be good for what call `nr` does with it.
+#[inline]
+pub(crate) unsafe fn syscall(nr: usize, args: [usize; 6]) -> Result<usize> {
+    // SAFETY: the caller answers for the arguments.
+    let value = unsafe { raw(nr, args) };
+    let errno = value.wrapping_neg();
+    if (1..=4095).contains(&errno) {
+        return Err(Errno::from_raw_os_error(i32::try_from(errno).unwrap_or(i32::MAX)));
+    }
+    Ok(value)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[inline]
+unsafe fn raw(nr: usize, [a, b, c, d, e, f]: [usize; 6]) -> usize {
+    let value;
+    // SAFETY: the registers are those of the kernel's calling convention (syscall(2)), clobbers included.
+    unsafe {
+        core::arch::asm!("syscall", inlateout("rax") nr => value, in("rdi") a, in("rsi") b, in("rdx") c,
+            in("r10") d, in("r8") e, in("r9") f, lateout("rcx") _, lateout("r11") _, options(nostack));
+    }
+    value
+}
+
+#[cfg(target_arch = "aarch64")]
+#[inline]
+unsafe fn raw(nr: usize, [a, b, c, d, e, f]: [usize; 6]) -> usize {
+    let value;
+    // SAFETY: the registers are those of the kernel's calling convention (syscall(2)).
+    unsafe {
+        core::arch::asm!("svc 0", in("x8") nr, inlateout("x0") a => value, in("x1") b, in("x2") c,
+            in("x3") d, in("x4") e, in("x5") f, options(nostack));
+    }
+    value
+}

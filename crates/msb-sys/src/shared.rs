@@ -1,0 +1,38 @@
+//! A word that a process and its forked child both see.
+
+use crate::Result;
+use crate::arch::{nr, syscall};
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// One shared 32-bit word, 0 at first. It is there until the process ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Word(&'static AtomicU32);
+
+impl Word {
+    /// Maps a new one.
+    ///
+    /// # Errors
+    /// `ENOMEM`.
+    pub fn new() -> Result<Word> {
+        const PAGE_BYTES: usize = 4096;
+        const READ_WRITE: usize = 3; // PROT_READ | PROT_WRITE
+        const SHARED_ANONYMOUS: usize = 0x21; // MAP_SHARED | MAP_ANONYMOUS
+        let arguments = [0, PAGE_BYTES, READ_WRITE, SHARED_ANONYMOUS, usize::MAX, 0];
+        // SAFETY: a new mapping at an address of the kernel's choice touches no memory in use.
+        let address = unsafe { syscall(nr::MMAP, arguments)? };
+        let word = core::ptr::with_exposed_provenance::<AtomicU32>(address);
+        // SAFETY: the page is mapped readable and writable, zeroed, aligned, and never unmapped.
+        Ok(Word(unsafe { &*word }))
+    }
+
+    /// What it holds.
+    #[must_use]
+    pub fn get(self) -> u32 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Changes what it holds.
+    pub fn set(self, value: u32) {
+        self.0.store(value, Ordering::Release);
+    }
+}

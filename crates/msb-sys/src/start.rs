@@ -1,0 +1,305 @@
+//! What a program without a standard library starts with: entry point, memory, panic.
+
+use alloc::vec::Vec;
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::UnsafeCell;
+use core::ffi::{CStr, c_char};
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes of memory that a program can allocate in all: a plan of 1 MiB, what is decoded from it, and lists of
+/// the longest command line and environment that execve(2) passes on. Untouched pages cost nothing.
+const ARENA_BYTES: usize = 8 << 20;
+
+/// An allocator that only grows: a launcher has one thread, allocates a few kilobytes and ends.
+#[derive(Debug)]
+pub struct Arena {
+    memory: UnsafeCell<MaybeUninit<[u8; ARENA_BYTES]>>,
+    used: AtomicUsize,
+}
+
+// SAFETY: a program made by `program!` has one thread.
+unsafe impl Sync for Arena {}
+
+impl Arena {
+    /// An empty one.
+    #[must_use]
+    pub const fn new() -> Arena {
+        Arena { memory: UnsafeCell::new(MaybeUninit::uninit()), used: AtomicUsize::new(0) }
+    }
+}
+
+impl Default for Arena {
+    fn default() -> Self {
+        Arena::new()
+    }
+}
+
+// SAFETY: every block is inside `memory`, aligned, and overlaps no other: `used` only grows past it.
+unsafe impl GlobalAlloc for Arena {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let base = self.memory.get().cast::<u8>();
+        let free = base.addr() + self.used.load(Ordering::Relaxed);
+        let start = free.next_multiple_of(layout.align()) - base.addr();
+        match start.checked_add(layout.size()) {
+            Some(end) if end <= ARENA_BYTES => {
+                self.used.store(end, Ordering::Relaxed);
+                base.wrapping_add(start)
+            }
+            _ => core::ptr::null_mut(),
+        }
+    }
+
+    unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
+}
+
+/// What a program was started with.
+#[derive(Debug)]
+pub struct Start {
+    /// Its arguments, the name first.
+    pub arguments: Vec<&'static CStr>,
+    /// Its environment.
+    pub environment: Vec<&'static CStr>,
+}
+
+/// Reads what the kernel put on the stack of a new program: a count, pointers to that many strings, null,
+/// pointers to more strings, null (System V ABI, process initialization).
+///
+/// # Safety
+/// `stack` must be the stack pointer that the program was started with.
+#[must_use]
+pub unsafe fn read(stack: *const usize) -> Start {
+    // SAFETY: the caller says that this is such a stack.
+    let count = unsafe { *stack };
+    let arguments = stack.wrapping_add(1).cast::<*const c_char>();
+    // SAFETY: `count` pointers and a null follow the count.
+    let (arguments, next) = unsafe { list(arguments) };
+    debug_assert_eq!(arguments.len(), count, "the list ends where the count says");
+    // SAFETY: the environment follows, in the same form.
+    let (environment, _) = unsafe { list(next) };
+    Start { arguments, environment }
+}
+
+/// Reads strings up to a null, and gives what stands after it.
+///
+/// # Safety
+/// `at` must point to pointers to C strings that are never freed, the last of them null.
+unsafe fn list(mut at: *const *const c_char) -> (Vec<&'static CStr>, *const *const c_char) {
+    let mut strings = Vec::new();
+    loop {
+        // SAFETY: the end of the list was not passed.
+        let pointer = unsafe { *at };
+        at = at.wrapping_add(1);
+        if pointer.is_null() {
+            return (strings, at);
+        }
+        // SAFETY: the caller says that it is a C string that stays.
+        strings.push(unsafe { CStr::from_ptr(pointer) });
+    }
+}
+
+/// Makes a `no_std`, `no_main` crate a program: `$main` is a `fn(Start) -> i32` that gives the exit status.
+///
+/// It needs the link arguments `-nostartfiles -nostdlib -static`.
+#[macro_export]
+macro_rules! program {
+    ($main:path) => {
+        #[global_allocator]
+        static ARENA: $crate::start::Arena = $crate::start::Arena::new();
+
+        #[panic_handler]
+        fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+            $crate::process::exit(125)
+        }
+
+        #[cfg(target_arch = "x86_64")]
+        core::arch::global_asm!(
+            ".globl _start", "_start:", "xor ebp, ebp", "mov rdi, rsp", "and rsp, -16", "call {begin}", "ud2",
+            begin = sym begin
+        );
+
+        #[cfg(target_arch = "aarch64")]
+        core::arch::global_asm!(
+            ".globl _start", "_start:", "mov x29, #0", "mov x30, #0", "mov x0, sp", "and sp, x0, #-16",
+            "bl {begin}", "brk #1",
+            begin = sym begin
+        );
+
+        extern "C" fn begin(stack: *const usize) -> ! {
+            // SAFETY: `_start` passes the stack pointer of a new program.
+            let start = unsafe { $crate::start::read(stack) };
+            $crate::process::exit($main(start))
+        }
+
+        $crate::memory_functions!();
+    };
+}
+
+/// The functions that compiled code calls on memory, and that a C library has otherwise.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! memory_functions {
+    () => {
+        /// memcpy(3).
+        ///
+        /// # Safety
+        /// As in C.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
+            // SAFETY: the caller gives two blocks of `count` bytes that do not overlap.
+            unsafe { $crate::start::copy_forward(to, from, count) };
+            to
+        }
+
+        /// memmove(3).
+        ///
+        /// # Safety
+        /// As in C.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, count: usize) -> *mut u8 {
+            if to.addr().wrapping_sub(from.addr()) >= count {
+                // SAFETY: `to` does not lie inside the source, so that copying upwards reads before it writes.
+                unsafe { $crate::start::copy_forward(to, from, count) };
+            } else {
+                // SAFETY: `to` lies inside the source, so that copying downwards reads before it writes.
+                unsafe { $crate::start::copy_backward(to, from, count) };
+            }
+            to
+        }
+
+        /// memset(3).
+        ///
+        /// # Safety
+        /// As in C.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn memset(to: *mut u8, value: i32, count: usize) -> *mut u8 {
+            // SAFETY: the caller gives a block of `count` bytes.
+            unsafe { $crate::start::fill(to, value.to_le_bytes()[0], count) };
+            to
+        }
+
+        /// memcmp(3).
+        ///
+        /// # Safety
+        /// As in C.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, count: usize) -> i32 {
+            // SAFETY: the caller gives two blocks of `count` bytes.
+            unsafe { $crate::start::compare(a, b, count) }
+        }
+
+        /// bcmp(3).
+        ///
+        /// # Safety
+        /// As in C.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, count: usize) -> i32 {
+            // SAFETY: the caller gives two blocks of `count` bytes.
+            unsafe { $crate::start::compare(a, b, count) }
+        }
+
+        /// strlen(3).
+        ///
+        /// # Safety
+        /// As in C.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C" fn strlen(text: *const u8) -> usize {
+            // SAFETY: the caller gives a C string.
+            unsafe { $crate::start::length(text) }
+        }
+
+        // A profile that unwinds names these; nothing here unwinds, so nothing calls them.
+        #[unsafe(no_mangle)]
+        extern "C" fn rust_eh_personality() {}
+
+        #[unsafe(no_mangle)]
+        extern "C" fn _Unwind_Resume() {}
+    };
+}
+
+/// Copies `count` bytes upwards.
+///
+/// # Safety
+/// Both blocks must be that long, and `to` must not lie inside the source.
+#[inline]
+pub unsafe fn copy_forward(to: *mut u8, from: *const u8, count: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the caller answers for the blocks; the direction flag is clear (System V ABI).
+    unsafe {
+        core::arch::asm!("rep movsb", inout("rcx") count => _, inout("rdi") to => _, inout("rsi") from => _,
+            options(nostack, preserves_flags));
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    for index in 0..count {
+        // SAFETY: as the caller says; volatile, so that the loop does not become a call of memcpy.
+        let byte = unsafe { from.wrapping_add(index).read_volatile() };
+        // SAFETY: as the caller says.
+        unsafe { to.wrapping_add(index).write_volatile(byte) };
+    }
+}
+
+/// Copies `count` bytes downwards.
+///
+/// # Safety
+/// Both blocks must be that long.
+pub unsafe fn copy_backward(to: *mut u8, from: *const u8, count: usize) {
+    for index in (0..count).rev() {
+        // SAFETY: as the caller says; volatile, so that the loop does not become a call of memmove.
+        let byte = unsafe { from.wrapping_add(index).read_volatile() };
+        // SAFETY: as the caller says.
+        unsafe { to.wrapping_add(index).write_volatile(byte) };
+    }
+}
+
+/// Fills `count` bytes.
+///
+/// # Safety
+/// The block must be that long.
+#[inline]
+pub unsafe fn fill(to: *mut u8, value: u8, count: usize) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the caller answers for the block; the direction flag is clear (System V ABI).
+    unsafe {
+        core::arch::asm!("rep stosb", inout("rcx") count => _, inout("rdi") to => _, in("al") value,
+            options(nostack, preserves_flags));
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    for index in 0..count {
+        // SAFETY: as the caller says; volatile, so that the loop does not become a call of memset.
+        unsafe { to.wrapping_add(index).write_volatile(value) };
+    }
+}
+
+/// The difference of the first two bytes that differ, or 0.
+///
+/// # Safety
+/// Both blocks must be `count` bytes long.
+#[must_use]
+pub unsafe fn compare(a: *const u8, b: *const u8, count: usize) -> i32 {
+    for index in 0..count {
+        // SAFETY: as the caller says; volatile, so that the loop does not become a call of memcmp.
+        let x = unsafe { a.wrapping_add(index).read_volatile() };
+        // SAFETY: as the caller says.
+        let y = unsafe { b.wrapping_add(index).read_volatile() };
+        if x != y {
+            return i32::from(x) - i32::from(y);
+        }
+    }
+    0
+}
+
+/// Bytes before the NUL.
+///
+/// # Safety
+/// `text` must be a C string.
+#[must_use]
+pub unsafe fn length(text: *const u8) -> usize {
+    let mut count = 0;
+    loop {
+        // SAFETY: no NUL was met yet, so the string goes on; volatile, so that the loop does not become strlen.
+        if unsafe { text.wrapping_add(count).read_volatile() } == 0 {
+            return count;
+        }
+        count += 1;
+    }
+}
