@@ -1,0 +1,128 @@
+//! What is compared, and the files it needs.
+
+use nix::unistd::Uid;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs, io};
+
+/// One way to start the static program.
+#[derive(Debug)]
+pub struct Case {
+    /// As the table shows it.
+    pub name: &'static str,
+    /// Absolute path.
+    pub program: PathBuf,
+    /// Without the name of the program.
+    pub args: Vec<String>,
+}
+
+/// The cases that this machine can run, and why it can't run the others.
+#[derive(Debug)]
+pub struct Cases {
+    /// In the order of the table.
+    pub cases: Vec<Case>,
+    /// A sentence for each that is left out.
+    pub left_out: Vec<String>,
+}
+
+/// Flags for C programs without a C library; the last two keep the file to the pages it needs.
+const C_FLAGS: &[&str] = &[
+    "-static",
+    "-nostdlib",
+    "-O2",
+    "-fno-stack-protector",
+    "-fno-pie",
+    "-no-pie",
+    "-fno-asynchronous-unwind-tables",
+    "-Wl,--build-id=none",
+    "-Wl,-z,norelro",
+];
+
+/// Builds the C programs and the plans into `dir`, and gives back the cases.
+///
+/// `dir` is made where it is missing; it must be a place that the user who measures can read. `bin` holds
+/// `msbc` and `msb-launch`, as `scripts/build.sh` leaves them.
+///
+/// # Errors
+/// When a C program or a plan can't be built. A launcher that isn't installed is left out instead.
+pub fn prepare(dir: &Path, bin: &Path) -> io::Result<Cases> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = dir.join("root");
+    for folder in ["bin", "proc", "tmp", "dev"] {
+        fs::create_dir_all(root.join(folder))?;
+    }
+    compile_c(&here.join("c/true.c"), &root.join("bin/true"))?;
+    compile_c(&here.join("c/floor.c"), &dir.join("floor"))?;
+
+    let root_arg = text(&root)?;
+    let mut found = Cases { cases: Vec::new(), left_out: Vec::new() };
+    let mut add = |name, program: PathBuf, args: &[&str]| {
+        let args = args.iter().map(|&a| a.to_owned()).collect();
+        found.cases.push(Case { name, program, args });
+    };
+    add("exec alone", root.join("bin/true"), &[]);
+    add("floor", dir.join("floor"), &[&root_arg, "/bin/true"]);
+
+    let msb_launch = bin.join("msb-launch");
+    for (name, policy) in [("msb-launch, minimal.msb", "minimal"), ("msb-launch, agent.msb", "agent")] {
+        let plan = dir.join(policy).with_extension("plan");
+        compile_policy(&bin.join("msbc"), &here.join("policies").join(policy).with_extension("msb"), &plan)?;
+        let root = format!("root={root_arg}");
+        add(name, msb_launch.clone(), &[&text(&plan)?, "--set", &root, "--", "/bin/true"]);
+    }
+
+    match which("bwrap") {
+        Some(bwrap) => add(
+            "bubblewrap --unshare-all",
+            bwrap,
+            &[
+                "--unshare-all",
+                "--cap-drop",
+                "ALL",
+                "--ro-bind",
+                &root_arg,
+                "/",
+                "--proc",
+                "/proc",
+                "--dev",
+                "/dev",
+                "--tmpfs",
+                "/tmp",
+                "--",
+                "/bin/true",
+            ],
+        ),
+        None => found.left_out.push("bubblewrap is not installed (package bubblewrap)".to_owned()),
+    }
+    if Uid::effective().is_root() {
+        found.left_out.push("nothing is measured as an ordinary user: this runs as root".to_owned());
+    }
+    Ok(found)
+}
+
+fn compile_c(source: &Path, to: &Path) -> io::Result<()> {
+    run(Command::new("cc").args(C_FLAGS).arg("-o").arg(to).arg(source))
+}
+
+fn compile_policy(msbc: &Path, policy: &Path, plan: &Path) -> io::Result<()> {
+    run(Command::new(msbc).arg("compile").arg(policy).arg("-o").arg(plan))
+}
+
+fn run(command: &mut Command) -> io::Result<()> {
+    let out = command.output().map_err(|e| io::Error::other(format!("{command:?}: {e}")))?;
+    if out.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    Err(io::Error::other(format!("{command:?} ended with {}:\n{said}", out.status)))
+}
+
+fn which(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+fn text(path: &Path) -> io::Result<String> {
+    let text = path.to_str().ok_or_else(|| io::Error::other(format!("{} is not UTF-8", path.display())))?;
+    Ok(text.to_owned())
+}
