@@ -1,10 +1,11 @@
 //! What must hold of a plan before a launcher may apply it.
 
 use crate::{
-    Base, CAPABILITY_MAX, COMMAND_MAX, DENIES_MAX, ENV_MAX, Env, FILES_MAX, FILTER_INSTRUCTIONS_MAX,
-    FILTERS_MAX, Filter, HOSTNAME_BYTES_MAX, INSTRUCTION_BYTES, Limit, Listener, MOUNTS_MAX, MountKind,
-    ORIGIN_TEXT_BYTES_MAX, ORIGINS_MAX, OriginId, PARAMS_MAX, PATH_BYTES_MAX, ParamKind, Path, Plan, Rights,
-    TEXT_BYTES_MAX, Text,
+    Base, CAPABILITY_MAX, COMMAND_MAX, CPU_PERCENT_MAX, DENIES_MAX, ENV_MAX, Env, FILES_MAX,
+    FILTER_INSTRUCTIONS_MAX, FILTERS_MAX, Filter, HOSTNAME_BYTES_MAX, INSTRUCTION_BYTES, Limit, Listener,
+    MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, MOUNTS_MAX, MountKind, OPEN_FILES_MAX, OPEN_FILES_MIN,
+    ORIGIN_TEXT_BYTES_MAX, ORIGINS_MAX, OriginId, PARAMS_MAX, PATH_BYTES_MAX, PIDS_MAX, ParamKind, Path,
+    Plan, Rights, TEXT_BYTES_MAX, Text, WALL_MS_MAX,
 };
 
 /// A plan whose bounds, references, paths and filters were checked: the one type a launcher takes.
@@ -177,20 +178,12 @@ fn covers(outer: Path<'_>, inner: Path<'_>) -> bool {
 }
 
 fn limits(plan: &Plan<'_>) -> Result<(), Invalid> {
-    // Bounds that keep the launcher's arithmetic and the kernel's files in range.
-    const MEMORY_BYTES_MIN: u64 = 1 << 20;
-    const BYTES_MAX: u64 = 1 << 50;
-    const PIDS_MAX: u64 = 1 << 22; // PID_MAX_LIMIT of linux/threads.h
-    const CPU_PERCENT_MAX: u64 = 100 * 8192;
-    const WALL_MS_MAX: u64 = 366 * 24 * 3600 * 1000;
-    const FILES_MIN: u64 = 16;
-    const FILES_MAX: u64 = 1 << 20; // fs.nr_open's default, proc(5)
     let limits = &plan.limits;
-    within(plan, limits.memory_bytes, MEMORY_BYTES_MIN, BYTES_MAX)?;
-    within(plan, limits.pids, 1, PIDS_MAX)?;
-    within(plan, limits.cpu_percent, 1, CPU_PERCENT_MAX)?;
+    within(plan, limits.memory_bytes, MEMORY_BYTES_MIN, MEMORY_BYTES_MAX)?;
+    within(plan, limits.pids, 1, u64::from(PIDS_MAX))?;
+    within(plan, limits.cpu_percent, 1, u64::from(CPU_PERCENT_MAX))?;
     within(plan, limits.wall_ms, 1, WALL_MS_MAX)?;
-    within(plan, limits.files, FILES_MIN, FILES_MAX)
+    within(plan, limits.files, u64::from(OPEN_FILES_MIN), u64::from(OPEN_FILES_MAX))
 }
 
 fn within<T: Into<u64> + Copy>(

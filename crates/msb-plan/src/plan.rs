@@ -36,6 +36,21 @@ pub const FILTERS_MAX: usize = 4;
 /// The highest capability that a plan can keep; `CAP_LAST_CAP` of linux/capability.h, Linux 5.9 to 6.18.
 pub const CAPABILITY_MAX: u32 = 40;
 
+/// Fewest bytes of [`Limits::memory_bytes`]: with less, no program is loaded.
+pub const MEMORY_BYTES_MIN: u64 = 1 << 20;
+/// Most bytes of [`Limits::memory_bytes`] (1 PiB), so that sums stay in range.
+pub const MEMORY_BYTES_MAX: u64 = 1 << 50;
+/// Most of [`Limits::pids`]; `PID_MAX_LIMIT` of linux/threads.h.
+pub const PIDS_MAX: u32 = 1 << 22;
+/// Most of [`Limits::cpu_percent`]; 8192 is the largest `NR_CPUS` of x86 (arch/x86/Kconfig).
+pub const CPU_PERCENT_MAX: u32 = 100 * 8192;
+/// Most of [`Limits::wall_ms`]: a year.
+pub const WALL_MS_MAX: u64 = 366 * 24 * 3600 * 1000;
+/// Fewest of [`Limits::files`]: what a shell and its libraries need.
+pub const OPEN_FILES_MIN: u32 = 16;
+/// Most of [`Limits::files`]; the default of fs.nr_open, proc(5).
+pub const OPEN_FILES_MAX: u32 = 1 << 20;
+
 /// A plan as decoded, not yet checked. The launcher takes a [`crate::CheckedPlan`] instead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan<'a> {
