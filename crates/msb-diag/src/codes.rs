@@ -60,7 +60,7 @@ codes! {
     // 00xx: text, parsing, hygiene
     MISSING_EDITION = 1, Error, "missing edition";
     UNEXPECTED = 2, Error, "unexpected text";
-    NUMBER_WITHOUT_UNIT = 3, Error, "number without a unit";
+    NUMBER_WITHOUT_UNIT = 3, Error, "number without a known unit";
     PATH_NEEDS_QUOTES = 4, Error, "path needs quotes";
     PATH_NOT_NORMAL = 5, Error, "path is relative or not normalised";
     INVISIBLE_CHARACTER = 6, Warning, "invisible or bidirectional character";

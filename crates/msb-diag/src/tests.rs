@@ -72,7 +72,18 @@ fn render_shows_code_message_place_and_help() {
     let found = Diagnostic::new(codes::NUMBER_WITHOUT_UNIT, "`512` has no unit")
         .label(span(42, 45), "a size needs a unit")
         .help("write `512MiB`");
-    insta::assert_snapshot!(render(&[found], &sources, PLAIN), @r"
+    insta::assert_snapshot!(render(&[found], &sources, PLAIN), @"
+    error[MSB0003]
+
+      × `512` has no unit
+       ╭─[a.msb:3:19]
+     2 │ policy p {
+     3 │   limits { memory 512 }
+       ·                   ─┬─
+       ·                    ╰── a size needs a unit
+     4 │ }
+       ╰────
+      help: write `512MiB`
     ");
 }
 
@@ -80,7 +91,15 @@ fn render_shows_code_message_place_and_help() {
 fn render_ascii() {
     let sources = one_file("policy p {\n");
     let style = Style { unicode: false, ..PLAIN };
-    insta::assert_snapshot!(render(&[at(7, 8)], &sources, style), @r"
+    insta::assert_snapshot!(render(&[at(7, 8)], &sources, style), @"
+    error[MSB0002]
+
+      x unexpected `x`
+       ,-[a.msb:1:8]
+     1 | policy p {
+       :        |
+       :        `-- here
+       `----
     ");
 }
 
@@ -93,23 +112,80 @@ fn render_two_labels_far_apart_and_in_another_file() {
         .label(span(0, 3), "first here")
         .label(Span { file: other, start: 13, end: 14 }, "and there")
         .help("remove one");
-    insta::assert_snapshot!(render(&[found], &sources, PLAIN), @r"
+    insta::assert_snapshot!(render(&[found], &sources, PLAIN), @"
+    error[MSB0010]
+
+      × `one` is given twice
+       ╭─[a.msb:1:1]
+     1 │ one
+       · ─┬─
+       ·  ╰── first here
+     2 │ two
+       ╰────
+       ╭─[a.msb:7:1]
+     6 │ six
+     7 │ seven
+       · ──┬──
+       ·   ╰── again here
+       ╰────
+      ☞ see also `b.msb`
+       ╭─[b.msb:1:10]
+     1 │ wide: 漢字 x
+       ·            ┬
+       ·            ╰── and there
+       ╰────
+      help: remove one
     ");
 }
 
 #[test]
 fn render_at_the_end_of_the_file_and_in_an_empty_file() {
-    insta::assert_snapshot!(render(&[at(10, 10)], &one_file("policy p {"), PLAIN), @r"
+    insta::assert_snapshot!(render(&[at(10, 10)], &one_file("policy p {"), PLAIN), @"
+    error[MSB0002]
+
+      × unexpected `x`
+       ╭─[a.msb:1:11]
+     1 │ policy p {
+       ·           ▲
+       ·           ╰── here
+       ╰────
     ");
-    insta::assert_snapshot!(render(&[at(11, 11)], &one_file("policy p {\n"), PLAIN), @r"
+    insta::assert_snapshot!(render(&[at(11, 11)], &one_file("policy p {\n"), PLAIN), @"
+    error[MSB0002]
+
+      × unexpected `x`
+       ╭─[a.msb:2:1]
+     1 │ policy p {
+     2 │ 
+       · ▲
+       · ╰── here
+       ╰────
     ");
-    insta::assert_snapshot!(render(&[at(0, 0)], &one_file(""), PLAIN), @r"
+    insta::assert_snapshot!(render(&[at(0, 0)], &one_file(""), PLAIN), @"
+    error[MSB0002]
+
+      × unexpected `x`
+       ╭─[a.msb:1:1]
+     1 │ 
+       · ▲
+       · ╰── here
+       ╰────
     ");
 }
 
 #[test]
 fn render_tabs_crlf_and_wide_characters_align() {
-    insta::assert_snapshot!(render(&[at(9, 10)], &one_file("a\r\n\t漢字x\r\nb\r\n"), PLAIN), @r"
+    insta::assert_snapshot!(render(&[at(9, 10)], &one_file("a\r\n\t漢字x\r\nb\r\n"), PLAIN), @"
+    error[MSB0002]
+
+      × unexpected `x`
+       ╭─[a.msb:2:3]
+     1 │ a
+     2 │     漢字x
+       ·       ─┬
+       ·        ╰── here
+     3 │ b
+       ╰────
     ");
 }
 
@@ -120,6 +196,15 @@ fn render_makes_escape_sequences_and_invisible_characters_visible() {
     let text = render(&[found], &sources, PLAIN);
     assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{200b}']), "{text}");
     insta::assert_snapshot!(text, @r"
+    error[MSB0002]
+
+      × unexpected `x`
+       ╭─[a.msb:1:12]
+     1 │ a �[31m �b� x
+       ·            ┬
+       ·            ╰── here
+       ╰────
+      help: not `\u{1b}[2J`
     ");
 }
 
@@ -134,7 +219,16 @@ fn render_of_a_long_line_is_short() {
 
 #[test]
 fn label_over_several_lines_is_shown_on_its_first() {
-    insta::assert_snapshot!(render(&[at(0, 9)], &one_file("abc\ndef\nghi\njkl\n"), PLAIN), @r"
+    insta::assert_snapshot!(render(&[at(0, 9)], &one_file("abc\ndef\nghi\njkl\n"), PLAIN), @"
+    error[MSB0002]
+
+      × unexpected `x`
+       ╭─[a.msb:1:1]
+     1 │ abc
+       · ─┬─
+       ·  ╰── here
+     2 │ def
+       ╰────
     ");
 }
 
@@ -149,9 +243,9 @@ fn colour_only_where_asked() {
 fn json_has_every_field() {
     let sources = one_file("edition 2026\nread é 5\n");
     let found = at(21, 22).help("write it").edit(span(21, 22), "5MiB");
-    insta::assert_snapshot!(to_json(&[found, at(21, 22)], &sources).to_string(), @"");
+    insta::assert_snapshot!(to_json(&[found, at(21, 22)], &sources).to_string(), @r#"[{"code":"MSB0002","column":8,"end":{"column":9,"line":2},"file":"a.msb","fix":[{"column":8,"end":{"column":9,"line":2},"file":"a.msb","line":2,"text":"5MiB"}],"help":"write it","labels":[{"column":8,"end":{"column":9,"line":2},"file":"a.msb","line":2,"text":"here"}],"line":2,"message":"unexpected `x`","severity":"error"}]"#);
     let placeless = Diagnostic::new(codes::NO_POLICY, "no policy in `a.msb`");
-    insta::assert_snapshot!(to_json(&[placeless], &sources).to_string(), @"");
+    insta::assert_snapshot!(to_json(&[placeless], &sources).to_string(), @r#"[{"code":"MSB0015","column":null,"end":null,"file":null,"fix":null,"help":null,"labels":[],"line":null,"message":"no policy in `a.msb`","severity":"error"}]"#);
 }
 
 proptest! {
