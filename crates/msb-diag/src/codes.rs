@@ -68,11 +68,14 @@ codes! {
     LIMIT_OF_THE_LANGUAGE = 9, Error, "file beyond a limit of the language";
     DUPLICATE_SETTING = 10, Error, "setting given twice";
     ACCEPT_WITHOUT_REASON = 12, Error, "accept without a reason or with an unknown code";
+    ACCEPT_NOT_NEEDED = 13, Warning, "accept is not needed";
     NOT_ENFORCED = 14, Error, "not enforced by this version";
     NO_POLICY = 15, Error, "no policy in the file";
     WHICH_POLICY = 16, Error, "more than one policy to choose from";
     NOT_TEXT = 17, Error, "file is not UTF-8 text";
     NUMBER_OUT_OF_RANGE = 18, Error, "number out of range";
+    WRONG_OPTION = 19, Error, "option does not belong to the rule";
+    CANNOT_READ = 20, Error, "file cannot be read";
 
     // 01xx: names and modules
     UNKNOWN_NAME = 101, Error, "unknown name";
@@ -93,10 +96,45 @@ codes! {
     EMPTY_RANGE = 209, Error, "empty range";
 
     // 03xx: rule logic
+    PREDICATE_NEVER = 302, Warning, "condition never holds";
+    PREDICATE_ALWAYS = 303, Warning, "condition always holds";
     ACTIONS_CONFLICT = 304, Error, "two actions conflict";
+    GRANT_COVERED = 305, Warning, "grant is covered by another";
     ALLOW_CANCELLED = 307, Error, "allow is cancelled by a deny";
+    TWO_SOURCES = 315, Error, "two sources for one path";
+    RESERVED_PATH = 316, Error, "path inside belongs to the launcher";
 
     // 06xx: file system security
     WRITE_COVERS_POLICY = 601, Error, "writable path covers the policy, the plan or the launcher";
     WRITE_TOO_BROAD = 602, Error, "writable path is too broad";
+    DENY_SKIPPED = 605, Warning, "denied path may be created by the program";
+    DEVICE_BEYOND_STD = 609, Error, "device beyond the standard ones";
+    WRITE_AND_RUN = 611, Warning, "path is both writable and runnable";
+    CREDENTIALS_READABLE = 613, Warning, "credentials are readable";
+    SCRATCH_WITHOUT_SIZE = 614, Warning, "scratch without a size";
+
+    // 07xx: system calls
+    IO_URING_ALLOWED = 701, Error, "io_uring is allowed";
+    CLONE3_ALLOWED = 702, Error, "clone3 is allowed";
+    TERMINAL_IOCTL_ALLOWED = 704, Error, "ioctl that injects terminal input is allowed";
+    PERSONALITY_ALLOWED = 706, Warning, "personality is allowed";
+    WRITE_EXEC_INCOMPLETE = 707, Warning, "write and execute is denied in one call and left open in another";
+    OTHER_ABI = 709, Error, "another ABI of the processor";
+    DANGEROUS_CALL = 710, Warning, "system call with a history of escapes is allowed";
+    VARIANT_OPEN = 711, Warning, "a variant of a denied system call is allowed";
+    ALLOW_BY_DEFAULT = 713, Error, "system calls are allowed by default";
+    DEFAULT_KILL = 716, Warning, "unlisted system calls kill the program";
+    LAUNCHER_CALL_KILLED = 717, Error, "a call that the launcher needs would kill it";
+    EXEC_NOT_ALLOWED = 719, Error, "no program can be started";
+
+    // 09xx: limits, environment, tools
+    NO_LIMIT = 901, Warning, "a resource has no limit";
+    LIMIT_TOO_LOW = 903, Error, "limit is too low to start";
+    ENVIRONMENT_DANGEROUS = 907, Warning, "variable that runs code or holds a secret";
+    CAPABILITY_OF_ROOT = 908, Error, "capability is as good as root";
+    SHARED_TERMINAL = 909, Error, "terminal shared with the host";
+    LIMIT_TOO_HIGH = 911, Error, "limit is beyond what the kernel takes";
+    USER_IS_ROOT = 912, Error, "user inside is root";
+    DIRECTORY_NOT_SHOWN = 913, Error, "working directory does not exist inside";
+    BAD_HOSTNAME = 914, Error, "host name is not valid";
 }
