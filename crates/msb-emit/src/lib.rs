@@ -1,1 +1,119 @@
-//! Canonical policy to plan
+//! Canonical policy to plan: mounts, denies, generated files, limits, environment and filters.
+//!
+//! [`emit`] only restates what the policy says in the launcher's terms. Rules that say the same are
+//! merged and every list is sorted by content, so that the bytes depend on what the policy means and on
+//! where its lines stand, not on the order in which the compiler came across them. What a plan cannot
+//! hold is an [`EmitError`], never left out.
+
+mod env;
+mod error;
+mod files;
+mod limits;
+mod mounts;
+mod origins;
+mod path;
+
+pub use error::EmitError;
+
+use msb_plan as plan;
+use msb_policy as ir;
+use origins::Origins;
+
+/// What to emit besides the policy itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// Whether denied calls are to be answered, and reported, by a listener.
+    pub trace: bool,
+}
+
+/// Least kernel that the launcher runs on: mount_setattr(2) and open_tree(2) with `MOUNT_ATTR_IDMAP`'s
+/// structure came with 5.12, after openat2 (5.6), `subset=pid` of procfs (5.8) and close_range (5.9).
+/// A listener (seccomp_unotify(2), 5.0; its `SECCOMP_USER_NOTIF_FLAG_CONTINUE`, 5.5) asks for no more.
+const KERNEL_MIN: (u16, u16) = (5, 12);
+
+/// The plan of `policy`, as [`msb_plan::encode`] writes it. The same policy gives the same bytes.
+///
+/// # Errors
+/// When the policy asks for something that a plan cannot hold: the error names its lines.
+pub fn emit(policy: &ir::Policy, options: Options) -> Result<Vec<u8>, EmitError> {
+    let order = origins::Order::of(policy);
+    let mounts = mounts::table(policy, &order)?;
+    let denies = mounts::denies(policy, &order)?;
+    let files = files::generate(policy, &mounts)?;
+    let variables = env::rules(policy, &order)?;
+    let limits = limits::check(policy)?;
+    let program = msb_seccomp::compile(policy, msb_seccomp::Options { trace: options.trace })
+        .map_err(|cause| EmitError::Filter { cause: cause.to_string(), origin: policy.syscall_default.1 })?;
+    let program = program.bytes();
+
+    let mut used = vec![policy.origin, policy.exec.origin, policy.capabilities.1, policy.syscall_default.1];
+    used.extend(policy.params.iter().map(|param| param.origin));
+    used.extend(policy.exec.cwd.iter().map(|(_, origin)| *origin));
+    used.extend(mounts.iter().map(|mount| mount.origin));
+    used.extend(denies.iter().map(|deny| deny.origin));
+    used.extend(limits::origins(&limits));
+    let origins = Origins::of(policy, &order, &used)?;
+
+    let sha256 = plan::digest(&policy.canonical_bytes());
+    let emitted = plan::Plan {
+        target: plan::Target { kernel_min: KERNEL_MIN },
+        policy: plan::PolicyId {
+            name: &policy.name,
+            edition: policy.edition,
+            sha256,
+            origin: origins.id(policy.origin),
+        },
+        params: policy.params.iter().map(|param| parameter(param, &origins)).collect(),
+        identity: identity(policy, &origins)?,
+        mounts: mounts.iter().map(|mount| mount.emit(&origins)).collect(),
+        denies: denies.iter().map(|deny| deny.emit(&origins)).collect(),
+        files: files.iter().map(|file| file.emit(origins.id(policy.exec.origin))).collect(),
+        limits: limits::emit(&limits, &origins),
+        filters: vec![plan::Filter {
+            arch: match policy.arch {
+                ir::Arch::X86_64 => plan::Arch::X86_64,
+                ir::Arch::Aarch64 => plan::Arch::Aarch64,
+            },
+            listener: if options.trace { plan::Listener::Required } else { plan::Listener::None },
+            program: &program,
+            origin: origins.id(policy.syscall_default.1),
+        }],
+        env: variables,
+        command: policy.exec.command.iter().map(String::as_str).collect(),
+        origins: origins.list(),
+    };
+    error::count(policy, &emitted)?;
+    plan::encode(&emitted).map_err(|cause| EmitError::refused(cause, policy.origin))
+}
+
+fn parameter<'p>(param: &'p ir::Param, origins: &Origins<'p>) -> plan::Param<'p> {
+    plan::Param {
+        name: &param.name,
+        kind: match param.kind {
+            ir::ParamKind::Dir => plan::ParamKind::Dir,
+            ir::ParamKind::File => plan::ParamKind::File,
+            ir::ParamKind::Text => plan::ParamKind::Text,
+        },
+        default: param.default.as_deref(),
+        origin: origins.id(param.origin),
+    }
+}
+
+fn identity<'p>(policy: &'p ir::Policy, origins: &Origins<'p>) -> Result<plan::Identity<'p>, EmitError> {
+    let cwd = match &policy.exec.cwd {
+        Some((path, origin)) => Some((path::lower(path, *origin)?, origins.id(*origin))),
+        None => None,
+    };
+    let (capabilities, origin) = policy.capabilities;
+    Ok(plan::Identity {
+        uid: policy.exec.uid,
+        gid: policy.exec.gid,
+        hostname: &policy.exec.hostname,
+        cwd,
+        capabilities,
+        origin: origins.id(origin),
+    })
+}
+
+#[cfg(test)]
+mod tests;

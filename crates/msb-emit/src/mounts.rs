@@ -1,0 +1,195 @@
+//! The mount table and the denies.
+//!
+//! Rights at a path are the union of those of every grant that covers it. A mount that lies inside
+//! another hides it, so it carries the union itself, as far as both show the same place of the host.
+
+use crate::origins::{Order, Origins};
+use crate::path::{below, lower, show};
+use crate::{EmitError, ir, plan};
+use std::collections::BTreeMap;
+
+/// Bytes of /dev/shm: what other runtimes give by default (Docker's `--shm-size`, podman's, 64 MiB).
+const SHM_BYTES: u64 = 64 << 20;
+const PROC: plan::Path<'_> = plan::Path { base: plan::Base::Root, rest: "proc" };
+const DEV: plan::Path<'_> = plan::Path { base: plan::Base::Root, rest: "dev" };
+
+/// A mount with the policy's own origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mount<'p> {
+    pub(crate) target: plan::Path<'p>,
+    kind: plan::MountKind<'p>,
+    presence: plan::Presence,
+    pub(crate) origin: ir::OriginId,
+}
+
+/// A deny with the policy's own origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Deny<'p> {
+    path: plan::Path<'p>,
+    rights: plan::Rights,
+    missing: plan::Missing,
+    pub(crate) origin: ir::OriginId,
+}
+
+impl<'p> Mount<'p> {
+    pub(crate) fn emit(&self, origins: &Origins<'p>) -> plan::Mount<'p> {
+        let Mount { target, kind, presence, origin } = *self;
+        plan::Mount { target, kind, presence, origin: origins.id(origin) }
+    }
+}
+
+impl<'p> Deny<'p> {
+    pub(crate) fn emit(&self, origins: &Origins<'p>) -> plan::Deny<'p> {
+        let Deny { path, rights, missing, origin } = *self;
+        plan::Deny { path, rights, missing, origin: origins.id(origin) }
+    }
+}
+
+/// The mounts of `policy`, one for each target, sorted by it.
+pub(crate) fn table<'p>(policy: &'p ir::Policy, order: &Order) -> Result<Vec<Mount<'p>>, EmitError> {
+    let mut mounts: BTreeMap<plan::Path<'p>, Mount<'p>> = BTreeMap::new();
+    for rule in &policy.fs {
+        let Some(mount) = mount(rule)? else { continue };
+        if mount.target == (plan::Path { base: plan::Base::Root, rest: "" }) {
+            return Err(EmitError::TargetIsRoot { origin: mount.origin });
+        }
+        match mounts.get_mut(&mount.target) {
+            None => {
+                mounts.insert(mount.target, mount);
+            }
+            Some(there) => *there = merge(policy, order, *there, mount)?,
+        }
+    }
+    let merged: Vec<Mount<'p>> = mounts.into_values().collect();
+    let widened: Vec<Mount<'p>> = merged.iter().map(|mount| widen(mount, &merged)).collect();
+    Ok(widened.iter().filter(|mount| !is_redundant(mount, &widened)).copied().collect())
+}
+
+fn mount(rule: &ir::FsRule) -> Result<Option<Mount<'_>>, EmitError> {
+    let origin = rule.origin;
+    let required = |target, kind| Mount { target, kind, presence: plan::Presence::Required, origin };
+    Ok(Some(match &rule.kind {
+        ir::FsKind::Grant { source, target, rights, optional } => Mount {
+            target: lower(target, origin)?,
+            kind: plan::MountKind::Bind { source: lower(source, origin)?, rights: bits(*rights) },
+            presence: if *optional { plan::Presence::Optional } else { plan::Presence::Required },
+            origin,
+        },
+        ir::FsKind::Scratch { target, size_bytes, inodes } => required(
+            lower(target, origin)?,
+            plan::MountKind::Scratch {
+                size_bytes: *size_bytes,
+                inodes: *inodes,
+                rights: plan::Rights::READ.union(plan::Rights::WRITE),
+            },
+        ),
+        ir::FsKind::ProcSelf => required(PROC, plan::MountKind::Proc(plan::ProcScope::Processes)),
+        ir::FsKind::StdDevices => required(DEV, plan::MountKind::Dev { shm_bytes: SHM_BYTES }),
+        ir::FsKind::Deny { .. } => return Ok(None),
+    }))
+}
+
+fn bits(rights: ir::Rights) -> plan::Rights {
+    [(rights.read, plan::Rights::READ), (rights.write, plan::Rights::WRITE), (rights.run, plan::Rights::RUN)]
+        .into_iter()
+        .filter(|(has, _)| *has)
+        .fold(plan::Rights::NONE, |all, (_, right)| all.union(right))
+}
+
+/// Two rules for one target: grants of one source add up, everything else must be the same.
+fn merge<'p>(policy: &ir::Policy, order: &Order, a: Mount<'p>, b: Mount<'p>) -> Result<Mount<'p>, EmitError> {
+    use plan::{MountKind::Bind, Presence};
+    let kind = match (a.kind, b.kind) {
+        (Bind { source, rights }, Bind { source: other, rights: more }) if source == other => {
+            Bind { source, rights: rights.union(more) }
+        }
+        (one, other) if one == other => one,
+        _ => {
+            let (first, second) =
+                if order.place(a.origin) <= order.place(b.origin) { (a, b) } else { (b, a) };
+            return Err(EmitError::TargetTwice {
+                target: show(policy, a.target),
+                origins: [first.origin, second.origin],
+            });
+        }
+    };
+    let required = [a.presence, b.presence].contains(&Presence::Required);
+    Ok(Mount {
+        target: a.target,
+        kind,
+        presence: if required { Presence::Required } else { Presence::Optional },
+        origin: order.first(a.origin, b.origin),
+    })
+}
+
+/// Whether `outer` shows at `inner`'s target the very place that `inner` shows there; its rights then.
+fn same_place(outer: &Mount<'_>, inner: &Mount<'_>) -> Option<plan::Rights> {
+    let (plan::MountKind::Bind { source: from, rights }, plan::MountKind::Bind { source, .. }) =
+        (outer.kind, inner.kind)
+    else {
+        return None;
+    };
+    let rest = below(outer.target, inner.target)?;
+    (below(from, source)? == rest).then_some(rights)
+}
+
+/// `mount` with the rights of all grants that cover it.
+fn widen<'p>(mount: &Mount<'p>, all: &[Mount<'p>]) -> Mount<'p> {
+    let plan::MountKind::Bind { source, rights } = mount.kind else { return *mount };
+    let rights = all.iter().filter_map(|outer| same_place(outer, mount)).fold(rights, plan::Rights::union);
+    Mount { kind: plan::MountKind::Bind { source, rights }, ..*mount }
+}
+
+/// Whether the mount around `mount` already shows the same place with the same rights. It must then also
+/// be there whenever `mount` must be.
+fn is_redundant(mount: &Mount<'_>, all: &[Mount<'_>]) -> bool {
+    let around = all
+        .iter()
+        .filter(|outer| outer.target != mount.target && below(outer.target, mount.target).is_some())
+        .max_by_key(|outer| outer.target.rest.len());
+    let Some(outer) = around else { return false };
+    let plan::MountKind::Bind { rights, .. } = mount.kind else { return false };
+    same_place(outer, mount) == Some(rights)
+        && (outer.presence == plan::Presence::Required || mount.presence == plan::Presence::Optional)
+}
+
+/// The denies of `policy`, one for each path, sorted by it.
+pub(crate) fn denies<'p>(policy: &'p ir::Policy, order: &Order) -> Result<Vec<Deny<'p>>, EmitError> {
+    let mut denies: BTreeMap<plan::Path<'p>, Deny<'p>> = BTreeMap::new();
+    for rule in &policy.fs {
+        let ir::FsKind::Deny { path, rights, missing } = &rule.kind else { continue };
+        let path = lower(path, rule.origin)?;
+        let deny = Deny { path, rights: bits(*rights), missing: fate(*missing), origin: rule.origin };
+        let merged = denies.get(&path).map_or(deny, |there| Deny {
+            path,
+            rights: there.rights.union(deny.rights),
+            missing: if strictness(deny.missing) > strictness(there.missing) {
+                deny.missing
+            } else {
+                there.missing
+            },
+            origin: order.first(there.origin, deny.origin),
+        });
+        denies.insert(path, merged);
+    }
+    Ok(denies.into_values().collect())
+}
+
+fn fate(missing: ir::Missing) -> plan::Missing {
+    match missing {
+        ir::Missing::Mask { directory: false } => plan::Missing::MaskFile,
+        ir::Missing::Mask { directory: true } => plan::Missing::MaskDir,
+        ir::Missing::Fail => plan::Missing::Fail,
+        ir::Missing::Skip => plan::Missing::Skip,
+    }
+}
+
+/// The strictest of several wins; of the two masks, the directory (who wrote the `/` knew).
+fn strictness(missing: plan::Missing) -> u8 {
+    match missing {
+        plan::Missing::Skip => 0,
+        plan::Missing::MaskFile => 1,
+        plan::Missing::MaskDir => 2,
+        plan::Missing::Fail => 3,
+    }
+}
