@@ -1,0 +1,181 @@
+//! Calls by name and number.
+
+use std::fmt;
+
+use crate::generated::{AARCH64, X86_64};
+
+/// Instruction sets that have a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Arch {
+    /// x86-64, LP64 (not x32).
+    X86_64,
+    /// AArch64, LP64.
+    Aarch64,
+}
+
+impl Arch {
+    /// `AUDIT_ARCH_*` of linux/audit.h: what `seccomp_data.arch` holds for a call of this instruction set.
+    #[must_use]
+    pub const fn audit(self) -> u32 {
+        match self {
+            // EM_X86_64 (62) | __AUDIT_ARCH_64BIT | __AUDIT_ARCH_LE
+            Self::X86_64 => 0xc000_003e,
+            // EM_AARCH64 (183) | __AUDIT_ARCH_64BIT | __AUDIT_ARCH_LE
+            Self::Aarch64 => 0xc000_00b7,
+        }
+    }
+}
+
+/// One system call on one architecture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Syscall {
+    /// Name in the kernel's table.
+    pub name: &'static str,
+    /// Number.
+    pub nr: u32,
+    /// Arguments in order, at most six.
+    pub args: &'static [Arg],
+}
+
+impl Syscall {
+    /// The position, from 0, and the kind of the argument called `name`.
+    #[must_use]
+    pub fn arg(&self, name: &str) -> Option<(usize, Kind)> {
+        self.args.iter().position(|arg| arg.name == name).map(|index| (index, self.args[index].kind))
+    }
+}
+
+/// The prototype: `openat(dfd, filename, flags, mode)`.
+impl fmt::Display for Syscall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let args: Vec<&str> = self.args.iter().map(|arg| arg.name).collect();
+        write!(f, "{}({})", self.name, args.join(", "))
+    }
+}
+
+/// An argument of a system call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arg {
+    /// Name, that of the manual page or of the kernel's source.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What an argument is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A number.
+    Int {
+        /// How much of it the kernel looks at.
+        bits: Bits,
+        /// Whether the kernel reads it as signed.
+        signed: bool,
+    },
+    /// A file descriptor, 32 bits; its named constants (`AT_FDCWD`) are the set `fd`.
+    Fd,
+    /// An address. What lies there cannot be filtered.
+    Pointer,
+    /// One of a set of constants.
+    Enum {
+        /// The set, see [`crate::constant`].
+        set: &'static str,
+        /// How much of it the kernel looks at.
+        bits: Bits,
+        /// Whether the kernel reads it as signed.
+        signed: bool,
+    },
+    /// An OR of constants of a set.
+    Flags {
+        /// The set, see [`crate::constant`].
+        set: &'static str,
+        /// How much of it the kernel looks at.
+        bits: Bits,
+        /// Whether the kernel reads it as signed.
+        signed: bool,
+    },
+}
+
+impl Kind {
+    /// How much of the argument the kernel looks at.
+    #[must_use]
+    pub const fn bits(self) -> Bits {
+        match self {
+            Self::Int { bits, .. } | Self::Enum { bits, .. } | Self::Flags { bits, .. } => bits,
+            Self::Fd => Bits::B32,
+            Self::Pointer => Bits::B64,
+        }
+    }
+
+    /// The set of constants that may stand for its value.
+    #[must_use]
+    pub const fn set(self) -> Option<&'static str> {
+        match self {
+            Self::Enum { set, .. } | Self::Flags { set, .. } => Some(set),
+            Self::Fd => Some("fd"),
+            Self::Int { .. } | Self::Pointer => None,
+        }
+    }
+
+    /// Whether the kernel reads it as signed: `-1` is then its largest value in an unsigned comparison.
+    #[must_use]
+    pub const fn signed(self) -> bool {
+        match self {
+            Self::Int { signed, .. } | Self::Enum { signed, .. } | Self::Flags { signed, .. } => signed,
+            Self::Fd => true,
+            Self::Pointer => false,
+        }
+    }
+}
+
+/// How much of an argument the kernel looks at, from the lowest bit. Bits above are the caller's garbage: a
+/// filter that compares them can be passed by setting one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Bits {
+    /// 16 (`umode_t`). A filter compares these under the mask `0xffff`.
+    B16,
+    /// 32.
+    B32,
+    /// All 64.
+    B64,
+}
+
+impl Bits {
+    /// All of them set.
+    #[must_use]
+    pub const fn mask(self) -> u64 {
+        match self {
+            Self::B16 => 0xffff,
+            Self::B32 => 0xffff_ffff,
+            Self::B64 => u64::MAX,
+        }
+    }
+}
+
+/// Every call of `arch`, by number.
+#[must_use]
+pub fn all(arch: Arch) -> &'static [Syscall] {
+    match arch {
+        Arch::X86_64 => X86_64,
+        Arch::Aarch64 => AARCH64,
+    }
+}
+
+/// The call named `name` on `arch`.
+#[must_use]
+pub fn find(arch: Arch, name: &str) -> Option<&'static Syscall> {
+    all(arch).iter().find(|call| call.name == name)
+}
+
+/// The call with number `nr` on `arch`.
+#[must_use]
+pub fn by_number(arch: Arch, nr: u32) -> Option<&'static Syscall> {
+    let calls = all(arch);
+    calls.binary_search_by_key(&nr, |call| call.nr).ok().map(|index| &calls[index])
+}
+
+/// The highest number that the table of `arch` has.
+#[must_use]
+pub fn highest(arch: Arch) -> u32 {
+    all(arch).last().map_or(0, |call| call.nr)
+}
