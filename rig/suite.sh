@@ -1,0 +1,79 @@
+#!/bin/bash
+# suite.sh WHERE: what runs inside a guest, as the user who runs it. It stands beside bin/ (msbc, msb-launch),
+# policy-lang/ and policies/, as ci.sh copies them in.
+#   cgroup      this user can have a cgroup: every limit is held by one
+#   no-cgroup   it can't: the second way holds, and `limits hard` refuses
+#   refused     it can't make a user namespace: every launch is refused and nothing is started
+set -u
+HERE=$(dirname "$(readlink -f "$0")"); WHERE=$1
+export PATH=$HERE/bin:$PATH
+DIR=$(mktemp -d /tmp/suite.XXXXXX); cd "$DIR" || exit 2
+passed=0 failed=0
+ok() { passed=$((passed + 1)); echo "ok    $1"; }
+bad() { failed=$((failed + 1)); echo "FAIL  $1"; [ $# -lt 2 ] || sed 's/^/      | /' <<<"$2"; }
+expect() { # expect NAME WANTED GOT [OUTPUT]
+  if [ "$2" = "$3" ]; then ok "$1"; else bad "$1: wanted $2, got $3" "${4-}"; fi
+}
+says() { # says NAME PATTERN TEXT
+  if grep -Eq -- "$2" <<<"$3"; then ok "$1"; else bad "$1: no /$2/" "$3"; fi
+}
+
+workspace() { rm -rf "$DIR/workspace" "$DIR/home"; cp -r "$HERE/policy-lang/examples/hello-agent/workspace" "$DIR/workspace"
+  mkdir -p "$DIR/home/.ssh"; echo key > "$DIR/home/.ssh/id_ed25519"; }
+hello() { msbc run "$HERE/policy-lang/examples/hello-agent.msb" --set workspace="$DIR/workspace" -- "$@" 2>&1; }
+limits() { msbc run "$HERE/policies/limits.msb" --set dir="$HERE/policies" -- python3 /work/use.py "$@" 2>&1; }
+cgroups() { find /sys/fs/cgroup -type d 2>/dev/null | sort; }
+
+echo "suite: $WHERE, $(uname -r), $(id -un)"
+workspace
+if [ "$WHERE" = refused ]; then
+  out=$(hello touch /work/started); rc=$?
+  expect "a launch without user namespaces is refused" 125 $rc "$out"
+  says "it says which step failed" "namespaces" "$out"
+  [ ! -e workspace/started ] && ok "nothing was started" || bad "the command ran"
+  echo "$passed passed, $failed failed"; [ $failed = 0 ]; exit
+fi
+
+# The main example: the work is done, and each attempt refused.
+before=$(cgroups)
+out=$(hello python3 agent.py "$DIR/home"); rc=$?
+expect "hello-agent ends well" 0 $rc "$out"
+expect "hello-agent: eight attempts" 8 "$(grep -c '^tried to ' <<<"$out")" "$out"
+expect "hello-agent: none allowed" 0 "$(grep -c '→ allowed$' <<<"$out")" "$out"
+expect "hello-agent: the work is done" 4 "$(wc -l < workspace/result.md)" "$out"
+expect "no cgroup is left" "$before" "$(cgroups)"
+
+# What comes out is what went in.
+out=$(hello sh -c 'exit 7'); expect "an exit status passes" 7 $? "$out"
+out=$(hello sh -c 'kill -TERM $$'); expect "a signal is 128+n" 143 $? "$out"
+out=$(hello no-such-command); expect "a missing command is 127" 127 $? "$out"
+head -c 3000000 /dev/urandom > workspace/in; hello cat < workspace/in > workspace/out
+cmp -s workspace/in workspace/out && ok "3 MB pass through unchanged" || bad "3 MB pass through unchanged"
+
+# Nothing outlives the launcher, not even when it is killed.
+msbc compile "$HERE/policy-lang/examples/hello-agent.msb" -o plan >/dev/null || bad "compile"
+msb-launch plan --set workspace="$DIR/workspace" -- sh -c 'setsid sleep 987654 & sleep 987654' >/dev/null 2>&1 &
+launcher=$!
+for _ in $(seq 100); do [ "$(pgrep -cf 'sleep 987654$')" -ge 2 ] && break; sleep .1; done
+[ "$(pgrep -cf 'sleep 987654$')" -ge 2 ] && ok "two processes run inside" || bad "two processes run inside"
+kill -KILL $launcher; wait $launcher 2>/dev/null
+for _ in $(seq 100); do pgrep -f 'sleep 987654$' >/dev/null || break; sleep .1; done
+expect "kill -9 of the launcher ends everything" "" "$(pgrep -f 'sleep 987654$')"
+
+# Limits hold for the sandbox as a whole.
+out=$(limits one-process); rc=$?
+says "memory: one process of 512 MiB is stopped" "^stopped" "$out"
+if [ "$WHERE" = cgroup ]; then
+  out=$(limits many-processes); says "memory: 20 processes of 16 MiB together are stopped" "^stopped|^Killed|137" "$out 1 $?"
+fi
+out=$(limits forks); says "pids: 64 processes are refused" "^stopped after [0-9]+ .*EAGAIN" "$out"
+out=$(limits wall); expect "wall: 3 s are enough" 137 $? "$out"
+out=$(msbc run "$HERE/policies/hard.msb" -- true 2>&1); rc=$?
+if [ "$WHERE" = cgroup ]; then
+  expect "limits hard starts" 0 $rc "$out"
+else
+  expect "limits hard is refused" 125 $rc "$out"
+  says "limits hard: the line is named" "hard.msb:[0-9]+" "$out"
+fi
+expect "no cgroup is left after limits" "$before" "$(cgroups)"
+echo "$passed passed, $failed failed"; [ $failed = 0 ]
