@@ -1,4 +1,4 @@
-"""Runs into a limit and says what came of it: use.py one-process | many-processes | forks | wall."""
+"""Runs into a limit and says what came of it: use.py one-process | many-processes | forks."""
 import errno, os, sys, time
 
 MIB = 1 << 20
@@ -50,8 +50,4 @@ def forks():
         print(f"stopped after {count} ({errno.errorcode[e.errno]})")
 
 
-def wall():
-    time.sleep(60)
-
-
-{"one-process": one_process, "many-processes": many_processes, "forks": forks, "wall": wall}[sys.argv[1]]()
+{"one-process": one_process, "many-processes": many_processes, "forks": forks}[sys.argv[1]]()
