@@ -1,6 +1,17 @@
 //! The oracle: what a policy says of one request, in plain code.
 
-use crate::{OriginId, Policy, SyscallAction};
+use std::cmp::Reverse;
+
+use msb_syscalls::by_number;
+
+use crate::{Arch, EnvKind, OriginId, Policy, SyscallAction, SyscallRule};
+
+/// ENOENT: what getenv finds of a variable that nothing passes.
+const ENOENT: u16 = 2;
+/// ENOSYS: libc's fallbacks depend on getting this, and not EPERM, for calls that are newer than its caller.
+const ENOSYS: u16 = 38;
+/// `__X32_SYSCALL_BIT` of asm/unistd.h: the x32 calls come with x86-64's `arch` and this bit in the number.
+const X32_SYSCALL_BIT: u32 = 0x4000_0000;
 
 /// Something that a program asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,4 +36,73 @@ pub struct Decision {
     pub action: SyscallAction,
     /// The rule that decides; `None` where no rule does (foreign architectures, unknown calls).
     pub origin: Option<OriginId>,
+}
+
+impl Policy {
+    /// Decides `request`.
+    ///
+    /// The most severe matching rule decides a system call, and the default one that the table has but no rule
+    /// matches. Calls of another architecture kill; x32 calls, number −1 and numbers that neither the table nor
+    /// a rule knows fail with ENOSYS. A variable is allowed, or absent: ENOENT.
+    #[must_use]
+    pub fn decide(&self, request: &Request<'_>) -> Decision {
+        match *request {
+            Request::Syscall { audit_arch, nr, args } => self.decide_syscall(audit_arch, nr, &args),
+            Request::Env(name) => self.decide_env(name),
+        }
+    }
+
+    fn decide_syscall(&self, audit_arch: u32, nr: u32, args: &[u64; 6]) -> Decision {
+        if audit_arch != self.arch.audit() {
+            return Decision { action: SyscallAction::Kill, origin: None };
+        }
+        let unknown = Decision { action: SyscallAction::Errno(ENOSYS), origin: None };
+        // −1 is what a tracer leaves to skip a call.
+        if nr == u32::MAX || (self.arch == Arch::X86_64 && nr & X32_SYSCALL_BIT != 0) {
+            return unknown;
+        }
+        let matching = self.syscalls.iter().filter(|rule| rule.nr == nr && rule.predicate.holds(args));
+        match matching.max_by_key(|rule| precedence(rule)) {
+            Some(rule) => Decision { action: rule.action, origin: Some(rule.origin) },
+            None if by_number(self.arch, nr).is_some() => {
+                Decision { action: self.syscall_default.0, origin: Some(self.syscall_default.1) }
+            }
+            None => unknown,
+        }
+    }
+
+    fn decide_env(&self, name: &str) -> Decision {
+        // A variable that is set beats one that is passed, a whole name beats a beginning.
+        let rank = |kind: &EnvKind| match kind {
+            EnvKind::Set { name: set, .. } if set == name => Some(2),
+            EnvKind::Pass { name: passed, prefix: false } if passed == name => Some(1),
+            EnvKind::Pass { name: passed, prefix: true } if name.starts_with(passed.as_str()) => Some(0),
+            EnvKind::Set { .. } | EnvKind::Pass { .. } => None,
+        };
+        let matching = self.env.iter().filter_map(|rule| Some((rank(&rule.kind)?, Reverse(rule.origin))));
+        match matching.max() {
+            Some((_, Reverse(origin))) => Decision { action: SyscallAction::Allow, origin: Some(origin) },
+            None => Decision { action: SyscallAction::Errno(ENOENT), origin: None },
+        }
+    }
+}
+
+/// Which of two matching rules decides: the greater.
+///
+/// Two errnos on one request are a mistake that the checker reports; should they come here all the same, the
+/// order of the rules still means nothing.
+fn precedence(rule: &SyscallRule) -> (u8, bool, Reverse<SyscallAction>, Reverse<OriginId>) {
+    (rule.action.severity(), !rule.implied, Reverse(rule.action), Reverse(rule.origin))
+}
+
+impl SyscallAction {
+    /// How much it takes away: 0 for allow, 1 for an errno, 2 for kill.
+    #[must_use]
+    pub const fn severity(self) -> u8 {
+        match self {
+            Self::Allow => 0,
+            Self::Errno(_) => 1,
+            Self::Kill => 2,
+        }
+    }
 }

@@ -5,8 +5,14 @@
 //! Three laws hold: what nothing allows is denied, a deny overrides every allow, and the order of
 //! rules means nothing.
 
+mod canonical;
+mod cube;
 mod decide;
 mod ir;
+mod pred;
 
 pub use decide::{Decision, Request};
 pub use ir::*;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! A policy as bytes: what its identity is the hash of.
+//!
+//! Two policies have the same bytes exactly if they have the same rules: neither the order of rules nor the
+//! places in the sources where they stand are in them. Every item is a tag and its fields; numbers are 64-bit
+//! little endian, strings and lists begin with their length, so that no two policies share bytes.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    Arch, Base, EnvKind, FsKind, Limits, Missing, Net, Op, ParamKind, Path, Policy, Pred, Rights,
+    SyscallAction, SyscallRule, Text, Width,
+};
+
+/// First bytes; the number grows when the meaning of the rest changes.
+const MAGIC: &[u8] = b"msb-policy 1\0";
+
+impl Policy {
+    /// The bytes of everything that the policy means; see the module's comment.
+    #[must_use]
+    pub fn canonical_bytes(&self) -> Vec<u8> {
+        let mut out = Bytes(MAGIC.to_vec());
+        out.text(&self.name).number(u64::from(self.edition));
+        // Paths name parameters by position, so their order means something.
+        out.list(self.params.iter().map(|param| {
+            let mut one = Bytes::default();
+            let kind = match param.kind {
+                ParamKind::Dir => 0,
+                ParamKind::File => 1,
+                ParamKind::Text => 2,
+            };
+            one.text(&param.name).number(kind);
+            one.option(param.default.as_deref(), |one, default| {
+                one.text(default);
+            });
+            one
+        }));
+        out.set(self.fs.iter().map(|rule| fs(&rule.kind)));
+        match self.net {
+            Net::None { .. } => out.number(0),
+        };
+        out.number(match self.arch {
+            Arch::X86_64 => 0,
+            Arch::Aarch64 => 1,
+        });
+        out.set(self.syscalls.iter().map(syscall));
+        action(&mut out, self.syscall_default.0);
+        limits(&mut out, &self.limits);
+        out.number(self.capabilities.0);
+        out.set(self.env.iter().map(|rule| env(&rule.kind)));
+        let exec = &self.exec;
+        out.list(exec.command.iter().map(|word| Bytes(word.as_bytes().to_vec())));
+        out.number(u64::from(exec.uid)).number(u64::from(exec.gid)).text(&exec.hostname);
+        out.option(exec.cwd.as_ref(), |out, (cwd, _)| path(out, cwd));
+        out.0
+    }
+}
+
+#[derive(Default)]
+struct Bytes(Vec<u8>);
+
+impl Bytes {
+    fn number(&mut self, value: u64) -> &mut Self {
+        self.0.extend(value.to_le_bytes());
+        self
+    }
+
+    fn text(&mut self, text: &str) -> &mut Self {
+        self.number(text.len() as u64);
+        self.0.extend(text.as_bytes());
+        self
+    }
+
+    fn option<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Self, T)) {
+        self.number(u64::from(value.is_some()));
+        if let Some(value) = value {
+            write(self, value);
+        }
+    }
+
+    /// Items whose order means something.
+    fn list(&mut self, items: impl Iterator<Item = Self>) {
+        let items: Vec<_> = items.map(|item| item.0).collect();
+        self.number(items.len() as u64);
+        for item in items {
+            self.number(item.len() as u64);
+            self.0.extend(item);
+        }
+    }
+
+    /// Items of which neither order nor repetition means anything.
+    fn set(&mut self, items: impl Iterator<Item = Self>) {
+        let items: BTreeSet<_> = items.map(|item| item.0).collect();
+        self.list(items.into_iter().map(Self));
+    }
+}
+
+fn path(out: &mut Bytes, path: &Path) {
+    match path.base {
+        Base::Root => out.number(0),
+        Base::Home => out.number(1),
+        Base::Param(index) => out.number(2).number(index as u64),
+    };
+    out.text(&path.rest);
+}
+
+fn rights(out: &mut Bytes, rights: Rights) {
+    out.number(u64::from(rights.read) | u64::from(rights.write) << 1 | u64::from(rights.run) << 2);
+}
+
+fn fs(kind: &FsKind) -> Bytes {
+    let mut out = Bytes::default();
+    match kind {
+        FsKind::Grant { source, target, rights: granted, optional } => {
+            out.number(0);
+            path(&mut out, source);
+            path(&mut out, target);
+            rights(&mut out, *granted);
+            out.number(u64::from(*optional));
+        }
+        FsKind::Scratch { target, size_bytes, inodes } => {
+            out.number(1);
+            path(&mut out, target);
+            out.number(*size_bytes).number(*inodes);
+        }
+        FsKind::Deny { path: denied, rights: taken, missing } => {
+            out.number(2);
+            path(&mut out, denied);
+            rights(&mut out, *taken);
+            out.number(match missing {
+                Missing::Mask { directory: false } => 0,
+                Missing::Mask { directory: true } => 1,
+                Missing::Fail => 2,
+                Missing::Skip => 3,
+            });
+        }
+        FsKind::StdDevices => {
+            out.number(3);
+        }
+        FsKind::ProcSelf => {
+            out.number(4);
+        }
+    }
+    out
+}
+
+fn syscall(rule: &SyscallRule) -> Bytes {
+    let mut out = Bytes::default();
+    out.number(u64::from(rule.nr)).number(u64::from(rule.implied));
+    action(&mut out, rule.action);
+    out.0.extend(predicate(&rule.predicate).0);
+    out
+}
+
+fn action(out: &mut Bytes, action: SyscallAction) {
+    match action {
+        SyscallAction::Allow => out.number(0),
+        SyscallAction::Errno(errno) => out.number(1).number(u64::from(errno)),
+        SyscallAction::Kill => out.number(2),
+    };
+}
+
+fn predicate(pred: &Pred) -> Bytes {
+    let bits = |width: Width| match width {
+        Width::W32 => 32,
+        Width::W64 => 64,
+    };
+    let mut out = Bytes::default();
+    match pred {
+        Pred::True => {
+            out.number(0);
+        }
+        Pred::Compare { argument, width, op, value } => {
+            let op = match op {
+                Op::Eq => 0,
+                Op::Ne => 1,
+                Op::Lt => 2,
+                Op::Le => 3,
+                Op::Gt => 4,
+                Op::Ge => 5,
+            };
+            out.number(1).number(u64::from(*argument)).number(bits(*width)).number(op).number(*value);
+        }
+        Pred::Masked { argument, width, mask, value } => {
+            out.number(2).number(u64::from(*argument)).number(bits(*width)).number(*mask).number(*value);
+        }
+        Pred::Not(inner) => {
+            out.number(3);
+            out.0.extend(predicate(inner).0);
+        }
+        Pred::All(all) => {
+            out.number(4);
+            out.set(all.iter().map(predicate));
+        }
+        Pred::Any(any) => {
+            out.number(5);
+            out.set(any.iter().map(predicate));
+        }
+    }
+    out
+}
+
+fn limits(out: &mut Bytes, limits: &Limits) {
+    let Limits { hard, memory_bytes, pids, cpu_percent, wall_ms, files } = limits;
+    out.number(u64::from(*hard));
+    let values = [
+        memory_bytes.map(|limit| limit.value),
+        pids.map(|limit| limit.value.into()),
+        cpu_percent.map(|limit| limit.value.into()),
+        wall_ms.map(|limit| limit.value),
+        files.map(|limit| limit.value.into()),
+    ];
+    for value in values {
+        out.option(value, |out, value| {
+            out.number(value);
+        });
+    }
+}
+
+fn env(kind: &EnvKind) -> Bytes {
+    let mut out = Bytes::default();
+    match kind {
+        EnvKind::Pass { name, prefix } => {
+            out.number(0).text(name).number(u64::from(*prefix));
+        }
+        EnvKind::Set { name, value } => {
+            out.number(1).text(name);
+            match value {
+                Text::Literal(text) => out.number(0).text(text),
+                Text::Param(index) => out.number(1).number(*index as u64),
+            };
+        }
+    }
+    out
+}
