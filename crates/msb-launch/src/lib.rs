@@ -1,1 +1,43 @@
-//! Applies a plan and starts the command
+//! Applies a plan and starts the command, in a fixed order that no plan can change.
+//!
+//! ```text
+//! host        plan, parameters, sources, denied places, cgroup        (prepare, host, cgroup)
+//! namespaced  clone3, id maps, host name, mounts, denies, /dev, /proc (child, root, deny, dev)
+//! rooted      pivot_root, detach the old root                         (root)
+//! confined    rlimits, no_new_privs, capabilities                     (confine)
+//! exec        init (pid 1) forks; the command loads the filter, then execve (init, command)
+//! ```
+//!
+//! The parent stays outside: it waits, forwards signals, holds the wall clock and whatever limit no cgroup
+//! holds, and gives back the exit code (`parent`). If it dies, everything inside dies.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod arguments;
+mod bind;
+mod cgroup;
+mod child;
+mod command;
+mod confine;
+mod deny;
+mod dev;
+mod environment;
+mod fail;
+mod files;
+mod host;
+mod init;
+mod message;
+mod output;
+mod parent;
+mod path;
+mod plan_file;
+mod prepare;
+mod root;
+mod watch;
+
+pub use prepare::run;
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ pub(crate) mod nr {
     pub(crate) const CLOCK_GETTIME: usize = 228;
     pub(crate) const EXIT_GROUP: usize = 231;
     pub(crate) const SIGNALFD4: usize = 289;
+    pub(crate) const UNSHARE: usize = 272;
     pub(crate) const SECCOMP: usize = 317;
 }
 
@@ -23,6 +24,7 @@ pub(crate) mod nr {
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod nr {
     pub(crate) const IOCTL: usize = 29;
+    pub(crate) const UNSHARE: usize = 97;
     pub(crate) const SIGNALFD4: usize = 74;
     pub(crate) const EXIT_GROUP: usize = 94;
     pub(crate) const CLOCK_GETTIME: usize = 113;
@@ -79,4 +81,18 @@ unsafe fn raw(nr: usize, [a, b, c, d, e, f]: [usize; 6]) -> usize {
             in("x3") d, in("x4") e, in("x5") f, options(nostack));
     }
     value
+}
+
+/// Dies on the spot, whatever a filter says of ending.
+pub(crate) fn trap() -> ! {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: an undefined instruction raises SIGILL, which kills a process that has no handler.
+    unsafe {
+        core::arch::asm!("ud2", options(noreturn, nostack));
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a breakpoint raises SIGTRAP, which kills a process that has no handler.
+    unsafe {
+        core::arch::asm!("brk #1", options(noreturn, nostack));
+    }
 }

@@ -97,10 +97,19 @@ pub fn fork(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Fork> {
 
 /// Ends the process, at once and without a handler. `status` is cut to its low 8 bits by the kernel.
 pub fn exit(status: i32) -> ! {
-    loop {
-        // SAFETY: exit_group takes no pointer.
-        let _ = unsafe { syscall(nr::EXIT_GROUP, [status.unsigned_abs() as usize, 0, 0, 0, 0, 0]) };
-    }
+    // SAFETY: exit_group takes no pointer.
+    let _ = unsafe { syscall(nr::EXIT_GROUP, [status.unsigned_abs() as usize, 0, 0, 0, 0, 0]) };
+    // It comes back only when a filter denies it.
+    crate::arch::trap()
+}
+
+/// Gives the calling process a cgroup namespace whose root is the cgroup that it is in now (unshare(2)).
+///
+/// # Errors
+/// `EPERM` without CAP_SYS_ADMIN in its user namespace, `ENOSPC` at a limit on namespaces.
+pub fn unshare_cgroup() -> Result<()> {
+    // SAFETY: a namespace alone is unshared; no memory and no descriptor of the process changes.
+    unsafe { syscall(nr::UNSHARE, [usize::try_from(flags::NEWCGROUP).unwrap_or(0), 0, 0, 0, 0, 0]) }.map(drop)
 }
 
 /// Closes every descriptor from `first` to `last`, both included; Linux 5.9.

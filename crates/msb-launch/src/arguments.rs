@@ -1,0 +1,89 @@
+//! The command line.
+
+use crate::fail::{Result, refusal};
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use msb_plan::event::Step;
+
+/// What `--help` prints.
+pub(crate) const HELP: &str = "\
+msb-launch PLAN [--set NAME=VALUE]... [--report-fd N] [--notify-fd N] [--] [COMMAND [ARG]...]
+
+Starts COMMAND, or the plan's own command, confined by PLAN (made by `msbc compile`).
+
+  --set NAME=VALUE  binds a parameter of the plan
+  --report-fd N     writes events to descriptor N instead of sentences to standard error
+  --notify-fd N     sends the filter's listener over the unix socket N (`msbc run --explain`)
+
+Exit status: the command's own; 128+n when signal n ended it; 126 when it can't be executed; 127 when it is
+not found; 125 when the launcher refused, and nothing was started.
+";
+
+/// What was asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Arguments<'a> {
+    /// The plan file.
+    pub(crate) plan: &'a CStr,
+    /// Parameters and their values, in order.
+    pub(crate) set: Vec<(&'a [u8], &'a CStr)>,
+    /// Where events go.
+    pub(crate) report_fd: Option<i32>,
+    /// Where the listener goes.
+    pub(crate) notify_fd: Option<i32>,
+    /// The command; empty for the plan's own.
+    pub(crate) command: Vec<&'a CStr>,
+}
+
+/// What the command line means.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Request<'a> {
+    /// Launch.
+    Launch(Arguments<'a>),
+    /// Print [`HELP`].
+    Help,
+    /// Print the version.
+    Version,
+}
+
+/// Reads the command line; `words` does not hold the program's name.
+pub(crate) fn parse<'a>(words: &[&'a CStr]) -> Result<Request<'a>> {
+    let mut arguments = Arguments::default();
+    let mut plan = None;
+    let mut words = words.iter().copied();
+    while let Some(word) = words.next() {
+        match word.to_bytes() {
+            b"--help" | b"-h" => return Ok(Request::Help),
+            b"--version" | b"-V" => return Ok(Request::Version),
+            b"--set" => arguments.set.push(binding(words.next())?),
+            b"--report-fd" => arguments.report_fd = Some(descriptor(words.next())?),
+            b"--notify-fd" => arguments.notify_fd = Some(descriptor(words.next())?),
+            b"--" if plan.is_some() => {
+                arguments.command = words.collect();
+                break;
+            }
+            bytes if bytes.starts_with(b"-") => return Err(refusal(Step::Usage, None)),
+            _ if plan.is_none() => plan = Some(word),
+            _ => {
+                arguments.command = core::iter::once(word).chain(words).collect();
+                break;
+            }
+        }
+    }
+    arguments.plan = plan.ok_or_else(|| refusal(Step::Usage, None))?;
+    Ok(Request::Launch(arguments))
+}
+
+fn binding(word: Option<&CStr>) -> Result<(&[u8], &CStr)> {
+    let wrong = || refusal(Step::Usage, None);
+    let word = word.ok_or_else(wrong)?;
+    let equals = word.to_bytes().iter().position(|b| *b == b'=').ok_or_else(wrong)?;
+    let (name, value) = word.to_bytes_with_nul().split_at(equals);
+    let value = value.get(1..).and_then(|value| CStr::from_bytes_with_nul(value).ok()).ok_or_else(wrong)?;
+    Ok((name, value))
+}
+
+fn descriptor(word: Option<&CStr>) -> Result<i32> {
+    let number = word.and_then(|word| word.to_str().ok()).and_then(|word| word.parse().ok());
+    // 0, 1 and 2 belong to the command.
+    number.filter(|number| *number > 2).ok_or_else(|| refusal(Step::Usage, None))
+}

@@ -1,0 +1,147 @@
+//! The sandbox's first process, from clone to confinement: the privileged half of its life.
+
+use crate::cgroup::{Held, Join};
+use crate::deny::{self, Denial};
+use crate::fail::{At, Result, refusal};
+use crate::files::{decimal, write_once, write_small};
+use crate::host::Entry;
+use crate::{confine, init, message::Message, root};
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use msb_plan::event::Step;
+use msb_plan::{Filter, Plan};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::OwnedFd;
+use rustix::fs::CWD;
+use rustix::fs::Mode;
+use rustix::io::{Errno, read};
+use rustix::process::{
+    DumpableBehavior, Gid, Signal, Uid, set_dumpable_behavior, set_parent_process_death_signal, setsid, umask,
+};
+use rustix::system::sethostname;
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+/// Everything the child needs, made ready by the parent.
+pub(crate) struct Child<'a> {
+    pub(crate) plan: &'a Plan<'a>,
+    pub(crate) filter: Filter<'a>,
+    pub(crate) entries: Vec<Entry<'a>>,
+    pub(crate) denials: Vec<Denial>,
+    pub(crate) environment: Vec<CString>,
+    pub(crate) command: Vec<&'a CStr>,
+    pub(crate) cwd: Vec<u8>,
+    pub(crate) held: Held,
+    pub(crate) join: Vec<Join>,
+    pub(crate) ids: Ids,
+    pub(crate) status: OwnedFd,
+    pub(crate) parent: OwnedFd,
+    pub(crate) listener: Option<OwnedFd>,
+    pub(crate) signals: msb_sys::signal::Set,
+}
+
+/// Who maps the user and group ids.
+pub(crate) enum Ids {
+    /// The child itself: a user may map the own ids (user_namespaces(7)).
+    Own { uid: u32, gid: u32 },
+    /// The parent, as root: a byte on this pipe says that it is done.
+    Parent { done: OwnedFd },
+}
+
+impl Child<'_> {
+    /// Sets everything up, runs the command and ends.
+    pub(crate) fn run(mut self) -> ! {
+        let failure = match self.set_up() {
+            Ok(()) => return_never(init::run(&self)),
+            Err(failure) => failure,
+        };
+        // The parent sees the pipe close when even this fails, and takes it for a failure all the same.
+        let _ = write_once(&self.status, &Message::Failed(failure).encode());
+        msb_sys::process::exit(crate::output::EXIT_REFUSED)
+    }
+
+    fn set_up(&mut self) -> Result<()> {
+        self.tie_to_parent()?;
+        for join in &self.join {
+            join.enter().at(Step::CgroupJoin, Some(join.origin))?;
+        }
+        self.map_ids()?;
+        let who = &self.plan.identity;
+        msb_sys::process::unshare_cgroup().at(Step::Namespaces, None)?;
+        sethostname(who.hostname.as_bytes()).at(Step::Hostname, Some(who.origin))?;
+        umask(Mode::from_raw_mode(0));
+        let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
+        root::mount_all(&root, &mut self.entries)?;
+        root::write_files(&root, &self.plan.files, &self.entries)?;
+        deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials)?;
+        root::enter(root).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
+        umask(Mode::from_raw_mode(0o022));
+        let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
+        rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
+        setsid().at(Step::Session, Some(who.origin))?;
+        confine::limits(&self.plan.limits, &self.held)?;
+        confine::privileges(who)?;
+        // Descriptors of the host's directories end here.
+        self.entries.clear();
+        self.join.clear();
+        // Nobody inside may look at this process: /proc/1/fd leads to the parent's pipe.
+        set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Lifeline, None)?;
+        self.tie_to_parent()
+    }
+
+    /// Has the kernel kill this process with its parent, and looks whether it is too late for that.
+    ///
+    /// Changes of ids clear it (prctl(2), `PR_SET_PDEATHSIG`), so that it is done first and last.
+    fn tie_to_parent(&self) -> Result<()> {
+        set_parent_process_death_signal(Some(Signal::KILL)).at(Step::Lifeline, None)?;
+        let mut parent = [PollFd::new(&self.parent, PollFlags::IN)];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        match poll(&mut parent, Some(&now)) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(refusal(Step::Lifeline, None)),
+            Err(errno) => Err(errno).at(Step::Lifeline, None),
+        }
+    }
+
+    fn map_ids(&self) -> Result<()> {
+        let who = &self.plan.identity;
+        match &self.ids {
+            Ids::Own { uid, gid } => own_map(who.uid, *uid, who.gid, *gid).at(Step::IdMap, Some(who.origin)),
+            Ids::Parent { done } => {
+                let mut byte = [0];
+                let got = read(done, &mut byte).at(Step::IdMap, Some(who.origin))?;
+                if got != 1 {
+                    return Err(refusal(Step::IdMap, Some(who.origin)));
+                }
+                become_user(who.uid, who.gid).at(Step::HostIdentity, Some(who.origin))
+            }
+        }
+    }
+}
+
+fn return_never(never: core::convert::Infallible) -> ! {
+    match never {}
+}
+
+fn own_map(inside_uid: u32, uid: u32, inside_gid: u32, gid: u32) -> core::result::Result<(), Errno> {
+    // A process that maps its own group must first give up setgroups: user_namespaces(7), CVE-2014-8989.
+    write_small(CWD, "/proc/self/setgroups", b"deny")?;
+    write_small(CWD, "/proc/self/uid_map", &map(inside_uid, uid))?;
+    write_small(CWD, "/proc/self/gid_map", &map(inside_gid, gid))
+}
+
+/// One line of an id map: one id inside is one id outside.
+pub(crate) fn map(inside: u32, outside: u32) -> Vec<u8> {
+    let mut line = decimal(b"", u64::from(inside));
+    line = decimal(&[line.as_slice(), b" "].concat(), u64::from(outside));
+    line.extend_from_slice(b" 1\n");
+    line
+}
+
+/// From the host's root, which has no name inside, to the one user that has.
+fn become_user(uid: u32, gid: u32) -> core::result::Result<(), Errno> {
+    let (user, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    set_thread_groups(&[])?;
+    set_thread_res_gid(group, group, group)?;
+    set_thread_res_uid(user, user, user)
+}

@@ -1,0 +1,69 @@
+//! The command's own process, from fork to execve: it loads the filter last.
+
+use crate::child::Child;
+use crate::init;
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use msb_plan::Listener;
+use msb_plan::event::{Failure, Step};
+use msb_sys::exec::{Strings, execute as execve};
+use msb_sys::seccomp;
+use rustix::fd::IntoRawFd;
+use rustix::io::Errno;
+
+/// Where the command is looked for when the environment has no PATH: `_CS_PATH` of confstr(3), and /usr/local.
+const PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
+
+/// Loads the filter and becomes the command; comes back only with a code for [`failure`].
+///
+/// `listener` is told the number of the filter's listener. After the filter nothing is called but execve:
+/// what else the policy allows is not known here.
+pub(crate) fn execute(child: &Child<'_>, listener: impl Fn(u32)) -> u32 {
+    let Some(name) = child.command.first() else { return code(Step::Exec, Errno::NOENT) };
+    let candidates = candidates(name, &child.environment);
+    let arguments: Strings<'_> = child.command.iter().copied().collect();
+    let environment: Strings<'_> = child.environment.iter().map(CString::as_c_str).collect();
+    let loaded = match child.filter.listener {
+        Listener::None => seccomp::load(child.filter.program),
+        Listener::Required => seccomp::load_with_listener(child.filter.program)
+            .map(|fd| listener(fd.into_raw_fd().unsigned_abs())),
+    };
+    if let Err(errno) = loaded {
+        return code(Step::Filter, errno);
+    }
+    let mut worst = Errno::NOENT;
+    for candidate in &candidates {
+        match execve(candidate, &arguments, &environment) {
+            Errno::NOENT | Errno::NOTDIR => {}
+            // Found, but not executable: go on looking, as execvp(3) does.
+            Errno::ACCESS => worst = Errno::ACCESS,
+            errno => return code(Step::Exec, errno),
+        }
+    }
+    code(Step::Exec, worst)
+}
+
+/// The paths to try for `name`: itself when it has a `/`, else one in each directory of PATH.
+fn candidates(name: &CStr, environment: &[CString]) -> Vec<CString> {
+    if name.to_bytes().contains(&b'/') {
+        return Vec::from([CString::from(name)]);
+    }
+    let path = environment.iter().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH=")).unwrap_or(PATH);
+    path.split(|b| *b == b':')
+        .filter(|directory| directory.starts_with(b"/"))
+        .filter_map(|directory| CString::new([directory, b"/", name.to_bytes()].concat()).ok())
+        .collect()
+}
+
+/// A step and an errno as one number that is not 0.
+fn code(step: Step, errno: Errno) -> u32 {
+    (step as u32 + 1) << 16 | u32::try_from(errno.raw_os_error()).unwrap_or(0)
+}
+
+/// What a code of [`execute`] means; `None` for 0.
+pub(crate) fn failure(code: u32, child: &Child<'_>) -> Option<Failure> {
+    let step = usize::try_from(code >> 16).ok()?.checked_sub(1)?;
+    let errno = u16::try_from(code & 0xffff).unwrap_or(0);
+    Some(init::step_failure(*Step::ALL.get(step)?, errno, child))
+}

@@ -1,0 +1,505 @@
+//! Denied places: where each of them shows inside, and how it is taken away.
+//!
+//! A deny names a place on the host, by whatever name, and with an absolute path also a place inside. On the
+//! host's side each is found below the sources of the mount table, and where nothing is there yet a
+//! placeholder is put, so that the program can't create it. Inside, a mount over it takes it away, and every
+//! directory above it is pinned by a mount of its own: a mount point can't be renamed (EBUSY), so that
+//! `mv .git x; mkdir -p .git/hooks` ends in an error.
+
+use crate::bind::{Bindings, open_below, open_place, real_path};
+use crate::fail::{At, Result, failure};
+use crate::host::{Entry, Source, covering, is_below_parameter};
+use crate::path::{ancestors, below, join, sort_by, split};
+use alloc::vec::Vec;
+use msb_plan::event::Step;
+use msb_plan::{Base, Deny, Missing, MountKind, Plan, Rights};
+use msb_sys::mount::{Depth, attr, set_attributes};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{
+    AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, flock, fstat, mkdirat,
+    openat, openat2, statat, unlinkat,
+};
+use rustix::io::Errno;
+use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+
+/// A place inside that is taken away.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Denial {
+    /// Where, without a leading `/`.
+    pub(crate) inside: Vec<u8>,
+    /// What is taken; nothing for a place that must only stay where it is.
+    pub(crate) rights: Rights,
+    /// The root of the writable mount that it lies in: what is between is pinned.
+    pub(crate) pins_below: Option<Vec<u8>>,
+    /// What to create first, in a scratch mount.
+    pub(crate) create: Option<Kind>,
+    /// The line that asked.
+    pub(crate) origin: msb_plan::OriginId,
+}
+
+/// A file or a directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+}
+
+/// What was put on the host, to be removed at the end.
+#[derive(Debug, Default)]
+pub(crate) struct Placeholders {
+    made: Vec<Placeholder>,
+    /// Shared locks on the directories that hold any: see [`Placeholders::remove`].
+    locks: Vec<OwnedFd>,
+}
+
+#[derive(Debug)]
+struct Placeholder {
+    parent: OwnedFd,
+    name: Vec<u8>,
+    kind: Kind,
+    inode: u64,
+}
+
+impl Placeholders {
+    /// Removes what is still as empty as it was made.
+    ///
+    /// Removing a file takes away the mounts over it in every namespace, so that a sandbox that runs at the
+    /// same time on the same directory would lose its protection: each launch holds a shared lock on it, and
+    /// only one that finds no other removes anything.
+    pub(crate) fn remove(&mut self) {
+        let alone = self.locks.iter().all(|fd| flock(fd, FlockOperation::NonBlockingLockExclusive).is_ok());
+        for made in self.made.drain(..).rev() {
+            let Ok(stat) = statat(&made.parent, made.name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) else {
+                continue;
+            };
+            if !alone || stat.st_ino != made.inode {
+                continue;
+            }
+            // A failure leaves an empty file behind, which harms nobody; there is no one left to tell.
+            let _ = match made.kind {
+                Kind::Directory => unlinkat(&made.parent, made.name.as_slice(), AtFlags::REMOVEDIR),
+                Kind::File if stat.st_size == 0 => {
+                    unlinkat(&made.parent, made.name.as_slice(), AtFlags::empty())
+                }
+                Kind::File => Ok(()),
+            };
+        }
+    }
+}
+
+/// A deny as found on this host.
+struct Found<'p> {
+    deny: Deny<'p>,
+    /// Every name of the place: as written, and as the kernel calls it.
+    names: Vec<Vec<u8>>,
+}
+
+/// Settles the rights of `entries` and finds every place inside that a deny of `plan` takes away.
+pub(crate) fn find<'p>(
+    plan: &Plan<'p>,
+    bindings: &Bindings<'_>,
+    entries: &mut [Entry<'p>],
+    placeholders: &mut Placeholders,
+) -> Result<Vec<Denial>> {
+    let found = plan.denies.iter().map(|deny| locate(*deny, bindings)).collect::<Result<Vec<_>>>()?;
+    for found in &found {
+        for entry in entries.iter_mut() {
+            narrow(entry, found)?;
+        }
+    }
+    let mut denials = Vec::new();
+    for found in &found {
+        for inside in places(found, entries)? {
+            settle(found, inside, entries, placeholders, &mut denials)?;
+        }
+    }
+    sort_by(&mut denials, |a, b| a < b);
+    merge(&mut denials);
+    Ok(denials)
+}
+
+/// Finds what a deny names on the host.
+fn locate<'p>(deny: Deny<'p>, bindings: &Bindings<'_>) -> Result<Found<'p>> {
+    let origin = Some(deny.origin);
+    let path = bindings.host_path(deny.path, deny.origin)?;
+    let mut names = Vec::from([path.clone()]);
+    if !is_below_parameter(deny.path.base) {
+        // The nearest ancestor that exists is called by its real name, and what is missing is added to it.
+        let mut there = path.as_slice();
+        loop {
+            match open_place(there) {
+                Ok(place) => {
+                    let rest = below(&path, there).unwrap_or_default();
+                    let real = real_path(&place).at(Step::DenySource, origin)?;
+                    names.push(join(&real, rest).at(Step::DenySource, origin)?);
+                    break;
+                }
+                Err(Errno::NOENT | Errno::NOTDIR) if there.len() > 1 => there = split(there).0,
+                // Out of the user's reach, and so out of the sandbox's.
+                Err(Errno::ACCESS) => break,
+                Err(errno) => return Err(failure(Step::DenySource, origin, errno)),
+            }
+            if there.is_empty() {
+                there = b"/";
+            }
+        }
+    }
+    names.dedup();
+    Ok(Found { deny, names })
+}
+
+/// Takes the rights of a deny away from an entry that lies wholly in it.
+fn narrow(entry: &mut Entry<'_>, found: &Found<'_>) -> Result<()> {
+    let by_host = entry
+        .source
+        .as_ref()
+        .is_some_and(|source| found.names.iter().any(|name| below(&source.real, name).is_some()));
+    let by_inside = inside_name(found).is_some_and(|name| below(&entry.target, name).is_some());
+    if by_host || by_inside {
+        entry.rights = entry.rights.minus(found.deny.rights);
+        let holds = matches!(entry.mount.kind, MountKind::Bind { .. } | MountKind::Scratch { .. });
+        // What shows nothing is no mount, and what is special takes no rights: the policy contradicts itself.
+        if !holds || !entry.rights.contains(Rights::READ) {
+            return Err(failure(Step::DenyCoversGrant, Some(found.deny.origin), Errno::ACCESS));
+        }
+    }
+    Ok(())
+}
+
+/// The path inside that an absolute deny names.
+fn inside_name<'p>(found: &Found<'p>) -> Option<&'p [u8]> {
+    (found.deny.path.base == Base::Root).then_some(found.deny.path.rest.as_bytes())
+}
+
+/// The places inside, strictly below an entry, that a deny takes away.
+fn places(found: &Found<'_>, entries: &[Entry<'_>]) -> Result<Vec<Vec<u8>>> {
+    let mut places = Vec::new();
+    for entry in entries {
+        let Some(source) = &entry.source else { continue };
+        for name in &found.names {
+            match below(name, &source.real) {
+                None | Some(b"") => {}
+                Some(rest) => {
+                    places.push(join(&entry.target, rest).at(Step::DenySource, Some(found.deny.origin))?);
+                }
+            }
+        }
+    }
+    places.extend(inside_name(found).map(Vec::from));
+    // Shown by another entry: it has been asked by its own source.
+    places.retain(|place| {
+        covering(entries, place)
+            .is_some_and(|entry| below(place, &entry.target).is_some_and(|r| !r.is_empty()))
+    });
+    sort_by(&mut places, |a, b| a < b);
+    places.dedup();
+    Ok(places)
+}
+
+/// Makes one place inside a denial, with a placeholder where nothing is there.
+fn settle(
+    found: &Found<'_>,
+    inside: Vec<u8>,
+    entries: &[Entry<'_>],
+    placeholders: &mut Placeholders,
+    denials: &mut Vec<Denial>,
+) -> Result<()> {
+    let deny = &found.deny;
+    let origin = Some(deny.origin);
+    let Some(entry) = covering(entries, &inside) else { return Ok(()) };
+    let rest = below(&inside, &entry.target).unwrap_or_default();
+    let pins_below = entry.is_writable().then(|| entry.target.clone());
+    let denial = |inside, rights, create| Denial {
+        inside,
+        rights,
+        pins_below: pins_below.clone(),
+        create,
+        origin: deny.origin,
+    };
+    let source = match (&entry.source, entry.mount.kind) {
+        (Some(source), _) => source,
+        (None, MountKind::Scratch { .. }) => {
+            if let Some(kind) = wanted(deny, entry)? {
+                denials.push(denial(inside, deny.rights, Some(kind)));
+            }
+            return Ok(());
+        }
+        (None, MountKind::Dev { .. }) if deny.rights.contains(Rights::READ) => {
+            denials.push(denial(inside, deny.rights, None));
+            return Ok(());
+        }
+        // A read-only mount does not hold writes to a device, and nothing holds a place in procfs.
+        (None, _) => return Err(failure(Step::DenySource, origin, Errno::OPNOTSUPP)),
+    };
+    if entry.is_writable() {
+        placeholders.lock(source).at(Step::DenyPlaceholder, origin)?;
+    }
+    match open_below(&source.place, rest) {
+        Ok(place) => {
+            let stat = fstat(&place).at(Step::DenySource, origin)?;
+            if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink > 1 {
+                return Err(failure(Step::DenyHardLink, origin, Errno::MLINK));
+            }
+            denials.push(denial(inside, deny.rights, None));
+        }
+        Err(Errno::NOENT | Errno::NOTDIR) => {
+            let Some(kind) = wanted(deny, entry)? else { return Ok(()) };
+            match placeholders.make(source, rest, kind).at(Step::DenyPlaceholder, origin)? {
+                Made::Placeholder => denials.push(denial(inside, deny.rights, None)),
+                Made::FileInTheWay(length) => {
+                    let kept = inside.len() - rest.len() + length;
+                    let inside = Vec::from(inside.get(..kept).unwrap_or_default());
+                    denials.push(denial(inside, Rights::NONE, None));
+                }
+            }
+        }
+        // Named by a symbolic link: where the link leads was found by its real name, unless the way to it is
+        // the program's to change.
+        Err(Errno::LOOP) if found.names.len() > 1 && !entry.is_writable() => {}
+        Err(errno) => return Err(failure(Step::DenySource, origin, errno)),
+    }
+    Ok(())
+}
+
+/// What to put where nothing is; `None` for nothing.
+fn wanted(deny: &Deny<'_>, entry: &Entry<'_>) -> Result<Option<Kind>> {
+    Ok(match deny.missing {
+        Missing::Fail => return Err(failure(Step::DenySource, Some(deny.origin), Errno::NOENT)),
+        Missing::MaskFile if entry.is_writable() => Some(Kind::File),
+        Missing::MaskDir if entry.is_writable() => Some(Kind::Directory),
+        // Nobody inside can create it.
+        Missing::MaskFile | Missing::MaskDir | Missing::Skip => None,
+    })
+}
+
+/// One denial for each place: rights add up. They are sorted, so that equals are neighbours.
+fn merge(denials: &mut Vec<Denial>) {
+    denials.dedup_by(|later, earlier| {
+        let same = later.inside == earlier.inside;
+        if same {
+            earlier.rights = earlier.rights.union(later.rights);
+        }
+        same
+    });
+}
+
+/// What [`Placeholders::make`] came to.
+enum Made {
+    /// It is there now.
+    Placeholder,
+    /// A file stands where a directory would have to be: the first so many bytes of the path.
+    FileInTheWay(usize),
+}
+
+impl Placeholders {
+    fn lock(&mut self, source: &Source) -> core::result::Result<(), Errno> {
+        if !source.is_directory() {
+            return Ok(());
+        }
+        let fd =
+            openat(&source.place, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        lock_shared(&fd)?;
+        self.locks.push(fd);
+        Ok(())
+    }
+
+    fn make(&mut self, source: &Source, rest: &[u8], kind: Kind) -> core::result::Result<Made, Errno> {
+        for directory in ancestors(rest) {
+            match open_below(&source.place, directory) {
+                Ok(place) => {
+                    if FileType::from_raw_mode(fstat(&place)?.st_mode) != FileType::Directory {
+                        return Ok(Made::FileInTheWay(directory.len()));
+                    }
+                }
+                Err(Errno::NOENT) => self.put(source, directory, Kind::Directory)?,
+                Err(errno) => return Err(errno),
+            }
+        }
+        self.put(source, rest, kind)?;
+        Ok(Made::Placeholder)
+    }
+
+    fn put(&mut self, source: &Source, rest: &[u8], kind: Kind) -> core::result::Result<(), Errno> {
+        let (parent, name) = split(rest);
+        let parent = open_below(&source.place, parent)?;
+        create(&parent, name, kind, Mode::RWXU)?;
+        // Made by root in somebody's directory: it is theirs, as everything in it.
+        if rustix::process::geteuid().is_root() {
+            let (owner, group) = (Uid::from_raw(source.stat.st_uid), Gid::from_raw(source.stat.st_gid));
+            chownat(&parent, name, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        let inode = statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?.st_ino;
+        self.made.push(Placeholder { parent, name: Vec::from(name), kind, inode });
+        Ok(())
+    }
+}
+
+/// Takes a shared lock. A launch that ends holds an exclusive one for the moment in which it removes its
+/// placeholders; whoever holds it longer is no launcher.
+///
+/// # Errors
+/// `EAGAIN` when it was not to be had in a tenth of a second.
+fn lock_shared(fd: &OwnedFd) -> core::result::Result<(), Errno> {
+    const TRIES: u32 = 50;
+    let mut result = flock(fd, FlockOperation::NonBlockingLockShared);
+    for _ in 1..TRIES {
+        if result != Err(Errno::AGAIN) {
+            break;
+        }
+        crate::parent::sleep_us(2000);
+        result = flock(fd, FlockOperation::NonBlockingLockShared);
+    }
+    result
+}
+
+/// Creates an empty file or directory, which must not be there.
+pub(crate) fn create(
+    parent: impl AsFd,
+    name: &[u8],
+    kind: Kind,
+    mode: Mode,
+) -> core::result::Result<(), Errno> {
+    match kind {
+        Kind::Directory => mkdirat(parent, name, mode),
+        Kind::File => {
+            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            openat(parent, name, flags, mode.difference(Mode::XUSR | Mode::XGRP | Mode::XOTH)).map(drop)
+        }
+    }
+}
+
+/// An empty file and an empty directory that nobody may open, to be mounted over denied places.
+#[derive(Debug)]
+pub(crate) struct Masks<'r> {
+    root: BorrowedFd<'r>,
+}
+
+/// Where the masks are while denials are applied.
+const MASKS: &str = ".msb-masks";
+
+impl<'r> Masks<'r> {
+    /// Makes both on the new root at `root`.
+    fn new(root: BorrowedFd<'r>) -> core::result::Result<Masks<'r>, Errno> {
+        mkdirat(root, MASKS, Mode::RWXU)?;
+        let masks = open_below(root, MASKS.as_bytes())?;
+        create(&masks, b"file", Kind::File, Mode::empty())?;
+        create(&masks, b"directory", Kind::Directory, Mode::empty())?;
+        Ok(Masks { root })
+    }
+
+    /// A detached, read-only mount of the mask for a directory or for anything else.
+    fn tree(&self, kind: Kind) -> core::result::Result<OwnedFd, Errno> {
+        let name = match kind {
+            Kind::File => ".msb-masks/file",
+            Kind::Directory => ".msb-masks/directory",
+        };
+        let tree =
+            open_tree(self.root, name, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)?;
+        let none = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC;
+        set_attributes(tree.as_fd(), Depth::One, none, None)?;
+        Ok(tree)
+    }
+
+    /// Takes the names away again; the mounts keep the files.
+    fn hide(self) -> core::result::Result<(), Errno> {
+        let masks = open_below(self.root, MASKS.as_bytes())?;
+        unlinkat(&masks, "file", AtFlags::empty())?;
+        unlinkat(&masks, "directory", AtFlags::REMOVEDIR)?;
+        unlinkat(self.root, MASKS, AtFlags::REMOVEDIR)
+    }
+}
+
+/// Takes every denied place away, below the new root at `root`.
+pub(crate) fn apply(root: BorrowedFd<'_>, denials: &[Denial]) -> Result<()> {
+    let Some(first) = denials.first() else { return Ok(()) };
+    let masks = Masks::new(root).at(Step::Deny, Some(first.origin))?;
+    let mut pinned: Vec<&[u8]> = Vec::new();
+    for (index, denial) in denials.iter().enumerate() {
+        // Wholly taken away with something above it.
+        let gone = |other: &Denial| {
+            other.rights.contains(Rights::READ) && below(&denial.inside, &other.inside).is_some()
+        };
+        if denials.iter().take(index).any(gone) {
+            continue;
+        }
+        take_away(root, &masks, denial, &mut pinned).at(Step::Deny, Some(denial.origin))?;
+    }
+    masks.hide().at(Step::Deny, Some(first.origin))
+}
+
+fn take_away<'d>(
+    root: BorrowedFd<'_>,
+    masks: &Masks<'_>,
+    denial: &'d Denial,
+    pinned: &mut Vec<&'d [u8]>,
+) -> core::result::Result<(), Errno> {
+    if let Some(writable) = &denial.pins_below {
+        for directory in ancestors(&denial.inside) {
+            let between = below(directory, writable).is_some_and(|rest| !rest.is_empty());
+            if between && !pinned.contains(&directory) {
+                if denial.create.is_some() {
+                    exists(mkdirat(root, directory, Mode::RWXU))?;
+                }
+                remount(root, directory, 0)?;
+                pinned.push(directory);
+            }
+        }
+    }
+    if let Some(kind) = denial.create {
+        exists(create(root, &denial.inside, kind, Mode::RWXU))?;
+    }
+    if denial.rights.contains(Rights::READ) {
+        let place = open_inside(root, &denial.inside)?;
+        let kind = match FileType::from_raw_mode(fstat(&place)?.st_mode) {
+            FileType::Directory => Kind::Directory,
+            _ => Kind::File,
+        };
+        attach(&masks.tree(kind)?, &place)
+    } else {
+        let mut attributes = 0;
+        if denial.rights.contains(Rights::WRITE) {
+            attributes |= attr::RDONLY;
+        }
+        if denial.rights.contains(Rights::RUN) {
+            attributes |= attr::NOEXEC;
+        }
+        remount(root, &denial.inside, attributes)?;
+        pinned.push(&denial.inside);
+        Ok(())
+    }
+}
+
+fn exists(made: core::result::Result<(), Errno>) -> core::result::Result<(), Errno> {
+    if made == Err(Errno::EXIST) { Ok(()) } else { made }
+}
+
+/// Mounts a place over itself, with `attributes` added.
+fn remount(root: BorrowedFd<'_>, inside: &[u8], attributes: u64) -> core::result::Result<(), Errno> {
+    let place = open_inside(root, inside)?;
+    let tree = clone_tree(&place)?;
+    set_attributes(tree.as_fd(), Depth::Tree, attributes, None)?;
+    attach(&tree, &place)
+}
+
+/// A detached copy of the mounts at `place` and below it.
+pub(crate) fn clone_tree(place: impl AsFd) -> core::result::Result<OwnedFd, Errno> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    open_tree(place, "", flags)
+}
+
+/// Mounts a detached tree at `place`.
+pub(crate) fn attach(tree: impl AsFd, place: impl AsFd) -> core::result::Result<(), Errno> {
+    let both = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(tree, "", place, "", both)
+}
+
+/// Opens a path inside: no symbolic link on the way, mount points are crossed.
+pub(crate) fn open_inside(root: BorrowedFd<'_>, inside: &[u8]) -> core::result::Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    openat2(root, inside, OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty(), resolve)
+}

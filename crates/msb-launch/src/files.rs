@@ -1,0 +1,77 @@
+//! Reading and writing the small files of procfs and cgroupfs.
+
+use alloc::vec::Vec;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Mode, OFlags, openat};
+use rustix::io::{Errno, read, write};
+use rustix::path::Arg;
+
+/// Opens for reading or writing, close-on-exec.
+pub(crate) fn open<P: Arg>(at: impl AsFd, path: P, flags: OFlags) -> Result<OwnedFd, Errno> {
+    openat(at, path, flags | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())
+}
+
+/// All that `fd` gives, at most `bytes_max`.
+///
+/// # Errors
+/// `EFBIG` for more.
+pub(crate) fn read_all(fd: impl AsFd, bytes_max: usize) -> Result<Vec<u8>, Errno> {
+    let mut bytes = Vec::new();
+    loop {
+        let old = bytes.len();
+        let more = (bytes_max + 1 - old).min(64 * 1024);
+        bytes.resize(old + more, 0);
+        let got = match read(fd.as_fd(), bytes.get_mut(old..).unwrap_or_default()) {
+            Err(Errno::INTR) => 0,
+            Ok(0) => {
+                bytes.truncate(old);
+                return Ok(bytes);
+            }
+            got => got?,
+        };
+        bytes.truncate(old + got);
+        if bytes.len() > bytes_max {
+            return Err(Errno::FBIG);
+        }
+    }
+}
+
+/// The content of a small file of procfs or cgroupfs.
+pub(crate) fn read_small<P: Arg>(at: impl AsFd, path: P) -> Result<Vec<u8>, Errno> {
+    const BYTES_MAX: usize = 256 * 1024;
+    read_all(open(at, path, OFlags::RDONLY)?, BYTES_MAX)
+}
+
+/// Writes `bytes` to an existing file in one call, as procfs and cgroupfs want it.
+pub(crate) fn write_small<P: Arg>(at: impl AsFd, path: P, bytes: &[u8]) -> Result<(), Errno> {
+    write_once(open(at, path, OFlags::WRONLY)?, bytes)
+}
+
+/// Writes `bytes` in one call.
+///
+/// # Errors
+/// `EIO` when less was taken.
+pub(crate) fn write_once(fd: impl AsFd, bytes: &[u8]) -> Result<(), Errno> {
+    if write(fd, bytes)? == bytes.len() { Ok(()) } else { Err(Errno::IO) }
+}
+
+/// The decimal number that `bytes` begins with, spaces around it allowed.
+pub(crate) fn number(bytes: &[u8]) -> Option<u64> {
+    let text = bytes.trim_ascii();
+    let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
+    core::str::from_utf8(text.get(..digits)?).ok()?.parse().ok()
+}
+
+/// `value` in decimal, after `before`.
+pub(crate) fn decimal(before: &[u8], value: u64) -> Vec<u8> {
+    let mut digits = Vec::from(before);
+    let at = digits.len();
+    let mut rest = value;
+    loop {
+        digits.insert(at, b'0' + u8::try_from(rest % 10).unwrap_or(0));
+        rest /= 10;
+        if rest == 0 {
+            return digits;
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The mount table of this launch, on the host's side: sources opened and rights settled, before any
+//! namespace is made.
+//!
+//! Each source is opened once, here; the child opens it again in its own mount namespace and goes on only
+//! when it is the same file (`root`).
+
+use crate::bind::{Bindings, open_place, real_path};
+use crate::fail::{At, Result, failure};
+use crate::path::{below, sort_by};
+use alloc::vec::Vec;
+use msb_plan::event::Step;
+use msb_plan::{Base, Mount, MountKind, Plan, Presence, Rights};
+use rustix::fd::OwnedFd;
+use rustix::fs::{FileType, Stat, fstat};
+use rustix::io::Errno;
+
+/// One line of the mount table.
+#[derive(Debug)]
+pub(crate) struct Entry<'p> {
+    /// What the plan says.
+    pub(crate) mount: Mount<'p>,
+    /// Where it goes, inside, without a leading `/`.
+    pub(crate) target: Vec<u8>,
+    /// What is left after denies that cover all of it.
+    pub(crate) rights: Rights,
+    /// Of a bind.
+    pub(crate) source: Option<Source>,
+}
+
+/// A file or directory that is shown inside.
+#[derive(Debug)]
+pub(crate) struct Source {
+    /// An `O_PATH` descriptor of it.
+    pub(crate) place: OwnedFd,
+    /// What the kernel calls it.
+    pub(crate) real: Vec<u8>,
+    /// What it is.
+    pub(crate) stat: Stat,
+    /// A detached mount of it, where this process may make one (root alone).
+    pub(crate) tree: Option<OwnedFd>,
+}
+
+impl Source {
+    /// Whether it is a directory.
+    pub(crate) fn is_directory(&self) -> bool {
+        FileType::from_raw_mode(self.stat.st_mode) == FileType::Directory
+    }
+
+    /// Whether `stat` is of the same file.
+    pub(crate) fn is(&self, stat: &Stat) -> bool {
+        (self.stat.st_dev, self.stat.st_ino) == (stat.st_dev, stat.st_ino)
+    }
+}
+
+impl Entry<'_> {
+    /// Whether a program can create files below it.
+    pub(crate) fn is_writable(&self) -> bool {
+        let kept = matches!(self.mount.kind, MountKind::Bind { .. } | MountKind::Scratch { .. });
+        kept && self.rights.contains(Rights::WRITE)
+    }
+}
+
+/// Opens every source of `plan`; entries come parents first, those passed over are left out.
+pub(crate) fn table<'p>(plan: &Plan<'p>, bindings: &Bindings<'_>) -> Result<Vec<Entry<'p>>> {
+    let mut entries = Vec::with_capacity(plan.mounts.len());
+    for mount in &plan.mounts {
+        let origin = Some(mount.origin);
+        let (source, rights) = match mount.kind {
+            MountKind::Bind { source, rights } => {
+                let path = bindings.host_path(source, mount.origin)?;
+                match open_place(&path) {
+                    Ok(place) => (Some(open(place).at(Step::MountSource, origin)?), rights),
+                    Err(Errno::NOENT | Errno::NOTDIR) if mount.presence == Presence::Optional => continue,
+                    Err(errno) => return Err(failure(Step::MountSource, origin, errno)),
+                }
+            }
+            MountKind::Scratch { rights, .. } => (None, rights),
+            MountKind::Proc(_) | MountKind::Dev { .. } => (None, Rights::ALL),
+        };
+        let target = bindings.inside_path(mount.target, mount.origin)?;
+        if target.is_empty() {
+            return Err(failure(Step::MountTarget, origin, Errno::BUSY));
+        }
+        entries.push(Entry { mount: *mount, target, rights, source });
+    }
+    // INVARIANT (mount order): a parent sorts before its children, since its path is a prefix of theirs.
+    sort_by(&mut entries, |a, b| a.target < b.target);
+    for pair in entries.windows(2) {
+        if let [a, b] = pair
+            && a.target == b.target
+        {
+            return Err(failure(Step::MountTarget, Some(b.mount.origin), Errno::EXIST));
+        }
+    }
+    Ok(entries)
+}
+
+fn open(place: OwnedFd) -> core::result::Result<Source, Errno> {
+    let stat = fstat(&place)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory | FileType::RegularFile => {}
+        // Sockets, FIFOs and devices are doors to other programs: a bind of one needs a verb of its own.
+        _ => return Err(Errno::OPNOTSUPP),
+    }
+    let real = real_path(&place)?;
+    Ok(Source { place, real, stat, tree: None })
+}
+
+/// The entry that shows `inside`: the deepest one whose target holds it.
+pub(crate) fn covering<'e, 'p>(entries: &'e [Entry<'p>], inside: &[u8]) -> Option<&'e Entry<'p>> {
+    entries
+        .iter()
+        .filter(|entry| below(inside, &entry.target).is_some())
+        .max_by_key(|entry| entry.target.len())
+}
+
+/// Whether a plan's path names a place on the host by a parameter, below which nothing may be a symbolic link.
+pub(crate) fn is_below_parameter(base: Base) -> bool {
+    matches!(base, Base::Param(_))
+}

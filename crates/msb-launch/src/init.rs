@@ -1,0 +1,120 @@
+//! pid 1 of the sandbox: starts the command, reaps whatever dies, forwards signals, ends with the command.
+//!
+//! It has no capability and no descriptor of the host but the pipe to the parent. When it ends, the kernel
+//! kills everything that is left inside (pid_namespaces(7)).
+
+use crate::child::Child;
+use crate::command;
+use crate::fail::{At, Result, failure};
+use crate::files::write_once;
+use crate::message::Message;
+use core::convert::Infallible;
+use core::mem::MaybeUninit;
+use msb_plan::Listener;
+use msb_plan::event::Step;
+use msb_sys::process::{Fork, flags, fork};
+use msb_sys::shared::Word;
+use msb_sys::signal;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+
+const SIGCHLD: u32 = 17; // signal(7), the same on x86-64 and AArch64
+
+/// Starts the command and waits for its end.
+pub(crate) fn run(child: &Child<'_>) -> Infallible {
+    let message = match start(child) {
+        Ok((pid, exec)) => watch(pid, exec, child),
+        Err(failure) => Message::Failed(failure),
+    };
+    // When this fails, the parent is gone, and so is this process in a moment.
+    let _ = write_once(&child.status, &message.encode());
+    msb_sys::process::exit(match message {
+        Message::Ended(_) => 0,
+        Message::Failed(_) => crate::output::EXIT_REFUSED,
+    })
+}
+
+/// What the command's process leaves for init to see.
+#[derive(Clone, Copy)]
+struct Left {
+    /// What [`command::execute`] says of its failure; 0 while there is none.
+    failure: Word,
+    /// The listener's descriptor, in the table that both share; 0 while there is none.
+    listener: Word,
+}
+
+fn start(child: &Child<'_>) -> Result<(Pid, Left)> {
+    let at = Some(child.filter.origin);
+    let left =
+        Left { failure: Word::new().at(Step::Spawn, None)?, listener: Word::new().at(Step::Spawn, None)? };
+    // The listener is made by the command's process, after the filter is loaded, and from then on every call
+    // of that process may wait for an answer: so it shares its descriptors, and init, which waits until it
+    // has executed, finds the listener among its own.
+    let shared = if child.filter.listener == Listener::Required { flags::FILES | flags::VFORK } else { 0 };
+    match fork(shared, None).at(Step::Spawn, None)? {
+        Fork::Child => {
+            signal::block(child.signals);
+            let code = command::execute(child, |fd| left.listener.set(fd));
+            left.failure.set(code);
+            msb_sys::process::exit(127)
+        }
+        Fork::Parent { pid, .. } => {
+            if let (Listener::Required, Some(socket)) = (child.filter.listener, &child.listener) {
+                hand_over(left.listener.get(), socket).at(Step::Listener, at)?;
+            }
+            Ok((pid, left))
+        }
+    }
+}
+
+/// Sends the listener over `socket`; nobody in here keeps it.
+fn hand_over(number: u32, socket: &OwnedFd) -> core::result::Result<(), Errno> {
+    let number = i32::try_from(number).ok().filter(|number| *number > 2);
+    // Without a listener the command did not get as far; its failure says why.
+    let Some(number) = number else { return Ok(()) };
+    let listener = msb_sys::process::inherited(number);
+    let descriptors: [BorrowedFd<'_>; 1] = [listener.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    control.push(SendAncillaryMessage::ScmRights(&descriptors));
+    sendmsg(socket, &[rustix::io::IoSlice::new(b"L")], &mut control, SendFlags::NOSIGNAL).map(drop)
+}
+
+fn watch(command: Pid, left: Left, child: &Child<'_>) -> Message {
+    loop {
+        let number = signal::wait(signal::Set::ALL).unwrap_or(0);
+        if number == SIGCHLD {
+            if let Some(status) = reap(command) {
+                return match command::failure(left.failure.get(), child) {
+                    Some(failure) => Message::Failed(failure),
+                    None => Message::Ended(status),
+                };
+            }
+        } else if let Some(signal) = i32::try_from(number).ok().and_then(Signal::from_named_raw) {
+            // The command may be gone already: then its SIGCHLD is on the way.
+            let _ = kill_process(command, signal);
+        }
+    }
+}
+
+/// Reaps everything that has ended and gives the wait status of the command, if it has.
+fn reap(command: Pid) -> Option<i32> {
+    let mut ended = None;
+    while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+        if pid == command && (status.exited() || status.signaled()) {
+            ended = Some(status.as_raw());
+        }
+    }
+    ended
+}
+
+/// The failure of a step of the command's own process.
+pub(crate) fn step_failure(step: Step, errno: u16, child: &Child<'_>) -> msb_plan::event::Failure {
+    let origin = match step {
+        Step::Filter => child.filter.origin,
+        _ => child.plan.identity.origin,
+    };
+    failure(step, Some(origin), Errno::from_raw_os_error(i32::from(errno)))
+}

@@ -1,0 +1,159 @@
+//! What the launcher says: events on a descriptor, or sentences on standard error.
+
+use crate::files::{decimal, write_once};
+use alloc::string::String;
+use alloc::vec::Vec;
+use msb_plan::event::{Cause, Event, Failure, LimitKind, Step, encode_event};
+use msb_plan::{OriginId, Plan};
+use rustix::fd::OwnedFd;
+
+/// The launcher refused, or failed before the command ran; as timeout(1), env(1) and chroot(1).
+pub(crate) const EXIT_REFUSED: i32 = 125;
+/// The command was found and can't be executed.
+pub(crate) const EXIT_NOT_EXECUTABLE: i32 = 126;
+/// The command was not found.
+pub(crate) const EXIT_NOT_FOUND: i32 = 127;
+/// Added to the number of the signal that ended the command.
+pub(crate) const EXIT_SIGNAL: i32 = 128;
+
+/// Where events go.
+#[derive(Debug)]
+pub(crate) struct Output {
+    report: Option<OwnedFd>,
+}
+
+impl Output {
+    /// To `report`, or to standard error.
+    pub(crate) fn new(report: Option<OwnedFd>) -> Output {
+        Output { report }
+    }
+
+    /// Says `event`. Nobody may be listening: then it is lost, and the exit code remains.
+    pub(crate) fn say(&self, event: &Event, plan: Option<&Plan<'_>>) {
+        match &self.report {
+            Some(fd) => {
+                let _ = write_once(fd, &encode_event(event));
+            }
+            None => {
+                let line = sentence(event, plan);
+                if !line.is_empty() {
+                    let _ = write_once(msb_sys::process::borrowed(2), line.as_bytes());
+                }
+            }
+        }
+    }
+}
+
+/// An event in words; "" for one that needs none.
+pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
+    let mut line = String::from("msb-launch: ");
+    match *event {
+        Event::Failed(Failure { step: Step::Usage, .. }) => {
+            line.push_str("could not understand the command line; `msb-launch --help` shows it");
+        }
+        Event::Failed(Failure { step, origin, errno }) => {
+            line.push_str("could not ");
+            line.push_str(step.words());
+            if errno != 0 {
+                line.push_str(": ");
+                line.push_str(&errno_text(errno));
+            }
+            add_origin(&mut line, origin, plan);
+        }
+        Event::HeldWithoutCgroup { limit, origin } => {
+            line.push_str("no cgroup is delegated to this user: ");
+            line.push_str(limit_word(limit));
+            line.push_str(match limit {
+                LimitKind::Memory => " is held for each process by the kernel and for all by the launcher",
+                LimitKind::Pids => " is held by RLIMIT_NPROC",
+                LimitKind::Cpu => " is held by restricting the CPUs",
+                LimitKind::Wall | LimitKind::Files => " is held all the same",
+            });
+            add_origin(&mut line, Some(origin), plan);
+        }
+        Event::LimitReached { limit, times, origin } => {
+            line.push_str("the limit of ");
+            line.push_str(limit_word(limit));
+            line.push_str(" was reached");
+            if times > 1 {
+                line.push(' ');
+                push_number(&mut line, times);
+                line.push_str(" times");
+            }
+            add_origin(&mut line, Some(origin), plan);
+        }
+        Event::Ended(ended) => match ended.cause {
+            Cause::Outside => line.push_str("the sandbox was killed from outside"),
+            Cause::Limit(..) | Cause::Command => return String::new(),
+        },
+    }
+    line.push('\n');
+    line
+}
+
+fn limit_word(limit: LimitKind) -> &'static str {
+    match limit {
+        LimitKind::Memory => "memory",
+        LimitKind::Pids => "pids",
+        LimitKind::Cpu => "cpu",
+        LimitKind::Wall => "wall",
+        LimitKind::Files => "files",
+    }
+}
+
+fn add_origin(line: &mut String, origin: Option<OriginId>, plan: Option<&Plan<'_>>) {
+    let found = origin.zip(plan).and_then(|(id, plan)| plan.origins.get(usize::from(id.0)));
+    if let Some(at) = found {
+        line.push_str("\n  ");
+        line.push_str(at.file);
+        line.push(':');
+        push_number(line, u64::from(at.line));
+        line.push_str(": ");
+        line.push_str(at.text);
+    }
+}
+
+fn push_number(line: &mut String, value: u64) {
+    let digits: Vec<u8> = decimal(b"", value);
+    line.push_str(core::str::from_utf8(&digits).unwrap_or(""));
+}
+
+/// The errors that set-up meets, as strerror(3) has them.
+fn errno_text(errno: u16) -> String {
+    let known = match errno {
+        1 => "operation not permitted (EPERM)",
+        2 => "no such file or directory (ENOENT)",
+        3 => "no such parameter (ESRCH)",
+        5 => "input/output error (EIO)",
+        8 => "not a program (ENOEXEC)",
+        9 => "bad file descriptor (EBADF)",
+        11 => "temporarily unavailable (EAGAIN)",
+        12 => "out of memory (ENOMEM)",
+        13 => "permission denied (EACCES)",
+        16 => "in use (EBUSY)",
+        17 => "exists already (EEXIST)",
+        19 => "not a regular file, or no such device (ENODEV)",
+        20 => "not a directory (ENOTDIR)",
+        21 => "is a directory (EISDIR)",
+        22 => "invalid (EINVAL)",
+        24 => "too many open files (EMFILE)",
+        26 => "text file busy (ETXTBSY)",
+        27 => "too large (EFBIG)",
+        28 => "no space left, or a limit on namespaces (ENOSPC)",
+        30 => "read-only file system (EROFS)",
+        31 => "it has other hard links (EMLINK)",
+        36 => "name too long (ENAMETOOLONG)",
+        38 => "this kernel does not have it (ENOSYS)",
+        40 => "a symbolic link is on the way (ELOOP)",
+        87 => "too many users or namespaces (EUSERS)",
+        95 => "not supported (EOPNOTSUPP)",
+        116 => "changed while the sandbox was set up (ESTALE)",
+        _ => "",
+    };
+    let mut text = String::from(known);
+    if known.is_empty() {
+        text.push_str("errno ");
+        push_number(&mut text, u64::from(errno));
+    }
+    text
+}

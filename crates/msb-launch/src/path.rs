@@ -1,0 +1,59 @@
+//! Paths as bytes: joined, compared by component.
+
+use alloc::vec::Vec;
+use msb_plan::PATH_BYTES_MAX;
+use rustix::io::Errno;
+
+/// `base` and `rest` with one `/` between them; "" for nothing.
+///
+/// # Errors
+/// `ENAMETOOLONG`.
+pub(crate) fn join(base: &[u8], rest: &[u8]) -> Result<Vec<u8>, Errno> {
+    let mut path = Vec::from(base);
+    if !rest.is_empty() {
+        if !base.is_empty() && !base.ends_with(b"/") {
+            path.push(b'/');
+        }
+        path.extend_from_slice(rest);
+    }
+    if path.len() > PATH_BYTES_MAX { Err(Errno::NAMETOOLONG) } else { Ok(path) }
+}
+
+/// What follows `base` in `path`, without a leading `/`; "" when they are the same, `None` when `path` is not
+/// `base` and not below it. The base `/` and the base "" hold everything.
+pub(crate) fn below<'a>(path: &'a [u8], base: &[u8]) -> Option<&'a [u8]> {
+    let rest = path.strip_prefix(base)?;
+    if base.is_empty() || base.ends_with(b"/") || rest.is_empty() {
+        return Some(rest);
+    }
+    rest.strip_prefix(b"/")
+}
+
+/// The parent and the last component; the parent of a single component is "".
+pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|b| *b == b'/') {
+        Some(0) => (path.get(..1).unwrap_or_default(), path.get(1..).unwrap_or_default()),
+        Some(at) => (path.get(..at).unwrap_or_default(), path.get(at + 1..).unwrap_or_default()),
+        None => (b"", path),
+    }
+}
+
+/// Every ancestor of `path` below "", shortest first, without `path` itself.
+pub(crate) fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.iter().enumerate().filter(|(at, b)| *at > 0 && **b == b'/').filter_map(|(at, _)| path.get(..at))
+}
+
+/// Sorts a short list in place. The sorts of the standard library are tuned for long ones, and are most of a
+/// page of code for each type.
+pub(crate) fn sort_by<T>(list: &mut [T], is_before: impl Fn(&T, &T) -> bool) {
+    for end in 1..list.len() {
+        let mut at = end;
+        while let Some([before, this]) = at.checked_sub(1).and_then(|from| list.get_mut(from..=at)) {
+            if !is_before(this, before) {
+                break;
+            }
+            core::mem::swap(before, this);
+            at -= 1;
+        }
+    }
+}

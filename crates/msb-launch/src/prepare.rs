@@ -1,0 +1,355 @@
+//! The launch from its first instruction to the clone.
+
+use crate::arguments::{self, Arguments, Request};
+use crate::bind::Bindings;
+use crate::cgroup::{Cgroups, kinds};
+use crate::child::{Child, Ids, map};
+use crate::deny::{self, Placeholders};
+use crate::fail::{At, Result, failure, refusal};
+use crate::files::{decimal, write_small};
+use crate::host::{self, Entry};
+use crate::output::{EXIT_REFUSED, Output};
+use crate::parent::{Parent, exit_of_failure};
+use crate::path::sort_by;
+use crate::{environment, plan_file, root};
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use msb_plan::event::{Event, Step};
+use msb_plan::{Arch, Base, CheckedPlan, DecodeError, Filter, Listener, MountKind, Plan};
+use msb_sys::process::{Fork, close_range, flags, fork, inherited, monotonic_us};
+use msb_sys::signal;
+use msb_sys::start::Start;
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, PidfdFlags, Signal, getegid, geteuid, getpid, pidfd_open, pidfd_send_signal};
+
+/// Everything that the sandbox's first process gets a new one of.
+const NAMESPACES: u64 =
+    flags::NEWUSER | flags::NEWPID | flags::NEWNS | flags::NEWNET | flags::NEWIPC | flags::NEWUTS;
+
+/// Host ids that belong to nobody and to one sandbox at a time, when root launches: added to the launcher's
+/// pid, which is below 2^22. The range is one that systemd leaves to containers (UIDS-GIDS, 524288 to
+/// 1879048191).
+const PRIVATE_IDS: u32 = 0x6000_0000;
+
+/// Signals that end, stop or continue the launcher itself.
+const SIGCHLD: u32 = 17;
+const NOT_FORWARDED: [u32; 8] = [4, 5, 7, 8, 11, 18, 20, SIGCHLD]; // ILL TRAP BUS FPE SEGV CONT TSTP CHLD
+
+/// Runs the launcher: gives its exit status.
+#[must_use]
+pub fn run(start: Start) -> i32 {
+    let mut output = Output::new(None);
+    let words = start.arguments.get(1..).unwrap_or_default();
+    let arguments = match arguments::parse(words) {
+        Ok(Request::Launch(arguments)) => arguments,
+        Ok(Request::Help) => return print(arguments::HELP),
+        Ok(Request::Version) => return print(concat!("msb-launch ", env!("CARGO_PKG_VERSION"), "\n")),
+        Err(failure) => return fail(&output, &Event::Failed(failure), None),
+    };
+    match open_plan(&arguments, &mut output) {
+        Err(failure) => fail(&output, &Event::Failed(failure), None),
+        Ok((bytes, listener)) => match msb_plan::decode(&bytes) {
+            Err(error) => {
+                fail(&output, &Event::Failed(failure(Step::PlanDecode, None, errno_of(error))), None)
+            }
+            Ok(plan) => match launch(&plan, &arguments, &start.environment, listener, &output) {
+                Ok(code) => code,
+                Err(failure) => {
+                    output.say(&Event::Failed(failure), Some(plan.plan()));
+                    exit_of_failure(&failure)
+                }
+            },
+        },
+    }
+}
+
+fn print(text: &str) -> i32 {
+    match crate::files::write_once(msb_sys::process::borrowed(1), text.as_bytes()) {
+        Ok(()) => 0,
+        Err(_) => EXIT_REFUSED,
+    }
+}
+
+fn fail(output: &Output, event: &Event, plan: Option<&Plan<'_>>) -> i32 {
+    output.say(event, plan);
+    EXIT_REFUSED
+}
+
+/// What is wrong with a plan, as the nearest errno: the launcher's events are numbers.
+fn errno_of(error: DecodeError) -> Errno {
+    match error {
+        DecodeError::NotAPlan => Errno::NOEXEC,
+        DecodeError::OtherFormat(_) => Errno::PROTONOSUPPORT,
+        DecodeError::Truncated => Errno::NODATA,
+        DecodeError::Trailing | DecodeError::TooLong => Errno::FBIG,
+        DecodeError::Altered => Errno::BADMSG,
+        DecodeError::Malformed | DecodeError::Invalid(_) => Errno::INVAL,
+    }
+}
+
+/// Reads the plan, takes the descriptors that were named, and closes every other one: nothing that is open
+/// from here on was open before (CVE-2024-21626).
+fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<(Vec<u8>, Option<OwnedFd>)> {
+    open_standard().at(Step::CloseFds, None)?;
+    let bytes = plan_file::read(arguments.plan);
+    let mut kept: Vec<u32> =
+        [arguments.report_fd, arguments.notify_fd].into_iter().flatten().map(i32::unsigned_abs).collect();
+    sort_by(&mut kept, |a, b| a < b);
+    close_all_but(&kept).at(Step::CloseFds, None)?;
+    if arguments.report_fd.is_some() && arguments.report_fd == arguments.notify_fd {
+        return Err(refusal(Step::Usage, None));
+    }
+    let report = arguments.report_fd.map(take).transpose()?;
+    let listener = arguments.notify_fd.map(take).transpose()?;
+    *output = Output::new(report);
+    Ok((bytes?, listener))
+}
+
+/// Takes an inherited descriptor and makes it close-on-exec.
+fn take(number: i32) -> Result<OwnedFd> {
+    let borrowed = msb_sys::process::borrowed(number);
+    rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC).at(Step::Usage, None)?;
+    Ok(inherited(number))
+}
+
+/// Opens /dev/null for each of the first three descriptors that is closed: the next file that is opened
+/// would become the command's input or output.
+fn open_standard() -> core::result::Result<(), Errno> {
+    loop {
+        let null = openat(CWD, "/dev/null", OFlags::RDWR | OFlags::NOCTTY, Mode::empty())?;
+        if null.as_raw_fd() > 2 {
+            return Ok(());
+        }
+        // It fills a gap, and stays.
+        core::mem::forget(null);
+    }
+}
+
+/// Closes every descriptor above 2 except `kept`, which is sorted.
+fn close_all_but(kept: &[u32]) -> core::result::Result<(), Errno> {
+    let mut first = 3;
+    for &number in kept {
+        if number > first {
+            close_range(first, number - 1)?;
+        }
+        first = number + 1;
+    }
+    close_range(first, u32::MAX)
+}
+
+fn launch(
+    plan: &CheckedPlan<'_>,
+    arguments: &Arguments<'_>,
+    own_environment: &[&CStr],
+    listener: Option<OwnedFd>,
+    output: &Output,
+) -> Result<i32> {
+    let plan = plan.plan();
+    let filter = target(plan, listener.is_some())?;
+    let bindings = Bindings::new(plan, arguments, own_environment)?;
+    let environment = environment::build(plan, &bindings, own_environment)?;
+    let defaults: Vec<_> = plan
+        .command
+        .iter()
+        .map(|word| alloc::ffi::CString::new(*word).map_err(|_| Errno::INVAL))
+        .collect::<core::result::Result<_, _>>()
+        .at(Step::Exec, None)?;
+    let command: Vec<&CStr> = match arguments.command.as_slice() {
+        [] => defaults.iter().map(|word| word.as_c_str()).collect(),
+        given => Vec::from(given),
+    };
+    if command.is_empty() {
+        return Err(refusal(Step::Usage, None));
+    }
+    let cwd = match plan.identity.cwd {
+        Some((path, origin)) => bindings.inside_path(path, origin)?,
+        None => Vec::new(),
+    };
+    let mut entries = host::table(plan, &bindings)?;
+    let mut placeholders = Placeholders::default();
+    let started = deny::find(plan, &bindings, &mut entries, &mut placeholders).and_then(|denials| {
+        let mut cgroups = Cgroups::new(&plan.limits)?;
+        let held = cgroups.held;
+        for (limit, origin) in kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)) {
+            output.say(&Event::HeldWithoutCgroup { limit, origin }, Some(plan));
+        }
+        let result = Host { plan, filter, cwd, environment, command, listener }.start(
+            entries,
+            denials,
+            &mut cgroups,
+            output,
+        );
+        cgroups.remove();
+        result
+    });
+    placeholders.remove();
+    started
+}
+
+/// The filter for this machine, if the plan can run here at all.
+fn target<'p>(plan: &Plan<'p>, has_listener: bool) -> Result<Filter<'p>> {
+    let origin = Some(plan.policy.origin);
+    let name = rustix::system::uname();
+    if kernel(name.release().to_bytes()) < plan.target.kernel_min {
+        return Err(failure(Step::Target, origin, Errno::NOSYS));
+    }
+    let filter = plan.filters.iter().find(|filter| Some(filter.arch) == Arch::HOST);
+    let filter = filter.ok_or_else(|| failure(Step::Target, origin, Errno::NOEXEC))?;
+    if (filter.listener == Listener::Required) != has_listener {
+        return Err(failure(Step::Listener, Some(filter.origin), Errno::NOTCONN));
+    }
+    Ok(*filter)
+}
+
+/// Major and minor number of a kernel release such as `6.1.0-18-amd64`.
+pub(crate) fn kernel(release: &[u8]) -> (u16, u16) {
+    let mut parts = release.split(|b| *b == b'.').map(|part| crate::files::number(part).unwrap_or(0));
+    let mut next = || -> u16 { u16::try_from(parts.next().unwrap_or(0)).unwrap_or(u16::MAX) };
+    (next(), next())
+}
+
+/// What is settled before any process is made.
+struct Host<'a> {
+    plan: &'a Plan<'a>,
+    filter: Filter<'a>,
+    cwd: Vec<u8>,
+    environment: Vec<alloc::ffi::CString>,
+    command: Vec<&'a CStr>,
+    listener: Option<OwnedFd>,
+}
+
+impl<'a> Host<'a> {
+    fn start(
+        self,
+        mut entries: Vec<Entry<'a>>,
+        denials: Vec<deny::Denial>,
+        cgroups: &mut Cgroups,
+        output: &Output,
+    ) -> Result<i32> {
+        let begin_us = monotonic_us();
+        let policy = Some(self.plan.policy.origin);
+        let (status, status_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::Namespaces, policy)?;
+        let own = pidfd_open(getpid(), PidfdFlags::empty()).at(Step::Lifeline, policy)?;
+        let (ids, root_ids) = self.ids(&mut entries)?;
+        // Blocked from here on, so that none is lost between the clone and the wait.
+        let forwarded = NOT_FORWARDED.iter().fold(signal::Set::ALL, |set, number| set.without(*number));
+        signal::reset(SIGCHLD).at(Step::Lifeline, policy)?;
+        let before = signal::block(forwarded);
+        let signals = signal::descriptor(forwarded).at(Step::Lifeline, policy)?;
+        let into = cgroups.clone_into().map(AsFd::as_fd);
+        let child = match fork(NAMESPACES, into).at(Step::Namespaces, policy)? {
+            Fork::Child => {
+                signal::block(signal::Set::ALL);
+                drop((signals, status, root_ids));
+                let child = Child {
+                    plan: self.plan,
+                    filter: self.filter,
+                    entries,
+                    denials,
+                    environment: self.environment,
+                    command: self.command,
+                    cwd: root::absolute(&self.cwd),
+                    held: cgroups.held,
+                    join: core::mem::take(&mut cgroups.join),
+                    ids,
+                    status: status_in,
+                    parent: own,
+                    listener: self.listener,
+                    signals: before,
+                };
+                child.run()
+            }
+            Fork::Parent { pid, pidfd } => {
+                drop((entries, denials, status_in, own, ids, self.listener));
+                if let Some(root_ids) = root_ids {
+                    root_ids.map(self.plan, pid, &pidfd)?;
+                }
+                Parent { plan: self.plan, init: pid, pidfd, status, signals, held: cgroups.held, begin_us }
+            }
+        };
+        Ok(child.run(cgroups, output))
+    }
+
+    /// Who the sandbox is on the host: the user who launches, or, for root, an id of its own.
+    fn ids(&self, entries: &mut [Entry<'_>]) -> Result<(Ids, Option<RootIds>)> {
+        let policy = Some(self.plan.policy.origin);
+        let (uid, gid) = (geteuid(), getegid());
+        if !uid.is_root() {
+            return Ok((Ids::Own { uid: uid.as_raw(), gid: gid.as_raw() }, None));
+        }
+        let id = PRIVATE_IDS + getpid().as_raw_nonzero().get().unsigned_abs();
+        for entry in entries {
+            let (Some(source), origin) = (&mut entry.source, Some(entry.mount.origin)) else { continue };
+            // What a parameter or the home directory names belongs to whoever works there; the system's own
+            // places are for everybody to read.
+            let personal = match entry.mount.kind {
+                MountKind::Bind { source, .. } => source.base != Base::Root,
+                _ => false,
+            };
+            let userns = (personal || entry.rights.contains(msb_plan::Rights::WRITE))
+                .then(|| id_map(source.stat.st_uid, source.stat.st_gid, id))
+                .transpose()
+                .at(Step::MountIdMap, origin)?;
+            let step = if userns.is_some() { Step::MountIdMap } else { Step::Mount };
+            source.tree = Some(
+                root::bind(&source.place, entry.rights, userns.as_ref().map(AsFd::as_fd)).at(step, origin)?,
+            );
+        }
+        let (done, done_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::IdMap, policy)?;
+        Ok((Ids::Parent { done }, Some(RootIds { id, done: done_in })))
+    }
+}
+
+/// Root's half of mapping the ids of a sandbox.
+struct RootIds {
+    id: u32,
+    done: OwnedFd,
+}
+
+impl RootIds {
+    /// Maps them, and tells the child.
+    fn map(self, plan: &Plan<'_>, pid: Pid, pidfd: &OwnedFd) -> Result<()> {
+        let who = &plan.identity;
+        let directory = decimal(b"/proc/", u64::from(pid.as_raw_nonzero().get().unsigned_abs()));
+        let write = |file: &[u8], inside| {
+            write_small(CWD, [directory.as_slice(), file].concat(), &map(inside, self.id))
+        };
+        let written = write(b"/uid_map", who.uid)
+            .and_then(|()| write(b"/gid_map", who.gid))
+            .and_then(|()| crate::files::write_once(&self.done, b"m"));
+        if written.is_err() {
+            let _ = pidfd_send_signal(pidfd, Signal::KILL);
+        }
+        written.at(Step::IdMap, Some(who.origin))
+    }
+}
+
+/// A user namespace that maps the owner of a source to `id`, for a mount of it (mount_setattr(2),
+/// `MOUNT_ATTR_IDMAP`, Linux 5.12).
+fn id_map(uid: u32, gid: u32, id: u32) -> core::result::Result<OwnedFd, Errno> {
+    let (wait, release) = pipe_with(PipeFlags::CLOEXEC)?;
+    match fork(flags::NEWUSER, None)? {
+        Fork::Child => {
+            drop(release);
+            // Ends when the parent lets go of the other end.
+            let _ = rustix::io::read(&wait, &mut [0; 1]);
+            msb_sys::process::exit(0)
+        }
+        Fork::Parent { pid, .. } => {
+            let directory = decimal(b"/proc/", u64::from(pid.as_raw_nonzero().get().unsigned_abs()));
+            let write =
+                |file: &[u8], line: &[u8]| write_small(CWD, [directory.as_slice(), file].concat(), line);
+            let namespace = write(b"/uid_map", &map(uid, id))
+                .and_then(|()| write(b"/gid_map", &map(gid, id)))
+                .and_then(|()| {
+                    crate::files::open(CWD, [directory.as_slice(), b"/ns/user"].concat(), OFlags::RDONLY)
+                });
+            drop(release);
+            let _ = msb_sys::process::wait(pid);
+            namespace
+        }
+    }
+}
