@@ -137,4 +137,30 @@ codes! {
     USER_IS_ROOT = 912, Error, "user inside is root";
     DIRECTORY_NOT_SHOWN = 913, Error, "working directory does not exist inside";
     BAD_HOSTNAME = 914, Error, "host name is not valid";
+
+    // 11xx: launch failures
+    PLAN_UNREADABLE = 1101, Error, "plan cannot be read";
+    PLAN_REFUSED = 1102, Error, "plan is damaged or of another version";
+    WRONG_MACHINE = 1103, Error, "plan is for another machine";
+    PARAMETER_NOT_BOUND = 1104, Error, "parameter has no value or a wrong one";
+    HOME_UNKNOWN = 1105, Error, "home directory is not known";
+    NAMESPACES_REFUSED = 1106, Error, "host refuses the sandbox's namespaces";
+    CGROUP_REFUSED = 1107, Error, "no cgroup can be had";
+    LIMIT_NOT_HELD = 1108, Error, "limit cannot be held";
+    SOURCE_NOT_OPENED = 1109, Error, "granted path cannot be opened";
+    MOUNT_REFUSED = 1110, Error, "mount cannot be made";
+    DENY_NOT_HELD = 1111, Error, "deny cannot be held";
+    DENY_HAS_HARD_LINKS = 1112, Error, "denied file has other hard links";
+    DENY_COVERS_GRANT = 1113, Error, "deny covers all of a grant";
+    FILE_NOT_WRITTEN = 1114, Error, "generated file cannot be written";
+    DIRECTORY_NOT_ENTERED = 1115, Error, "working directory cannot be entered";
+    CONFINEMENT_REFUSED = 1116, Error, "kernel refuses to confine the program";
+    PROCESS_NOT_STARTED = 1117, Error, "process cannot be started";
+    COMMAND_NOT_EXECUTED = 1118, Error, "command cannot be executed";
+    LAUNCHER_MISUSED = 1119, Error, "launcher does not understand its command line";
+
+    // 12xx: limits and denials at run time
+    LIMIT_REACHED = 1201, Warning, "limit was reached";
+    HELD_WITHOUT_CGROUP = 1202, Hint, "limit is held without a cgroup";
+    KILLED_FROM_OUTSIDE = 1203, Error, "sandbox was ended from outside";
 }

@@ -1,1 +1,159 @@
-//! Launch failures, limits and denials, explained on a line of the policy
+//! What the launcher reports, explained on the line of the policy that asked.
+//!
+//! The launcher holds no text: an [`Event`] is a step, an errno and the number of a line. [`explain`]
+//! makes a diagnostic of it, with what the errno means at that step and what to do about it, [`short`] one
+//! line, [`to_json`] a value for programs. What to say lies in one table, `advice.rs`; a limit or
+//! a failure without a row of its own still says what was being done and which line asked.
+
+mod advice;
+mod json;
+mod place;
+mod subject;
+mod words;
+
+pub use json::to_json;
+
+use msb_diag::{Diagnostic, Severity, Sources, Style, codes};
+use msb_plan::event::{Cause, Event, Failure, LimitKind};
+use msb_plan::{OriginId, Plan};
+use std::ffi::OsString;
+use std::path::Path;
+
+/// What whoever started the launcher knows and the launcher's numbers do not say.
+#[derive(Debug, Clone, Copy, Default)]
+#[allow(clippy::exhaustive_structs, reason = "callers write it out")]
+pub struct Context<'a> {
+    /// Parameters that were set, by name.
+    pub params: &'a [(String, String)],
+    /// The command that was given; empty for the plan's own.
+    pub command: &'a [OsString],
+    /// What `~` names.
+    pub home: Option<&'a str>,
+    /// The policy's files, where they are at hand: a report shows the line that is there.
+    pub sources: Option<&'a Sources>,
+    /// Whether a path of the host exists: picks the one that is missing from several on one line.
+    pub exists: Option<fn(&Path) -> bool>,
+}
+
+/// An event in words.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// What happened, in one sentence.
+    pub sentence: String,
+    /// The same on the line of the policy, with what to do.
+    pub diagnostic: Diagnostic,
+    /// What the diagnostic's places are in.
+    pub sources: Sources,
+}
+
+impl Report {
+    /// The diagnostic as text.
+    #[must_use]
+    pub fn render(&self, style: Style) -> String {
+        msb_diag::render(std::slice::from_ref(&self.diagnostic), &self.sources, style)
+    }
+}
+
+/// What `event` says, on a line of the policy that `plan` came from; `None` where there is nothing to
+/// explain because the command ended by itself.
+#[must_use]
+pub fn explain(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Option<Report> {
+    let (diagnostic, origin, label) = match *event {
+        Event::Failed(failure) => {
+            let diagnostic = failed(failure, plan, context);
+            (diagnostic, failure.origin, Some(words::failure(failure)))
+        }
+        Event::HeldWithoutCgroup { limit, origin } => (held(limit, plan), Some(origin), None),
+        Event::LimitReached { limit, times, origin } => (reached(limit, times, plan), Some(origin), None),
+        Event::Ended(ended) => match ended.cause {
+            Cause::Command => return None,
+            Cause::Limit(limit, origin) => (ended_by(limit, plan), Some(origin), None),
+            Cause::Outside => (outside(ended.wait_status), None, None),
+        },
+    };
+    let mut sources = context.sources.cloned().unwrap_or_default();
+    let diagnostic = match origin.and_then(|origin| place::of(plan, origin, &mut sources)) {
+        Some(span) => diagnostic.label(span, label.unwrap_or_else(|| "asked for here".to_owned())),
+        None => diagnostic,
+    };
+    Some(Report { sentence: sentence(event, plan), diagnostic, sources })
+}
+
+/// `event` in one line, without a line break: the sentence, and where the policy asked for it.
+#[must_use]
+pub fn short(event: &Event, plan: &Plan<'_>) -> String {
+    let origin = match *event {
+        Event::Failed(Failure { origin, .. }) => origin,
+        Event::HeldWithoutCgroup { origin, .. } | Event::LimitReached { origin, .. } => Some(origin),
+        Event::Ended(ended) => match ended.cause {
+            Cause::Limit(_, origin) => Some(origin),
+            Cause::Command | Cause::Outside => None,
+        },
+    };
+    let at = origin.and_then(|origin| place::show(plan, origin));
+    match at {
+        Some(at) => format!("{} ({at})", sentence(event, plan)),
+        None => sentence(event, plan),
+    }
+}
+
+fn sentence(event: &Event, plan: &Plan<'_>) -> String {
+    match *event {
+        Event::Failed(failure) => format!("{}; nothing was started", words::failure(failure)),
+        Event::HeldWithoutCgroup { limit, .. } => held(limit, plan).message,
+        Event::LimitReached { limit, times, .. } => reached(limit, times, plan).message,
+        Event::Ended(ended) => match ended.cause {
+            Cause::Command => format!("the command {}", words::wait_status(ended.wait_status)),
+            Cause::Limit(limit, _) => ended_by(limit, plan).message,
+            Cause::Outside => outside(ended.wait_status).message,
+        },
+    }
+}
+
+fn failed(failure: Failure, plan: &Plan<'_>, context: &Context<'_>) -> Diagnostic {
+    let row = advice::find(failure.step, failure.errno);
+    let subject = subject::Subject::of(failure, plan, context);
+    let diagnostic = Diagnostic::new(row.code, subject.fill(row.message));
+    match subject.fill(row.help) {
+        help if help.is_empty() => diagnostic,
+        help => diagnostic.help(help),
+    }
+}
+
+fn held(limit: LimitKind, plan: &Plan<'_>) -> Diagnostic {
+    let name = words::limit(limit);
+    let (how, help) = advice::fallback(limit);
+    let value = words::limit_value(limit, plan);
+    Diagnostic::new(codes::HELD_WITHOUT_CGROUP, format!("`{name} {value}` is held without a cgroup: {how}"))
+        .help(help)
+}
+
+fn reached(limit: LimitKind, times: u64, plan: &Plan<'_>) -> Diagnostic {
+    let (name, value) = (words::limit(limit), words::limit_value(limit, plan));
+    let (what, help) = advice::reached(limit);
+    let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
+    Diagnostic::new(codes::LIMIT_REACHED, format!("`{name} {value}` was reached {times}: {what}")).help(help)
+}
+
+fn ended_by(limit: LimitKind, plan: &Plan<'_>) -> Diagnostic {
+    let (name, value) = (words::limit(limit), words::limit_value(limit, plan));
+    let (_, help) = advice::reached(limit);
+    Diagnostic::new(codes::LIMIT_REACHED, format!("everything inside was killed at `{name} {value}`"))
+        .help(help)
+        .raise(Severity::Error)
+}
+
+fn outside(wait_status: u32) -> Diagnostic {
+    let how = words::wait_status(wait_status);
+    Diagnostic::new(codes::KILLED_FROM_OUTSIDE, format!("the sandbox was ended from outside: its init {how}"))
+        .help("look in the kernel's log (`dmesg`) for the host's out-of-memory killer, and for who sent a signal")
+}
+
+/// Where in the policy a number of the plan points: `agent.msb:7:3`.
+#[must_use]
+pub fn location(plan: &Plan<'_>, origin: OriginId) -> Option<String> {
+    place::show(plan, origin)
+}
+
+#[cfg(test)]
+mod tests;

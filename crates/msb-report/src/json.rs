@@ -1,0 +1,73 @@
+//! Events as JSON, for programs.
+
+use crate::{Context, explain, short, words};
+use msb_plan::event::{Cause, Ended, Event};
+use msb_plan::{OriginId, Plan};
+use serde_json::{Value, json};
+
+/// `event` as an object.
+///
+/// `event` is `failed`, `held-without-cgroup`, `limit-reached` or `ended`. Every object has `sentence`, and
+/// `code`, `message` and `help`, null where the command ended by itself. `origin` is `file`, `line`,
+/// `column` and `text`, or null. A failure has `step`, `errno` and `errno_name`; a limit `limit` and `value`;
+/// an end `exit_code` or `signal` (the other is null), `cause`, `wall_us`, `cpu_us` and `memory_peak_bytes`.
+#[must_use]
+pub fn to_json(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Value {
+    let mut object = match *event {
+        Event::Failed(failure) => json!({
+            "event": "failed",
+            "step": format!("{:?}", failure.step),
+            "errno": failure.errno,
+            "errno_name": words::errno_name(failure.errno),
+            "origin": origin(failure.origin, plan),
+        }),
+        Event::HeldWithoutCgroup { limit, origin: at } => json!({
+            "event": "held-without-cgroup",
+            "limit": words::limit(limit),
+            "value": words::limit_value(limit, plan),
+            "origin": origin(Some(at), plan),
+        }),
+        Event::LimitReached { limit, times, origin: at } => json!({
+            "event": "limit-reached",
+            "limit": words::limit(limit),
+            "value": words::limit_value(limit, plan),
+            "times": times,
+            "origin": origin(Some(at), plan),
+        }),
+        Event::Ended(ended) => end(ended, plan),
+    };
+    let report = explain(event, plan, context);
+    let diagnostic = report.as_ref().map(|report| &report.diagnostic);
+    object["sentence"] = json!(short(event, plan));
+    object["code"] = json!(diagnostic.map(|found| found.code.to_string()));
+    object["message"] = json!(diagnostic.map(|found| &found.message));
+    object["help"] = json!(diagnostic.and_then(|found| found.help.as_ref()));
+    object
+}
+
+fn end(ended: Ended, plan: &Plan<'_>) -> Value {
+    let signal = words::signal(ended.wait_status);
+    let (cause, limit, at) = match ended.cause {
+        Cause::Command => ("command", None, None),
+        Cause::Limit(limit, at) => ("limit", Some(words::limit(limit)), Some(at)),
+        Cause::Outside => ("outside", None, None),
+    };
+    json!({
+        "event": "ended",
+        "exit_code": signal.is_none().then_some(ended.wait_status >> 8 & 0xff),
+        "signal": signal,
+        "cause": cause,
+        "limit": limit,
+        "origin": origin(at, plan),
+        "wall_us": ended.wall_us,
+        "cpu_us": ended.cpu_us,
+        "memory_peak_bytes": ended.memory_peak_bytes,
+    })
+}
+
+fn origin(at: Option<OriginId>, plan: &Plan<'_>) -> Value {
+    at.and_then(|at| plan.origins.get(usize::from(at.0))).map_or(
+        Value::Null,
+        |at| json!({"file": at.file, "line": at.line, "column": at.column, "text": at.text}),
+    )
+}

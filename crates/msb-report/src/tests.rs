@@ -1,0 +1,6 @@
+//! Event and plan in, text out.
+
+mod failures;
+mod fixture;
+mod limits;
+mod table;
