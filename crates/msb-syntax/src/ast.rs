@@ -178,6 +178,8 @@ pub enum Refine {
 /// What can stand in a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stmt {
+    /// `##` lines before it.
+    pub doc: String,
     /// Which.
     pub kind: StmtKind,
     /// All of it.
@@ -340,6 +342,8 @@ pub enum Net {
 /// One line of `net`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetRule {
+    /// `##` lines before it.
+    pub doc: String,
     /// What it does.
     pub kind: NetRuleKind,
     /// How.
@@ -441,6 +445,8 @@ pub enum NetOptionKind {
 /// One line of `syscalls`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SysRule {
+    /// `##` lines before it.
+    pub doc: String,
     /// What it does.
     pub kind: SysRuleKind,
     /// All of it.
@@ -726,6 +732,8 @@ pub enum ToolOptionKind {
 /// What an assertion or a test says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
+    /// `##` lines before it.
+    pub doc: String,
     /// What must hold.
     pub kind: ClaimKind,
     /// `by MSB…`.

@@ -1,0 +1,14 @@
+//! The grammar, a file for each part; `policy-lang/grammar/msb.ebnf` has the same rules in one page.
+//!
+//! One token of look-ahead decides everywhere, so no rule is tried twice over more than a token.
+
+mod claim;
+mod fs;
+mod item;
+mod net;
+mod statement;
+mod syscalls;
+mod tool;
+mod value;
+
+pub(crate) use item::file;

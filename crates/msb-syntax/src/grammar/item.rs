@@ -1,0 +1,197 @@
+//! A file: edition, imports, and the items.
+
+use super::statement::{include, statements};
+use super::tool::tool;
+use super::value::{default_value, group, optional_args, qname, simple_type, value};
+use super::{claim, syscalls};
+use crate::EDITION;
+use crate::ast::{Block, BlockKind, File, Import, Include, Item, Param};
+use crate::recover::{ITEM_STARTS, docs, recover_head, recover_item, report, too_many};
+use crate::token::Kind;
+use crate::tokens::{Expected, Parsed, Tokens, integer, name, one_of, sign, string, word};
+use msb_diag::{Diagnostic, Span, codes};
+use nom::Parser;
+use nom::combinator::opt;
+use nom::multi::separated_list0;
+use nom::sequence::{delimited, preceded};
+
+/// The whole file; what is wrong is in the context.
+pub(crate) fn file(input: Tokens<'_>) -> File {
+    let mut file = File::default();
+    let mut at = edition(input, &mut file);
+    while !at.is_end() && !too_many(at.context) {
+        let (after_docs, doc) = docs(at);
+        at = after_docs;
+        if at.is_end() {
+            break;
+        }
+        let done = if at.at_word(&["import"]) {
+            import(at).map(|(rest, import)| {
+                if !file.items.is_empty() {
+                    late_import(at, rest);
+                }
+                file.imports.push(import);
+                rest
+            })
+        } else {
+            item(at, doc).map(|(rest, item)| {
+                file.items.push(item);
+                rest
+            })
+        };
+        at = done.unwrap_or_else(|_| {
+            if file.items.is_empty() {
+                at.expect(Expected::Literal("import"));
+            }
+            report(at.context, None);
+            recover_item(at)
+        });
+    }
+    file
+}
+
+/// `edition 2026`, which decides how all the rest is read.
+fn edition<'a>(input: Tokens<'a>, file: &mut File) -> Tokens<'a> {
+    if !input.at_word(&["edition"]) {
+        missing_edition(input);
+        return input;
+    }
+    let number = preceded(word("edition"), integer("the year of an edition, such as `2026`")).parse(input);
+    let Ok((rest, number)) = number else {
+        report(input.context, None);
+        return recover_item(input);
+    };
+    if number.node != EDITION {
+        let found = Diagnostic::new(codes::UNKNOWN_EDITION, format!("unknown edition `{}`", number.node))
+            .label(number.span, "")
+            .help(format!("write `edition {EDITION}`, the only one that this version knows"))
+            .edit(number.span, EDITION.to_string());
+        input.context.found.borrow_mut().push(found);
+    }
+    file.edition = Some(number);
+    rest
+}
+
+fn missing_edition(input: Tokens<'_>) {
+    // It may stand further down; to insert a second one would not help.
+    let mut at = input;
+    while !at.is_end() {
+        if at.next().first_on_line && at.at_word(&["edition"]) && matches!(at.after_next().kind, Kind::Int(_))
+        {
+            let found = Diagnostic::new(codes::MISSING_EDITION, "`edition` is not the first statement")
+                .label(at.span_to(at.skip().skip()), "")
+                .help("move it to the first line");
+            at.context.found.borrow_mut().push(found);
+            return;
+        }
+        at = at.skip();
+    }
+    let begin = Span { end: input.span().start, ..input.span() };
+    let found = Diagnostic::new(codes::MISSING_EDITION, "missing `edition`")
+        .label(begin, "")
+        .help(format!("write `edition {EDITION}` on the first line"))
+        .edit(begin, format!("edition {EDITION}\n"));
+    input.context.found.borrow_mut().push(found);
+}
+
+/// `import "./org.msb" as org`, `import std.python`
+fn import(input: Tokens<'_>) -> Parsed<'_, Import> {
+    let (rest, _) = word("import")(input)?;
+    if matches!(rest.next().kind, Kind::Text(_)) {
+        let (rest, path) = string("a string")(rest)?;
+        let (rest, name) = preceded(word("as"), name("a name for the import")).parse(rest)?;
+        return Ok((rest, Import::File { path, name }));
+    }
+    rest.expect(Expected::Kind("a string"));
+    qname.map(Import::Library).parse(rest)
+}
+
+fn late_import<'a>(start: Tokens<'a>, rest: Tokens<'a>) {
+    let found = Diagnostic::new(codes::UNEXPECTED, "unexpected `import` after an item")
+        .label(start.span_to(rest), "")
+        .help("write imports below `edition`, before everything else");
+    start.context.found.borrow_mut().push(found);
+}
+
+fn item(input: Tokens<'_>, doc: String) -> Parsed<'_, Item> {
+    if input.at_word(&["tool"]) {
+        return tool(input, doc).map(|(rest, tool)| (rest, Item::Tool(tool)));
+    }
+    let (rest, keyword) = one_of("an item", ITEM_STARTS)(input)?;
+    match keyword.node.as_str() {
+        "group" => {
+            let (rest, name) = group(rest)?;
+            let (rest, set) = preceded(sign("="), syscalls::set).parse(rest)?;
+            Ok((rest, Item::Group { name, set }))
+        }
+        "const" => {
+            let (rest, name) = name("the name of a constant")(rest)?;
+            let (rest, ty) = opt(preceded(sign(":"), simple_type)).parse(rest)?;
+            let (rest, value) = preceded(sign("="), value).parse(rest)?;
+            Ok((rest, Item::Const { name, ty, value }))
+        }
+        "test" => test(input, rest),
+        "profile" => block(input, rest, BlockKind::Profile, doc),
+        _ => block(input, rest, BlockKind::Policy, doc),
+    }
+}
+
+/// `"title" for name(args) { … }`
+fn test<'a>(start: Tokens<'a>, input: Tokens<'a>) -> Parsed<'a, Item> {
+    let (rest, title) = string("a string")(input)?;
+    let (rest, of) = preceded(word("for"), qname).parse(rest)?;
+    let (rest, args) = optional_args(rest)?;
+    let (rest, claims) = claim::claims(rest)?;
+    Ok((rest, Item::Test { title, of, args, claims, span: start.span_to(rest) }))
+}
+
+/// What stands between a block's name and its `{`.
+type Head = (Vec<Param>, Option<Include>);
+
+/// A profile or policy, from its name. Where the head is wrong, the body is read all the same.
+fn block<'a>(start: Tokens<'a>, input: Tokens<'a>, kind: BlockKind, doc: String) -> Parsed<'a, Item> {
+    let (rest, name) = name("a name")(input)?;
+    let head_span = start.span_to(rest);
+    let (at_body, (params, extends)) = match head(rest, kind) {
+        Ok((at_body, head)) if at_body.at_sign("{") => (at_body, head),
+        wrong => {
+            if let Ok((at_body, _)) = wrong {
+                at_body.expect(Expected::Literal("{"));
+            }
+            let Some(at_body) = recover_head(rest) else {
+                return Err(nom::Err::Error(crate::tokens::Failed));
+            };
+            report(rest.context, None);
+            (at_body, Head::default())
+        }
+    };
+    let (rest, stmts) = statements(at_body)?;
+    let span = start.span_to(rest);
+    Ok((rest, Item::Block(Block { kind, doc, name, params, extends, stmts, head: head_span, span })))
+}
+
+fn head(input: Tokens<'_>, kind: BlockKind) -> Parsed<'_, Head> {
+    let (rest, params) = if input.at_sign("(") { params(input)? } else { (input, Vec::new()) };
+    if params.is_empty() {
+        input.expect(Expected::Literal("("));
+    }
+    if kind == BlockKind::Policy && rest.at_word(&["extends"]) {
+        let (rest, extends) = preceded(word("extends"), include).parse(rest)?;
+        return Ok((rest, (params, Some(extends))));
+    }
+    if kind == BlockKind::Policy {
+        rest.expect(Expected::Literal("extends"));
+    }
+    Ok((rest, (params, None)))
+}
+
+fn params(input: Tokens<'_>) -> Parsed<'_, Vec<Param>> {
+    delimited(sign("("), separated_list0(sign(","), param), sign(")")).parse(input)
+}
+
+fn param(input: Tokens<'_>) -> Parsed<'_, Param> {
+    let (rest, name) = name("the name of a parameter")(input)?;
+    let (rest, ty) = preceded(sign(":"), simple_type).parse(rest)?;
+    let (rest, default) = default_value(rest)?;
+    Ok((rest, Param { name, ty, default, span: input.span_to(rest) }))
+}

@@ -1,0 +1,372 @@
+//! Blocks, and going on after an error: one run reports every mistake it can tell apart.
+//!
+//! Where a rule does not parse, the message names the furthest token that was understood no more and
+//! what would have been right there. Parsing goes on at the next word that begins a rule of the same
+//! block, at the block's `}`, or at a line that begins with a keyword of an outer block, which means
+//! that a `}` was forgotten. Everything that is skipped is skipped once, so time stays linear.
+
+use crate::lexer::{ERRORS_MAX, clipped};
+use crate::token::{Kind, Token};
+use crate::tokens::{Context, Expected, Parsed, Tokens, sign};
+use msb_diag::{Diagnostic, Span, codes};
+use nom::Input;
+
+/// A kind of block: what stands between its braces.
+#[derive(Debug)]
+pub(crate) struct BlockSpec {
+    /// What an entry is called: `` a rule of `fs` ``.
+    pub(crate) entry: &'static str,
+    /// The words that an entry can begin with; empty if any word can.
+    pub(crate) starts: &'static [&'static str],
+    /// Words that begin something outside of the block.
+    pub(crate) outer: &'static [&'static str],
+}
+
+/// Words that begin an item of a file.
+pub(crate) const ITEM_STARTS: &[&str] = &["profile", "policy", "group", "const", "tool", "test"];
+
+/// Words that begin an item and never a statement.
+pub(crate) const ITEM_ONLY_STARTS: &[&str] = &["profile", "policy", "group", "const", "test"];
+
+/// Words that begin a statement or an item: a rule's block ends where a line begins with one of them
+/// that begins no rule of the block.
+pub(crate) const OUTER_OF_RULES: &[&str] = &[
+    "include", "fs", "net", "syscalls", "limits", "caps", "env", "exec", "tools", "tool", "assert", "accept",
+    "sandbox", "profile", "policy", "group", "const", "test",
+];
+
+impl BlockSpec {
+    fn is_start(&self, at: Tokens<'_>) -> bool {
+        if self.starts.is_empty() {
+            // Any word can be a value too, so only a new line is a safe place to go on.
+            return at.next().kind == Kind::Word && at.next().first_on_line;
+        }
+        at.at_word(self.starts)
+    }
+
+    fn is_outer(&self, at: Tokens<'_>) -> bool {
+        let is_outer = at.next().first_on_line && at.at_word(self.outer) && !at.at_word(self.starts);
+        // Lines carry no meaning: where any word begins an entry, only a block's `{` tells them apart.
+        is_outer && (!self.starts.is_empty() || matches!(at.after_next().kind, Kind::Sign("{")))
+    }
+}
+
+/// `{ entry* }`; each entry is given the text of its `##` lines. After the `{` it always succeeds.
+pub(crate) fn block<'a, O>(
+    spec: &'static BlockSpec,
+    mut entry: impl FnMut(Tokens<'a>, String) -> Parsed<'a, O>,
+) -> impl FnMut(Tokens<'a>) -> Parsed<'a, Vec<O>> {
+    move |input: Tokens<'a>| {
+        let (mut at, opened) = sign("{")(input)?;
+        let mut entries = Vec::new();
+        loop {
+            let (after_docs, doc) = docs(at);
+            at = after_docs;
+            if at.at_sign("}") {
+                return Ok((at.skip(), entries));
+            }
+            at.expect(Expected::Literal("}"));
+            let stops = if at.is_end() || spec.is_outer(at) || too_many(at.context) {
+                at.expect(Expected::Choice(spec.entry, spec.starts));
+                true
+            } else {
+                match entry(at, doc) {
+                    Ok((rest, output)) => {
+                        entries.push(output);
+                        at = rest;
+                        continue;
+                    }
+                    Err(_) => {
+                        at.expect(Expected::Choice(spec.entry, spec.starts));
+                        false
+                    }
+                }
+            };
+            report(at.context, Some(opened));
+            if stops {
+                return Ok((at, entries));
+            }
+            at = recover(at, spec);
+        }
+    }
+}
+
+/// The text of the `##` lines here. Lines with nothing behind them to document are an error.
+pub(crate) fn docs(input: Tokens<'_>) -> (Tokens<'_>, String) {
+    let mut lines: Vec<&str> = Vec::new();
+    let mut at = input;
+    while at.next().kind == Kind::Doc {
+        let line = at.text().trim_start_matches('#');
+        lines.push(line.strip_prefix(' ').unwrap_or(line));
+        at = at.skip();
+    }
+    if !lines.is_empty() && (at.is_end() || at.at_sign("}")) {
+        let found =
+            Diagnostic::new(codes::UNEXPECTED, "unexpected `##`: nothing follows that it could document")
+                .label(input.span_to(at), "")
+                .help("write `#` for a comment");
+        at.context.found.borrow_mut().push(found);
+    }
+    (at, lines.join("\n"))
+}
+
+/// Whether to stop because of the number of errors.
+pub(crate) fn too_many(context: &Context<'_>) -> bool {
+    context.found.borrow().len() >= ERRORS_MAX
+}
+
+/// Gives the error of the furthest place, once.
+pub(crate) fn report<'a>(context: &'a Context<'a>, opened: Option<Span>) {
+    let (at, expected) = context.furthest();
+    let again = context.reported.replace(Some(at.index())) == Some(at.index());
+    if again || at.next().kind == Kind::Bad {
+        // The lexer has said what is wrong with it.
+        return;
+    }
+    let shown = match at.next().kind {
+        Kind::End => "end of file".to_owned(),
+        Kind::Doc => "`##`".to_owned(),
+        _ => format!("`{}`", clipped(at.text())),
+    };
+    let mut found =
+        Diagnostic::new(codes::UNEXPECTED, format!("unexpected {shown}, expected {}", list(&expected)));
+    found = found.label(at.span(), "");
+    let closes = expected.contains(&Expected::Literal("}"));
+    let outer = at.is_end() || at.next().first_on_line && at.at_word(OUTER_OF_RULES);
+    if let Some(opened) = opened.filter(|_| closes && outer) {
+        found = found.label(opened, "this `{` is not closed");
+    }
+    let help = help(at, &expected, outer && closes);
+    context.found.borrow_mut().push(found.help(help));
+}
+
+/// Skips to where an entry of the block, its end, or something outside of it begins.
+fn recover<'a>(entry_start: Tokens<'a>, spec: &BlockSpec) -> Tokens<'a> {
+    let (furthest, _) = entry_start.context.furthest();
+    // Always at least one token, so that a block comes to its end.
+    let mut at = if furthest.index() > entry_start.index() { furthest } else { entry_start };
+    let mut open_braces = 0usize;
+    loop {
+        let moved = at.index() > entry_start.index();
+        if at.is_end() || (open_braces == 0 && (at.at_sign("}") || spec.is_outer(at))) {
+            return at;
+        }
+        if open_braces == 0
+            && moved
+            && (spec.is_start(at) || (at.next().kind == Kind::Doc && at.next().first_on_line))
+        {
+            return at;
+        }
+        if at.next().first_on_line && at.at_word(ITEM_ONLY_STARTS) && begins_line(at) {
+            // Whatever was open, an item at the left margin is an item.
+            return at;
+        }
+        if at.at_sign("{") {
+            open_braces += 1;
+        } else if at.at_sign("}") {
+            open_braces -= 1;
+        }
+        at = at.skip();
+    }
+}
+
+/// Whether the token stands at the left margin.
+fn begins_line(at: Tokens<'_>) -> bool {
+    let start = at.next().range().start;
+    start == 0 || at.context.text.as_bytes().get(start - 1) == Some(&b'\n')
+}
+
+/// Skips to the next item, for errors outside of blocks.
+pub(crate) fn recover_item(item_start: Tokens<'_>) -> Tokens<'_> {
+    let (furthest, _) = item_start.context.furthest();
+    let mut at = if furthest.index() > item_start.index() { furthest } else { item_start.skip() };
+    let is_item = |at: Tokens<'_>| {
+        at.at_word(ITEM_ONLY_STARTS) || at.next().first_on_line && at.at_word(&["tool", "import"])
+    };
+    while !at.is_end() && !is_item(at) {
+        at = at.skip();
+    }
+    at
+}
+
+/// Skips to the `{` of a declaration whose head is wrong; `None` if there is none before the next item.
+pub(crate) fn recover_head(head_start: Tokens<'_>) -> Option<Tokens<'_>> {
+    let (furthest, _) = head_start.context.furthest();
+    let mut at = if furthest.index() > head_start.index() { furthest } else { head_start };
+    loop {
+        if at.at_sign("{") {
+            return Some(at);
+        }
+        let next = at.next();
+        if at.is_end() || next.first_on_line && (at.at_word(ITEM_STARTS) || at.at_word(OUTER_OF_RULES)) {
+            return None;
+        }
+        at = at.take_from(1);
+    }
+}
+
+/// `` `a`, `b` or a path ``
+fn list(expected: &[Expected]) -> String {
+    let mut shown: Vec<String> = Vec::new();
+    for one in expected {
+        let text = match one {
+            Expected::Literal(text) => format!("`{text}`"),
+            Expected::Choice(what, _) | Expected::Kind(what) => (*what).to_owned(),
+        };
+        if !shown.contains(&text) {
+            shown.push(text);
+        }
+    }
+    // Signs first, then what has a name.
+    shown.sort_by_key(|text| !text.starts_with('`'));
+    match shown.split_last() {
+        None => "something else".to_owned(),
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+    }
+}
+
+/// What to type instead of the token at `at`.
+fn help(at: Tokens<'_>, expected: &[Expected], unclosed: bool) -> String {
+    let text = at.text();
+    if at.next().kind == Kind::Doc {
+        return "write `#` for a comment inside a rule".to_owned();
+    }
+    if at.next().kind == Kind::Path && (text.starts_with("//") || text.starts_with("/*")) {
+        return "write `#` for a comment".to_owned();
+    }
+    if unclosed {
+        return if at.is_end() {
+            "write `}` at the end".to_owned()
+        } else {
+            format!("write `}}` before `{text}`")
+        };
+    }
+    if let Some(near) = nearest(at.next(), text, expected) {
+        return format!("did you mean `{near}`?");
+    }
+    if text == "=" {
+        let after_name = if expected.contains(&Expected::Literal(":")) {
+            "write `:` between a name and its value"
+        } else if expected.contains(&Expected::Kind("a comparison")) {
+            "write `==` to compare"
+        } else {
+            "write the value without `=`"
+        };
+        return after_name.to_owned();
+    }
+    if let Some((_, hint)) = HINTS.iter().find(|(mistake, _)| *mistake == text) {
+        return (*hint).to_owned();
+    }
+    let mut parts: Vec<String> = Vec::new();
+    let mut literals: Vec<&str> = Vec::new();
+    for one in expected {
+        match one {
+            Expected::Literal(text) => literals.push(text),
+            Expected::Choice(what, words) if !words.is_empty() => {
+                let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+                parts.push(format!("{what} begins with {}", either(&words)));
+            }
+            Expected::Choice(..) => {}
+            Expected::Kind(what) => {
+                parts.extend(example(what).map(|example| format!("{what} is written {example}")));
+            }
+        }
+    }
+    if parts.is_empty() {
+        let literals: Vec<String> = literals.iter().map(|text| format!("`{text}`")).collect();
+        let place = if at.is_end() { "at the end".to_owned() } else { format!("before `{}`", clipped(text)) };
+        return format!("write {} {place}", either(&literals));
+    }
+    parts.join("; ")
+}
+
+/// `a, b or c`
+fn either(words: &[String]) -> String {
+    match words.split_last() {
+        None => String::new(),
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+    }
+}
+
+/// What people write who come from other languages.
+const HINTS: &[(&str, &str)] = &[
+    ("&", "write `and` in conditions, and `,` between rules"),
+    ("|", "write `or` in conditions"),
+    ("==", "write `=` for a value"),
+    ("-", "numbers are not negative; sets are subtracted with blanks round the `-`"),
+    ("import", "write imports below `edition`, before everything else"),
+    ("edition", "write `edition` on the first line"),
+    ("}", "remove this `}`, or one before it: no block is open here"),
+];
+
+/// How the kinds of [`Expected::Kind`] look. A kind without a row says all by its name.
+const EXAMPLES: &[(&str, &str)] = &[
+    ("a path", "`/data`, `$repo/src`, `~/notes` or `\"/with blanks\"`"),
+    ("a set of system calls", "`read`, `@basic-io` or `{read, write}`"),
+    ("a value", "`\"text\"`, `12`, `1GiB`, `30s`, `/path`, `$name` or `O_RDONLY`"),
+    ("a quantity", "`512MiB`, `30s`, `12`, `50%` or `$name`"),
+    ("a type", "`dir`, `file`, `string`, `int(1..20)` or `list<string>`"),
+    ("a string", "`\"text\"`"),
+    ("a port", "`443`, `8000..8080` or `{80, 443}`"),
+    (
+        "a peer",
+        "`\"api.example.org\"`, `10.0.0.0/8`, `[::1]`, `any`, `private`, `host`, `metadata` or `$name`",
+    ),
+    ("a parameter", "`$name`"),
+    ("a diagnostic code", "`MSB0611`"),
+    ("an environment variable", "`HOME`, or `LC_*` for several"),
+    ("a group", "`@name`"),
+    ("a condition", "`domain == AF_UNIX`, `prot has any PROT_EXEC`, `fd in 0..2` or `not (…)`"),
+    ("a comparison", "`== 1`, `!= 1`, `< 1`, `in {1, 2}`, `in 1..2` or `has any A | B`"),
+    ("a constant", "`12`, `0x1f` or `O_RDONLY`"),
+    ("a refinement", "`1..20`, `r\"[a-z]+\"`, `under $dir` or `in {1, 2}`"),
+    ("a rate", "`10/min`"),
+    ("an address family and protocol", "`tcp`"),
+];
+
+fn example(what: &str) -> Option<&'static str> {
+    EXAMPLES.iter().find(|(kind, _)| *kind == what).map(|&(_, example)| example)
+}
+
+/// The expected word that is at most two edits from what was written.
+fn nearest(token: &Token, text: &str, expected: &[Expected]) -> Option<&'static str> {
+    if token.kind != Kind::Word {
+        return None;
+    }
+    let words = expected.iter().flat_map(|one| match one {
+        Expected::Literal(text) => std::slice::from_ref(text),
+        Expected::Choice(_, words) => words,
+        Expected::Kind(_) => &[],
+    });
+    let near = words.map(|word| (edit_distance(text, word), *word)).min()?;
+    // Two edits make any short word of any other.
+    let allowed = if near.1.len() < 4 { 1 } else { 2 };
+    (near.0 <= allowed && text.len() > 1).then_some(near.1)
+}
+
+/// Levenshtein's distance with transpositions of neighbours; long words are far from everything.
+fn edit_distance(a: &str, b: &str) -> usize {
+    const WORD_BYTES_MAX: usize = 24;
+    if a.len() > WORD_BYTES_MAX || b.len() > WORD_BYTES_MAX {
+        return usize::MAX;
+    }
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in 0..=a.len() {
+        for j in 0..=b.len() {
+            rows[i][j] = if i == 0 || j == 0 {
+                i + j
+            } else {
+                let change = usize::from(a[i - 1] != b[j - 1]);
+                let mut least = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + change);
+                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    least = least.min(rows[i - 2][j - 2] + 1);
+                }
+                least
+            };
+        }
+    }
+    rows[a.len()][b.len()]
+}

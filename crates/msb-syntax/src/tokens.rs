@@ -1,0 +1,331 @@
+//! nom over tokens: the input type, and the parsers of single tokens from which the grammar is built.
+//!
+//! Every parser of a single token that does not match notes what it wanted at the furthest place that
+//! was reached. So nom's own errors carry nothing, backtracking is free, and the message can name all
+//! that would have been right there.
+
+use crate::ast::{Name, Spanned};
+use crate::token::{Kind, Token};
+use msb_diag::{Diagnostic, FileId, Span, codes};
+use nom::error::{ErrorKind, ParseError};
+use nom::{IResult, Input, Needed};
+use std::cell::{Cell, RefCell};
+
+/// Deepest nesting of brackets, lists, types and conditions.
+pub(crate) const DEPTH_MAX: u8 = 64;
+
+/// The result of a parser.
+pub(crate) type Parsed<'a, O> = IResult<Tokens<'a>, O, Failed>;
+
+/// A parser did not match; [`Context`] knows where and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Failed;
+
+impl ParseError<Tokens<'_>> for Failed {
+    fn from_error_kind(_: Tokens<'_>, _: ErrorKind) -> Failed {
+        Failed
+    }
+
+    fn append(_: Tokens<'_>, _: ErrorKind, _: Failed) -> Failed {
+        Failed
+    }
+}
+
+/// The tokens that are left, and what all parsers of a file share.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tokens<'a> {
+    /// At least one; the last of a file is [`Kind::End`], which no parser takes.
+    rest: &'a [Token],
+    /// How deep [`nested`] is.
+    depth: u8,
+    /// Shared by all.
+    pub(crate) context: &'a Context<'a>,
+}
+
+/// What is known of a file while it is parsed.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    file: FileId,
+    /// The text of the file.
+    pub(crate) text: &'a str,
+    tokens: &'a [Token],
+    /// What is wrong so far.
+    pub(crate) found: RefCell<Vec<Diagnostic>>,
+    /// The index of the furthest token at which a parser did not match.
+    furthest: Cell<usize>,
+    /// What would have matched there.
+    expected: RefCell<Vec<Expected>>,
+    /// The index of the token at which the last error was given.
+    pub(crate) reported: Cell<Option<usize>>,
+}
+
+/// What would have matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// This sign or word.
+    Literal(&'static str),
+    /// A word of this kind: `an option`.
+    Choice(&'static str, &'static [&'static str]),
+    /// Something with a description of its own: `a path`.
+    Kind(&'static str),
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(file: FileId, text: &'a str, tokens: &'a [Token]) -> Context<'a> {
+        Context {
+            file,
+            text,
+            tokens,
+            found: RefCell::default(),
+            furthest: Cell::new(0),
+            expected: RefCell::default(),
+            reported: Cell::new(None),
+        }
+    }
+
+    /// All tokens.
+    pub(crate) fn start(&'a self) -> Tokens<'a> {
+        Tokens { rest: self.tokens, depth: 0, context: self }
+    }
+
+    /// The furthest place at which a parser did not match, and what would have.
+    pub(crate) fn furthest(&'a self) -> (Tokens<'a>, Vec<Expected>) {
+        (self.start().take_from(self.furthest.get()), self.expected.borrow().clone())
+    }
+
+    /// The text of a token.
+    pub(crate) fn text_of(&self, token: &Token) -> &'a str {
+        self.text.get(token.range()).unwrap_or_default()
+    }
+
+    /// Where a token is. The end of the file is shown behind the last token, not below empty lines.
+    pub(crate) fn span_of(&self, token: &Token) -> Span {
+        let (mut start, mut end) = (token.start, token.end);
+        if token.kind == Kind::End {
+            let last = self.tokens.len().checked_sub(2).and_then(|index| self.tokens.get(index));
+            end = last.map_or(0, |last| last.end);
+            start = end;
+        }
+        Span { file: self.file, start, end }
+    }
+}
+
+impl<'a> Tokens<'a> {
+    /// The next token; [`Kind::End`] at the end.
+    pub(crate) fn next(self) -> &'a Token {
+        const END: Token = Token { kind: Kind::End, start: 0, end: 0, first_on_line: true };
+        self.rest.first().unwrap_or(&END)
+    }
+
+    /// The token after the next.
+    pub(crate) fn after_next(self) -> &'a Token {
+        self.skip().next()
+    }
+
+    /// Without the next token; the end stays.
+    pub(crate) fn skip(self) -> Tokens<'a> {
+        if self.rest.len() > 1 { self.take_from(1) } else { self }
+    }
+
+    /// Whether no token is left.
+    pub(crate) fn is_end(self) -> bool {
+        self.next().kind == Kind::End
+    }
+
+    /// The index of the next token.
+    pub(crate) fn index(self) -> usize {
+        self.context.tokens.len() - self.rest.len()
+    }
+
+    /// The text of the next token.
+    pub(crate) fn text(self) -> &'a str {
+        self.context.text_of(self.next())
+    }
+
+    /// The next token's place.
+    pub(crate) fn span(self) -> Span {
+        self.context.span_of(self.next())
+    }
+
+    /// Whether the next token is this sign.
+    pub(crate) fn at_sign(self, sign: &str) -> bool {
+        matches!(self.next().kind, Kind::Sign(found) if found == sign)
+    }
+
+    /// Whether the next token is a word out of `words`.
+    pub(crate) fn at_word(self, words: &[&str]) -> bool {
+        self.next().kind == Kind::Word && words.contains(&self.text())
+    }
+
+    /// From the next token to the last one that is not in `rest`.
+    pub(crate) fn span_to(self, rest: Tokens<'a>) -> Span {
+        let last = rest.index().checked_sub(1).and_then(|index| self.context.tokens.get(index));
+        let start = self.span();
+        match last {
+            Some(last) if rest.index() > self.index() => start.to(self.context.span_of(last)),
+            _ => Span { end: start.start, ..start },
+        }
+    }
+
+    /// Notes what would have matched here.
+    pub(crate) fn expect(self, expected: Expected) {
+        let context = self.context;
+        let index = self.index();
+        let mut all = context.expected.borrow_mut();
+        if index > context.furthest.get() {
+            context.furthest.set(index);
+            all.clear();
+        }
+        if index == context.furthest.get() && !all.contains(&expected) {
+            all.push(expected);
+        }
+    }
+
+    /// Notes it and fails.
+    pub(crate) fn fail<O>(self, expected: Expected) -> Parsed<'a, O> {
+        self.expect(expected);
+        Err(nom::Err::Error(Failed))
+    }
+}
+
+impl<'a> Input for Tokens<'a> {
+    type Item = &'a Token;
+    type Iter = std::slice::Iter<'a, Token>;
+    type IterIndices = std::iter::Enumerate<std::slice::Iter<'a, Token>>;
+
+    fn input_len(&self) -> usize {
+        self.rest.len()
+    }
+
+    fn take(&self, index: usize) -> Self {
+        Tokens { rest: &self.rest[..index], ..*self }
+    }
+
+    fn take_from(&self, index: usize) -> Self {
+        Tokens { rest: &self.rest[index..], ..*self }
+    }
+
+    fn take_split(&self, index: usize) -> (Self, Self) {
+        (self.take_from(index), self.take(index))
+    }
+
+    fn position<P: Fn(Self::Item) -> bool>(&self, predicate: P) -> Option<usize> {
+        self.rest.iter().position(predicate)
+    }
+
+    fn iter_elements(&self) -> Self::Iter {
+        self.rest.iter()
+    }
+
+    fn iter_indices(&self) -> Self::IterIndices {
+        self.rest.iter().enumerate()
+    }
+
+    fn slice_index(&self, count: usize) -> Result<usize, Needed> {
+        if self.rest.len() >= count { Ok(count) } else { Err(Needed::new(count - self.rest.len())) }
+    }
+}
+
+/// A token from whose kind and text `value` makes something.
+pub(crate) fn token<'a, O>(
+    what: &'static str,
+    value: impl Fn(&'a Kind, &'a str) -> Option<O>,
+) -> impl FnMut(Tokens<'a>) -> Parsed<'a, Spanned<O>> {
+    move |input: Tokens<'a>| match value(&input.next().kind, input.text()) {
+        Some(node) => Ok((input.skip(), Spanned { node, span: input.span() })),
+        None => input.fail(Expected::Kind(what)),
+    }
+}
+
+/// This sign.
+pub(crate) fn sign<'a>(text: &'static str) -> impl FnMut(Tokens<'a>) -> Parsed<'a, Span> {
+    move |input: Tokens<'a>| {
+        if input.at_sign(text) {
+            return Ok((input.skip(), input.span()));
+        }
+        input.fail(Expected::Literal(text))
+    }
+}
+
+/// This word.
+pub(crate) fn word<'a>(text: &'static str) -> impl FnMut(Tokens<'a>) -> Parsed<'a, Span> {
+    move |input: Tokens<'a>| {
+        if input.at_word(&[text]) {
+            return Ok((input.skip(), input.span()));
+        }
+        input.fail(Expected::Literal(text))
+    }
+}
+
+/// A word out of `words`; `what` describes them all.
+pub(crate) fn one_of<'a>(
+    what: &'static str,
+    words: &'static [&'static str],
+) -> impl FnMut(Tokens<'a>) -> Parsed<'a, Name> {
+    move |input: Tokens<'a>| {
+        if input.at_word(words) {
+            let name = Spanned { node: input.text().to_owned(), span: input.span() };
+            return Ok((input.skip(), name));
+        }
+        input.fail(Expected::Choice(what, words))
+    }
+}
+
+/// Any word; `what` says what it is for.
+pub(crate) fn name<'a>(what: &'static str) -> impl FnMut(Tokens<'a>) -> Parsed<'a, Name> {
+    token(what, |kind, text| (*kind == Kind::Word).then(|| text.to_owned()))
+}
+
+/// A whole number without a unit.
+pub(crate) fn integer<'a>(what: &'static str) -> impl FnMut(Tokens<'a>) -> Parsed<'a, Spanned<u64>> {
+    token(what, |kind, _| match kind {
+        Kind::Int(value) => Some(*value),
+        _ => None,
+    })
+}
+
+/// A string.
+pub(crate) fn string<'a>(what: &'static str) -> impl FnMut(Tokens<'a>) -> Parsed<'a, Spanned<String>> {
+    token(what, |kind, _| match kind {
+        Kind::Text(value) => Some(value.to_string()),
+        _ => None,
+    })
+}
+
+/// `$name` alone, without the `$`.
+pub(crate) fn var<'a>(what: &'static str) -> impl FnMut(Tokens<'a>) -> Parsed<'a, Name> {
+    token(what, |kind, text| match kind {
+        Kind::Var if !text.contains('/') => text.strip_prefix('$').map(str::to_owned),
+        _ => None,
+    })
+}
+
+/// `parser`, one level deeper; beyond [`DEPTH_MAX`] it gives a diagnostic and stops the rule.
+pub(crate) fn nested<'a, O>(
+    mut parser: impl FnMut(Tokens<'a>) -> Parsed<'a, O>,
+) -> impl FnMut(Tokens<'a>) -> Parsed<'a, O> {
+    move |input: Tokens<'a>| {
+        if input.depth >= DEPTH_MAX {
+            let message = format!("nesting is deeper than {DEPTH_MAX} levels");
+            let found = Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, message)
+                .label(input.span(), "")
+                .help("write it with fewer levels, or give parts of it a name");
+            input.context.found.borrow_mut().push(found);
+            input.context.reported.set(Some(input.index()));
+            input.fail::<()>(Expected::Kind("fewer levels")).ok();
+            return Err(nom::Err::Failure(Failed));
+        }
+        let (rest, output) = parser(Tokens { depth: input.depth + 1, ..input })?;
+        Ok((Tokens { depth: input.depth, ..rest }, output))
+    }
+}
+
+/// What `parser` gives, with its span.
+pub(crate) fn spanned<'a, O>(
+    mut parser: impl FnMut(Tokens<'a>) -> Parsed<'a, O>,
+) -> impl FnMut(Tokens<'a>) -> Parsed<'a, (O, Span)> {
+    move |input: Tokens<'a>| {
+        let (rest, output) = parser(input)?;
+        Ok((rest, (output, input.span_to(rest))))
+    }
+}
