@@ -101,6 +101,7 @@ codes! {
     ACTIONS_CONFLICT = 304, Error, "two actions conflict";
     GRANT_COVERED = 305, Warning, "grant is covered by another";
     ALLOW_CANCELLED = 307, Error, "allow is cancelled by a deny";
+    FILTER_TOO_LONG = 310, Error, "system call rules are too long for a filter";
     TWO_SOURCES = 315, Error, "two sources for one path";
     RESERVED_PATH = 316, Error, "path inside belongs to the launcher";
 

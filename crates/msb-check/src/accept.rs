@@ -1,0 +1,74 @@
+//! `accept MSB0611 because "…"`: a warning that a person looked at and keeps.
+
+use msb_diag::{Code, Diagnostic, Severity, Span, codes};
+use msb_resolve::{LayerId, Resolved, nearest};
+use msb_syntax::ast::{Name, StmtKind};
+
+/// Takes away from `found` what the policy accepts, and says what is wrong with how it does.
+///
+/// Only warnings and hints can be accepted. An `accept` in the policy holds everywhere; one in a profile
+/// holds for findings in the file of that profile.
+#[must_use]
+pub fn accept(resolved: &Resolved, found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let broken = msb_diag::has_errors(&found);
+    let mut kept = found;
+    let mut said = Vec::new();
+    for placed in &resolved.stmts {
+        let StmtKind::Accept { codes, because } = &placed.stmt.kind else { continue };
+        let reason = because.as_ref().is_some_and(|because| !because.node.trim().is_empty());
+        if !reason {
+            said.push(
+                Diagnostic::new(codes::ACCEPT_WITHOUT_REASON, "`accept` gives no reason")
+                    .label(placed.stmt.span, "who reads this next wants to know why")
+                    .help("write `because \"…\"` after the codes"),
+            );
+            continue;
+        }
+        for name in codes {
+            let Some(code) = acceptable(name, &mut said) else { continue };
+            let before = kept.len();
+            kept.retain(|it| !(it.code == code && !it.is_error() && holds(placed.layer, name.span, it)));
+            let unneeded = kept.len() == before && placed.layer == LayerId::POLICY;
+            // A policy with errors was not looked at as a whole: the warning may come yet.
+            if unneeded && !broken {
+                said.push(
+                    Diagnostic::new(codes::ACCEPT_NOT_NEEDED, format!("`accept {code}` is not needed"))
+                        .label(name.span, "nothing here gives this warning")
+                        .help("take it away")
+                        .edit(if codes.len() == 1 { placed.stmt.span } else { name.span }, ""),
+                );
+            }
+        }
+    }
+    kept.extend(said);
+    kept
+}
+
+fn holds(layer: LayerId, accept: Span, found: &Diagnostic) -> bool {
+    layer == LayerId::POLICY || found.span().is_some_and(|span| span.file == accept.file)
+}
+
+fn acceptable(name: &Name, said: &mut Vec<Diagnostic>) -> Option<Code> {
+    let Some(code) = Code::parse(&name.node) else {
+        let all: Vec<String> = codes::TABLE.iter().map(|row| row.code.to_string()).collect();
+        let unknown = Diagnostic::new(codes::ACCEPT_WITHOUT_REASON, format!("unknown code `{}`", name.node))
+            .label(name.span, "no diagnostic has this code");
+        said.push(match nearest(&name.node, all.iter().map(String::as_str)) {
+            Some(meant) => unknown.help(format!("did you mean `{meant}`?")),
+            None => unknown.help("write the code of the warning, such as `MSB0611`"),
+        });
+        return None;
+    };
+    if code.severity() == Severity::Error {
+        said.push(
+            Diagnostic::new(
+                codes::ACCEPT_WITHOUT_REASON,
+                format!("`{code}` is an error and cannot be accepted"),
+            )
+            .label(name.span, "only warnings can be accepted")
+            .help("take the code away, and repair what it is about"),
+        );
+        return None;
+    }
+    Some(code)
+}

@@ -1,0 +1,52 @@
+//! Bounds that a plan has, said with the line that exceeds them.
+
+use crate::context::Context;
+use msb_diag::{Diagnostic, Span, codes};
+use msb_policy::{EnvRule, Exec, FsKind, FsRule};
+
+/// Parameters of one policy.
+pub(crate) const PARAMS_MAX: usize = 32;
+/// Grants and scratch directories of one policy.
+pub(crate) const MOUNTS_MAX: usize = 256;
+/// Denied paths of one policy.
+pub(crate) const DENIES_MAX: usize = 256;
+/// Rules of the environment.
+pub(crate) const ENV_MAX: usize = 256;
+/// Words of the default command.
+pub(crate) const COMMAND_MAX: usize = 256;
+/// Bytes of the name of a parameter.
+pub(crate) const NAME_BYTES_MAX: usize = 64;
+/// Bytes of one path, without the final NUL of `PATH_MAX` (limits.h).
+pub(crate) const PATH_BYTES_MAX: usize = 4094;
+/// Bytes of one component of a path: `NAME_MAX` of limits.h.
+pub(crate) const COMPONENT_BYTES_MAX: usize = 255;
+/// Bytes of one string that is not a path.
+pub(crate) const TEXT_BYTES_MAX: usize = 32 * 1024;
+
+/// A text that a plan cannot hold.
+pub(crate) fn bad_text(span: Span) -> Diagnostic {
+    Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, "text is too long or has a NUL in it")
+        .label(span, format!("at most {TEXT_BYTES_MAX} bytes, none of them NUL"))
+        .help("shorten it")
+}
+
+/// Reports sections that have more entries than a plan can hold.
+pub(crate) fn bounds(cx: &mut Context<'_>, fs: &[FsRule], env: &[EnvRule], exec: &Exec) {
+    let denies = fs.iter().filter(|rule| matches!(rule.kind, FsKind::Deny { .. })).count();
+    let sections = [
+        ("parameters", cx.resolved.block.params.len(), PARAMS_MAX),
+        ("granted paths", fs.len() - denies, MOUNTS_MAX),
+        ("denied paths", denies, DENIES_MAX),
+        ("environment rules", env.len(), ENV_MAX),
+        ("words in the command", exec.command.len(), COMMAND_MAX),
+    ];
+    for (what, count, max) in sections {
+        if count > max {
+            cx.say(
+                Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, format!("{count} {what} are too many"))
+                    .label(cx.resolved.block.head, format!("a policy has at most {max}"))
+                    .help("name a directory instead of what is in it"),
+            );
+        }
+    }
+}

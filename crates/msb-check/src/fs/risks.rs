@@ -1,0 +1,226 @@
+//! Grants that are too much, or more than they seem.
+
+use super::{RightsExt, Rule};
+use crate::context::Context;
+use crate::paths::{covers, shown};
+use msb_diag::{Diagnostic, FileId, Span, codes};
+use msb_policy::{Base, FsKind, Missing, Path, Rights};
+
+/// What nobody may write: whole systems and what they start from. `true` takes what is below it, too.
+const TOO_BROAD: &[(&str, bool)] = &[
+    ("", false),
+    ("bin", true),
+    ("boot", true),
+    ("etc", true),
+    ("home", false),
+    ("lib", true),
+    ("lib32", true),
+    ("lib64", true),
+    ("media", false),
+    ("mnt", false),
+    ("opt", false),
+    ("root", false),
+    ("run", false),
+    ("sbin", true),
+    ("srv", false),
+    ("sys", true),
+    ("tmp", false),
+    ("usr", true),
+    ("var", false),
+    ("var/lib", false),
+    ("var/log", false),
+    ("var/run", false),
+    ("var/spool", true),
+    ("var/tmp", false),
+];
+
+/// Places in a home, and in the system, that hold what opens other doors.
+const CREDENTIALS: &[(Base, &str, &str)] = &[
+    (Base::Home, "", "keys and tokens of all programs"),
+    (Base::Home, ".aws", "keys of a cloud account"),
+    (Base::Home, ".azure", "tokens of a cloud account"),
+    (Base::Home, ".bash_history", "what was typed, passwords included"),
+    (Base::Home, ".config", "tokens of many programs"),
+    (Base::Home, ".config/gcloud", "tokens of a cloud account"),
+    (Base::Home, ".config/gh", "a token of a code host"),
+    (Base::Home, ".docker", "tokens of registries"),
+    (Base::Home, ".git-credentials", "passwords of code hosts"),
+    (Base::Home, ".gnupg", "private keys"),
+    (Base::Home, ".kube", "tokens of clusters"),
+    (Base::Home, ".netrc", "passwords"),
+    (Base::Home, ".npmrc", "a token of a registry"),
+    (Base::Home, ".pypirc", "a token of a registry"),
+    (Base::Home, ".ssh", "private keys"),
+    (Base::Root, "etc", "host keys and passwords"),
+    (Base::Root, "etc/gshadow", "passwords of groups"),
+    (Base::Root, "etc/shadow", "passwords"),
+    (Base::Root, "etc/ssh", "host keys"),
+    (Base::Root, "home", "the homes of all users"),
+    (Base::Root, "root", "the home of root"),
+    (Base::Root, "run", "sockets and tokens of services"),
+    (Base::Root, "var/run", "sockets and tokens of services"),
+];
+
+/// Whether a grant may be there at all; what is wrong with it is reported.
+pub(super) fn grant_allowed(
+    cx: &mut Context<'_>,
+    source: &Path,
+    target: &Path,
+    rights: Rights,
+    span: Span,
+    at: Span,
+) -> bool {
+    let path = shown(cx, source);
+    if rights.write && too_broad(source) {
+        cx.say(
+            Diagnostic::new(codes::WRITE_TOO_BROAD, format!("`write {path}` is too broad"))
+                .label(span, "the host would run or trust what is written here")
+                .help(
+                    "grant the one directory that the program works in, as a parameter: `write $workspace`",
+                ),
+        );
+        return false;
+    }
+    if source.base == Base::Root && (source.rest == "dev" || source.rest.starts_with("dev/")) {
+        cx.say(device_beyond_std(span, &path));
+        return false;
+    }
+    target_free(cx, target, at)
+}
+
+fn too_broad(path: &Path) -> bool {
+    match path.base {
+        Base::Home => path.rest.is_empty(),
+        Base::Param(_) => false,
+        // /home/NAME is a home.
+        Base::Root if path.rest.strip_prefix("home/").is_some_and(|name| !name.contains('/')) => true,
+        Base::Root => TOO_BROAD.iter().any(|(broad, below)| {
+            path.rest == *broad
+                || (*below && path.rest.strip_prefix(broad).is_some_and(|rest| rest.starts_with('/')))
+        }),
+    }
+}
+
+pub(super) fn device_beyond_std(span: Span, path: &str) -> Diagnostic {
+    Diagnostic::new(codes::DEVICE_BEYOND_STD, format!("device `{path}` is beyond the standard ones"))
+        .label(span, "a driver of the host would be open to the program")
+        .help("write `device @std` for null, zero, full, random, urandom, a private terminal and /dev/shm")
+}
+
+/// Whether something may be put at `target`; if not, that is reported.
+pub(super) fn target_free(cx: &mut Context<'_>, target: &Path, span: Span) -> bool {
+    if target.base != Base::Root {
+        return true;
+    }
+    let under = |top: &str| {
+        target.rest == top || target.rest.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'))
+    };
+    let path = shown(cx, target);
+    let (why, help) = if target.rest.is_empty() {
+        ("the root is put together by the launcher", "name the directories that the program needs")
+    } else if under("proc") {
+        ("the launcher mounts a procfs of its own there", "write `proc /proc/self`")
+    } else if under("dev") {
+        ("the launcher makes the devices there", "write `device @std`")
+    } else {
+        return true;
+    };
+    cx.say(
+        Diagnostic::new(codes::RESERVED_PATH, format!("`{path}` belongs to the launcher"))
+            .label(span, why)
+            .help(help),
+    );
+    false
+}
+
+/// Warns of grants that are more than they seem.
+pub(super) fn risks(cx: &mut Context<'_>, rules: &[Rule], clear: bool) {
+    for rule in rules {
+        covers_policy(cx, rule);
+        credentials(cx, rule);
+        skipped(cx, rule, rules);
+    }
+    if clear {
+        write_and_run(cx, rules);
+    }
+}
+
+/// A policy that its own program may rewrite confines nothing the next time.
+fn covers_policy(cx: &mut Context<'_>, rule: &Rule) {
+    let FsKind::Grant { source, rights, .. } = &rule.kind else { return };
+    let Some(file) = cx.sources.get(FileId(0)) else { return };
+    let Some(rest) = file.name.strip_prefix('/').filter(|_| rights.write) else { return };
+    let policy = Path { base: Base::Root, rest: rest.to_owned() };
+    if covers(source, &policy) {
+        let path = shown(cx, source);
+        cx.say(
+            Diagnostic::new(codes::WRITE_COVERS_POLICY, format!("`write {path}` covers this policy"))
+                .label(rule.span, "the program could change the policy that confines it")
+                .help("keep the policy outside of what it grants"),
+        );
+    }
+}
+
+fn credentials(cx: &mut Context<'_>, rule: &Rule) {
+    let FsKind::Grant { source, .. } = &rule.kind else { return };
+    let exact = |base: &Base, rest: &str| {
+        let known = Path { base: *base, rest: rest.to_owned() };
+        // The whole home, or all of /etc, only by its own name: what is below may well be harmless.
+        source == &known || (!BROAD.contains(&rest) && covers(&known, source))
+    };
+    let Some((_, _, what)) = CREDENTIALS.iter().find(|(base, rest, _)| exact(base, rest)) else { return };
+    let path = shown(cx, source);
+    cx.say(
+        Diagnostic::new(codes::CREDENTIALS_READABLE, format!("`{path}` holds credentials"))
+            .label(rule.span, *what)
+            .help("grant the one file or directory that the program needs"),
+    );
+}
+
+const BROAD: &[&str] = &["", ".config", "etc", "home", "run", "var/run"];
+
+fn skipped(cx: &mut Context<'_>, rule: &Rule, rules: &[Rule]) {
+    let FsKind::Deny { path, missing: Missing::Skip, rights } = &rule.kind else { return };
+    if !rights.write {
+        return;
+    }
+    let writable = rules.iter().find(|other| match &other.kind {
+        FsKind::Grant { source, target, rights, .. } => {
+            rights.write && (covers(source, path) || covers(target, path))
+        }
+        _ => false,
+    });
+    if let Some(writable) = writable {
+        let path = shown(cx, path);
+        cx.say(
+            Diagnostic::new(codes::DENY_SKIPPED, format!("the program may create `{path}`"))
+                .label(rule.whole, "skipped when nothing is there at launch")
+                .label(writable.span, "writable by this")
+                .help("write `missing mask`"),
+        );
+    }
+}
+
+/// A place where a program can write a file and then run it.
+fn write_and_run(cx: &mut Context<'_>, rules: &[Rule]) {
+    let mut seen: Vec<(&Path, Rights, &Rule)> = Vec::new();
+    for rule in rules {
+        let FsKind::Grant { target, rights, .. } = &rule.kind else { continue };
+        let Some(known) = seen.iter_mut().find(|(other, ..)| *other == target) else {
+            seen.push((target, *rights, rule));
+            continue;
+        };
+        let (before, both) = (known.1, known.1.and(*rights));
+        known.1 = both;
+        let was = before.write && before.run;
+        if both.write && both.run && !was {
+            let (path, first) = (shown(cx, target), known.2.span);
+            cx.say(
+                Diagnostic::new(codes::WRITE_AND_RUN, format!("`{path}` is both writable and runnable"))
+                    .label(rule.span, "together with this")
+                    .label(first, "the program can run what it wrote")
+                    .help("say why with `accept MSB0611 because \"…\"`, or take one of the rights away"),
+            );
+        }
+    }
+}

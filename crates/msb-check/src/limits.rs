@@ -1,0 +1,228 @@
+//! The `limits` section: numbers with units, within what a launcher can hold.
+
+use crate::context::{ARCH, Context};
+use crate::syscalls::implied::{self, Implied};
+use crate::values;
+use msb_diag::{Code, Diagnostic, Span, codes};
+use msb_policy::{Limit, Limits, OriginId};
+use msb_resolve::{LayerId, nearest};
+use msb_syntax::ast::{LimitStmt, Spanned, StmtKind, Value};
+
+/// A limit that this version enforces.
+struct Known {
+    name: &'static str,
+    /// Reads a value; `None` where that was reported.
+    read: fn(&mut Context<'_>, &Spanned<Value>) -> Option<u64>,
+    min: u64,
+    max: u64,
+    /// The range, and why it begins where it does.
+    range: &'static str,
+    least: &'static str,
+}
+
+/// The ranges are those that a plan is checked for. `pids` begins at 2, as init is the first.
+const KNOWN: &[Known] = &[
+    Known {
+        name: "memory",
+        read: |cx, value| values::size(cx, value, "memory"),
+        min: 1 << 20,
+        max: 1 << 50,
+        range: "from 1MiB to 1024TiB",
+        least: "1MiB",
+    },
+    Known {
+        name: "pids",
+        read: |cx, value| values::int(cx, value, "pids"),
+        min: 2,
+        max: 1 << 22,
+        range: "from 2, init and one program, to 4194304",
+        least: "2",
+    },
+    Known { name: "cpu", read: cpu, min: 1, max: 100 * 8192, range: "from 1% to 8192 CPUs", least: "1%" },
+    Known {
+        name: "wall",
+        read: wall,
+        min: 1,
+        max: 366 * 24 * 3600 * 1000,
+        range: "from 1ms to 366d",
+        least: "1ms",
+    },
+    Known {
+        name: "files",
+        read: |cx, value| values::int(cx, value, "files"),
+        min: 16,
+        max: 1 << 20,
+        range: "from 16 to 1048576",
+        least: "16",
+    },
+];
+
+/// Limits of the language that this version does not enforce, and what to do.
+const LATER: &[(&str, &str)] = &[
+    ("swap", "leave it out: `memory` counts swap, too"),
+    ("cpu_time", "use `wall`"),
+    ("fsize", "use a `scratch` with a `size`"),
+    ("output", "leave it out"),
+    ("io", "leave it out"),
+];
+
+/// A limit as one line sets it; `None` is `unlimited`.
+#[derive(Clone, Copy)]
+struct Set {
+    value: Option<u64>,
+    origin: OriginId,
+    span: Span,
+    layer: LayerId,
+}
+
+/// The limits, and the rules for system calls that follow from them.
+pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
+    let mut hard = false;
+    let mut all: Vec<Vec<Set>> = KNOWN.iter().map(|_| Vec::new()).collect();
+    for placed in cx.stmts() {
+        let StmtKind::Limits { hard: written, limits } = &placed.stmt.kind else { continue };
+        hard |= written.is_some();
+        for limit in limits {
+            if let Some((index, set)) = one(cx, limit, placed.layer)
+                && let Some(lines) = all.get_mut(index)
+            {
+                twice(cx, limit, lines, &set);
+                lines.push(set);
+            }
+        }
+    }
+    missing(cx, &all);
+    let mut least = all.iter().map(|lines| smallest(lines));
+    let mut next = || least.next().flatten();
+    let (memory, pids, cpu, wall, files) = (next(), next(), next(), next(), next());
+    let narrow = |limit: Option<Limit<u64>>| {
+        // The ranges above fit.
+        limit.map(|limit| Limit {
+            value: u32::try_from(limit.value).unwrap_or(u32::MAX),
+            origin: limit.origin,
+        })
+    };
+    let implied = cpu.and_then(|limit| {
+        // Without a cgroup a process is held to its CPUs by affinity, which it must not change back.
+        implied::always(ARCH, "sched_setaffinity", "EPERM", limit.origin)
+    });
+    let limits = Limits {
+        hard,
+        memory_bytes: memory,
+        pids: narrow(pids),
+        cpu_percent: narrow(cpu),
+        wall_ms: wall,
+        files: narrow(files),
+    };
+    (limits, implied.into_iter().collect())
+}
+
+fn one(cx: &mut Context<'_>, limit: &LimitStmt, layer: LayerId) -> Option<(usize, Set)> {
+    let name = limit.name.node.as_str();
+    let Some(index) = KNOWN.iter().position(|known| known.name == name) else {
+        cx.say(unknown(limit));
+        return None;
+    };
+    let known = KNOWN.get(index)?;
+    let unlimited = matches!(&limit.value.node, Value::Ident(word) if word == "unlimited");
+    let value = if unlimited { None } else { Some((known.read)(cx, &limit.value)?) };
+    if let Some(value) = value
+        && !(known.min..=known.max).contains(&value)
+    {
+        cx.say(out_of_range(limit, known, value));
+        return None;
+    }
+    let origin = cx.origin(limit.span);
+    Some((index, Set { value, origin, span: limit.span, layer }))
+}
+
+fn unknown(limit: &LimitStmt) -> Diagnostic {
+    let name = limit.name.node.as_str();
+    if let Some((_, instead)) = LATER.iter().find(|(later, _)| *later == name) {
+        return Diagnostic::new(
+            codes::NOT_ENFORCED,
+            format!("limit `{name}` is not enforced by this version"),
+        )
+        .label(limit.span, "not enforced yet")
+        .help(*instead);
+    }
+    let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown limit `{name}`"))
+        .label(limit.name.span, "no limit has this name");
+    match nearest(name, KNOWN.iter().map(|known| known.name)) {
+        Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(limit.name.span, meant),
+        None => unknown.help("the limits are `memory`, `pids`, `cpu`, `wall` and `files`"),
+    }
+}
+
+fn out_of_range(limit: &LimitStmt, known: &Known, value: u64) -> Diagnostic {
+    let low = value < known.min;
+    let (code, what): (Code, _) = if low {
+        (codes::LIMIT_TOO_LOW, "is too low to start anything")
+    } else {
+        (codes::LIMIT_TOO_HIGH, "is more than can be held")
+    };
+    let found = Diagnostic::new(code, format!("limit `{}` {what}", known.name))
+        .label(limit.value.span, format!("must be {}", known.range));
+    if low {
+        found.help(format!("write at least `{} {}`", known.name, known.least))
+    } else {
+        found.help(format!("write a value {}, or `unlimited`", known.range))
+    }
+}
+
+/// A limit that one block sets to two values. From two blocks the smaller holds, as a profile that limits
+/// cannot be undone.
+fn twice(cx: &mut Context<'_>, limit: &LimitStmt, lines: &[Set], set: &Set) {
+    let other = lines.iter().find(|other| other.layer == set.layer && other.value != set.value);
+    if let Some(other) = other {
+        cx.say(
+            Diagnostic::new(codes::DUPLICATE_SETTING, format!("limit `{}` is set twice", limit.name.node))
+                .label(limit.span, "again here")
+                .label(other.span, "first here")
+                .help("keep one of them"),
+        );
+    }
+}
+
+fn smallest(lines: &[Set]) -> Option<Limit<u64>> {
+    lines
+        .iter()
+        .filter_map(|set| Some((set.value?, set.origin)))
+        .min_by_key(|(value, _)| *value)
+        .map(|(value, origin)| Limit { value, origin })
+}
+
+/// Resources that a program can use up and that the policy says nothing about.
+fn missing(cx: &mut Context<'_>, all: &[Vec<Set>]) {
+    const EXPECTED: &[&str] = &["memory", "pids", "wall"];
+    let absent: Vec<String> = KNOWN
+        .iter()
+        .zip(all)
+        .filter(|(known, lines)| EXPECTED.contains(&known.name) && lines.is_empty())
+        .map(|(known, _)| format!("`{}`", known.name))
+        .collect();
+    let Some((last, others)) = absent.split_last() else { return };
+    let names = if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };
+    cx.say(
+        Diagnostic::new(codes::NO_LIMIT, format!("no limit for {names}"))
+            .label(cx.resolved.block.head, "a runaway program takes all that the host has")
+            .help("write `limits { memory 1GiB  pids 128  wall 30min }`, or `unlimited` where that is meant"),
+    );
+}
+
+/// Percent of one CPU: a percentage, or a number of CPUs.
+fn cpu(cx: &mut Context<'_>, value: &Spanned<Value>) -> Option<u64> {
+    match &value.node {
+        Value::Percent(percent) => Some(*percent),
+        Value::Int(cpus) => Some(cpus.saturating_mul(100)),
+        _ => {
+            cx.say(values::wrong(value, "cpu", "percent", "200%"));
+            None
+        }
+    }
+}
+
+/// Milliseconds, rounded up so that nothing that was asked for becomes nothing.
+fn wall(cx: &mut Context<'_>, value: &Spanned<Value>) -> Option<u64> {
+    values::duration(cx, value, "wall").map(|microseconds| microseconds.div_ceil(1000))
+}

@@ -1,0 +1,92 @@
+//! The parameters of the policy, which stay open until launch.
+
+use crate::bounds::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::context::Context;
+use msb_diag::{Diagnostic, Span, codes};
+use msb_policy::{Param, ParamKind};
+use msb_resolve::{ParamType, describe};
+use msb_syntax::ast::{self, Value};
+
+/// A parameter and where it was declared.
+#[derive(Debug, Clone)]
+pub(crate) struct OpenParam {
+    pub(crate) ir: Param,
+    pub(crate) declared: Span,
+}
+
+/// Fills in the parameters that this version can bind; the others were reported by name resolution.
+pub(crate) fn params(cx: &mut Context<'_>) {
+    for param in &cx.resolved.block.params {
+        let kind = match ParamType::of(&param.ty) {
+            Some(ParamType::Dir) => ParamKind::Dir,
+            Some(ParamType::File) => ParamKind::File,
+            Some(ParamType::Text) => ParamKind::Text,
+            Some(_) | None => continue,
+        };
+        if cx.params.iter().any(|other| other.ir.name == param.name.node) {
+            continue;
+        }
+        if let Some(refine) = param.ty.refine.first() {
+            let _ = refine;
+            cx.say(
+                Diagnostic::new(
+                    codes::NOT_ENFORCED,
+                    "a refinement of a parameter's type is not enforced by this version",
+                )
+                .label(param.ty.span, "launch would not hold the value to it")
+                .help(format!("write `{}: {}`", param.name.node, kind_word(kind))),
+            );
+        }
+        if param.name.node.len() > NAME_BYTES_MAX {
+            cx.say(
+                Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, "the name of a parameter is too long")
+                    .label(param.name.span, format!("more than {NAME_BYTES_MAX} bytes"))
+                    .help("choose a shorter name"),
+            );
+        }
+        let default = default(cx, param, kind);
+        let origin = cx.origin(param.span);
+        let ir = Param { name: param.name.node.clone(), kind, default, origin };
+        cx.params.push(OpenParam { ir, declared: param.span });
+    }
+}
+
+/// The word of the language for a kind.
+pub(crate) fn kind_word(kind: ParamKind) -> &'static str {
+    match kind {
+        ParamKind::Dir => "dir",
+        ParamKind::File => "file",
+        ParamKind::Text => "string",
+    }
+}
+
+fn default(cx: &mut Context<'_>, param: &ast::Param, kind: ParamKind) -> Option<String> {
+    let value = param.default.as_ref()?;
+    let text = match (&value.node, kind) {
+        (Value::Text(text), ParamKind::Text) => text,
+        (Value::Path(text) | Value::Text(text), ParamKind::Dir | ParamKind::File) => {
+            if !text.starts_with('/') {
+                cx.say(
+                    Diagnostic::new(codes::PATH_NOT_NORMAL, format!("default `{text}` is not absolute"))
+                        .label(value.span, "launch takes it as it stands")
+                        .help("write a path that begins with `/`, or leave the default out"),
+                );
+            }
+            text
+        }
+        (other, _) => {
+            let (is, wanted) = (describe(other), kind_word(kind));
+            cx.say(
+                Diagnostic::new(codes::WRONG_TYPE, format!("expected a {wanted}, found a {is}"))
+                    .label(value.span, format!("this is a {is}"))
+                    .label(param.ty.span, "declared here")
+                    .help(format!("write a {wanted}, or leave the default out")),
+            );
+            return None;
+        }
+    };
+    if text.len() > TEXT_BYTES_MAX || text.contains('\0') {
+        cx.say(crate::bounds::bad_text(value.span));
+    }
+    Some(text.clone())
+}

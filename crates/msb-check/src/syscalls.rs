@@ -1,0 +1,282 @@
+//! The `syscalls` section: which calls are made, which fail, and which kill.
+//!
+//! Rules become one entry for each call and condition. What no filter can check (clone3, input injected
+//! into a terminal, new namespaces by way of clone) is denied here whatever the policy allows.
+
+pub(crate) mod implied;
+mod lints;
+mod predicate;
+mod sets;
+mod variants;
+
+use crate::context::{ARCH, Context};
+use implied::Implied;
+use msb_diag::{Diagnostic, Span, codes};
+use msb_policy::{OriginId, Pred, SyscallAction, SyscallRule};
+use msb_resolve::{LayerId, nearest};
+use msb_syntax::ast::{self, Action, ActionKind, Name, StmtKind, SysItem, SysRuleKind};
+use msb_syscalls::{Syscall, errno, errno_name};
+
+/// `EPERM` of asm-generic/errno-base.h: what an unlisted call gives unless the policy says otherwise.
+const EPERM: u16 = 1;
+
+/// A rule for one call, with where it was written.
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
+    pub(crate) call: &'static Syscall,
+    pub(crate) action: SyscallAction,
+    pub(crate) predicate: Pred,
+    /// Of the item that names the call.
+    pub(crate) span: Span,
+    /// Of the whole rule; `None` for what is implied.
+    pub(crate) whole: Option<Span>,
+    pub(crate) origin: OriginId,
+    pub(crate) layer: LayerId,
+    /// Whether the rule names the call itself, and not a group that has it.
+    pub(crate) direct: bool,
+}
+
+/// The rules, and what happens to calls that no rule names.
+pub(crate) fn syscalls(
+    cx: &mut Context<'_>,
+    derived: Vec<Implied>,
+) -> (Vec<SyscallRule>, (SyscallAction, OriginId)) {
+    let before = cx.found.len();
+    let mut rules = Vec::new();
+    let mut default: Option<(SyscallAction, Span)> = None;
+    for placed in cx.stmts() {
+        let StmtKind::Syscalls(section) = &placed.stmt.kind else { continue };
+        for rule in section {
+            match &rule.kind {
+                SysRuleKind::Action { action, items } => {
+                    let action = self::action(cx, action);
+                    let shared = shared_predicate(items);
+                    for item in items {
+                        let predicate =
+                            item.predicate.as_ref().or(shared.filter(|_| item.predicate.is_none()));
+                        one(cx, rule, action, item, predicate, placed.layer, &mut rules);
+                    }
+                }
+                SysRuleKind::Default(action) => set_default(cx, action, rule.span, &mut default),
+                SysRuleKind::Arch(names) => names.iter().for_each(|name| architecture(cx, name)),
+            }
+        }
+    }
+    let implied = [implied::implied(cx), derived].concat();
+    let policy = cx.resolved.block.head;
+    rules.extend(implied.into_iter().map(|it| it.rule(policy)));
+    // What could not be understood may be what a lint misses.
+    if !msb_diag::has_errors(cx.found.get(before..).unwrap_or(&[])) {
+        lints::conflicts(cx, &rules);
+        lints::lints(cx, &rules);
+        variants::variants(cx, &rules);
+    }
+    let default = match default {
+        Some((action, span)) => (action, cx.origin(span)),
+        None => (SyscallAction::Errno(EPERM), cx.policy_origin()),
+    };
+    (finished(rules), default)
+}
+
+/// The rules as IR, each once.
+fn finished(rules: Vec<Rule>) -> Vec<SyscallRule> {
+    let mut all: Vec<SyscallRule> = Vec::with_capacity(rules.len());
+    let mut seen = std::collections::HashSet::new();
+    for rule in rules {
+        let implied = rule.whole.is_none();
+        if seen.insert((rule.call.nr, rule.action, rule.predicate.clone(), implied)) {
+            all.push(SyscallRule {
+                nr: rule.call.nr,
+                action: rule.action,
+                predicate: rule.predicate,
+                origin: rule.origin,
+                implied,
+            });
+        }
+    }
+    all
+}
+
+/// The condition after the last item of a list, when it speaks for the items that have none of their own:
+/// docs/adr/0002-where-applies-to-the-list.md.
+fn shared_predicate(items: &[SysItem]) -> Option<&ast::Pred> {
+    items.last().and_then(|last| last.predicate.as_ref())
+}
+
+fn one(
+    cx: &mut Context<'_>,
+    rule: &ast::SysRule,
+    action: Option<SyscallAction>,
+    item: &SysItem,
+    condition: Option<&ast::Pred>,
+    layer: LayerId,
+    rules: &mut Vec<Rule>,
+) {
+    let on = architectures(cx, item);
+    let Some(members) = sets::expand(cx, &item.set, &on) else { return };
+    if members.is_empty() {
+        if on.contains(&ARCH) {
+            cx.say(
+                Diagnostic::new(codes::UNKNOWN_GROUP, "this set has no system call in it")
+                    .label(item.set.span, "nothing is left")
+                    .help("take the rule away"),
+            );
+        }
+        return;
+    }
+    // A rule for another architecture was checked for its names, and means nothing to this filter.
+    if !on.contains(&ARCH) {
+        return;
+    }
+    let origin = cx.origin(rule.span);
+    let before = cx.found.len();
+    for member in &members {
+        let predicate = match condition {
+            None => Pred::True,
+            Some(condition) => match predicate::lower(cx, condition, member.call) {
+                Some(predicate) => predicate,
+                // The others would say the same again.
+                None => return,
+            },
+        };
+        if let Some(condition) = condition
+            && cx.found.len() == before
+        {
+            predicate::constant_outcome(cx, condition, &predicate, member.call);
+        }
+        let Some(action) = action else { continue };
+        rules.push(Rule {
+            call: member.call,
+            action,
+            predicate,
+            span: item.span,
+            whole: Some(rule.span),
+            origin,
+            layer,
+            direct: member.direct,
+        });
+    }
+}
+
+/// The action; `None` where it was reported.
+fn action(cx: &mut Context<'_>, action: &Action) -> Option<SyscallAction> {
+    let later = |word: &str, help: &str| {
+        Diagnostic::new(codes::NOT_ENFORCED, format!("`{word}` is not enforced by this version"))
+            .label(action.span, "not enforced yet")
+            .help(help)
+    };
+    match &action.kind {
+        ActionKind::Allow => Some(SyscallAction::Allow),
+        ActionKind::Kill => Some(SyscallAction::Kill),
+        ActionKind::Errno(name) => error_number(cx, name).map(SyscallAction::Errno),
+        ActionKind::Log => {
+            cx.say(later("log", "write `allow`; `msbc run --trace` shows what was denied"));
+            None
+        }
+        ActionKind::Notify => {
+            cx.say(later("notify", "write `errno EPERM`"));
+            None
+        }
+        ActionKind::Trap => {
+            cx.say(later("trap", "write `kill`, or `errno ENOSYS` where the program can do without"));
+            None
+        }
+    }
+}
+
+fn error_number(cx: &mut Context<'_>, name: &Name) -> Option<u16> {
+    let number = errno(&name.node);
+    if number.is_none() {
+        let every: Vec<&str> = (1..=4095).filter_map(errno_name).collect();
+        let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown error `{}`", name.node))
+            .label(name.span, "no error has this name");
+        cx.say(match nearest(&name.node, every) {
+            Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(name.span, meant),
+            None => unknown.help("write a name of errno(3), such as `EPERM` or `ENOSYS`"),
+        });
+    }
+    number
+}
+
+fn set_default(
+    cx: &mut Context<'_>,
+    written: &Action,
+    span: Span,
+    default: &mut Option<(SyscallAction, Span)>,
+) {
+    let Some(action) = action(cx, written) else { return };
+    match action {
+        SyscallAction::Allow => {
+            cx.say(
+                Diagnostic::new(codes::ALLOW_BY_DEFAULT, "system calls are allowed by default")
+                    .label(span, "every call that the kernel ever gets is open")
+                    .help("write `default errno EPERM`, and `allow` what the program needs"),
+            );
+            return;
+        }
+        SyscallAction::Kill => cx.say(
+            Diagnostic::new(codes::DEFAULT_KILL, "unlisted system calls kill the program")
+                .label(span, "programs try new calls, and go on without them")
+                .help("write `default errno ENOSYS`"),
+        ),
+        SyscallAction::Errno(_) => {}
+    }
+    match default {
+        Some((other, first)) if *other != action => {
+            let first = *first;
+            cx.say(
+                Diagnostic::new(codes::DUPLICATE_SETTING, "`default` is set twice")
+                    .label(span, "again here")
+                    .label(first, "first here")
+                    .help("keep one of them"),
+            );
+        }
+        Some(_) => {}
+        None => *default = Some((action, span)),
+    }
+}
+
+/// Words for instruction sets that a filter can see on this machine and must not let through.
+const OTHER_ABIS: &[&str] = &["i386", "x32", "x86", "arm", "armv7"];
+
+fn architecture(cx: &mut Context<'_>, name: &Name) {
+    match name.node.as_str() {
+        "x86_64" => {}
+        "aarch64" => cx.say(
+            Diagnostic::new(codes::NOT_ENFORCED, "a filter for `aarch64` is not enforced by this version")
+                .label(name.span, "filters are made for `x86_64`")
+                .help("write `arch x86_64`"),
+        ),
+        _ => cx.say(unknown_architecture(name)),
+    }
+}
+
+fn unknown_architecture(name: &Name) -> Diagnostic {
+    if OTHER_ABIS.contains(&name.node.as_str()) {
+        return Diagnostic::new(codes::OTHER_ABI, format!("`{}` is another ABI of the processor", name.node))
+            .label(name.span, "its calls pass by the rules for arguments, and are always denied")
+            .help("take it away");
+    }
+    let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown architecture `{}`", name.node))
+        .label(name.span, "no architecture has this name");
+    match nearest(&name.node, ["x86_64", "aarch64"]) {
+        Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(name.span, meant),
+        None => unknown.help("the architectures are `x86_64` and `aarch64`"),
+    }
+}
+
+/// The architectures that an item is for.
+fn architectures(cx: &mut Context<'_>, item: &SysItem) -> Vec<msb_policy::Arch> {
+    if item.on.is_empty() {
+        return vec![ARCH];
+    }
+    let mut on = Vec::new();
+    for name in &item.on {
+        match name.node.as_str() {
+            "x86_64" => on.push(msb_policy::Arch::X86_64),
+            "aarch64" => on.push(msb_policy::Arch::Aarch64),
+            _ => cx.say(unknown_architecture(name)),
+        }
+    }
+    on
+}

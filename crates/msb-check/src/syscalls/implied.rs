@@ -1,0 +1,90 @@
+//! Rules that hold whatever a policy allows, and those that follow from its other sections.
+
+use super::Rule;
+use crate::context::{ARCH, Context};
+use msb_diag::Span;
+use msb_policy::{Arch, Op, OriginId, Pred, SyscallAction, Width};
+use msb_resolve::LayerId;
+use msb_syscalls::{Bits, Syscall, errno, find};
+
+/// `CLONE_NEW*` of linux/sched.h that clone(2) takes: NS, CGROUP, UTS, IPC, USER, PID and NET. NEWTIME is
+/// for clone3 and unshare alone: in clone its bit is part of the signal.
+pub(super) const CLONE_NEW: u64 = 0x7e02_0000;
+
+/// Requests of asm-generic/ioctls.h that put input into a terminal or change who reads it.
+pub(super) const TERMINAL_IOCTLS: &[(&str, u64)] = &[
+    // CVE-2017-5226 and its kin: types into the terminal of who started the program.
+    ("TIOCSTI", 0x5412),
+    // Pastes a selection on a virtual console; ioctl_console(2), CVE-2023-28100.
+    ("TIOCLINUX", 0x541c),
+    // Loads line disciplines, with a long row of vulnerabilities; CVE-2017-2636.
+    ("TIOCSETD", 0x5423),
+];
+
+/// A rule that nobody wrote.
+#[derive(Debug, Clone)]
+pub(crate) struct Implied {
+    call: &'static Syscall,
+    errno: u16,
+    predicate: Pred,
+    origin: OriginId,
+}
+
+impl Implied {
+    pub(super) fn rule(self, span: Span) -> Rule {
+        Rule {
+            call: self.call,
+            action: SyscallAction::Errno(self.errno),
+            predicate: self.predicate,
+            span,
+            whole: None,
+            origin: self.origin,
+            layer: LayerId::POLICY,
+            direct: true,
+        }
+    }
+}
+
+/// `errno NAME call`.
+pub(crate) fn always(arch: Arch, call: &str, name: &str, origin: OriginId) -> Option<Implied> {
+    Some(Implied { call: find(arch, call)?, errno: errno(name)?, predicate: Pred::True, origin })
+}
+
+/// `errno NAME call where argument op value`.
+pub(crate) fn compare(
+    arch: Arch,
+    call: &str,
+    argument: &str,
+    op: Op,
+    value: u64,
+    name: &str,
+    origin: OriginId,
+) -> Option<Implied> {
+    let (call, position, width) = find_argument(arch, call, argument)?;
+    let predicate = Pred::Compare { argument: position, width, op, value };
+    Some(Implied { call, errno: errno(name)?, predicate, origin })
+}
+
+fn find_argument(arch: Arch, call: &str, argument: &str) -> Option<(&'static Syscall, u8, Width)> {
+    let call = find(arch, call)?;
+    let (position, kind) = call.arg(argument)?;
+    let width = if kind.bits() == Bits::B64 { Width::W64 } else { Width::W32 };
+    Some((call, u8::try_from(position).ok()?, width))
+}
+
+/// What holds in every sandbox.
+pub(super) fn implied(cx: &mut Context<'_>) -> Vec<Implied> {
+    let origin = cx.policy_origin();
+    let namespaces = || {
+        let (call, argument, width) = find_argument(ARCH, "clone", "flags")?;
+        let none = Pred::Masked { argument, width, mask: CLONE_NEW, value: 0 };
+        Some(Implied { call, errno: errno("EPERM")?, predicate: Pred::Not(Box::new(none)), origin })
+    };
+    let terminal =
+        |(_, request): &(&str, u64)| compare(ARCH, "ioctl", "cmd", Op::Eq, *request, "EPERM", origin);
+    let mut all: Vec<Implied> = TERMINAL_IOCTLS.iter().filter_map(terminal).collect();
+    // Its flags lie in memory, where no filter sees them; on ENOSYS libc uses clone instead.
+    all.extend(always(ARCH, "clone3", "ENOSYS", origin));
+    all.extend(namespaces());
+    all
+}

@@ -1,0 +1,330 @@
+//! Conditions on arguments: names to positions, constants to numbers, on the width that the kernel looks at.
+
+use crate::context::{Context, written};
+use msb_diag::{Diagnostic, Span, codes};
+use msb_policy::{Op, Pred, Width};
+use msb_resolve::{describe, nearest};
+use msb_syntax::ast::{self, CompareOp, Has, Name, PredKind, Spanned, Value};
+use msb_syscalls::{Bits, Kind, Syscall, constant, constant_set, sets_with};
+
+/// An argument of a call.
+#[derive(Clone, Copy)]
+struct Argument {
+    position: u8,
+    kind: Kind,
+}
+
+/// The condition for `call`; `None` where something was reported.
+pub(super) fn lower(cx: &mut Context<'_>, pred: &ast::Pred, call: &'static Syscall) -> Option<Pred> {
+    match &pred.kind {
+        PredKind::Or(all) => many(cx, all, call).map(Pred::Any),
+        PredKind::And(all) => many(cx, all, call).map(Pred::All),
+        PredKind::Not(inner) => lower(cx, inner, call).map(|inner| Pred::Not(Box::new(inner))),
+        PredKind::Compare { arg, op, value } => {
+            let argument = argument(cx, arg, call)?;
+            if matches!(argument.kind, Kind::Pointer) {
+                return pointer(cx, argument, arg, *op, value);
+            }
+            let number = self::value(cx, value, arg, argument)?;
+            compare(cx, argument, *op, number, pred.span)
+        }
+        PredKind::In { arg, values } => {
+            let argument = comparable(cx, arg, call)?;
+            let equal = |value| self::value(cx, value, arg, argument).map(|number| equal(argument, number));
+            // Every value is looked at, so that all that is wrong is said.
+            let all: Vec<Option<Pred>> = values.iter().map(equal).collect();
+            all.into_iter().collect::<Option<Vec<Pred>>>().map(Pred::Any)
+        }
+        PredKind::Range { arg, from, to } => range(cx, arg, from, to, pred.span, call),
+        PredKind::Has { arg, how, flags } => {
+            let argument = comparable(cx, arg, call)?;
+            let all: Vec<Option<u64>> = flags.iter().map(|flag| value(cx, flag, arg, argument)).collect();
+            let numbers = all.into_iter().collect::<Option<Vec<u64>>>()?;
+            has(cx, argument, *how, &numbers, pred.span)
+        }
+    }
+}
+
+fn many(cx: &mut Context<'_>, all: &[ast::Pred], call: &'static Syscall) -> Option<Vec<Pred>> {
+    let lowered: Vec<Option<Pred>> = all.iter().map(|pred| lower(cx, pred, call)).collect();
+    lowered.into_iter().collect()
+}
+
+fn argument(cx: &mut Context<'_>, name: &Name, call: &'static Syscall) -> Option<Argument> {
+    if let Some((position, kind)) = call.arg(&name.node) {
+        return Some(Argument { position: u8::try_from(position).ok()?, kind });
+    }
+    let unknown =
+        Diagnostic::new(codes::UNKNOWN_ARGUMENT, format!("`{}` has no argument `{}`", call.name, name.node))
+            .label(name.span, format!("the call is `{call}`"));
+    cx.say(match nearest(&name.node, call.args.iter().map(|arg| arg.name)) {
+        Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(name.span, meant),
+        None => unknown.help(
+            "a `where` at the end of a list is for every call of it; write the others in a rule of their own",
+        ),
+    });
+    None
+}
+
+/// The argument, if what it holds can be compared with more than `NULL`.
+fn comparable(cx: &mut Context<'_>, name: &Name, call: &'static Syscall) -> Option<Argument> {
+    let argument = argument(cx, name, call)?;
+    if matches!(argument.kind, Kind::Pointer) {
+        cx.say(pointer_compared(name, name.span));
+        return None;
+    }
+    Some(argument)
+}
+
+fn pointer(
+    cx: &mut Context<'_>,
+    argument: Argument,
+    name: &Name,
+    op: CompareOp,
+    value: &Spanned<Value>,
+) -> Option<Pred> {
+    let null = match &value.node {
+        Value::Int(0) => true,
+        Value::Ident(word) => word == "NULL",
+        _ => false,
+    };
+    match (op, null) {
+        (CompareOp::Eq, true) => Some(equal(argument, 0)),
+        (CompareOp::Ne, true) => Some(Pred::Not(Box::new(equal(argument, 0)))),
+        _ => {
+            cx.say(pointer_compared(name, value.span));
+            None
+        }
+    }
+}
+
+fn pointer_compared(name: &Name, span: Span) -> Diagnostic {
+    Diagnostic::new(codes::POINTER_COMPARED, format!("argument `{}` is an address", name.node))
+        .label(span, "the filter cannot look at what lies there, and the program can change it")
+        .help(format!("compare another argument, or only `{} == NULL`", name.node))
+}
+
+fn width(kind: Kind) -> Width {
+    match kind.bits() {
+        Bits::B16 | Bits::B32 => Width::W32,
+        Bits::B64 => Width::W64,
+    }
+}
+
+fn masked(argument: Argument, mask: u64, value: u64) -> Pred {
+    Pred::Masked { argument: argument.position, width: width(argument.kind), mask, value: value & mask }
+}
+
+fn equal(argument: Argument, value: u64) -> Pred {
+    if argument.kind.bits() == Bits::B16 {
+        return masked(argument, Bits::B16.mask(), value);
+    }
+    Pred::Compare { argument: argument.position, width: width(argument.kind), op: Op::Eq, value }
+}
+
+fn compare(cx: &mut Context<'_>, argument: Argument, op: CompareOp, value: u64, span: Span) -> Option<Pred> {
+    let op = match op {
+        CompareOp::Eq => return Some(equal(argument, value)),
+        CompareOp::Ne => return Some(Pred::Not(Box::new(equal(argument, value)))),
+        CompareOp::Lt => Op::Lt,
+        CompareOp::Le => Op::Le,
+        CompareOp::Gt => Op::Gt,
+        CompareOp::Ge => Op::Ge,
+    };
+    ordered(cx, argument, span)?;
+    Some(Pred::Compare { argument: argument.position, width: width(argument.kind), op, value })
+}
+
+/// Whether an order of values is one that a filter can see.
+fn ordered(cx: &mut Context<'_>, argument: Argument, span: Span) -> Option<()> {
+    if argument.kind.bits() == Bits::B16 {
+        cx.say(
+            Diagnostic::new(codes::NOT_ENFORCED, "an order of 16-bit values is not enforced by this version")
+                .label(span, "the kernel looks at 16 bits of this argument")
+                .help("compare with `==` or `has`"),
+        );
+        return None;
+    }
+    Some(())
+}
+
+fn range(
+    cx: &mut Context<'_>,
+    name: &Name,
+    from: &Spanned<u64>,
+    to: &Spanned<u64>,
+    span: Span,
+    call: &'static Syscall,
+) -> Option<Pred> {
+    let argument = comparable(cx, name, call)?;
+    ordered(cx, argument, span)?;
+    if from.node > to.node {
+        cx.say(
+            Diagnostic::new(codes::EMPTY_RANGE, format!("the range `{}..{}` is empty", from.node, to.node))
+                .label(from.span.to(to.span), "begins after its end")
+                .help(format!("write `{}..{}`", to.node, from.node)),
+        );
+        return None;
+    }
+    let (first, last) =
+        (fits(cx, from.node, from.span, name, argument), fits(cx, to.node, to.span, name, argument));
+    let bound =
+        |op, value| Pred::Compare { argument: argument.position, width: width(argument.kind), op, value };
+    Some(Pred::All(vec![bound(Op::Ge, first?), bound(Op::Le, last?)]))
+}
+
+/// `has any`, `has all`, `has only`. Members of an enumerated field (`SOCK_STREAM` of a socket's type,
+/// `O_RDWR` of open's flags) are compared as values of that field, the others as bits:
+/// docs/adr/0005-has-knows-fields.md.
+fn has(cx: &mut Context<'_>, argument: Argument, how: Has, numbers: &[u64], span: Span) -> Option<Pred> {
+    let every = argument.kind.bits().mask();
+    let field = argument.kind.set().and_then(constant_set).map_or(0, |set| set.field & every);
+    // A number such as 0x80002 is a member of the field and bits at once.
+    let in_field = |number: &u64| field != 0 && (number & field != 0 || number & !field == 0);
+    let values: Vec<u64> =
+        numbers.iter().filter(|number| in_field(number)).map(|number| number & field).collect();
+    let bits: u64 = numbers.iter().fold(0, |bits, number| bits | (number & !field));
+    let of_field = || Pred::Any(values.iter().map(|value| masked(argument, field, *value)).collect());
+    if values.is_empty() && bits == 0 {
+        let outcome = if how == Has::Any { "never" } else { "always" };
+        if how != Has::Only {
+            cx.say(
+                Diagnostic::new(codes::CONSTANT_BIT_TEST, format!("a test for no bits {outcome} holds"))
+                    .label(span, "the value is 0")
+                    .help("compare with `==`"),
+            );
+        }
+    }
+    Some(match how {
+        Has::Any => {
+            let no_bit = masked(argument, bits, 0);
+            let mut any: Vec<Pred> = Vec::new();
+            if bits != 0 {
+                any.push(Pred::Not(Box::new(no_bit)));
+            }
+            if !values.is_empty() {
+                any.push(of_field());
+            }
+            Pred::Any(any)
+        }
+        Has::All => {
+            let mut all: Vec<Pred> = Vec::new();
+            if bits != 0 {
+                all.push(masked(argument, bits, bits));
+            }
+            all.extend(values.iter().map(|value| masked(argument, field, *value)));
+            Pred::All(all)
+        }
+        Has::Only => {
+            let no_other = masked(argument, every & !field & !bits, 0);
+            let known = if values.is_empty() { masked(argument, field, 0) } else { of_field() };
+            Pred::All(vec![no_other, known])
+        }
+    })
+}
+
+/// The number of a value, if it belongs to the argument and fits it.
+fn value(cx: &mut Context<'_>, value: &Spanned<Value>, name: &Name, argument: Argument) -> Option<u64> {
+    match &value.node {
+        Value::Int(number) => fits(cx, *number, value.span, name, argument),
+        Value::Ident(word) => {
+            let set = argument.kind.set();
+            if let Some(number) = set.and_then(|set| constant(set, word)) {
+                return Some(number & argument.kind.bits().mask());
+            }
+            if let Some(known) = cx.resolved.constants.get(word) {
+                if let Value::Int(number) = known.node {
+                    return fits(cx, number, value.span, name, argument);
+                }
+                let is = describe(&known.node);
+                let declared = known.span;
+                cx.say(
+                    Diagnostic::new(codes::WRONG_TYPE, format!("expected an int, found a {is}"))
+                        .label(value.span, format!("`{word}` is a {is}"))
+                        .label(declared, "declared here")
+                        .help("compare with a number or a constant of the kernel"),
+                );
+                return None;
+            }
+            cx.say(unknown_constant(word, value.span, name, argument.kind));
+            None
+        }
+        Value::Flags(all) => {
+            let numbers: Vec<Option<u64>> =
+                all.iter().map(|flag| self::value(cx, flag, name, argument)).collect();
+            numbers.into_iter().try_fold(0, |bits, number| Some(bits | number?))
+        }
+        other => {
+            let is = describe(other);
+            cx.say(
+                Diagnostic::new(codes::WRONG_TYPE, format!("expected a number or a constant, found a {is}"))
+                    .label(value.span, format!("`{}` is a number", name.node))
+                    .help("write a number or a constant of the kernel, without a unit"),
+            );
+            None
+        }
+    }
+}
+
+fn fits(cx: &mut Context<'_>, number: u64, span: Span, name: &Name, argument: Argument) -> Option<u64> {
+    let mask = argument.kind.bits().mask();
+    if number <= mask {
+        return Some(number);
+    }
+    let bits = mask.count_ones();
+    let text = written(cx, span);
+    cx.say(
+        Diagnostic::new(codes::CONSTANT_TOO_WIDE, format!("`{text}` is wider than `{}`", name.node))
+            .label(span, format!("the kernel looks at {bits} bits"))
+            .help(format!("write a value of at most {mask:#x}")),
+    );
+    None
+}
+
+fn unknown_constant(word: &str, span: Span, name: &Name, kind: Kind) -> Diagnostic {
+    let own = kind.set();
+    let others = sets_with(word);
+    if let Some(other) = others.first() {
+        let message = match own {
+            Some(own) => format!("`{word}` is not a member of `{own}`"),
+            None => format!("`{}` takes a number, not `{word}`", name.node),
+        };
+        return Diagnostic::new(codes::WRONG_FLAG, message).label(span, format!("is one of `{other}`")).help(
+            match own.and_then(constant_set).and_then(|set| set.members.first()) {
+                Some(member) => format!("write one of `{}`, such as `{}`", own.unwrap_or(""), member.name),
+                None => "write a number".to_owned(),
+            },
+        );
+    }
+    let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown constant `{word}`"))
+        .label(span, "no constant has this name");
+    let known = own.and_then(constant_set).map_or(&[][..], |set| set.members);
+    match nearest(word, known.iter().map(|member| member.name)) {
+        Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(span, meant),
+        None => unknown.help(match own {
+            Some(own) => format!("write one of `{own}`, or a number"),
+            None => "write a number".to_owned(),
+        }),
+    }
+}
+
+/// Warns of a condition with one outcome only.
+pub(super) fn constant_outcome(cx: &mut Context<'_>, written: &ast::Pred, pred: &Pred, call: &Syscall) {
+    let name = call.name;
+    if pred.witness().is_none() {
+        cx.say(
+            Diagnostic::new(codes::PREDICATE_NEVER, "this condition never holds")
+                .label(
+                    written.span,
+                    format!("no arguments of `{name}` fulfil it, so the rule decides nothing"),
+                )
+                .help("take the rule away, or say `or` where `and` is too much"),
+        );
+    } else if Pred::Not(Box::new(pred.clone())).witness().is_none() {
+        cx.say(
+            Diagnostic::new(codes::PREDICATE_ALWAYS, "this condition always holds")
+                .label(written.span, format!("all arguments of `{name}` fulfil it"))
+                .help("take the `where` away"),
+        );
+    }
+}

@@ -1,0 +1,67 @@
+//! Values with a unit.
+
+use crate::context::Context;
+use msb_diag::{Diagnostic, codes};
+use msb_resolve::describe;
+use msb_syntax::ast::{Spanned, Value};
+
+/// Bytes; a number without a unit is reported with the unit that was likely meant.
+pub(crate) fn size(cx: &mut Context<'_>, value: &Spanned<Value>, what: &str) -> Option<u64> {
+    match &value.node {
+        Value::Size(bytes) => Some(*bytes),
+        Value::Int(number) => {
+            cx.say(without_unit(value, *number, "size", "MiB"));
+            None
+        }
+        _ => {
+            cx.say(wrong(value, what, "size", "512MiB"));
+            None
+        }
+    }
+}
+
+/// Microseconds.
+pub(crate) fn duration(cx: &mut Context<'_>, value: &Spanned<Value>, what: &str) -> Option<u64> {
+    match &value.node {
+        Value::Duration(microseconds) => Some(*microseconds),
+        Value::Int(number) => {
+            cx.say(without_unit(value, *number, "duration", "s"));
+            None
+        }
+        _ => {
+            cx.say(wrong(value, what, "duration", "10min"));
+            None
+        }
+    }
+}
+
+/// A number without a unit.
+pub(crate) fn int(cx: &mut Context<'_>, value: &Spanned<Value>, what: &str) -> Option<u64> {
+    if let Value::Int(number) = &value.node {
+        return Some(*number);
+    }
+    cx.say(wrong(value, what, "int", "100"));
+    None
+}
+
+fn without_unit(value: &Spanned<Value>, number: u64, kind: &str, unit: &str) -> Diagnostic {
+    Diagnostic::new(codes::NUMBER_WITHOUT_UNIT, format!("`{number}` has no unit"))
+        .label(value.span, format!("a {kind} needs a unit"))
+        .help(format!("write `{number}{unit}`"))
+}
+
+/// `what` takes a `wanted` and got something else.
+pub(crate) fn wrong(value: &Spanned<Value>, what: &str, wanted: &str, such_as: &str) -> Diagnostic {
+    let is = describe(&value.node);
+    Diagnostic::new(
+        codes::WRONG_TYPE,
+        format!("expected {} {wanted}, found {} {is}", article(wanted), article(is)),
+    )
+    .label(value.span, format!("`{what}` takes {} {wanted}", article(wanted)))
+    .help(format!("write something like `{such_as}`"))
+}
+
+/// `a` or `an`.
+pub(crate) fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" }
+}
