@@ -1,0 +1,246 @@
+//! The launcher as a whole, on plans made by hand.
+
+#[allow(dead_code, reason = "each test file uses a part")]
+mod common;
+
+use common::{ORIGIN, Stage, bind, deny, plan, root, stdout, workspace};
+use msb_plan::{File, Limit, Missing, Rights};
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
+
+#[test]
+fn command_runs_and_its_output_comes_through() {
+    let stage = Stage::new(&plan());
+    let script = "echo hello; id -u; hostname; pwd; cat /proc/self/comm; echo $$";
+    assert_eq!(stdout(&stage.shell(script)), "hello\n1000\ninside\n/work\ncat\n2\n");
+}
+
+#[test]
+fn workspace_is_written_as_its_owner() {
+    let stage = Stage::new(&plan());
+    std::fs::write(stage.workspace.join("in"), "given").expect("a file");
+    assert_eq!(stdout(&stage.shell("cat in; echo made > out; stat -c %u in out")), "given1000\n1000\n");
+    let owner =
+        |name: &str| std::os::unix::fs::MetadataExt::uid(&stage.workspace.join(name).metadata().expect(name));
+    assert_eq!(owner("in"), owner("out"));
+    assert_eq!(std::fs::read_to_string(stage.workspace.join("out")).expect("out"), "made\n");
+}
+
+#[test]
+fn nothing_is_there_but_what_the_plan_mounts() {
+    let stage = Stage::new(&plan());
+    assert_eq!(stdout(&stage.shell("ls -A /")), "bin\ndev\nlib\nlib64\nproc\nsbin\ntmp\nusr\nwork\n");
+    let refused = "! touch /x && ! touch /usr/x && ! mkdir /dev/x && ! ls /proc/sys && ! cat /proc/1/environ";
+    stdout(&stage.shell(&format!("({refused}) 2>/dev/null")));
+    stdout(&stage.shell("cp /bin/true . && chmod +x true && ! ./true 2>/dev/null && touch /tmp/x /dev/shm/x && echo > /dev/null"));
+}
+
+#[test]
+fn exit_codes_are_the_commands() {
+    let stage = Stage::new(&plan());
+    for code in [0, 1, 42, 255] {
+        assert_eq!(stage.shell(&format!("exit {code}")).status.code(), Some(code));
+    }
+    assert_eq!(stage.shell("kill -TERM $$").status.code(), Some(128 + 15));
+    assert_eq!(stage.command(&["no-such-program"]).status().expect("starts").code(), Some(127));
+    assert_eq!(stage.command(&["/etc"]).status().expect("starts").code(), Some(127));
+    assert_eq!(stage.command(&["/usr"]).status().expect("starts").code(), Some(126));
+}
+
+#[test]
+fn descriptors_are_not_passed_on() {
+    let stage = Stage::new(&plan());
+    assert_eq!(stdout(&stage.shell("ls /proc/self/fd")), "0\n1\n2\n3\n"); // 3 is ls's own
+}
+
+#[test]
+fn denied_places_stay_denied_by_every_way_round() {
+    let mut plan = plan();
+    plan.denies = vec![
+        deny(workspace(".env"), Rights::ALL),
+        deny(workspace(".git/config"), Rights::WRITE),
+        deny(workspace(".git/hooks"), Rights::WRITE),
+        deny(workspace("new/deep/file"), Rights::WRITE),
+        deny(root("tmp/kept"), Rights::ALL),
+        deny(root("usr/share"), Rights::ALL),
+    ];
+    let stage = Stage::new(&plan);
+    std::fs::create_dir_all(stage.workspace.join(".git/hooks")).expect("hooks");
+    std::fs::write(stage.workspace.join(".git/config"), "mine").expect("config");
+    std::fs::write(stage.workspace.join(".env"), "secret").expect("env");
+    let refused = [
+        "cat .env",
+        "rm .env",
+        "mv .env x",
+        "ln .env x",
+        "echo > .git/config",
+        "rm .git/config",
+        "touch .git/hooks/pre-commit",
+        "mv .git x",
+        "rm -r .git/hooks",
+        "mkdir -p new/deep/file",
+        "echo > new/deep/file",
+        "rm new/deep/file",
+        "mv new x",
+        "mv new/deep x",
+        "echo > /tmp/kept",
+        "ls /usr/share",
+        "ln -s / .env",
+        "ln -f .git/config .git/hooks/x",
+    ];
+    for attempt in refused {
+        assert!(!stage.shell(attempt).status.success(), "{attempt}");
+    }
+    assert_eq!(
+        stdout(&stage.shell("cat .git/config; touch .git/index new/file; rm -rf new/file x; ls -A")),
+        "mine.env\n.git\nnew\n"
+    );
+    assert!(!stage.workspace.join("new").exists(), "placeholders are gone");
+    assert_eq!(std::fs::read_to_string(stage.workspace.join(".env")).expect("env"), "secret");
+}
+
+#[test]
+fn denied_file_with_another_name_is_refused() {
+    let mut plan = plan();
+    plan.denies = vec![deny(workspace("secret"), Rights::ALL)];
+    let stage = Stage::new(&plan);
+    std::fs::write(stage.workspace.join("secret"), "x").expect("secret");
+    std::fs::hard_link(stage.workspace.join("secret"), stage.workspace.join("other")).expect("link");
+    let output = stage.shell("cat other");
+    assert_eq!(output.status.code(), Some(125));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("other hard links") && said.contains("test.msb:7: the line that asked"), "{said}");
+}
+
+#[test]
+fn missing_fail_and_skip() {
+    let mut plan = plan();
+    plan.denies = vec![deny(workspace("a"), Rights::WRITE)];
+    plan.denies[0].missing = Missing::Fail;
+    assert_eq!(Stage::new(&plan).shell("true").status.code(), Some(125));
+    plan.denies[0].missing = Missing::Skip;
+    stdout(&Stage::new(&plan).shell("touch a"));
+}
+
+#[test]
+fn symbolic_link_in_the_way_of_a_deny_is_refused() {
+    let mut plan = plan();
+    plan.denies = vec![deny(workspace(".git/hooks"), Rights::WRITE)];
+    let stage = Stage::new(&plan);
+    std::fs::create_dir(stage.workspace.join("real")).expect("real");
+    std::os::unix::fs::symlink("real", stage.workspace.join(".git")).expect("link");
+    assert_eq!(stage.shell("true").status.code(), Some(125));
+}
+
+#[test]
+fn deny_of_a_host_path_holds_wherever_it_shows() {
+    let mut plan = plan();
+    plan.mounts.push(bind(workspace("sub"), root("data"), 1));
+    plan.denies = vec![deny(workspace("sub/key"), Rights::ALL)];
+    let stage = Stage::new(&plan);
+    std::fs::create_dir(stage.workspace.join("sub")).expect("sub");
+    std::fs::write(stage.workspace.join("sub/key"), "x").expect("key");
+    assert!(!stage.shell("cat /data/key").status.success());
+    assert!(!stage.shell("cat /work/sub/key").status.success());
+}
+
+#[test]
+fn grant_below_a_denied_place_is_a_contradiction() {
+    let mut plan = plan();
+    plan.denies = vec![deny(root("usr"), Rights::ALL)];
+    assert_eq!(Stage::new(&plan).shell("true").status.code(), Some(125));
+}
+
+#[test]
+fn generated_files_are_there_and_read_only() {
+    let mut plan = plan();
+    plan.files =
+        vec![File { path: root("etc/passwd"), content: b"agent:x:1000:1000::/:/bin/sh\n", origin: ORIGIN }];
+    let stage = Stage::new(&plan);
+    assert_eq!(stdout(&stage.shell("id -un; ! echo x 2>/dev/null >> /etc/passwd")), "agent\n");
+}
+
+#[test]
+fn wall_clock_ends_everything() {
+    let mut plan = plan();
+    plan.limits.wall_ms = Some(Limit { value: 200, origin: ORIGIN });
+    let output = Stage::new(&plan).shell("(trap '' TERM; sleep 100) & sleep 100");
+    assert_eq!(output.status.code(), Some(137));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("limit of wall"));
+}
+
+#[test]
+fn pids_are_exact() {
+    let mut plan = plan();
+    plan.limits.pids = Some(Limit { value: 5, origin: ORIGIN });
+    // The shell itself and four more.
+    let script = "for i in 1 2 3 4; do sleep 5 & done; echo four; (sleep 5) & wait";
+    let output = Stage::new(&plan).shell(&format!("{script}; kill $(jobs -p)"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("four"));
+    assert!(String::from_utf8_lossy(&output.stderr).to_lowercase().contains("cannot fork"), "{output:?}");
+}
+
+#[test]
+fn memory_is_held() {
+    let mut plan = plan();
+    plan.limits.memory_bytes = Some(Limit { value: 32 << 20, origin: ORIGIN });
+    let stage = Stage::new(&plan);
+    assert!(
+        !stage.shell("head -c 100M /dev/zero | tail -c 100M | wc -c | grep -q 104857600").status.success()
+    );
+    stdout(&stage.shell("head -c 1M /dev/zero | tail -c 1M > /dev/null"));
+}
+
+#[test]
+fn signals_reach_the_command() {
+    let stage = Stage::new(&plan());
+    for (name, number) in [("TERM", 15), ("INT", 2), ("HUP", 1), ("USR1", 10)] {
+        let script = format!("trap 'echo got; exit 7' {name}; echo ready; while :; do sleep 0.01; done");
+        let mut command = stage.command(&["sh", "-c", &script]);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("starts");
+        let mut ready = [0; 6];
+        let stdout = child.stdout.as_mut().expect("piped");
+        std::io::Read::read_exact(stdout, &mut ready).expect("ready");
+        let pid = rustix::process::Pid::from_child(&child);
+        let signal = rustix::process::Signal::from_named_raw(number).expect("a signal");
+        rustix::process::kill_process(pid, signal).expect("sent");
+        assert_eq!(child.wait().expect("ends").code(), Some(7), "{name}");
+    }
+}
+
+#[test]
+fn death_of_the_launcher_is_everybodys() {
+    let stage = Stage::new(&plan());
+    let beat = stage.workspace.join("beat");
+    let script =
+        "trap '' TERM HUP INT; setsid sh -c 'while :; do echo >> beat; sleep 0.01; done' & echo ready; wait";
+    let mut child = stage.command(&["sh", "-c", script]).stdout(Stdio::piped()).spawn().expect("starts");
+    let mut ready = [0; 6];
+    std::io::Read::read_exact(child.stdout.as_mut().expect("piped"), &mut ready).expect("ready");
+    while !beat.exists() {
+        std::thread::yield_now();
+    }
+    child.kill().expect("killed");
+    assert_eq!(child.wait().expect("ends").signal(), Some(9));
+    // The pipe ends when the last process inside has ended.
+    let mut rest = Vec::new();
+    std::io::Read::read_to_end(child.stdout.as_mut().expect("piped"), &mut rest).expect("end");
+    let before = std::fs::metadata(&beat).expect("beat").len();
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert_eq!(std::fs::metadata(&beat).expect("beat").len(), before);
+}
+
+#[test]
+fn input_and_output_are_verbatim() {
+    let stage = Stage::new(&plan());
+    let mut child =
+        stage.command(&["cat"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
+    let data: Vec<u8> = (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    let mut input = child.stdin.take().expect("piped");
+    let sent = data.clone();
+    let writer = std::thread::spawn(move || input.write_all(&sent));
+    let output = child.wait_with_output().expect("ends");
+    writer.join().expect("joins").expect("written");
+    assert!(output.stdout == data);
+}
