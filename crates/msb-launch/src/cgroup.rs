@@ -95,7 +95,7 @@ impl Cgroups {
     /// Makes them. What no cgroup can be had for is left to the second way.
     pub(crate) fn new(limits: &Limits) -> Result<Cgroups> {
         let version = match statfs(MOUNT) {
-            Ok(stat) if i64::try_from(stat.f_type) == Ok(CGROUP2_MAGIC) => Version::V2,
+            Ok(stat) if stat.f_type == CGROUP2_MAGIC => Version::V2,
             _ => Version::V1,
         };
         let wanted = wanted(limits, version);

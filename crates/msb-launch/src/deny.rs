@@ -51,7 +51,7 @@ pub(crate) enum Kind {
 pub(crate) struct Placeholders {
     made: Vec<Placeholder>,
     /// Shared locks on the directories that hold any: see [`Placeholders::remove`].
-    locks: Vec<OwnedFd>,
+    locks: Vec<((u64, u64), OwnedFd)>,
 }
 
 #[derive(Debug)]
@@ -69,7 +69,8 @@ impl Placeholders {
     /// same time on the same directory would lose its protection: each launch holds a shared lock on it, and
     /// only one that finds no other removes anything.
     pub(crate) fn remove(&mut self) {
-        let alone = self.locks.iter().all(|fd| flock(fd, FlockOperation::NonBlockingLockExclusive).is_ok());
+        let alone =
+            self.locks.iter().all(|(_, fd)| flock(fd, FlockOperation::NonBlockingLockExclusive).is_ok());
         for made in self.made.drain(..).rev() {
             let Ok(stat) = statat(&made.parent, made.name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) else {
                 continue;
@@ -295,13 +296,14 @@ enum Made {
 
 impl Placeholders {
     fn lock(&mut self, source: &Source) -> core::result::Result<(), Errno> {
-        if !source.is_directory() {
+        let identity = (source.stat.st_dev, source.stat.st_ino);
+        if !source.is_directory() || self.locks.iter().any(|(held, _)| *held == identity) {
             return Ok(());
         }
         let fd =
             openat(&source.place, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         lock_shared(&fd)?;
-        self.locks.push(fd);
+        self.locks.push((identity, fd));
         Ok(())
     }
 

@@ -40,7 +40,7 @@ const NOT_FORWARDED: [u32; 8] = [4, 5, 7, 8, 11, 18, 20, SIGCHLD]; // ILL TRAP B
 
 /// Runs the launcher: gives its exit status.
 #[must_use]
-pub fn run(start: Start) -> i32 {
+pub fn run(start: &Start) -> i32 {
     let mut output = Output::new(None);
     let words = start.arguments.get(1..).unwrap_or_default();
     let arguments = match arguments::parse(words) {
@@ -158,7 +158,7 @@ fn launch(
         .collect::<core::result::Result<_, _>>()
         .at(Step::Exec, None)?;
     let command: Vec<&CStr> = match arguments.command.as_slice() {
-        [] => defaults.iter().map(|word| word.as_c_str()).collect(),
+        [] => defaults.iter().map(alloc::ffi::CString::as_c_str).collect(),
         given => Vec::from(given),
     };
     if command.is_empty() {

@@ -98,7 +98,7 @@ unsafe fn list(mut at: *const *const c_char) -> (Vec<&'static CStr>, *const *con
     }
 }
 
-/// Makes a `no_std`, `no_main` crate a program: `$main` is a `fn(Start) -> i32` that gives the exit status.
+/// Makes a `no_std`, `no_main` crate a program: `$main` is a `fn(&Start) -> i32` that gives the exit status.
 ///
 /// It needs the link arguments `-nostartfiles -nostdlib -static`.
 #[macro_export]
@@ -128,7 +128,7 @@ macro_rules! program {
         extern "C" fn begin(stack: *const usize) -> ! {
             // SAFETY: `_start` passes the stack pointer of a new program.
             let start = unsafe { $crate::start::read(stack) };
-            $crate::process::exit($main(start))
+            $crate::process::exit($main(&start))
         }
 
         $crate::memory_functions!();
