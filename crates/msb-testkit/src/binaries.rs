@@ -1,0 +1,54 @@
+//! Where the built compiler and launcher are.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The built programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binaries {
+    /// The compiler.
+    pub msbc: PathBuf,
+    /// The launcher.
+    pub launch: PathBuf,
+}
+
+/// The programs in `$MSB_BIN_DIR`; without it, those that cargo builds beside this test.
+///
+/// # Panics
+/// When there are none and they can't be built: a test of the sandbox without a sandbox is no test.
+#[must_use]
+pub fn binaries() -> &'static Binaries {
+    static FOUND: OnceLock<Binaries> = OnceLock::new();
+    FOUND.get_or_init(|| match std::env::var_os("MSB_BIN_DIR") {
+        Some(directory) => in_directory(Path::new(&directory)),
+        None => in_directory(&build()),
+    })
+}
+
+fn in_directory(directory: &Path) -> Binaries {
+    let found = Binaries { msbc: directory.join("msbc"), launch: directory.join("msb-launch") };
+    for path in [&found.msbc, &found.launch] {
+        assert!(path.is_file(), "{} is not there: build it, or set MSB_BIN_DIR", path.display());
+    }
+    found
+}
+
+/// Builds both into the target directory that this test was built in, and gives the directory they are in.
+fn build() -> PathBuf {
+    let test =
+        std::env::current_exe().unwrap_or_else(|error| panic!("the test does not know its path: {error}"));
+    // TARGET/PROFILE/deps/test-0123456789abcdef
+    let profile = test.ancestors().nth(2).map(Path::to_path_buf).unwrap_or_default();
+    let target = profile.parent().map(Path::to_path_buf).unwrap_or_default();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "-p", "msbc", "-p", "msb-launch"]).env("CARGO_TARGET_DIR", target);
+    if profile.ends_with("release") {
+        command.arg("--release");
+    }
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    let status = command.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(status.success(), "{command:?}: {status}");
+    profile
+}

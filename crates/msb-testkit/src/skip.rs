@@ -1,0 +1,48 @@
+//! Tests that can't run on this machine say so, in one form that can be counted.
+
+use std::fmt;
+
+/// What a test can lack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// To be root.
+    Root,
+    /// A user besides root, to become or to be.
+    OrdinaryUser,
+    /// `/usr/bin/python3`.
+    Python,
+    /// Two CPUs.
+    TwoCpus,
+    /// An unconfined user namespace for ordinary users.
+    UserNamespaces,
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Need::Root => "root",
+            Need::OrdinaryUser => "user",
+            Need::Python => "python3",
+            Need::TwoCpus => "two-cpus",
+            Need::UserNamespaces => "userns",
+        })
+    }
+}
+
+/// Says that the rest of the test is not run because `need` is missing; the caller returns.
+///
+/// The line begins with `skipped, because`, so that the log of a run can be counted. The variable
+/// `MSB_FORBID_SKIP` names, separated by commas, what the machine is known to have.
+///
+/// # Panics
+/// When `MSB_FORBID_SKIP` names `need`: then the skip is a failure.
+#[expect(clippy::print_stderr, reason = "the line is for the log of the test run")]
+pub fn skip(need: Need, reason: &str) {
+    let forbidden = std::env::var("MSB_FORBID_SKIP").unwrap_or_default();
+    let name = need.to_string();
+    assert!(
+        forbidden.split(',').all(|word| word.trim() != name),
+        "skipped, because {reason}; MSB_FORBID_SKIP says that this machine has `{name}`"
+    );
+    eprintln!("skipped, because {reason}");
+}

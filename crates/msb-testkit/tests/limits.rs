@@ -1,0 +1,293 @@
+//! Limits hold for the sandbox as a whole: memory, processes, CPU, time, descriptors, scratch space.
+
+use msb_testkit::{Account, Ended, Need, Workspace, accounts, finish, skip};
+use std::time::{Duration, Instant};
+
+/// A run under `limits { … }`, with a scratch directory of 16 MiB and 200 inodes at /scratch.
+fn run(account: Account, limits: &str, script: &str) -> Ended {
+    let workspace = Workspace::new(account);
+    let policy = format!(
+        "edition 2026\npolicy limited(workspace: dir) {{\n  include std.base\n  include std.python\n  net none\n  \
+         fs {{ write $workspace at /work  scratch /scratch size 16MiB inodes 200  scratch /large size 1GiB inodes 100 }}\n  \
+         limits {{ {limits} }}\n}}\n"
+    );
+    let plan = workspace.compile(&policy);
+    finish(&mut workspace.launch(&plan, ["python3", "-c", script]), 60)
+}
+
+/// Asserts that the script did not get to the end of what it should not be able to do.
+#[track_caller]
+fn expect_stopped(ended: &Ended) {
+    assert!(!ended.out().contains("survived"), "{} {}", ended.out(), ended.err());
+    // 125 would be a launcher that did not start it at all.
+    assert_ne!(ended.code(), 125, "{}", ended.err());
+    assert!(ended.out().contains("started"), "it did not even start: {} {}", ended.code(), ended.err());
+}
+
+/// Maps and touches memory: a process that gets less than it asked for ends with 3, or is killed.
+const TAKE: &str = "
+import mmap, os, signal, sys, time
+def take(size):
+    try:
+        area = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        for at in range(0, size, 4096): area[at] = 1
+        return area
+    except (MemoryError, OSError):
+        os._exit(3)
+os.write(1, b'started\\n')
+";
+
+#[test]
+fn memory_below_the_limit_is_there() {
+    for account in accounts() {
+        let ended =
+            run(account, "memory 256MiB", &format!("{TAKE}\nkeep = take(128 << 20)\nprint('survived')"));
+        assert_eq!((ended.code(), ended.out().contains("survived")), (0, true), "{}", ended.err());
+    }
+}
+
+#[test]
+fn memory_of_one_process() {
+    for account in accounts() {
+        let ended =
+            run(account, "memory 256MiB", &format!("{TAKE}\nkeep = take(768 << 20)\nprint('survived')"));
+        expect_stopped(&ended);
+        assert!([3, 137].contains(&ended.code()), "{} {}", ended.code(), ended.err());
+    }
+}
+
+/// Each of twelve takes a quarter of the limit and keeps it; a watch is given two seconds.
+#[test]
+fn memory_of_many_processes_together() {
+    let script = format!(
+        "{TAKE}
+children = []
+for _ in range(12):
+    pid = os.fork()
+    if pid == 0:
+        keep = take(64 << 20)
+        time.sleep(30)
+        os._exit(0)
+    children.append(pid)
+time.sleep(3)
+gone = [p for p in children if os.waitpid(p, os.WNOHANG)[0]]
+print('survived' if not gone else 'some were ended')
+for p in children:
+    try: os.kill(p, signal.SIGKILL)
+    except ProcessLookupError: pass
+"
+    );
+    for account in accounts() {
+        expect_stopped(&run(account, "memory 256MiB", &script));
+    }
+}
+
+/// A scratch directory is memory: the limit holds it together with the processes.
+#[test]
+fn memory_holds_scratch_directories_too() {
+    let script = format!(
+        "{TAKE}
+try:
+    with open('/large/file', 'wb') as file:
+        for _ in range(768): file.write(b'x' * (1 << 20))
+    time.sleep(2)
+    print('survived')
+except OSError:
+    sys.exit(3)
+"
+    );
+    for account in accounts() {
+        // Without a cgroup nobody counts it; the directory's own size is the bound then.
+        if !account.is_root() {
+            continue;
+        }
+        expect_stopped(&run(account, "memory 256MiB", &script));
+    }
+}
+
+const FORKS: &str = "
+import os, signal
+os.write(1, b'started\\n')
+children = []
+try:
+    while len(children) < 500:
+        pid = os.fork()
+        if pid == 0: signal.pause()
+        children.append(pid)
+except BlockingIOError:
+    pass
+print(len([p for p in os.listdir('/proc') if p.isdigit()]))
+for pid in children: os.kill(pid, signal.SIGKILL)
+";
+
+/// Every process inside counts, init among them; not one more, and all of them can be had.
+#[test]
+fn pids_are_exact() {
+    for account in accounts() {
+        for limit in [10_u32, 40] {
+            let ended = run(account, &format!("pids {limit}"), FORKS);
+            assert_eq!(ended.code(), 0, "{}", ended.err());
+            let count = ended.out().lines().nth(1).and_then(|line| line.parse().ok());
+            assert_eq!(count, Some(limit), "processes inside when fork was refused; {account:?}");
+        }
+    }
+}
+
+/// Processes of the same user outside are not counted: two sandboxes do not take from each other.
+#[test]
+fn pids_of_two_sandboxes_are_counted_apart() {
+    for account in accounts() {
+        let runs = [0, 1].map(|_| std::thread::spawn(move || run(account, "pids 60", FORKS)));
+        for handle in runs {
+            let ended = handle.join().expect("the run ends");
+            assert_eq!(ended.out().lines().nth(1), Some("60"), "{}", ended.err());
+        }
+    }
+}
+
+#[test]
+fn threads_count_as_processes() {
+    let script = "
+import os, threading
+os.write(1, b'started\\n')
+threading.stack_size(65536)
+gate = threading.Event()
+try:
+    for _ in range(500): threading.Thread(target=gate.wait, daemon=True).start()
+    print('survived')
+except RuntimeError:
+    pass
+os._exit(0)
+";
+    for account in accounts() {
+        expect_stopped(&run(account, "pids 30", script));
+    }
+}
+
+#[test]
+fn cpu_is_shared_by_all_processes() {
+    if std::thread::available_parallelism().map_or(1, std::num::NonZero::get) < 2 {
+        skip(Need::TwoCpus, "with one CPU, two that spin get no more than one anyway");
+        return;
+    }
+    let script = "
+import os, resource, time
+os.write(1, b'started\\n')
+start = time.monotonic()
+for _ in range(2):
+    if os.fork() == 0:
+        while time.monotonic() - start < 3: pass
+        os._exit(0)
+os.wait(); os.wait()
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print((used.ru_utime + used.ru_stime) / (time.monotonic() - start))
+";
+    for account in accounts() {
+        let ended = run(account, "cpu 100%", script);
+        assert_eq!(ended.code(), 0, "{}", ended.err());
+        let cpus: f64 = ended.out().lines().nth(1).and_then(|line| line.parse().ok()).expect("a number");
+        assert!(cpus < 1.3, "two that spin had {cpus} CPUs of 1");
+        assert!(cpus > 0.3, "they had only {cpus}");
+    }
+}
+
+#[test]
+fn wall_ends_everything() {
+    let script = "
+import os, signal, time
+for n in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP): signal.signal(n, signal.SIG_IGN)
+os.write(1, b'started\\n')
+if os.fork() == 0: os.setsid()
+time.sleep(30)
+print('survived')
+";
+    for account in accounts() {
+        let start = Instant::now();
+        let ended = run(account, "wall 1s", script);
+        expect_stopped(&ended);
+        assert_eq!(ended.code(), 137, "{}", ended.err());
+        // Compiling is in it as well; what matters is that it is not the command's half minute.
+        assert!(start.elapsed() > Duration::from_secs(1) && start.elapsed() < Duration::from_secs(15));
+        assert!(ended.err().contains("wall"), "says which limit: {}", ended.err());
+    }
+}
+
+#[test]
+fn wall_is_no_hurry() {
+    for account in accounts() {
+        let ended = run(account, "wall 30s", "print('done')");
+        assert_eq!((ended.code(), ended.out().as_str()), (0, "done\n"), "{}", ended.err());
+    }
+}
+
+#[test]
+fn files_of_each_process() {
+    let script = "
+import os, resource
+held = []
+try:
+    while len(held) < 5000: held.append(os.dup(0))
+except OSError as failure:
+    top = max(held)
+    for fd in held: os.close(fd)
+    print(failure.errno, top + 1)
+try:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (65, 65))
+    print('raised')
+except (ValueError, PermissionError, OSError):
+    print('held')
+";
+    for account in accounts() {
+        let ended = run(account, "files 64", script);
+        assert_eq!(ended.code(), 0, "{}", ended.err());
+        // EMFILE is 24 on every architecture that plans are made for (asm-generic/errno-base.h).
+        assert_eq!(ended.out(), "24 64\nheld\n");
+    }
+}
+
+#[test]
+fn scratch_is_bounded_in_bytes_and_in_inodes() {
+    let script = "
+import os
+try:
+    with open('/scratch/large', 'wb', buffering=0) as file:
+        for _ in range(64): file.write(b'x' * (1 << 20))
+    print('survived')
+except OSError as failure:
+    print(failure.errno, os.path.getsize('/scratch/large') <= 16 << 20)
+os.unlink('/scratch/large')
+made = 0
+try:
+    while made < 1000:
+        os.close(os.open(f'/scratch/{made}', os.O_CREAT | os.O_WRONLY)); made += 1
+    print('survived')
+except OSError as failure:
+    print(failure.errno, 150 < made <= 200)
+";
+    for account in accounts() {
+        let ended = run(account, "files 256", script);
+        // ENOSPC is 28.
+        assert_eq!(ended.out(), "28 True\n28 True\n", "{}", ended.err());
+    }
+}
+
+/// `limits hard` holds by a cgroup or does not start; it never holds by less.
+#[test]
+fn hard_limits_are_held_by_a_cgroup_or_refused() {
+    for account in accounts() {
+        let workspace = Workspace::new(account);
+        let plan = workspace.compile(
+            "edition 2026\npolicy hard(workspace: dir) {\n  include std.base\n  include std.python\n  \
+             fs { write $workspace at /work }\n  limits hard { memory 256MiB  pids 20 }\n}\n",
+        );
+        let ended = finish(&mut workspace.launch(&plan, ["python3", "-c", FORKS]), 60);
+        match ended.code() {
+            0 => assert_eq!(ended.out().lines().nth(1), Some("20"), "{}", ended.err()),
+            125 => {
+                assert!(ended.out().is_empty(), "refused, and yet it ran: {}", ended.out());
+                assert!(ended.err().contains("policy.msb:6"), "names the line that asked: {}", ended.err());
+            }
+            code => panic!("{code}: {}", ended.err()),
+        }
+    }
+}
