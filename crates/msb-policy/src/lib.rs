@@ -9,10 +9,12 @@ mod canonical;
 mod cube;
 mod decide;
 mod ir;
+mod places;
 mod pred;
 
 pub use decide::{Decision, Request};
 pub use ir::*;
+pub use places::{Access, Places, Reason, Verdict};
 
 #[cfg(test)]
 mod tests;
