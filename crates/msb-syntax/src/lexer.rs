@@ -375,6 +375,21 @@ impl<'a> Lexer<'a> {
         self.push(Kind::Bad, length);
     }
 
+    /// Text in the quotes of other languages, which is plainly meant as a string.
+    fn foreign_quotes(&mut self, open: char, close: char) {
+        let rest = self.rest();
+        let line = &rest[..rest.find('\n').unwrap_or(rest.len())];
+        let inner = &line[open.len_utf8()..];
+        let end = inner.find(close);
+        let length = end.map_or(open.len_utf8(), |end| open.len_utf8() + end + close.len_utf8());
+        let help = match end {
+            Some(end) => format!("write `\"{}\"`", clipped(&inner[..end])),
+            None => "write `\"` round text".to_owned(),
+        };
+        self.error(codes::UNEXPECTED, length, format!("unexpected {}", name(open)), help);
+        self.push(Kind::Bad, length);
+    }
+
     /// What begins no token.
     fn junk(&mut self) {
         let rest = self.rest();
@@ -391,12 +406,14 @@ impl<'a> Lexer<'a> {
             self.error(codes::UNEXPECTED, length, message, help);
             return self.push(Kind::Bad, length);
         }
+        if let Some(close) = QUOTES.iter().find(|(open, _)| *open == first).map(|(_, close)| *close) {
+            return self.foreign_quotes(first, close);
+        }
         let same = |c: char| c == first;
         let length = rest.find(|c| !same(c)).unwrap_or(rest.len());
         let shown = clipped(&rest[..length]);
         let help = match first {
             ';' => "remove it: a statement ends where the next begins",
-            '\'' | '\u{2018}'..='\u{201f}' => "write `\"` round text",
             '*' => "write quotes round a pattern, such as `\"*.example.org\"`",
             '!' => "write `not`",
             '~' => "write `~/` and a path",
@@ -408,6 +425,10 @@ impl<'a> Lexer<'a> {
         self.push(Kind::Bad, length);
     }
 }
+
+/// Quotes that are none here, and how they close.
+const QUOTES: [(char, char); 4] =
+    [('\'', '\''), ('`', '`'), ('\u{2018}', '\u{2019}'), ('\u{201c}', '\u{201d}')];
 
 /// Bytes of the text are below 2³²: [`crate::parse`] refuses longer files before they come here.
 fn offset(byte: usize) -> u32 {

@@ -22,6 +22,9 @@ pub(crate) struct BlockSpec {
     pub(crate) outer: &'static [&'static str],
 }
 
+/// What an item of a file is called.
+pub(crate) const ITEM: &str = "an item";
+
 /// Words that begin an item of a file.
 pub(crate) const ITEM_STARTS: &[&str] = &["profile", "policy", "group", "const", "tool", "test"];
 
@@ -46,8 +49,9 @@ impl BlockSpec {
 
     fn is_outer(&self, at: Tokens<'_>) -> bool {
         let is_outer = at.next().first_on_line && at.at_word(self.outer) && !at.at_word(self.starts);
-        // Lines carry no meaning: where any word begins an entry, only a block's `{` tells them apart.
-        is_outer && (!self.starts.is_empty() || matches!(at.after_next().kind, Kind::Sign("{")))
+        // Lines carry no meaning: where any word begins an entry, only a bracket tells them apart.
+        let opens = |at: Tokens<'_>| at.at_sign("{") || at.at_sign("(");
+        is_outer && (!self.starts.is_empty() || opens(at.skip()) || opens(at.skip().skip()))
     }
 }
 
@@ -65,8 +69,11 @@ pub(crate) fn block<'a, O>(
             if at.at_sign("}") {
                 return Ok((at.skip(), entries));
             }
+            if too_many(at.context) {
+                return Ok((at, entries));
+            }
             at.expect(Expected::Literal("}"));
-            let stops = if at.is_end() || spec.is_outer(at) || too_many(at.context) {
+            let stops = if at.is_end() || spec.is_outer(at) {
                 at.expect(Expected::Choice(spec.entry, spec.starts));
                 true
             } else {
@@ -144,20 +151,32 @@ pub(crate) fn report<'a>(context: &'a Context<'a>, opened: Option<Span>) {
 fn recover<'a>(entry_start: Tokens<'a>, spec: &BlockSpec) -> Tokens<'a> {
     let (furthest, _) = entry_start.context.furthest();
     // Always at least one token, so that a block comes to its end.
-    let mut at = if furthest.index() > entry_start.index() { furthest } else { entry_start };
+    // The rule may have opened braces of its own, of a set or of ports, before it went wrong.
     let mut open_braces = 0usize;
+    let mut at = entry_start;
+    while at.index() < furthest.index() {
+        open_braces = if at.at_sign("{") {
+            open_braces + 1
+        } else {
+            open_braces.saturating_sub(at.at_sign("}").into())
+        };
+        at = at.skip();
+    }
+    let entry_margin = margin(entry_start);
     loop {
         let moved = at.index() > entry_start.index();
         if at.is_end() || (open_braces == 0 && (at.at_sign("}") || spec.is_outer(at))) {
             return at;
         }
-        if open_braces == 0
-            && moved
-            && (spec.is_start(at) || (at.next().kind == Kind::Doc && at.next().first_on_line))
-        {
+        // A misspelt entry begins no entry, but stands where its neighbour stood.
+        let is_sibling = || {
+            let margin = margin(at);
+            matches!(at.next().kind, Kind::Word | Kind::Doc) && margin.is_some() && margin == entry_margin
+        };
+        if open_braces == 0 && moved && (spec.is_start(at) || is_sibling()) {
             return at;
         }
-        if at.next().first_on_line && at.at_word(ITEM_ONLY_STARTS) && begins_line(at) {
+        if moved && at.at_word(ITEM_ONLY_STARTS) && margin(at) == Some("") {
             // Whatever was open, an item at the left margin is an item.
             return at;
         }
@@ -170,10 +189,11 @@ fn recover<'a>(entry_start: Tokens<'a>, spec: &BlockSpec) -> Tokens<'a> {
     }
 }
 
-/// Whether the token stands at the left margin.
-fn begins_line(at: Tokens<'_>) -> bool {
-    let start = at.next().range().start;
-    start == 0 || at.context.text.as_bytes().get(start - 1) == Some(&b'\n')
+/// The white space before the next token, if it is the first of its line.
+fn margin(at: Tokens<'_>) -> Option<&str> {
+    let before = at.context.text.get(..at.next().range().start)?;
+    let text = before.trim_end_matches([' ', '\t']);
+    at.next().first_on_line.then(|| &before[text.len()..])
 }
 
 /// Skips to the next item, for errors outside of blocks.
@@ -209,21 +229,23 @@ pub(crate) fn recover_head(head_start: Tokens<'_>) -> Option<Tokens<'_>> {
 fn list(expected: &[Expected]) -> String {
     let mut shown: Vec<String> = Vec::new();
     for one in expected {
-        let text = match one {
-            Expected::Literal(text) => format!("`{text}`"),
-            Expected::Choice(what, _) | Expected::Kind(what) => (*what).to_owned(),
+        let texts: Vec<String> = match one {
+            Expected::Literal(text) => vec![format!("`{text}`")],
+            // A few words are shown themselves; of many the help has the list.
+            Expected::Choice(_, words) if (1..=4).contains(&words.len()) => {
+                words.iter().map(|word| format!("`{word}`")).collect()
+            }
+            Expected::Choice(what, _) | Expected::Kind(what) => vec![(*what).to_owned()],
         };
-        if !shown.contains(&text) {
-            shown.push(text);
+        for text in texts {
+            if !shown.contains(&text) {
+                shown.push(text);
+            }
         }
     }
-    // Signs first, then what has a name.
+    // Signs and words first, then what has a name.
     shown.sort_by_key(|text| !text.starts_with('`'));
-    match shown.split_last() {
-        None => "something else".to_owned(),
-        Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
-    }
+    either(&shown)
 }
 
 /// What to type instead of the token at `at`.
@@ -242,9 +264,6 @@ fn help(at: Tokens<'_>, expected: &[Expected], unclosed: bool) -> String {
             format!("write `}}` before `{text}`")
         };
     }
-    if let Some(near) = nearest(at.next(), text, expected) {
-        return format!("did you mean `{near}`?");
-    }
     if text == "=" {
         let after_name = if expected.contains(&Expected::Literal(":")) {
             "write `:` between a name and its value"
@@ -255,30 +274,44 @@ fn help(at: Tokens<'_>, expected: &[Expected], unclosed: bool) -> String {
         };
         return after_name.to_owned();
     }
-    if let Some((_, hint)) = HINTS.iter().find(|(mistake, _)| *mistake == text) {
+    if expected.contains(&Expected::Choice(ITEM, ITEM_STARTS)) {
+        if text == "}" {
+            return "remove this `}`, or one before it: no block is open here".to_owned();
+        }
+        if at.at_word(OUTER_OF_RULES) {
+            return format!(
+                "write `{text}` inside of `policy name {{ … }}`; is there a `}}` too many before it?"
+            );
+        }
+    }
+    if let Some(near) = nearest(at.next(), text, expected) {
+        return format!("did you mean `{near}`?");
+    }
+    let only_literals = expected.iter().all(|one| matches!(one, Expected::Literal(_)));
+    if let Some((_, hint)) = HINTS.iter().find(|(mistake, _)| *mistake == text && !only_literals) {
         return (*hint).to_owned();
     }
     let mut parts: Vec<String> = Vec::new();
-    let mut literals: Vec<&str> = Vec::new();
+    let mut literals: Vec<String> = Vec::new();
     for one in expected {
         match one {
-            Expected::Literal(text) => literals.push(text),
-            Expected::Choice(what, words) if !words.is_empty() => {
+            Expected::Literal(text) => literals.push(format!("`{text}`")),
+            Expected::Choice(what, words) => {
                 let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-                parts.push(format!("{what} begins with {}", either(&words)));
+                let colon = if words.is_empty() { "" } else { ": " };
+                parts.push(format!("{what}{colon}{}", either(&words)));
             }
-            Expected::Choice(..) => {}
-            Expected::Kind(what) => {
-                parts.extend(example(what).map(|example| format!("{what} is written {example}")));
-            }
+            Expected::Kind(what) => parts.push(match example(what) {
+                Some(example) => format!("{what} such as {example}"),
+                None => (*what).to_owned(),
+            }),
         }
     }
     if parts.is_empty() {
-        let literals: Vec<String> = literals.iter().map(|text| format!("`{text}`")).collect();
         let place = if at.is_end() { "at the end".to_owned() } else { format!("before `{}`", clipped(text)) };
         return format!("write {} {place}", either(&literals));
     }
-    parts.join("; ")
+    format!("write {}", parts.join("; or "))
 }
 
 /// `a, b or c`
@@ -295,13 +328,11 @@ const HINTS: &[(&str, &str)] = &[
     ("&", "write `and` in conditions, and `,` between rules"),
     ("|", "write `or` in conditions"),
     ("==", "write `=` for a value"),
-    ("-", "numbers are not negative; sets are subtracted with blanks round the `-`"),
+    ("-", "numbers are not negative here; write the value as hexadecimal, such as `0xffff_ffff` for -1"),
     ("import", "write imports below `edition`, before everything else"),
-    ("edition", "write `edition` on the first line"),
-    ("}", "remove this `}`, or one before it: no block is open here"),
 ];
 
-/// How the kinds of [`Expected::Kind`] look. A kind without a row says all by its name.
+/// How the kinds of [`Expected::Kind`] look; one without a row says all by its name.
 const EXAMPLES: &[(&str, &str)] = &[
     ("a path", "`/data`, `$repo/src`, `~/notes` or `\"/with blanks\"`"),
     ("a set of system calls", "`read`, `@basic-io` or `{read, write}`"),
@@ -309,6 +340,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("a quantity", "`512MiB`, `30s`, `12`, `50%` or `$name`"),
     ("a type", "`dir`, `file`, `string`, `int(1..20)` or `list<string>`"),
     ("a string", "`\"text\"`"),
+    ("a file", "`\"./org.msb\"`"),
+    ("a name", "`std.python`"),
     ("a port", "`443`, `8000..8080` or `{80, 443}`"),
     (
         "a peer",
@@ -342,7 +375,7 @@ fn nearest(token: &Token, text: &str, expected: &[Expected]) -> Option<&'static 
     });
     let near = words.map(|word| (edit_distance(text, word), *word)).min()?;
     // Two edits make any short word of any other.
-    let allowed = if near.1.len() < 4 { 1 } else { 2 };
+    let allowed = if near.1.len().min(text.len()) < 4 { 1 } else { 2 };
     (near.0 <= allowed && text.len() > 1).then_some(near.1)
 }
 

@@ -5,10 +5,10 @@ use super::tool::tool;
 use super::value::{default_value, group, optional_args, qname, simple_type, value};
 use super::{claim, syscalls};
 use crate::EDITION;
-use crate::ast::{Block, BlockKind, File, Import, Include, Item, Param};
-use crate::recover::{ITEM_STARTS, docs, recover_head, recover_item, report, too_many};
+use crate::ast::{Block, BlockKind, File, Import, Include, Item, Param, Spanned};
+use crate::recover::{ITEM, ITEM_STARTS, docs, recover_head, recover_item, report, too_many};
 use crate::token::Kind;
-use crate::tokens::{Expected, Parsed, Tokens, integer, name, one_of, sign, string, word};
+use crate::tokens::{Expected, Failed, Parsed, Tokens, integer, name, one_of, sign, string, word};
 use msb_diag::{Diagnostic, Span, codes};
 use nom::Parser;
 use nom::combinator::opt;
@@ -18,12 +18,21 @@ use nom::sequence::{delimited, preceded};
 /// The whole file; what is wrong is in the context.
 pub(crate) fn file(input: Tokens<'_>) -> File {
     let mut file = File::default();
-    let mut at = edition(input, &mut file);
+    let mut at = first_edition(input, &mut file);
     while !at.is_end() && !too_many(at.context) {
         let (after_docs, doc) = docs(at);
         at = after_docs;
         if at.is_end() {
             break;
+        }
+        if let Ok((rest, number)) = edition(at) {
+            if let Some(first) = &file.edition {
+                second_edition(at.span_to(rest), first.span, at);
+            }
+            // Where it only came too late, that has been said.
+            file.edition.get_or_insert(number);
+            at = rest;
+            continue;
         }
         let done = if at.at_word(&["import"]) {
             import(at).map(|(rest, import)| {
@@ -50,14 +59,21 @@ pub(crate) fn file(input: Tokens<'_>) -> File {
     file
 }
 
-/// `edition 2026`, which decides how all the rest is read.
-fn edition<'a>(input: Tokens<'a>, file: &mut File) -> Tokens<'a> {
+/// `edition 2026`
+fn edition(input: Tokens<'_>) -> Parsed<'_, Spanned<u64>> {
+    if !input.at_word(&["edition"]) {
+        return Err(nom::Err::Error(Failed));
+    }
+    preceded(word("edition"), integer("the year of an edition, such as `2026`")).parse(input)
+}
+
+/// The edition at the beginning of the file, which decides how all the rest is read.
+fn first_edition<'a>(input: Tokens<'a>, file: &mut File) -> Tokens<'a> {
     if !input.at_word(&["edition"]) {
         missing_edition(input);
         return input;
     }
-    let number = preceded(word("edition"), integer("the year of an edition, such as `2026`")).parse(input);
-    let Ok((rest, number)) = number else {
+    let Ok((rest, number)) = edition(input) else {
         report(input.context, None);
         return recover_item(input);
     };
@@ -70,6 +86,14 @@ fn edition<'a>(input: Tokens<'a>, file: &mut File) -> Tokens<'a> {
     }
     file.edition = Some(number);
     rest
+}
+
+fn second_edition(second: Span, first: Span, at: Tokens<'_>) {
+    let found = Diagnostic::new(codes::DUPLICATE_SETTING, "`edition` is given twice")
+        .label(second, "")
+        .label(first, "the first")
+        .help("remove this one");
+    at.context.found.borrow_mut().push(found);
 }
 
 fn missing_edition(input: Tokens<'_>) {
@@ -98,11 +122,11 @@ fn missing_edition(input: Tokens<'_>) {
 fn import(input: Tokens<'_>) -> Parsed<'_, Import> {
     let (rest, _) = word("import")(input)?;
     if matches!(rest.next().kind, Kind::Text(_)) {
-        let (rest, path) = string("a string")(rest)?;
+        let (rest, path) = string("a file")(rest)?;
         let (rest, name) = preceded(word("as"), name("a name for the import")).parse(rest)?;
         return Ok((rest, Import::File { path, name }));
     }
-    rest.expect(Expected::Kind("a string"));
+    rest.expect(Expected::Kind("a file"));
     qname.map(Import::Library).parse(rest)
 }
 
@@ -117,7 +141,7 @@ fn item(input: Tokens<'_>, doc: String) -> Parsed<'_, Item> {
     if input.at_word(&["tool"]) {
         return tool(input, doc).map(|(rest, tool)| (rest, Item::Tool(tool)));
     }
-    let (rest, keyword) = one_of("an item", ITEM_STARTS)(input)?;
+    let (rest, keyword) = one_of(ITEM, ITEM_STARTS)(input)?;
     match keyword.node.as_str() {
         "group" => {
             let (rest, name) = group(rest)?;
@@ -159,7 +183,7 @@ fn block<'a>(start: Tokens<'a>, input: Tokens<'a>, kind: BlockKind, doc: String)
                 at_body.expect(Expected::Literal("{"));
             }
             let Some(at_body) = recover_head(rest) else {
-                return Err(nom::Err::Error(crate::tokens::Failed));
+                return Err(nom::Err::Error(Failed));
             };
             report(rest.context, None);
             (at_body, Head::default())

@@ -126,7 +126,7 @@ fn exec_rule(input: Tokens<'_>, _doc: String) -> Parsed<'_, ExecRule> {
         "command" => many1(string("a string")).map(ExecRuleKind::Command).parse(rest)?,
         "user" => constant.map(ExecRuleKind::User).parse(rest)?,
         "cwd" => path.map(ExecRuleKind::Cwd).parse(rest)?,
-        "tty" => one_of("a terminal", &["none", "private"]).map(ExecRuleKind::Tty).parse(rest)?,
+        "tty" => name("`none` or `private`").map(ExecRuleKind::Tty).parse(rest)?,
         _ => string("a string").map(ExecRuleKind::Hostname).parse(rest)?,
     };
     Ok((rest, ExecRule { kind, span: input.span_to(rest) }))

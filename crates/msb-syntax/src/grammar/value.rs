@@ -45,7 +45,7 @@ pub(super) fn path(input: Tokens<'_>) -> Parsed<'_, PathExpr> {
         Kind::Group => Some(PathKind::Group(text.to_owned())),
         _ => None,
     })(input)?;
-    if let PathKind::Path(written) = &kind.node {
+    if let Kind::Text(written) = &input.next().kind {
         check_visible(input, written);
     }
     Ok((rest, PathExpr { kind: kind.node, span: kind.span }))
