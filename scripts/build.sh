@@ -1,11 +1,12 @@
 #!/bin/bash
 # build.sh: build msbc and msb-launch for use and put both in target/dist/, where msbc finds its launcher.
-# The launcher has a profile of its own: it is a static program without the standard library (ADR 0001).
+# The launcher is built alone, with a profile and a feature of its own: it is a static program without the standard
+# library, and beside others cargo would give its dependencies their features (ADR 0001).
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 . scripts/lib.sh
 require_rust
 cargo build --quiet --release -p msbc
-cargo build --quiet --profile launcher -p msb-launch --features program
+cargo build --quiet --profile launcher -p msb-launch --features program --features program
 mkdir -p "$TARGET/dist"
 install -m 755 "$TARGET/release/msbc" "$TARGET/launcher/msb-launch" "$TARGET/dist/"
