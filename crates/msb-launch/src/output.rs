@@ -28,6 +28,19 @@ impl Output {
         Output { report }
     }
 
+    /// Says which limits are held without a cgroup.
+    pub(crate) fn say_held(&self, held: &[(LimitKind, OriginId)], plan: &Plan<'_>) {
+        if held.is_empty() {
+            return;
+        }
+        if self.report.is_none() {
+            let _ = write_once(msb_sys::process::borrowed(2), held_sentence(held, plan).as_bytes());
+        }
+        for &(limit, origin) in held {
+            self.say(&Event::HeldWithoutCgroup { limit, origin }, Some(plan));
+        }
+    }
+
     /// Says `event`. Nobody may be listening: then it is lost, and the exit code remains.
     pub(crate) fn say(&self, event: &Event, plan: Option<&Plan<'_>>) {
         match &self.report {
@@ -42,6 +55,30 @@ impl Output {
             }
         }
     }
+}
+
+/// One line for all limits that no cgroup holds.
+pub(crate) fn held_sentence(held: &[(LimitKind, OriginId)], plan: &Plan<'_>) -> String {
+    let mut line = String::from("msb-launch: no cgroup can be had here:");
+    for (index, (limit, origin)) in held.iter().enumerate() {
+        line.push_str(if index == 0 { " " } else { ", " });
+        line.push_str(limit_word(*limit));
+        if let Some(at) = plan.origins.get(usize::from(origin.0)) {
+            line.push_str(" (");
+            line.push_str(at.file);
+            line.push(':');
+            push_number(&mut line, u64::from(at.line));
+            line.push(')');
+        }
+        line.push_str(match limit {
+            LimitKind::Memory => " is held for each process by RLIMIT_DATA and for all by watching",
+            LimitKind::Pids => " by RLIMIT_NPROC",
+            LimitKind::Cpu => " by restricting the CPUs",
+            LimitKind::Wall | LimitKind::Files => " as ever",
+        });
+    }
+    line.push('\n');
+    line
 }
 
 /// An event in words; "" for one that needs none.
@@ -60,17 +97,8 @@ pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
             }
             add_origin(&mut line, origin, plan);
         }
-        Event::HeldWithoutCgroup { limit, origin } => {
-            line.push_str("no cgroup is delegated to this user: ");
-            line.push_str(limit_word(limit));
-            line.push_str(match limit {
-                LimitKind::Memory => " is held for each process by the kernel and for all by the launcher",
-                LimitKind::Pids => " is held by RLIMIT_NPROC",
-                LimitKind::Cpu => " is held by restricting the CPUs",
-                LimitKind::Wall | LimitKind::Files => " is held all the same",
-            });
-            add_origin(&mut line, Some(origin), plan);
-        }
+        // Said once for all of them: `Output::say_held`.
+        Event::HeldWithoutCgroup { .. } => return String::new(),
         Event::LimitReached { limit, times, origin } => {
             line.push_str("the limit of ");
             line.push_str(limit_word(limit));

@@ -173,9 +173,8 @@ fn launch(
     let started = deny::find(plan, &bindings, &mut entries, &mut placeholders).and_then(|denials| {
         let mut cgroups = Cgroups::new(&plan.limits)?;
         let held = cgroups.held;
-        for (limit, origin) in kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)) {
-            output.say(&Event::HeldWithoutCgroup { limit, origin }, Some(plan));
-        }
+        let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).collect();
+        output.say_held(&without, plan);
         let result = Host { plan, filter, cwd, environment, command, listener }.start(
             entries,
             denials,

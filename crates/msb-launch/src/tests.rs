@@ -66,7 +66,14 @@ fn paths_are_compared_by_component() {
     assert_eq!(join(b"/", b"a"), Ok(Vec::from(b"/a")));
     assert_eq!(join(b"", b"a"), Ok(Vec::from(b"a")));
     assert_eq!(join(b"/a", b""), Ok(Vec::from(b"/a")));
-    assert_eq!((split(b"a/b/c"), split(b"/a"), split(b"a")), ((b"a/b".as_slice(), b"c".as_slice()), (b"/".as_slice(), b"a".as_slice()), (b"".as_slice(), b"a".as_slice())));
+    assert_eq!(
+        (split(b"a/b/c"), split(b"/a"), split(b"a")),
+        (
+            (b"a/b".as_slice(), b"c".as_slice()),
+            (b"/".as_slice(), b"a".as_slice()),
+            (b"".as_slice(), b"a".as_slice())
+        )
+    );
     assert_eq!(ancestors(b"a/b/c").collect::<Vec<_>>(), [b"a".as_slice(), b"a/b"]);
 }
 
@@ -92,7 +99,10 @@ fn records_of_the_init_survive_the_pipe() {
 
 #[test]
 fn wait_status_becomes_an_exit_code() {
-    assert_eq!((exit_of_status(0), exit_of_status(42 << 8), exit_of_status(9), exit_of_status(0x8b)), (0, 42, 137, 139));
+    assert_eq!(
+        (exit_of_status(0), exit_of_status(42 << 8), exit_of_status(9), exit_of_status(0x8b)),
+        (0, 42, 137, 139)
+    );
 }
 
 #[test]
