@@ -1,0 +1,144 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+
+/// Compiles security policies and runs commands confined by them.
+#[derive(Debug, Parser)]
+#[command(name = "msbc", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// Whether to colour messages
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub(crate) color: Color,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// At a terminal, unless NO_COLOR is set
+    Auto,
+    /// Even into a file
+    Always,
+    /// Not at all
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Says what is wrong with a policy
+    Check(Check),
+    /// Writes the plan of a policy
+    Compile(Compile),
+    /// Prints everything that a policy or a plan grants
+    Show(Show),
+    /// Compiles a policy and runs a command confined by it
+    Run(Run),
+    /// Explains a diagnostic (MSB0304), a standard profile (std.base) or a group (@file-system)
+    Doc(Doc),
+}
+
+/// What every command that reads a policy takes.
+#[derive(Debug, Args)]
+pub(crate) struct Policy {
+    /// The policy, a text file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Which policy of the file; needed where it has several
+    #[arg(long = "policy", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Prints findings as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) policy: Policy,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compile {
+    #[command(flatten)]
+    pub(crate) policy: Policy,
+    /// Where to write the plan
+    #[arg(short, long, value_name = "PLAN")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    pub(crate) policy: Policy,
+    /// Prints the instructions of the syscall filter too
+    #[arg(long)]
+    pub(crate) filter: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) policy: Policy,
+    /// Binds a parameter of the policy; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", value_parser = SetParser)]
+    pub(crate) set: Vec<Set>,
+    /// Writes what the launcher reports to a file, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// The command; without one, the policy's own
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doc {
+    /// A code such as MSB0304, a profile such as std.base, or a group such as @file-system
+    pub(crate) name: String,
+}
+
+/// A parameter and its value, which may be a path that is not UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Set {
+    pub(crate) name: String,
+    pub(crate) value: OsString,
+}
+
+impl Set {
+    /// `NAME=VALUE`, as the launcher takes it.
+    pub(crate) fn argument(&self) -> OsString {
+        let mut argument = OsString::from(&self.name);
+        argument.push("=");
+        argument.push(&self.value);
+        argument
+    }
+
+    fn parse(text: &OsStr) -> Option<Set> {
+        let bytes = text.as_bytes();
+        let equals = bytes.iter().position(|&byte| byte == b'=')?;
+        let (name, value) = (bytes.get(..equals)?, bytes.get(equals + 1..)?);
+        let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty())?;
+        Some(Set { name: name.to_owned(), value: OsStr::from_bytes(value).to_owned() })
+    }
+}
+
+#[derive(Debug, Clone)]
+struct SetParser;
+
+impl clap::builder::TypedValueParser for SetParser {
+    type Value = Set;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Set, clap::Error> {
+        Set::parse(value).ok_or_else(|| {
+            let message = format!("`--set {}` is not NAME=VALUE\n", value.to_string_lossy());
+            clap::Error::raw(clap::error::ErrorKind::ValueValidation, message).with_cmd(command)
+        })
+    }
+}

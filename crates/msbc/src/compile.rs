@@ -1,0 +1,80 @@
+//! check and compile.
+
+use crate::cli::{Check, Compile, Policy};
+use crate::input::Disk;
+use crate::output::Output;
+use crate::{Exit, write};
+use msb_compile::{Compiled, Options};
+use msb_diag::{Diagnostic, Severity, Sources};
+use serde_json::json;
+
+/// `msbc check`: findings on standard error, or as JSON on standard output.
+pub(crate) fn check(arguments: &Check, output: &mut Output) -> Exit {
+    // The whole compiler, so that what passes here also gives a plan.
+    let Some(compiled) = compiled(&arguments.policy, output) else { return Exit::Usage };
+    if arguments.policy.json {
+        output.json(&msb_diag::to_json(&compiled.diagnostics, &compiled.sources));
+    } else {
+        summary(&compiled.diagnostics, output);
+    }
+    if compiled.plan.is_some() { Exit::Success } else { Exit::Wrong }
+}
+
+/// `msbc compile`: the plan, if there are no errors.
+pub(crate) fn compile(arguments: &Compile, output: &mut Output) -> Exit {
+    let Some(compiled) = compiled(&arguments.policy, output) else { return Exit::Usage };
+    if arguments.policy.json {
+        output.json(&msb_diag::to_json(&compiled.diagnostics, &compiled.sources));
+    }
+    let Some(plan) = compiled.plan else {
+        summary(&compiled.diagnostics, output);
+        return Exit::Wrong;
+    };
+    match write::at_once(&arguments.output, &plan) {
+        Ok(()) => Exit::Success,
+        Err(reason) => {
+            output.message(&format!("cannot write `{}`: {reason}", arguments.output.display()));
+            Exit::Usage
+        }
+    }
+}
+
+/// The policy, compiled; findings are printed unless they go out as JSON. `None` for a path that the
+/// compiler cannot name in a message.
+pub(crate) fn compiled(policy: &Policy, output: &Output) -> Option<Compiled> {
+    let Some(path) = policy.file.to_str() else {
+        output.message(&format!("the path `{}` is not UTF-8: rename the file", policy.file.display()));
+        return None;
+    };
+    let options = Options { policy: policy.name.clone(), trace: false };
+    let compiled = msb_compile::compile(&Disk, path, &options);
+    if !policy.json {
+        findings(&compiled.diagnostics, &compiled.sources, output);
+    }
+    Some(compiled)
+}
+
+fn findings(found: &[Diagnostic], sources: &Sources, output: &Output) {
+    if !found.is_empty() {
+        output.findings(found, sources);
+    }
+}
+
+/// `2 errors, 1 warning`, and how to learn more; nothing where nothing was found.
+fn summary(found: &[Diagnostic], output: &Output) {
+    let count = |severity| found.iter().filter(|found| found.severity == severity).count();
+    let parts: Vec<String> = [Severity::Error, Severity::Warning, Severity::Hint]
+        .into_iter()
+        .map(|severity| (count(severity), severity.word()))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}{}", if count == 1 { "" } else { "s" }))
+        .collect();
+    if let Some(first) = found.first().filter(|_| !parts.is_empty()) {
+        output.message(&format!("{}; `msbc doc {}` explains the first", parts.join(", "), first.code));
+    }
+}
+
+/// A failure that is not the compiler's, in the form of its findings.
+pub(crate) fn failure(message: &str) -> serde_json::Value {
+    json!([{"code": null, "severity": "error", "message": message}])
+}

@@ -1,0 +1,185 @@
+//! run: compile in memory, start the launcher, say what it reports.
+//!
+//! The plan goes to the launcher in a sealed memory file and events come back through a pipe, so that nothing
+//! is written to disk. Standard input, output and error are the command's; what msbc has to say comes
+//! before the command starts and after it has ended.
+
+mod launcher;
+mod signals;
+
+use crate::cli::Run;
+use crate::output::{Output, reason};
+use crate::{Exit, compile};
+use msb_compile::Compiled;
+use msb_plan::event::{Cause, EVENT_BYTES_MAX, Event, decode_event};
+use msb_plan::{CheckedPlan, Plan};
+use msb_report::Context;
+use nix::libc;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// The launcher could not be started, or did not start the command; as env(1) and timeout(1).
+const NOT_STARTED: Exit = Exit::Launcher(125);
+
+/// `msbc run`.
+pub(crate) fn run(arguments: &Run, output: &mut Output) -> Exit {
+    let Some(compiled) = compile::compiled(&arguments.policy, output) else { return Exit::Usage };
+    if arguments.policy.json && !compiled.diagnostics.is_empty() {
+        output.json_message(&msb_diag::to_json(&compiled.diagnostics, &compiled.sources));
+    }
+    let Some(bytes) = &compiled.plan else { return Exit::Wrong };
+    match msb_plan::decode(bytes) {
+        Ok(plan) => Session { arguments, output, compiled: &compiled, plan, bytes }.start(),
+        Err(error) => {
+            output.message(&format!("the compiler wrote a plan that it does not read ({error:?})"));
+            Exit::Internal
+        }
+    }
+}
+
+/// One run.
+struct Session<'a> {
+    arguments: &'a Run,
+    output: &'a Output,
+    compiled: &'a Compiled,
+    plan: CheckedPlan<'a>,
+    bytes: &'a [u8],
+}
+
+impl Session<'_> {
+    fn start(&self) -> Exit {
+        if self.arguments.command.is_empty() && self.plan.plan().command.is_empty() {
+            self.output.message("no command: the policy names none, so give one after `--`");
+            return Exit::Usage;
+        }
+        let report = match self.arguments.report.as_deref().map(open_report).transpose() {
+            Ok(report) => report,
+            Err(reason) => {
+                self.output.message(&reason);
+                return Exit::Usage;
+            }
+        };
+        let Some(program) = launcher::find() else {
+            self.output.message(
+                "msb-launch is neither beside msbc nor on the PATH; `scripts/build.sh` puts both in one place",
+            );
+            return NOT_STARTED;
+        };
+        match self.launch(&program, report) {
+            Ok(exit) => exit,
+            Err(error) => {
+                self.output.message(&format!("cannot run `{}`: {}", program.display(), reason(&error)));
+                NOT_STARTED
+            }
+        }
+    }
+
+    fn launch(&self, program: &Path, report: Option<File>) -> io::Result<Exit> {
+        let set: Vec<_> = self.arguments.set.iter().map(crate::cli::Set::argument).collect();
+        let (launched, events) = launcher::start(program, self.bytes, &set, &self.arguments.command)?;
+        let events = self.listen(events, report);
+        let code = launched.wait()?;
+        self.explain(&events, code);
+        Ok(Exit::Launcher(code))
+    }
+
+    /// Reads events until nobody can write more; what a person should know at once is said at once.
+    fn listen(&self, mut from: impl Read, mut report: Option<File>) -> Vec<Event> {
+        let mut events = Vec::new();
+        let mut bytes = Vec::new();
+        let mut chunk = [0; EVENT_BYTES_MAX];
+        loop {
+            match from.read(&mut chunk) {
+                Ok(0) => return events,
+                Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => return events,
+            }
+            let mut rest = bytes.as_slice();
+            while let Some((event, left)) = decode_event(rest) {
+                rest = left;
+                self.announce(&event);
+                self.record(&event, &mut report);
+                events.push(event);
+            }
+            bytes = rest.to_vec();
+            if bytes.len() > EVENT_BYTES_MAX {
+                // Not an event and never the beginning of one; the exit code still says how it ended.
+                bytes.clear();
+            }
+        }
+    }
+
+    fn announce(&self, event: &Event) {
+        if matches!(event, Event::HeldWithoutCgroup { .. }) && !self.arguments.policy.json {
+            self.output.message(&msb_report::short(event, self.plan()));
+        }
+    }
+
+    /// Writes an event to the report file.
+    fn record(&self, event: &Event, report: &mut Option<File>) {
+        let Some(file) = report else { return };
+        let line = self.with_context(|context| msb_report::to_json(event, self.plan(), context));
+        if let Err(error) = writeln!(file, "{line}") {
+            self.output.message(&format!("the report is incomplete: {}", reason(&error)));
+            *report = None;
+        }
+    }
+
+    /// Says what happened, after the command has ended.
+    fn explain(&self, events: &[Event], code: u8) {
+        let ended_for = events.iter().find_map(|event| match event {
+            Event::Ended(ended) => match ended.cause {
+                Cause::Limit(limit, _) => Some(limit),
+                Cause::Command | Cause::Outside => None,
+            },
+            _ => None,
+        });
+        for event in events {
+            if self.arguments.policy.json {
+                self.output.json_message(&self.with_context(|c| msb_report::to_json(event, self.plan(), c)));
+                continue;
+            }
+            match event {
+                // It was announced, or the end says the same.
+                Event::HeldWithoutCgroup { .. } => {}
+                Event::LimitReached { limit, .. } if ended_for == Some(*limit) => {}
+                _ => {
+                    if let Some(report) = self.with_context(|c| msb_report::explain(event, self.plan(), c)) {
+                        self.output.report(&report);
+                    }
+                }
+            }
+        }
+        let concluded = events.iter().any(|event| matches!(event, Event::Failed(_) | Event::Ended(_)));
+        if !concluded {
+            self.output.message(&format!("msb-launch ended with {code} and did not say why"));
+        }
+    }
+
+    fn plan(&self) -> &Plan<'_> {
+        self.plan.plan()
+    }
+
+    fn with_context<T>(&self, say: impl FnOnce(&Context<'_>) -> T) -> T {
+        let value = |set: &crate::cli::Set| (set.name.clone(), set.value.to_string_lossy().into_owned());
+        let params: Vec<(String, String)> = self.arguments.set.iter().map(value).collect();
+        let home = std::env::var("HOME").ok();
+        say(&Context {
+            params: &params,
+            command: &self.arguments.command,
+            home: home.as_deref(),
+            sources: Some(&self.compiled.sources),
+            exists: Some(Path::exists),
+        })
+    }
+}
+
+/// Opened before anything is started, and without waiting for the reader of a FIFO.
+fn open_report(path: &Path) -> Result<File, String> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    options.open(path).map_err(|error| format!("cannot write `{}`: {}", path.display(), reason(&error)))
+}

@@ -1,0 +1,102 @@
+//! Finding and starting msb-launch.
+
+use super::signals::Forwarding;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::stat::{Mode, fchmod};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, PipeReader, Write as _};
+use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::{env, fs};
+
+const NAME: &str = "msb-launch";
+
+/// The launcher beside this program, else on the PATH.
+pub(super) fn find() -> Option<PathBuf> {
+    let beside = env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
+    let path = env::var_os("PATH").unwrap_or_default();
+    // A relative entry would let the directory that a person happens to be in choose the launcher.
+    let on_path = env::split_paths(&path).filter(|directory| directory.is_absolute());
+    beside.into_iter().chain(on_path).map(|directory| directory.join(NAME)).find(|file| is_program(file))
+}
+
+fn is_program(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
+/// A launcher that runs.
+pub(super) struct Launched {
+    child: Child,
+    forwarding: Forwarding,
+}
+
+/// Starts `program` with a plan, and gives the end of the pipe that its events come through.
+pub(super) fn start(
+    program: &Path,
+    plan: &[u8],
+    set: &[OsString],
+    command: &[OsString],
+) -> io::Result<(Launched, PipeReader)> {
+    let plan = sealed(plan)?;
+    let (events, report) = io::pipe()?;
+    inherit(&plan)?;
+    inherit(&report)?;
+    let mut launcher = Command::new(program);
+    launcher.arg(format!("/proc/self/fd/{}", plan.as_raw_fd()));
+    for set in set {
+        launcher.arg("--set").arg(set);
+    }
+    launcher.arg("--report-fd").arg(report.as_raw_fd().to_string()).arg("--").args(command);
+    // Signals are caught from before there is a launcher, so that none ends msbc and leaves it behind.
+    let forwarding = Forwarding::begin()?;
+    let child = launcher.spawn()?;
+    forwarding.to(Pid::from_raw(child.id().cast_signed()));
+    // `report` is closed here: the launcher's is then the only end to write to, and its death ends the events.
+    Ok((Launched { child, forwarding }, events))
+}
+
+impl Launched {
+    /// The exit code, once it has ended: 128 + n where signal n ended it.
+    pub(super) fn wait(mut self) -> io::Result<u8> {
+        // Until it is reaped its process id is its own. Signals stop being forwarded before that.
+        let launcher = Pid::from_raw(self.child.id().cast_signed());
+        let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        while waitid(Id::Pid(launcher), ended) == Err(Errno::EINTR) {}
+        self.forwarding.end();
+        Ok(code(self.child.wait()?))
+    }
+}
+
+fn code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(125)
+}
+
+/// A file in memory that holds `bytes` and that nobody can change any more.
+///
+/// It belongs to this user with mode 0600, which is what the launcher demands of a plan.
+fn sealed(bytes: &[u8]) -> io::Result<File> {
+    let memory = memfd_create("msb-plan", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+    let mut file = File::from(memory);
+    file.write_all(bytes)?;
+    fchmod(&file, Mode::S_IRUSR | Mode::S_IWUSR)?;
+    let seals =
+        SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(file)
+}
+
+/// Lets the next program have this descriptor. Nothing else is started in the meantime: msbc has one thread
+/// that starts programs.
+fn inherit(fd: impl AsFd) -> io::Result<()> {
+    fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    Ok(())
+}
