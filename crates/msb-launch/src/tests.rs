@@ -50,7 +50,8 @@ fn bad_command_lines_are_refused() {
 
 #[test]
 fn paths_are_compared_by_component() {
-    let cases: [(&[u8], &[u8], Option<&[u8]>); 8] = [
+    type Case = (&'static [u8], &'static [u8], Option<&'static [u8]>);
+    let cases: [Case; 8] = [
         (b"/a/b", b"/a", Some(b"b")),
         (b"/a", b"/a", Some(b"")),
         (b"/ab", b"/a", None),
