@@ -1,6 +1,7 @@
 //! What a policy can ask for that a plan cannot hold.
 
 use crate::{ir, plan};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Why a policy gives no plan.
@@ -63,8 +64,8 @@ pub enum EmitError {
     Filter {
         /// Why.
         cause: String,
-        /// The line that begins them.
-        origin: ir::OriginId,
+        /// The lines that cost most, else the one that begins the rules.
+        origins: Vec<ir::OriginId>,
     },
     /// The policy points to a line that it does not have: a mistake of the compiler.
     UnknownOrigin {
@@ -92,8 +93,8 @@ impl EmitError {
             | EmitError::Home { origin, .. }
             | EmitError::OutOfRange { origin, .. }
             | EmitError::TooMany { origin, .. }
-            | EmitError::Filter { origin, .. }
             | EmitError::Refused { origin, .. } => vec![*origin],
+            EmitError::Filter { origins, .. } => origins.clone(),
             EmitError::UnknownOrigin { .. } => Vec::new(),
         }
     }
@@ -114,9 +115,28 @@ impl EmitError {
                 "write `{name}` so that it is {}",
                 if value < min { format!("at least {min}") } else { format!("at most {max}") }
             )),
-            EmitError::TooMany { .. } => Some("grant a directory in place of what it holds".to_owned()),
-            EmitError::Filter { .. } | EmitError::UnknownOrigin { .. } | EmitError::Refused { .. } => None,
+            EmitError::TooMany { what: "mounts" | "denied paths", .. } => {
+                Some("name a directory in place of what it holds".to_owned())
+            }
+            EmitError::TooMany { .. } => Some("take away what is not needed".to_owned()),
+            EmitError::Filter { .. } => Some("say the conditions of these lines in a simpler way".to_owned()),
+            EmitError::UnknownOrigin { .. } | EmitError::Refused { .. } => None,
         }
+    }
+
+    pub(crate) fn filter(cause: &msb_seccomp::CompileError, otherwise: ir::OriginId) -> EmitError {
+        let mut origins: Vec<ir::OriginId> = match cause {
+            msb_seccomp::CompileError::TooLong { costliest, .. } => {
+                costliest.iter().flat_map(|cost| cost.origins.iter().copied()).collect()
+            }
+            msb_seccomp::CompileError::Differs { .. } => Vec::new(),
+        };
+        let mut seen = BTreeSet::new();
+        origins.retain(|origin| seen.insert(*origin));
+        if origins.is_empty() {
+            origins.push(otherwise);
+        }
+        EmitError::Filter { cause: cause.to_string(), origins }
     }
 
     pub(crate) fn refused(cause: plan::EncodeError, origin: ir::OriginId) -> EmitError {

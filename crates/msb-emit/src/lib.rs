@@ -43,7 +43,7 @@ pub fn emit(policy: &ir::Policy, options: Options) -> Result<Vec<u8>, EmitError>
     let variables = env::rules(policy, &order)?;
     let limits = limits::check(policy)?;
     let program = msb_seccomp::compile(policy, msb_seccomp::Options { trace: options.trace })
-        .map_err(|cause| EmitError::Filter { cause: cause.to_string(), origin: policy.syscall_default.1 })?;
+        .map_err(|cause| EmitError::filter(&cause, policy.syscall_default.1))?;
     let program = program.bytes();
 
     let mut used = vec![policy.origin, policy.exec.origin, policy.capabilities.1, policy.syscall_default.1];

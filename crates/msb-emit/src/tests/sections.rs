@@ -242,3 +242,22 @@ fn parameters_beyond_a_plans_are_refused() {
     source.base = ir::Base::Param(256);
     assert_eq!(error(&policy).to_string(), "257 parameters, where a plan holds 32");
 }
+
+/// More conditions than the kernel takes instructions: the lines that cost most are named.
+#[test]
+fn filters_that_are_too_long_name_their_lines() {
+    let mut policy = policy();
+    let one = |value: u64, width| ir::Pred::Compare { argument: 0, width, op: ir::Op::Eq, value };
+    let some: Vec<ir::Pred> = (0..3000).map(|n| one(n * 7 + (n << 33), ir::Width::W64)).collect();
+    policy.syscalls = vec![ir::SyscallRule {
+        nr: 0,
+        action: ir::SyscallAction::Allow,
+        predicate: ir::Pred::Any(some),
+        origin: ir::OriginId(5),
+        implied: false,
+    }];
+    let error = error(&policy);
+    assert!(matches!(error, crate::EmitError::Filter { .. }), "{error}");
+    assert_eq!(error.origins(), [ir::OriginId(5)]);
+    assert!(error.help().is_some());
+}
