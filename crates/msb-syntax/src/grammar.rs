@@ -1,4 +1,4 @@
-//! The grammar, a file for each part; `policy-lang/grammar/msb.ebnf` has the same rules in one page.
+//! The grammar, a file for each part; `policy-lang/grammar/msb.ebnf` has the same rules on one page.
 //!
 //! One token of look-ahead decides everywhere, so no rule is tried twice over more than a token.
 
