@@ -1,0 +1,80 @@
+//! Why a policy gives no program.
+
+use std::fmt;
+
+use msb_policy::{OriginId, SyscallAction};
+
+use crate::INSTRUCTIONS_MAX;
+
+/// How many of the costliest numbers an error names.
+const NAMED_MAX: usize = 5;
+
+/// Why a policy gives no program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CompileError {
+    /// It would be longer than [`INSTRUCTIONS_MAX`].
+    TooLong {
+        /// How long it would be.
+        instructions: usize,
+        /// The numbers that cost most, the costliest first.
+        costliest: Vec<Cost>,
+    },
+    /// The program does not say what the policy says: a mistake of this crate, and no program is given.
+    Differs {
+        /// `seccomp_data.arch`.
+        audit_arch: u32,
+        /// `seccomp_data.nr`.
+        nr: u32,
+        /// `seccomp_data.args`.
+        args: [u64; 6],
+        /// What the policy says.
+        decided: SyscallAction,
+        /// What the program returns.
+        returned: u32,
+    },
+}
+
+/// What the conditions on one number cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cost {
+    /// The number.
+    pub nr: u32,
+    /// How many tests its conditions make, without those that they share with numbers before it.
+    pub instructions: usize,
+    /// The rules.
+    pub origins: Vec<OriginId>,
+}
+
+impl CompileError {
+    pub(crate) fn too_long(instructions: usize, mut costs: Vec<Cost>) -> Self {
+        costs.sort_by_key(|cost| (std::cmp::Reverse(cost.instructions), cost.nr));
+        costs.truncate(NAMED_MAX);
+        Self::TooLong { instructions, costliest: costs }
+    }
+}
+
+impl fmt::Display for CompileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong { instructions, costliest } => {
+                write!(
+                    f,
+                    "the filter has {instructions} instructions, where the kernel takes {INSTRUCTIONS_MAX}"
+                )?;
+                for (index, cost) in costliest.iter().enumerate() {
+                    let before = if index == 0 { "; most are the conditions on" } else { "," };
+                    // The architecture is not at hand here; the lines are, by their origins.
+                    write!(f, "{before} call {} ({})", cost.nr, cost.instructions)?;
+                }
+                Ok(())
+            }
+            Self::Differs { audit_arch, nr, args, decided, returned } => write!(
+                f,
+                "the filter returns {returned:#x} for call {nr} of architecture {audit_arch:#x} with {args:x?}, \
+                 where the policy says {decided:?} (this is a mistake in msbc)"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for CompileError {}

@@ -1,0 +1,72 @@
+//! The rules of one number as a graph, the most severe first.
+
+use msb_policy::{Policy, SyscallAction, SyscallRule};
+use msb_syscalls::by_number;
+
+use crate::Options;
+use crate::bpf::action;
+use crate::graph::{Graph, NodeId};
+use crate::trace;
+
+/// ENOSYS: what numbers have that neither the table nor a rule knows.
+const ENOSYS: u16 = 38;
+
+/// Puts into `graph` what `rules`, those of number `nr`, say.
+pub(crate) fn node(
+    graph: &mut Graph,
+    policy: &Policy,
+    options: Options,
+    nr: u32,
+    rules: &[&SyscallRule],
+) -> NodeId {
+    let default = match by_number(policy.arch, nr) {
+        Some(_) => policy.syscall_default.0,
+        None => SyscallAction::Errno(ENOSYS),
+    };
+    let mut rules = rules.to_vec();
+    rules.sort_by_key(|rule| weight(rule));
+    let mut seen = Vec::new();
+    rules.retain(|rule| {
+        let new = !seen.contains(&(rule.action, &rule.predicate));
+        seen.push((rule.action, &rule.predicate));
+        new
+    });
+    let last = outcome(graph, policy, options, nr, default);
+    rules.iter().fold(last, |next, rule| {
+        let then = outcome(graph, policy, options, nr, rule.action);
+        graph.condition(&rule.predicate, then, next)
+    })
+}
+
+/// What numbers have that nothing knows.
+pub(crate) fn unknown(graph: &mut Graph, options: Options) -> NodeId {
+    graph.returns(if options.trace { action::USER_NOTIF } else { action::errno(ENOSYS) })
+}
+
+/// The rule that is asked last comes first: allows, then implied errnos, then written ones, each from the
+/// greatest number down, then kills.
+fn weight(rule: &SyscallRule) -> (u8, bool, u16) {
+    match rule.action {
+        SyscallAction::Allow => (0, false, 0),
+        SyscallAction::Errno(errno) => (1, !rule.implied, u16::MAX - errno),
+        SyscallAction::Kill => (2, false, 0),
+    }
+}
+
+fn outcome(graph: &mut Graph, policy: &Policy, options: Options, nr: u32, action: SyscallAction) -> NodeId {
+    match action {
+        SyscallAction::Kill => graph.returns(action::KILL_PROCESS),
+        SyscallAction::Errno(_) if options.trace => graph.returns(action::USER_NOTIF),
+        SyscallAction::Errno(errno) => graph.returns(action::errno(errno)),
+        SyscallAction::Allow => {
+            let allow = graph.returns(action::ALLOW);
+            match trace::condition(policy.arch, nr).filter(|_| options.trace) {
+                None => allow,
+                Some(condition) => {
+                    let notify = graph.returns(action::USER_NOTIF);
+                    graph.condition(&condition, notify, allow)
+                }
+            }
+        }
+    }
+}

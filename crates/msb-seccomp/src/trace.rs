@@ -1,0 +1,58 @@
+//! The calls that are put to a supervisor although they are allowed: what opens and changes names, what makes
+//! processes, and what takes much memory. execve is not among them: it is seen by other means.
+
+use msb_policy::{Op, Pred, Width};
+use msb_syscalls::{Arch, by_number};
+
+/// From this length on a mapping is put to the supervisor.
+pub const TRACED_LENGTH_BYTES_MIN: u64 = 1 << 20;
+
+/// Names, and for those that are traced from [`TRACED_LENGTH_BYTES_MIN`] on the argument that has the length.
+const TRACED: &[(&str, Option<u8>)] = &[
+    ("open", None),
+    ("openat", None),
+    ("openat2", None),
+    ("creat", None),
+    ("mkdir", None),
+    ("mkdirat", None),
+    ("unlink", None),
+    ("unlinkat", None),
+    ("rmdir", None),
+    ("rename", None),
+    ("renameat", None),
+    ("renameat2", None),
+    ("link", None),
+    ("linkat", None),
+    ("symlink", None),
+    ("symlinkat", None),
+    ("clone", None),
+    ("clone3", None),
+    ("fork", None),
+    ("vfork", None),
+    ("mmap", Some(1)),
+    ("mremap", Some(2)),
+];
+
+/// Whether an allowed call is put to the supervisor when a program is compiled with
+/// [`trace`](crate::Options::trace).
+#[must_use]
+pub fn traced(arch: Arch, nr: u32, args: &[u64; 6]) -> bool {
+    let found = by_number(arch, nr).and_then(|call| TRACED.iter().find(|(name, _)| *name == call.name));
+    match found {
+        Some((_, Some(length))) => args[usize::from(*length)] >= TRACED_LENGTH_BYTES_MIN,
+        Some((_, None)) => true,
+        None => false,
+    }
+}
+
+/// The same as a condition; `None` for calls that never are.
+pub(crate) fn condition(arch: Arch, nr: u32) -> Option<Pred> {
+    let name = by_number(arch, nr)?.name;
+    let (_, length) = TRACED.iter().find(|(traced, _)| *traced == name)?;
+    Some(match *length {
+        None => Pred::True,
+        Some(argument) => {
+            Pred::Compare { argument, width: Width::W64, op: Op::Ge, value: TRACED_LENGTH_BYTES_MIN }
+        }
+    })
+}
