@@ -39,6 +39,8 @@ pub enum CompileError {
 pub struct Cost {
     /// The number.
     pub nr: u32,
+    /// The name, where the table has it.
+    pub name: Option<&'static str>,
     /// How many tests its conditions make, without those that they share with numbers before it.
     pub instructions: usize,
     /// The rules.
@@ -63,8 +65,10 @@ impl fmt::Display for CompileError {
                 )?;
                 for (index, cost) in costliest.iter().enumerate() {
                     let before = if index == 0 { "; most are the conditions on" } else { "," };
-                    // The architecture is not at hand here; the lines are, by their origins.
-                    write!(f, "{before} call {} ({})", cost.nr, cost.instructions)?;
+                    match cost.name {
+                        Some(name) => write!(f, "{before} `{name}` ({})", cost.instructions)?,
+                        None => write!(f, "{before} `syscall({})` ({})", cost.nr, cost.instructions)?,
+                    }
                 }
                 Ok(())
             }

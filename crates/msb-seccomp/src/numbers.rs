@@ -37,7 +37,8 @@ pub(crate) fn graph(policy: &Policy, options: Options) -> (Graph, NodeId, Vec<Co
         if of_number.iter().any(|rule| rule.predicate != Pred::True) {
             let origins: BTreeSet<_> = of_number.iter().map(|rule| rule.origin).collect();
             let instructions = graph.nodes().len() - before;
-            costs.push(Cost { nr: *nr, instructions, origins: origins.into_iter().collect() });
+            let name = msb_syscalls::by_number(policy.arch, *nr).map(|call| call.name);
+            costs.push(Cost { nr: *nr, name, instructions, origins: origins.into_iter().collect() });
         }
         ranges.extend_to(*nr, unknown);
         ranges.push(*nr, *nr, node);

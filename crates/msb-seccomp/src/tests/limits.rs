@@ -108,5 +108,5 @@ fn a_program_that_the_kernel_would_refuse_is_an_error_with_the_costliest_calls()
     assert_eq!(costliest[0].origins, [OriginId(2)]);
     assert!(costliest[0].instructions > costliest[1].instructions);
     let text = CompileError::TooLong { instructions, costliest }.to_string();
-    assert!(text.contains("4096") && text.contains("call 3 ("), "{text}");
+    assert!(text.contains("4096") && text.contains("`close` ("), "{text}");
 }
