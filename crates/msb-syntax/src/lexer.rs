@@ -6,7 +6,11 @@
 //! same, so that the parser goes on.
 
 use crate::number::{self, Wrong};
-use crate::token::{Kind, SIGNS, Token, is_path_byte, is_word_byte};
+use crate::scan::{
+    QUOTES, ascii_word, braces, clipped, escape, ip6_length, is_env_name, name, offset, path_begins,
+    path_run, quoted_length, word_run,
+};
+use crate::token::{Kind, SIGNS, Token, is_word_byte};
 use msb_diag::{Code, Diagnostic, FileId, Severity, Span, codes, is_invisible};
 
 /// After this many errors the rest of the file is not looked at.
@@ -423,134 +427,5 @@ impl<'a> Lexer<'a> {
         let shown = if first.is_whitespace() { name(first) } else { format!("`{shown}`") };
         self.error(codes::UNEXPECTED, length, format!("unexpected {shown}"), help);
         self.push(Kind::Bad, length);
-    }
-}
-
-/// Quotes that are none here, and how they close.
-const QUOTES: [(char, char); 4] =
-    [('\'', '\''), ('`', '`'), ('\u{2018}', '\u{2019}'), ('\u{201c}', '\u{201d}')];
-
-/// Bytes of the text are below 2³²: [`crate::parse`] refuses longer files before they come here.
-fn offset(byte: usize) -> u32 {
-    u32::try_from(byte).unwrap_or(u32::MAX)
-}
-
-/// Whether a bare path begins here.
-fn path_begins(rest: &str) -> bool {
-    ["/", "~/", "./", "../", "**/"].iter().any(|start| rest.starts_with(start))
-}
-
-fn path_run(rest: &str) -> usize {
-    rest.bytes().position(|byte| !is_path_byte(byte)).unwrap_or(rest.len())
-}
-
-/// The length of `{a,b}/c`, a pattern of other languages, so that its `}` closes no block; of the `{`
-/// alone where it is not closed on its line.
-fn braces(rest: &str) -> usize {
-    let line = &rest[..rest.find('\n').unwrap_or(rest.len())];
-    line.find('}').map_or(1, |end| end + 1 + path_run(&line[end + 1..]))
-}
-
-/// The ASCII word at the beginning of `rest`; a `-` belongs to it where a word goes on behind.
-fn ascii_word(rest: &str) -> usize {
-    let bytes = rest.as_bytes();
-    let is_word = |at: usize| bytes.get(at).is_some_and(|&byte| is_word_byte(byte));
-    let mut end = 0;
-    while is_word(end) || (end > 0 && bytes.get(end) == Some(&b'-') && is_word(end + 1)) {
-        end += 1;
-    }
-    end
-}
-
-/// Like [`ascii_word`], with letters of every script and invisible characters.
-fn word_run(rest: &str) -> usize {
-    let belongs = |c: char| c.is_alphanumeric() || c == '_' || c == '-' || is_invisible(c);
-    rest.find(|c| !belongs(c)).unwrap_or(rest.len())
-}
-
-/// `[A-Z][A-Z0-9_]*`
-pub(crate) fn is_env_name(word: &str) -> bool {
-    word.starts_with(|c: char| c.is_ascii_uppercase())
-        && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-}
-
-/// The length of what stands in quotes, up to the end of the line at most, and whether it is closed;
-/// `rest` begins after the opening quote, and the length includes the closing one.
-fn quoted_length(rest: &str) -> (usize, bool) {
-    let bytes = rest.as_bytes();
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'"' => return (at + 1, true),
-            b'\n' => break,
-            b'\r' if bytes.get(at + 1) == Some(&b'\n') => break,
-            b'\\' if bytes.get(at + 1).is_some_and(|&b| b == b'"' || b == b'\\') => at += 2,
-            _ => at += 1,
-        }
-    }
-    (at, false)
-}
-
-/// The character of the escape at the beginning of `rest`, and the escape's length.
-fn escape(rest: &str) -> Option<(char, usize)> {
-    match rest.as_bytes().get(1)? {
-        b'"' => Some(('"', 2)),
-        b'\\' => Some(('\\', 2)),
-        b'n' => Some(('\n', 2)),
-        b't' => Some(('\t', 2)),
-        b'r' => Some(('\r', 2)),
-        b'u' => {
-            let digits = rest[2..].strip_prefix('{')?;
-            // No more than six digits, so that a long run of them is not searched again and again.
-            let length = digits.bytes().take(7).position(|byte| byte == b'}')?;
-            let digits = &digits[..length];
-            if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                return None;
-            }
-            // A NUL would end the text early wherever the kernel reads it.
-            let character = char::from_u32(u32::from_str_radix(digits, 16).ok()?).filter(|&c| c != '\0')?;
-            Some((character, 4 + length))
-        }
-        _ => None,
-    }
-}
-
-/// The length of an address in brackets with its prefix length, and whether it is one; `None` for a
-/// list.
-fn ip6_length(rest: &str) -> Option<(usize, bool)> {
-    /// An address has at most 45 characters (RFC 4291, with an IPv4 tail).
-    const ADDRESS_BYTES_MAX: usize = 45;
-    let inner = rest.strip_prefix('[')?;
-    let belongs = |byte: u8| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.';
-    let length = inner.bytes().take(ADDRESS_BYTES_MAX + 1).position(|byte| !belongs(byte))?;
-    let address = &inner[..length];
-    if address.matches(':').count() < 2 || !inner[length..].starts_with(']') {
-        return None;
-    }
-    let mut end = length + 2;
-    let mut valid = address.parse::<std::net::Ipv6Addr>().is_ok();
-    if let Some(prefix) = rest[end..].strip_prefix('/') {
-        let digits = prefix.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(prefix.len());
-        valid &= prefix[..digits].parse::<u8>().is_ok_and(|bits| bits <= 128);
-        end += 1 + digits;
-    }
-    Some((end, valid))
-}
-
-/// How a message names a character: `` `é` (U+00E9) ``, or `U+202E` where there is nothing to see.
-fn name(character: char) -> String {
-    match character {
-        c if c.is_ascii_graphic() => format!("`{c}`"),
-        c if c.is_control() || c.is_whitespace() || is_invisible(c) => format!("U+{:04X}", u32::from(c)),
-        c => format!("`{c}` (U+{:04X})", u32::from(c)),
-    }
-}
-
-/// `text`, or its beginning where it is long.
-pub(crate) fn clipped(text: &str) -> String {
-    const SHOWN_CHARACTERS_MAX: usize = 40;
-    match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }

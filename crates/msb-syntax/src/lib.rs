@@ -10,6 +10,7 @@ mod grammar;
 mod lexer;
 mod number;
 mod recover;
+mod scan;
 mod token;
 mod tokens;
 

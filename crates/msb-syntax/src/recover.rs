@@ -5,7 +5,8 @@
 //! block, at the block's `}`, or at a line that begins with a keyword of an outer block, which means
 //! that a `}` was forgotten. Everything that is skipped is skipped once, so time stays linear.
 
-use crate::lexer::{ERRORS_MAX, clipped};
+use crate::lexer::ERRORS_MAX;
+use crate::scan::clipped;
 use crate::token::{Kind, Token};
 use crate::tokens::{Context, Expected, Parsed, Tokens, sign};
 use msb_diag::{Diagnostic, Span, codes};

@@ -247,7 +247,7 @@ pub(super) fn default_value(input: Tokens<'_>) -> Parsed<'_, Option<Spanned<Valu
 pub(super) fn env_pattern(input: Tokens<'_>) -> Parsed<'_, Spanned<String>> {
     token("an environment variable", |kind, text| match kind {
         Kind::Pattern => Some(text.to_owned()),
-        Kind::Word => crate::lexer::is_env_name(text).then(|| text.to_owned()),
+        Kind::Word => crate::scan::is_env_name(text).then(|| text.to_owned()),
         _ => None,
     })(input)
 }
