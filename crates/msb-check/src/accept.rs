@@ -1,7 +1,7 @@
 //! `accept MSB0611 because "…"`: a warning that a person looked at and keeps.
 
 use msb_diag::{Code, Diagnostic, Severity, Span, codes};
-use msb_resolve::{LayerId, Resolved, nearest};
+use msb_resolve::{LayerId, Resolved};
 use msb_syntax::ast::{Name, StmtKind};
 
 /// Takes away from `found` what the policy accepts, and says what is wrong with how it does.
@@ -15,12 +15,13 @@ pub fn accept(resolved: &Resolved, found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut said = Vec::new();
     for placed in &resolved.stmts {
         let StmtKind::Accept { codes, because } = &placed.stmt.kind else { continue };
-        let reason = because.as_ref().is_some_and(|because| !because.node.trim().is_empty());
-        if !reason {
+        // One that is not there at all was reported by the parser.
+        let Some(because) = because else { continue };
+        if because.node.trim().is_empty() {
             said.push(
                 Diagnostic::new(codes::ACCEPT_WITHOUT_REASON, "`accept` gives no reason")
-                    .label(placed.stmt.span, "who reads this next wants to know why")
-                    .help("write `because \"…\"` after the codes"),
+                    .label(because.span, "who reads this next wants to know why")
+                    .help("say in a few words why the warning is fine here"),
             );
             continue;
         }
@@ -50,13 +51,11 @@ fn holds(layer: LayerId, accept: Span, found: &Diagnostic) -> bool {
 
 fn acceptable(name: &Name, said: &mut Vec<Diagnostic>) -> Option<Code> {
     let Some(code) = Code::parse(&name.node) else {
-        let all: Vec<String> = codes::TABLE.iter().map(|row| row.code.to_string()).collect();
-        let unknown = Diagnostic::new(codes::ACCEPT_WITHOUT_REASON, format!("unknown code `{}`", name.node))
-            .label(name.span, "no diagnostic has this code");
-        said.push(match nearest(&name.node, all.iter().map(String::as_str)) {
-            Some(meant) => unknown.help(format!("did you mean `{meant}`?")),
-            None => unknown.help("write the code of the warning, such as `MSB0611`"),
-        });
+        said.push(
+            Diagnostic::new(codes::ACCEPT_WITHOUT_REASON, format!("unknown code `{}`", name.node))
+                .label(name.span, "no diagnostic has this code")
+                .help("write the code that the warning shows, such as `MSB0611`"),
+        );
         return None;
     };
     if code.severity() == Severity::Error {

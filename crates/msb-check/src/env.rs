@@ -124,7 +124,7 @@ fn pass(cx: &mut Context<'_>, name: &Name) -> Option<EnvKind> {
         cx.say(
             Diagnostic::new(codes::ENVIRONMENT_DANGEROUS, format!("`pass {}` is dangerous", name.node))
                 .label(name.span, label)
-                .help("`set` it to the value that the program needs, or leave it out"),
+                .help("leave it out, `set` it to a value, or say why with `accept MSB0907 because \"…\"`"),
         );
     }
     Some(EnvKind::Pass { name: stem.to_owned(), prefix })
@@ -175,10 +175,7 @@ fn text(cx: &mut Context<'_>, value: &Spanned<Value>) -> Option<Text> {
             return None;
         }
         Value::Var { name, rest } => return parameter(cx, name, rest, value.span),
-        _ => {
-            cx.say(values::wrong(value, "set", "string", "\"text\""));
-            return None;
-        }
+        _ => return values::mistaken(cx, value, "set", "string", "\"text\""),
     };
     if literal.len() > TEXT_BYTES_MAX || literal.contains('\0') {
         cx.say(bad_text(value.span));

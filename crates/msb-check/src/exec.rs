@@ -163,13 +163,18 @@ fn tty(cx: &mut Context<'_>, how: &Name) {
                 .label(how.span, "not enforced yet")
                 .help("write `tty none`"),
         ),
-        _ => cx.say(
+        "host" | "inherit" | "shared" => cx.say(
             Diagnostic::new(
                 codes::SHARED_TERMINAL,
                 format!("`tty {}` shares a terminal with the host", how.node),
             )
             .label(how.span, "who shares a terminal can type into it")
             .help("write `tty none`"),
+        ),
+        other => cx.say(
+            Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown terminal `{other}`"))
+                .label(how.span, "expected `none` or `private`")
+                .help("write `tty none`"),
         ),
     }
 }
@@ -189,8 +194,12 @@ fn hostname(cx: &mut Context<'_>, name: &Spanned<String>, exec: &mut Exec) {
         exec.hostname.clone_from(&name.node);
         return;
     }
+    let message = match name.node.as_str() {
+        "" => "the host name is empty".to_owned(),
+        other => format!("host name `{other}` is not valid"),
+    };
     cx.say(
-        Diagnostic::new(codes::BAD_HOSTNAME, format!("host name `{}` is not valid", name.node))
+        Diagnostic::new(codes::BAD_HOSTNAME, message)
             .label(name.span, "letters, digits and inner `-`, at most 64 in all")
             .help("write something like `hostname \"agent\"`"),
     );

@@ -215,10 +215,7 @@ fn cpu(cx: &mut Context<'_>, value: &Spanned<Value>) -> Option<u64> {
     match &value.node {
         Value::Percent(percent) => Some(*percent),
         Value::Int(cpus) => Some(cpus.saturating_mul(100)),
-        _ => {
-            cx.say(values::wrong(value, "cpu", "percent", "200%"));
-            None
-        }
+        _ => values::mistaken(cx, value, "cpu", "percent", "200%"),
     }
 }
 

@@ -170,7 +170,7 @@ fn action(cx: &mut Context<'_>, action: &Action) -> Option<SyscallAction> {
         ActionKind::Kill => Some(SyscallAction::Kill),
         ActionKind::Errno(name) => error_number(cx, name).map(SyscallAction::Errno),
         ActionKind::Log => {
-            cx.say(later("log", "write `allow`; `msbc run --trace` shows what was denied"));
+            cx.say(later("log", "write `allow`"));
             None
         }
         ActionKind::Notify => {

@@ -26,7 +26,7 @@ pub(crate) fn unenforced(file: &File, cx: &mut Context<'_>) {
                 cx.say(later("assert", at, "take the assertions away"));
             }
             StmtKind::Sandbox(_) => {
-                cx.say(later("sandbox", span, "take it away: every layer that the kernel has is used"));
+                cx.say(later("sandbox", span, "take it away: what this version has is always used"));
             }
             _ => {}
         }

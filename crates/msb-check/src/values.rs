@@ -13,10 +13,7 @@ pub(crate) fn size(cx: &mut Context<'_>, value: &Spanned<Value>, what: &str) -> 
             cx.say(without_unit(value, *number, "size", "MiB"));
             None
         }
-        _ => {
-            cx.say(wrong(value, what, "size", "512MiB"));
-            None
-        }
+        _ => mistaken(cx, value, what, "size", "512MiB"),
     }
 }
 
@@ -28,10 +25,7 @@ pub(crate) fn duration(cx: &mut Context<'_>, value: &Spanned<Value>, what: &str)
             cx.say(without_unit(value, *number, "duration", "s"));
             None
         }
-        _ => {
-            cx.say(wrong(value, what, "duration", "10min"));
-            None
-        }
+        _ => mistaken(cx, value, what, "duration", "10min"),
     }
 }
 
@@ -40,7 +34,22 @@ pub(crate) fn int(cx: &mut Context<'_>, value: &Spanned<Value>, what: &str) -> O
     if let Value::Int(number) = &value.node {
         return Some(*number);
     }
-    cx.say(wrong(value, what, "int", "100"));
+    mistaken(cx, value, what, "int", "100")
+}
+
+/// Says that `what` takes a `wanted`, unless the value is a parameter that could not be bound, of which
+/// something was said already.
+pub(crate) fn mistaken<T>(
+    cx: &mut Context<'_>,
+    value: &Spanned<Value>,
+    what: &str,
+    wanted: &str,
+    such_as: &str,
+) -> Option<T> {
+    let open = |name: &str| cx.params.iter().any(|param| param.ir.name == name);
+    if !matches!(&value.node, Value::Var { name, .. } if !open(&name.node)) {
+        cx.say(wrong(value, what, wanted, such_as));
+    }
     None
 }
 
@@ -51,7 +60,7 @@ fn without_unit(value: &Spanned<Value>, number: u64, kind: &str, unit: &str) -> 
 }
 
 /// `what` takes a `wanted` and got something else.
-pub(crate) fn wrong(value: &Spanned<Value>, what: &str, wanted: &str, such_as: &str) -> Diagnostic {
+fn wrong(value: &Spanned<Value>, what: &str, wanted: &str, such_as: &str) -> Diagnostic {
     let is = describe(&value.node);
     Diagnostic::new(
         codes::WRONG_TYPE,

@@ -5,7 +5,7 @@ use crate::scope::list;
 use crate::types::{self, Known, ParamType, describe};
 use crate::walk::{self, Visit};
 use msb_diag::{Diagnostic, Span, codes};
-use msb_syntax::ast::{Block, Include, Name, Param, PathExpr, PathKind, Spanned, Value};
+use msb_syntax::ast::{Block, Include, Name, Param, PathExpr, PathKind, Spanned, TypeKind, Value};
 
 /// What a `$name` stands for inside one block.
 #[derive(Debug, Clone)]
@@ -140,7 +140,11 @@ pub(crate) fn declared(param: &Param, found: &mut Vec<Diagnostic>) -> Option<Par
             None
         }
         Known::Unknown(meant) => {
-            let unknown = Diagnostic::new(codes::UNKNOWN_NAME, "unknown type".to_owned())
+            let name = match &param.ty.kind {
+                TypeKind::Name(name) => name.as_str(),
+                TypeKind::List(_) | TypeKind::Record(_) | TypeKind::OneOf(_) => "",
+            };
+            let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown type `{name}`"))
                 .label(param.ty.span, "no type has this name");
             found.push(match meant {
                 Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(param.ty.span, meant),

@@ -80,7 +80,7 @@ pub(crate) fn expand(
     expansion.block(&here, policy, layer, &scope, &chain, None);
     Resolved {
         block: policy.clone(),
-        edition: file.edition.as_ref().map_or(crate::EDITION, |edition| edition.node),
+        edition: file.edition.as_ref().map_or(msb_syntax::EDITION, |edition| edition.node),
         layers: expansion.layers,
         stmts: expansion.stmts,
         groups: groups(file),

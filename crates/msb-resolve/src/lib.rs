@@ -22,9 +22,6 @@ pub use types::{ParamType, describe};
 use msb_diag::{Diagnostic, Sources};
 use msb_syntax::ast;
 
-/// The newest edition, and the only one so far.
-pub const EDITION: u64 = 2026;
-
 /// Resolves the policy called `policy`, or the only one of `file`.
 ///
 /// Standard profiles that are included are added to `sources`, so that a diagnostic or an origin can point
@@ -37,7 +34,6 @@ pub fn resolve(
     sources: &mut Sources,
 ) -> (Option<Resolved>, Vec<Diagnostic>) {
     let mut found = Vec::new();
-    scope::edition(file, &mut found);
     scope::imports(file, &mut found);
     scope::duplicates(file, &mut found);
     unused::unused(file, &mut found);

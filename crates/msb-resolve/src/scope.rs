@@ -1,6 +1,6 @@
 //! What a file declares, and which of its policies is meant.
 
-use crate::{EDITION, STANDARD, nearest};
+use crate::{STANDARD, nearest};
 use msb_diag::{Diagnostic, codes};
 use msb_syntax::ast::{Block, BlockKind, File, Import, Item, Name, QName};
 
@@ -27,20 +27,6 @@ pub(crate) fn is_foreign(file: &File, name: &QName) -> bool {
     })
 }
 
-pub(crate) fn edition(file: &File, found: &mut Vec<Diagnostic>) {
-    let Some(edition) = &file.edition else { return };
-    if edition.node == EDITION {
-        return;
-    }
-    let what = if edition.node > EDITION { "newer than this compiler" } else { "no edition has this number" };
-    found.push(
-        Diagnostic::new(codes::UNKNOWN_EDITION, format!("unknown edition `{}`", edition.node))
-            .label(edition.span, what)
-            .help(format!("write `edition {EDITION}`"))
-            .edit(edition.span, EDITION.to_string()),
-    );
-}
-
 pub(crate) fn imports(file: &File, found: &mut Vec<Diagnostic>) {
     for import in &file.imports {
         match import {
@@ -53,16 +39,19 @@ pub(crate) fn imports(file: &File, found: &mut Vec<Diagnostic>) {
                 .help("write the profile that you need in this file and `include` it"),
             ),
             Import::Library(name) => {
-                let known = |module: &str| STANDARD.iter().any(|file| file.name == module);
-                let exists = match name.parts.as_slice() {
-                    [std, module] => std.node == "std" && known(&module.node),
-                    _ => false,
-                };
-                if !exists {
+                if !is_standard(name) {
                     found.push(unknown_profile(name, []));
                 }
             }
         }
+    }
+}
+
+/// Whether `name` is `std.NAME` for a standard profile.
+pub(crate) fn is_standard(name: &QName) -> bool {
+    match name.parts.as_slice() {
+        [std, module] => std.node == "std" && STANDARD.iter().any(|file| file.name == module.node),
+        _ => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is declared and never used: most often a name that was meant to be used somewhere.
 
-use crate::scope::{blocks, dotted};
+use crate::scope::{blocks, dotted, is_standard};
 use crate::walk::{self, Visit};
 use msb_diag::{Diagnostic, Span, codes};
 use msb_syntax::ast::{
@@ -92,10 +92,10 @@ pub(crate) fn unused(file: &File, found: &mut Vec<Diagnostic>) {
     }
     for item in &file.items {
         match item {
-            Item::Block(block) if block.kind == BlockKind::Profile => {
-                if !everywhere.includes.contains(&block.name.node) {
-                    found.push(report("profile", &block.name, "nothing includes it"));
-                }
+            Item::Block(block)
+                if block.kind == BlockKind::Profile && !everywhere.includes.contains(&block.name.node) =>
+            {
+                found.push(report("profile", &block.name, "nothing includes it"));
             }
             Item::Group { name, .. } if !everywhere.groups.contains(&name.node) => {
                 found.push(report("group", name, "no rule names it"));
@@ -109,11 +109,12 @@ pub(crate) fn unused(file: &File, found: &mut Vec<Diagnostic>) {
         }
     }
     for import in &file.imports {
-        if let Import::Library(name) = import {
+        // One that does not exist was reported as that.
+        if let Import::Library(name) = import
+            && is_standard(name)
+        {
             let written = dotted(name);
-            let below = format!("{written}.");
-            let used = |include: &String| *include == written || include.starts_with(&below);
-            if !everywhere.includes.iter().any(used) {
+            if !everywhere.includes.contains(&written) {
                 found.push(unused_at("import", &written, name.span, "nothing includes it"));
             }
         }

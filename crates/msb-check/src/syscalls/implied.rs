@@ -9,10 +9,10 @@ use msb_syscalls::{Bits, Syscall, errno, find};
 
 /// `CLONE_NEW*` of linux/sched.h that clone(2) takes: NS, CGROUP, UTS, IPC, USER, PID and NET. NEWTIME is
 /// for clone3 and unshare alone: in clone its bit is part of the signal.
-pub(super) const CLONE_NEW: u64 = 0x7e02_0000;
+pub(crate) const CLONE_NEW: u64 = 0x7e02_0000;
 
 /// Requests of asm-generic/ioctls.h that put input into a terminal or change who reads it.
-pub(super) const TERMINAL_IOCTLS: &[(&str, u64)] = &[
+pub(crate) const TERMINAL_IOCTLS: &[(&str, u64)] = &[
     // CVE-2017-5226 and its kin: types into the terminal of who started the program.
     ("TIOCSTI", 0x5412),
     // Pastes a selection on a virtual console; ioctl_console(2), CVE-2023-28100.

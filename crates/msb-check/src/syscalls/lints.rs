@@ -63,7 +63,7 @@ impl<'a> Calls<'a> {
     }
 
     /// Arguments with which `name` is made although `condition` holds, and a rule that allows it.
-    pub(super) fn open(&self, name: &str, condition: Pred) -> Option<([u64; 6], &'a Rule)> {
+    pub(super) fn open(&self, name: &str, condition: &Pred) -> Option<([u64; 6], &'a Rule)> {
         let allow = |rule: &&Rule| rule.action == SyscallAction::Allow;
         let denies = self.of(name).filter(|rule| !allow(rule)).map(|rule| rule.predicate.clone()).collect();
         let not_denied = Pred::Not(Box::new(Pred::Any(denies)));
@@ -100,17 +100,21 @@ const DANGEROUS: &[(&str, &str)] = &[
 pub(super) fn lints(cx: &mut Context<'_>, rules: &[Rule]) {
     let calls = Calls::new(rules);
     // The command is started by execve, after the filter is there.
-    if calls.open("execve", Pred::True).is_none() {
-        let at = calls.of("execve").find_map(|rule| rule.whole).unwrap_or(cx.resolved.block.head);
-        let why = if calls.of("execve").next().is_some() { "denied here" } else { "no rule allows `execve`" };
-        cx.say(
-            Diagnostic::new(codes::EXEC_NOT_ALLOWED, "no program can be started")
-                .label(at, why)
-                .help("write `include std.base`, or `syscalls { allow @system-service }`"),
-        );
+    if calls.open("execve", &Pred::True).is_none() {
+        let deny = calls.of("execve").find(|rule| rule.action != SyscallAction::Allow);
+        let (at, why) = match deny {
+            Some(deny) => (deny.span, "denied here"),
+            None => (cx.resolved.block.head, "no rule allows `execve`"),
+        };
+        cx.say(Diagnostic::new(codes::EXEC_NOT_ALLOWED, "no program can be started").label(at, why).help(
+            match deny {
+                Some(_) => "take `execve` out of this rule: the command is started by it",
+                None => "write `include std.base`, or `syscalls { allow @system-service }`",
+            },
+        ));
     }
     for name in ["io_uring_setup", "io_uring_enter", "io_uring_register"] {
-        if let Some((_, rule)) = calls.open(name, Pred::True) {
+        if let Some((_, rule)) = calls.open(name, &Pred::True) {
             cx.say(
                 finding(codes::IO_URING_ALLOWED, rule, &format!("`{name}` is allowed"))
                     .help("write `errno ENOSYS @io-uring`"),
@@ -123,7 +127,7 @@ pub(super) fn lints(cx: &mut Context<'_>, rules: &[Rule]) {
     killed(cx, &calls);
     personality(cx, &calls);
     for (name, what) in DANGEROUS {
-        if let Some((_, rule)) = calls.open(name, Pred::True) {
+        if let Some((_, rule)) = calls.open(name, &Pred::True) {
             cx.say(
                 Diagnostic::new(codes::DANGEROUS_CALL, format!("`{name}` is allowed"))
                     .label(rule.span, format!("it {what}"))
@@ -195,7 +199,7 @@ fn personality(cx: &mut Context<'_>, calls: &Calls<'_>) {
     // 0 is what a program has, and 0xffffffff asks; personality(2).
     let harmless =
         [0, 0xffff_ffff].map(|value| Pred::Compare { argument: 0, width: Width::W32, op: Op::Eq, value });
-    if let Some((_, rule)) = calls.open("personality", Pred::Not(Box::new(Pred::Any(harmless.to_vec())))) {
+    if let Some((_, rule)) = calls.open("personality", &Pred::Not(Box::new(Pred::Any(harmless.to_vec())))) {
         cx.say(
             Diagnostic::new(codes::PERSONALITY_ALLOWED, "`personality` is allowed")
                 .label(rule.span, "it turns off random addresses, or makes data executable")

@@ -216,9 +216,11 @@ fn has(cx: &mut Context<'_>, argument: Argument, how: Has, numbers: &[u64], span
             Pred::All(all)
         }
         Has::Only => {
-            let no_other = masked(argument, every & !field & !bits, 0);
-            let known = if values.is_empty() { masked(argument, field, 0) } else { of_field() };
-            Pred::All(vec![no_other, known])
+            let mut all = vec![masked(argument, every & !field & !bits, 0)];
+            if field != 0 {
+                all.push(if values.is_empty() { masked(argument, field, 0) } else { of_field() });
+            }
+            Pred::All(all)
         }
     })
 }

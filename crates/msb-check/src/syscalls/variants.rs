@@ -49,7 +49,7 @@ pub(super) fn variants(cx: &mut Context<'_>, rules: &[Rule]) {
         let open: Vec<(&str, &Rule)> = family
             .iter()
             .filter(|name| **name != denied.call.name)
-            .filter_map(|name| calls.open(name, Pred::True).map(|(_, rule)| (*name, rule)))
+            .filter_map(|name| calls.open(name, &Pred::True).map(|(_, rule)| (*name, rule)))
             .collect();
         let Some((_, allow)) = open.first() else { continue };
         let names = open.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ");
@@ -82,11 +82,11 @@ fn write_exec(cx: &mut Context<'_>, rules: &[Rule], calls: &Calls<'_>) {
             && PROTECT.contains(&rule.call.name)
             && rule.action != SyscallAction::Allow
             && rule.predicate != Pred::True
-            && both(rule).is_some_and(|both| calls.open(rule.call.name, both).is_none())
+            && both(rule).is_some_and(|both| calls.open(rule.call.name, &both).is_none())
     });
     let Some(denied) = denied else { return };
     for name in PROTECT {
-        let open = calls.of(name).next().and_then(both).and_then(|both| calls.open(name, both));
+        let open = calls.of(name).next().and_then(both).and_then(|both| calls.open(name, &both));
         if let Some((_, allow)) = open {
             cx.say(
                 Diagnostic::new(

@@ -1,0 +1,72 @@
+//! The cases of policy-lang/conformance for the whole compiler: those of `accept/` compile, and those of
+//! `reject/` whose names begin with `check-` give what the file beside them says, an array of objects with
+//! `code`, `line` and `column` in the order of positions. The cases `syntax-` are for the parser.
+//!
+//! The expected files are for any implementation, so they have no wording: that is in the snapshots here.
+//! `MSB_UPDATE=1` writes the expected files anew; what changed is for review.
+
+mod common;
+
+use serde_json::{Value, json};
+
+/// What a finding is for every implementation.
+fn expected(name: &str, text: &[u8]) -> Value {
+    let checked = common::check(name, text);
+    let all = msb_diag::to_json(&checked.diagnostics, &checked.sources);
+    let short =
+        |found: &Value| json!({"code": found["code"], "line": found["line"], "column": found["column"]});
+    all.as_array().expect("an array").iter().map(short).collect()
+}
+
+fn cases(folder: &str) -> Vec<(String, Vec<u8>)> {
+    common::files(folder, "msb").into_iter().filter(|(name, _)| name.starts_with("check-")).collect()
+}
+
+#[test]
+fn rejected_policies_are_rejected_for_the_expected_reason() {
+    let cases = cases("conformance/reject");
+    assert!(cases.len() > 150);
+    let mut wrong = Vec::new();
+    for (name, text) in cases {
+        let checked = common::check(&name, &text);
+        assert!(!checked.diagnostics.is_empty(), "{name} is accepted in silence");
+        assert_eq!(checked.policy.is_none(), msb_diag::has_errors(&checked.diagnostics), "{name}");
+        let path = common::policy_lang().join("conformance/reject").join(&name).with_extension("json");
+        let actual = expected(&name, &text);
+        if std::env::var_os("MSB_UPDATE").is_some() {
+            let text = serde_json::to_string_pretty(&actual).expect("JSON");
+            std::fs::write(&path, text + "\n").expect("writable");
+        }
+        let wanted = std::fs::read_to_string(&path).unwrap_or_default();
+        if serde_json::from_str::<Value>(&wanted).ok().as_ref() != Some(&actual) {
+            wrong.push(format!("{name}: expected {wanted}, found {actual}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn accepted_policies_compile_without_a_word() {
+    let cases = cases("conformance/accept");
+    assert!(cases.len() > 15);
+    for (name, text) in cases {
+        let compiled = common::compile(&name, &text);
+        assert_eq!(compiled.diagnostics, [], "{name}");
+        let plan = compiled.plan.expect("a plan");
+        msb_plan::decode(&plan).unwrap_or_else(|wrong| panic!("{name}: {wrong:?}"));
+    }
+}
+
+/// One snapshot for each section, so that a change of wording is reviewed in its place.
+#[test]
+fn what_people_read() {
+    let mut sections: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
+    for (name, text) in common::files("conformance/reject", "msb") {
+        let Some(case) = name.strip_prefix("check-") else { continue };
+        let section = case.split(['-', '.']).next().unwrap_or("").to_owned();
+        sections.entry(section).or_default().push_str(&common::rendered(&common::check(&name, &text)));
+    }
+    for (section, text) in sections {
+        insta::assert_snapshot!(section, text);
+    }
+}
