@@ -1,0 +1,147 @@
+//! msbc check, and what every command says of a file that is no policy.
+
+use crate::host::{Host, modes_hold};
+use std::os::unix::net::UnixListener;
+
+#[test]
+fn a_good_policy_is_silent() {
+    Host::new().msbc(&["check", "agent.msb"]).is(0, "", "");
+}
+
+#[test]
+fn a_wrong_policy_shows_the_line_and_counts() {
+    let host = Host::new();
+    host.write("bad.msb", "edition 2026\npolicy p {\n  include std.base\n  limits { memory 512 }\n}\n");
+    let said = host.msbc(&["check", "bad.msb"]);
+    said.fails(
+        1,
+        &["error[MSB0003]", "bad.msb:4:19", "512MiB", "msbc: 1 error", "`msbc doc MSB0003` says more"],
+    );
+}
+
+#[test]
+fn warnings_are_shown_and_are_no_failure() {
+    let host = Host::new();
+    host.write("warn.msb", "edition 2026\npolicy p(unused: dir) {\n  include std.base\n  net none\n  limits { memory 1GiB  pids 10  wall 1min }\n}\n");
+    host.msbc(&["check", "warn.msb"]).fails(0, &["warning[MSB0106]", "1 warning"]);
+}
+
+#[test]
+fn findings_as_json_are_on_standard_output_alone() {
+    let host = Host::new();
+    host.write("bad.msb", "edition 2026\npolicy p {\n  limits { memory 512 }\n}\n");
+    let said = host.msbc(&["check", "--json", "bad.msb"]);
+    assert_eq!((said.code, said.err.as_str()), (Some(1), ""));
+    let json: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+    let found = json.as_array().expect("a list").iter().find(|found| found["code"] == "MSB0003");
+    assert_eq!(found.expect("a finding")["line"], 3);
+    host.msbc(&["check", "--json", "agent.msb"]).is(0, "[]\n", "");
+}
+
+#[test]
+fn one_policy_of_several_is_named() {
+    let host = Host::new();
+    let policy = |name: &str| {
+        format!(
+            "policy {name} {{\n  include std.base\n  net none\n  limits {{ memory 1GiB  pids 10  wall 1min }}\n}}\n"
+        )
+    };
+    host.write("two.msb", format!("edition 2026\n{}{}", policy("a"), policy("b")));
+    host.msbc(&["check", "two.msb"]).fails(1, &["MSB0016"]);
+    host.msbc(&["check", "two.msb", "--policy", "b"]).is(0, "", "");
+    host.msbc(&["check", "two.msb", "--policy", "c"]).fails(1, &["`c`"]);
+}
+
+/// Every command that reads a policy, with what it needs besides.
+const COMMANDS: [&[&str]; 4] = [&["check"], &["compile", "-o", "plan.bin"], &["show"], &["run"]];
+
+/// Says the same of a file under each command, and nothing is written.
+#[track_caller]
+fn refused(host: &Host, file: &str, parts: &[&str]) {
+    let before = host.names();
+    for command in COMMANDS {
+        host.msbc(&[command, &[file]].concat()).fails(1, parts);
+        assert_eq!(host.names(), before, "{command:?} left something behind");
+    }
+}
+
+#[test]
+fn files_that_are_no_policy_are_refused() {
+    let host = Host::new();
+    host.write("empty.msb", "");
+    refused(&host, "empty.msb", &["MSB0001"]);
+    host.write("binary.msb", [0x7f, b'E', b'L', b'F', 0xff, 0, 1, 2]);
+    refused(&host, "binary.msb", &["binary.msb", "MSB0017"]);
+    host.write("long.msb", vec![b'#'; 10_000_000]);
+    refused(&host, "long.msb", &["MSB0009"]);
+    std::fs::create_dir(host.path("directory")).expect("a directory");
+    refused(&host, "directory", &["cannot read `directory`", "a directory, not a regular file"]);
+    refused(&host, "missing.msb", &["cannot read `missing.msb`", "no such file or directory"]);
+    refused(&host, "agent.msb/x", &["cannot read `agent.msb/x`", "not a directory"]);
+    refused(&host, "/dev/null", &["cannot read `/dev/null`", "a device, not a regular file"]);
+}
+
+/// Opened without care, a FIFO without a writer waits for one for ever.
+#[test]
+fn special_files_are_refused_and_not_waited_for() {
+    let host = Host::new();
+    host.fifo("fifo");
+    refused(&host, "fifo", &["cannot read `fifo`", "a FIFO, not a regular file"]);
+    let _listener = UnixListener::bind(host.path("socket")).expect("a socket");
+    refused(&host, "socket", &["cannot read `socket`"]);
+}
+
+#[test]
+fn unreadable_files_are_refused() {
+    if !modes_hold() {
+        println!("skipped, because root reads every file");
+        return;
+    }
+    let host = Host::new();
+    host.chmod("agent.msb", 0);
+    refused(&host, "agent.msb", &["cannot read `agent.msb`", "permission denied"]);
+}
+
+#[test]
+fn a_wrong_command_line_shows_the_usage() {
+    let host = Host::new();
+    for words in
+        [&[][..], &["check"], &["check", "a", "b"], &["frobnicate"], &["check", "--frob", "agent.msb"]]
+    {
+        host.msbc(words).fails(2, &["Usage: msbc"]);
+    }
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    let host = Host::new();
+    let help = host.msbc(&["--help"]);
+    assert_eq!((help.code, help.err.as_str()), (Some(0), ""));
+    for command in ["check", "compile", "show", "run", "doc"] {
+        assert!(help.out.contains(command), "{}", help.out);
+    }
+    host.msbc(&["--version"]).is(0, concat!("msbc ", env!("CARGO_PKG_VERSION"), "\n"), "");
+}
+
+#[test]
+fn colour_is_for_terminals_unless_asked() {
+    let host = Host::new();
+    for (words, coloured) in [
+        (&["check", "missing"][..], false),
+        (&["check", "missing", "--color", "always"], true),
+        (&["check", "missing", "--color=never"], false),
+    ] {
+        assert_eq!(host.msbc(words).err.contains("\u{1b}["), coloured, "{words:?}");
+    }
+    host.msbc(&["check", "missing", "--color", "red"]).fails(2, &["red"]);
+}
+
+/// A policy comes from somebody else, and a terminal obeys what it is sent.
+#[test]
+fn escape_sequences_do_not_reach_the_terminal() {
+    let host = Host::new();
+    host.write("evil.msb", "edition 2026\npolicy p { fs { read \"/\u{1b}[31mred\" } nonsense\u{202e} }\n");
+    let said = host.msbc(&["check", "evil.msb"]);
+    assert_eq!(said.code, Some(1));
+    assert!(!said.err.contains('\u{1b}') && !said.err.contains('\u{202e}'), "{}", said.err);
+}

@@ -1,0 +1,8 @@
+//! The command as people run it: processes, files, exit codes.
+
+mod check;
+mod compile;
+mod doc;
+mod host;
+mod run;
+mod show;
