@@ -293,7 +293,7 @@ fn setuid_program(workspace: &Workspace) -> &'static str {
     if !Account::current().is_root() {
         return "";
     }
-    let path = workspace.copy(Path::new("/usr/bin/id"), &format!("work/{SETUID_ID}"));
+    let path = workspace.copy_program(Path::new("/usr/bin/id"), &format!("work/{SETUID_ID}"));
     own(&path, Account::current());
     set_mode(&path, 0o4755);
     SETUID_ID

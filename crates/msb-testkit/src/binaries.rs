@@ -22,33 +22,39 @@ pub fn binaries() -> &'static Binaries {
     static FOUND: OnceLock<Binaries> = OnceLock::new();
     FOUND.get_or_init(|| match std::env::var_os("MSB_BIN_DIR") {
         Some(directory) => in_directory(Path::new(&directory)),
-        None => in_directory(&build()),
+        None => build(),
     })
 }
 
 fn in_directory(directory: &Path) -> Binaries {
-    let found = Binaries { msbc: directory.join("msbc"), launch: directory.join("msb-launch") };
-    for path in [&found.msbc, &found.launch] {
-        assert!(path.is_file(), "{} is not there: build it, or set MSB_BIN_DIR", path.display());
-    }
-    found
+    found(Binaries { msbc: directory.join("msbc"), launch: directory.join("msb-launch") })
 }
 
-/// Builds both into the target directory that this test was built in, and gives the directory they are in.
-fn build() -> PathBuf {
+fn found(binaries: Binaries) -> Binaries {
+    for path in [&binaries.msbc, &binaries.launch] {
+        assert!(path.is_file(), "{} is not there: build it, or set MSB_BIN_DIR", path.display());
+    }
+    binaries
+}
+
+/// Builds both into the target directory that this test was built in.
+fn build() -> Binaries {
     let test =
         std::env::current_exe().unwrap_or_else(|error| panic!("the test does not know its path: {error}"));
     // TARGET/PROFILE/deps/test-0123456789abcdef
     let profile = test.ancestors().nth(2).map(Path::to_path_buf).unwrap_or_default();
     let target = profile.parent().map(Path::to_path_buf).unwrap_or_default();
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "-p", "msbc", "-p", "msb-launch"]).env("CARGO_TARGET_DIR", target);
-    if profile.ends_with("release") {
-        command.arg("--release");
-    }
+    let release: &[&str] = if profile.ends_with("release") { &["--release"] } else { &[] };
+    cargo(&target, &[&["-p", "msbc"], release].concat());
+    // Alone, and with a profile of its own: docs/adr/0001-no-std-launcher.md.
+    cargo(&target, &["--profile", "launcher", "-p", "msb-launch", "--features", "program"]);
+    found(Binaries { msbc: profile.join("msbc"), launch: target.join("launcher/msb-launch") })
+}
+
+fn cargo(target: &Path, arguments: &[&str]) {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["build", "--quiet"]).args(arguments).env("CARGO_TARGET_DIR", target);
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     let status = command.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(status.success(), "{command:?}: {status}");
-    profile
 }

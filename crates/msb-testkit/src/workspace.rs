@@ -113,6 +113,23 @@ impl Workspace {
         target
     }
 
+    /// Copies a program to `to`, relative to [`Workspace::base`], so that it can be executed at once.
+    ///
+    /// Another process does it: a descriptor that is open for writing here would be inherited by whatever another
+    /// thread starts in that moment, and execve(2) would fail with `ETXTBSY`.
+    ///
+    /// # Panics
+    /// When that can't be done.
+    pub(crate) fn copy_program(&self, from: &Path, to: &str) -> PathBuf {
+        let target = self.base().join(to);
+        if let Some(directory) = target.parent() {
+            fs::create_dir_all(directory).unwrap_or_else(|error| panic!("{}: {error}", directory.display()));
+        }
+        let status = Command::new("cp").arg("--").arg(from).arg(&target).status();
+        assert!(status.is_ok_and(|status| status.success()), "cp {} {}", from.display(), target.display());
+        target
+    }
+
     /// Gives everything to the account and makes it readable: only the sandbox may stand between a probe and
     /// the secrets.
     ///
@@ -131,7 +148,7 @@ impl Workspace {
         let bin = self.base().join("bin");
         for (from, name) in [(&binaries().msbc, "msbc"), (&binaries().launch, "msb-launch")] {
             if !bin.join(name).is_file() {
-                let path = self.copy(from, &format!("bin/{name}"));
+                let path = self.copy_program(from, &format!("bin/{name}"));
                 own(&path, self.account);
                 set_mode(&path, 0o755);
             }

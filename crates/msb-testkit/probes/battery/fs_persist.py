@@ -149,7 +149,11 @@ _row("fs.persist_github", ".github/workflows/ci.yml")
 _row("fs.persist_idea", ".idea/workspace.xml")
 _row("fs.persist_cursor", ".cursor/mcp.json", ".cursor/rules/x.mdc")
 _row("fs.persist_nested_repository", "vendor/inner/.git/hooks/pre-commit", "vendor/inner/.git/config")
-_row("fs.persist_git_commondir", ".git/commondir", ".git/config.worktree", ".git/info/attributes")
+# git takes configuration and hooks from the directory that this file names: gitrepository-layout(5).
+_row("fs.persist_git_commondir", ".git/commondir")
+_row("fs.persist_git_worktree_config", ".git/config.worktree", ".git/worktrees/x/config.worktree")
+_row("fs.persist_git_attributes", ".git/info/attributes", ".gitattributes")
+_row("fs.persist_git_modules", ".git/modules/x/hooks/post-checkout", ".git/modules/x/config")
 
 
 @probe("fs.rename_denied_ancestor")

@@ -76,10 +76,13 @@ def _daemon(path):
 
 @probe("lifecycle.kill_init")
 def kill_init(c):
-    """Signals that would end or stop init: from inside, process 1 takes none that it has no handler for."""
+    """From inside, process 1 can be neither killed nor stopped (pid_namespaces(7)).
+
+    Others than these two may be forwarded to the command, which is then ended by its own signal.
+    """
     if not c.own_pid_namespace():
         return error("process 1 is the host's init, which is left alone")
-    for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGSEGV, signal.SIGBUS):
+    for number in (signal.SIGKILL, signal.SIGSTOP):
         attempt("kill", lambda n=number: os.kill(1, n))
     time.sleep(0.2)
     # Whoever says this is still alive, and so is init.
