@@ -69,8 +69,11 @@ impl<'p> Tracer<'p> {
     ///
     /// # Errors
     /// When the listener does not come or fails. A launcher that ends before it has one is no error.
-    pub fn serve(&mut self, socket: &OwnedFd, mut tell: impl FnMut(&Refusal)) -> io::Result<()> {
-        let Some(listener) = take_listener(socket)? else { return Ok(()) };
+    pub fn serve(&mut self, socket: OwnedFd, mut tell: impl FnMut(&Refusal)) -> io::Result<()> {
+        let listener = take_listener(&socket)?;
+        // The launcher's end is closed when nobody has this one either.
+        drop(socket);
+        let Some(listener) = listener else { return Ok(()) };
         loop {
             let mut ready = [PollFd::new(&listener, PollFlags::IN)];
             match poll(&mut ready, None) {

@@ -85,6 +85,9 @@ pub(crate) struct Run {
     /// Binds a parameter of the policy; may be given several times
     #[arg(long, value_name = "NAME=VALUE", value_parser = SetParser)]
     pub(crate) set: Vec<Set>,
+    /// Says what is refused, as it happens, and which line of the policy refuses it
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// Writes what the launcher reports to a file, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,

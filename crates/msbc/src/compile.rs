@@ -11,7 +11,7 @@ use serde_json::json;
 /// `msbc check`: findings on standard error, or as JSON on standard output.
 pub(crate) fn check(arguments: &Check, output: &mut Output) -> Exit {
     // The whole compiler, so that what passes here also gives a plan.
-    let Some(compiled) = compiled(&arguments.policy, output) else { return Exit::Usage };
+    let Some(compiled) = compiled(&arguments.policy, Filter::Decides, output) else { return Exit::Usage };
     if arguments.policy.json {
         output.json(&msb_diag::to_json(&compiled.diagnostics, &compiled.sources));
     } else {
@@ -22,7 +22,7 @@ pub(crate) fn check(arguments: &Check, output: &mut Output) -> Exit {
 
 /// `msbc compile`: the plan, if there are no errors.
 pub(crate) fn compile(arguments: &Compile, output: &mut Output) -> Exit {
-    let Some(compiled) = compiled(&arguments.policy, output) else { return Exit::Usage };
+    let Some(compiled) = compiled(&arguments.policy, Filter::Decides, output) else { return Exit::Usage };
     if arguments.policy.json {
         output.json(&msb_diag::to_json(&compiled.diagnostics, &compiled.sources));
     }
@@ -39,14 +39,23 @@ pub(crate) fn compile(arguments: &Compile, output: &mut Output) -> Exit {
     }
 }
 
+/// What the plan's filter does with a call that the policy denies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filter {
+    /// It answers.
+    Decides,
+    /// It asks a tracer, which answers the same and says so.
+    Asks,
+}
+
 /// The policy, compiled; findings are printed unless they go out as JSON. `None` for a path that the
 /// compiler cannot name in a message.
-pub(crate) fn compiled(policy: &Policy, output: &Output) -> Option<Compiled> {
+pub(crate) fn compiled(policy: &Policy, filter: Filter, output: &Output) -> Option<Compiled> {
     let Some(path) = policy.file.to_str() else {
         output.message(&format!("the path `{}` is not UTF-8: rename the file", policy.file.display()));
         return None;
     };
-    let options = Options { policy: policy.name.clone(), trace: false };
+    let options = Options { policy: policy.name.clone(), trace: filter == Filter::Asks };
     let compiled = msb_compile::compile(&Disk, path, &options);
     if !policy.json {
         findings(&compiled.diagnostics, &compiled.sources, output);
@@ -69,8 +78,9 @@ fn summary(found: &[Diagnostic], output: &Output) {
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}{}", if count == 1 { "" } else { "s" }))
         .collect();
-    if let Some(first) = found.first().filter(|_| !parts.is_empty()) {
-        output.message(&format!("{}; `msbc doc {}` explains the first", parts.join(", "), first.code));
+    // `max_by_key` would give the last of the worst.
+    if let Some(worst) = found.iter().rev().max_by_key(|found| found.severity) {
+        output.message(&format!("{}; `msbc doc {}` says more", parts.join(", "), worst.code));
     }
 }
 

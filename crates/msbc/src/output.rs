@@ -66,6 +66,13 @@ impl Output {
         self.error(&report.render(self.style));
     }
 
+    /// Writes what was refused, and the line that refuses it, to standard error.
+    pub(crate) fn refusal(&self, what: &str, line: &str) {
+        let (red, dim, end) =
+            if self.style.color { ("\x1b[31m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
+        self.error(&format!("{red}refused{end}  {what}\n         {dim}{line}{end}\n"));
+    }
+
     fn error(&self, text: &str) {
         // Nobody is left to tell when standard error is closed or full.
         let _ = io::stderr().lock().write_all(text.as_bytes());

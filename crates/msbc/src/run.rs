@@ -5,27 +5,35 @@
 //! before the command starts and after it has ended.
 
 mod launcher;
+mod refusals;
 mod signals;
 
 use crate::cli::Run;
+use crate::compile::Filter;
 use crate::output::{Output, reason};
 use crate::{Exit, compile};
 use msb_compile::Compiled;
 use msb_plan::event::{Cause, EVENT_BYTES_MAX, Event, decode_event};
 use msb_plan::{CheckedPlan, Plan};
+use msb_policy::{Places, Policy};
 use msb_report::Context;
+use msb_trace::Tracer;
 use nix::libc;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 /// The launcher could not be started, or did not start the command; as env(1) and timeout(1).
 const NOT_STARTED: Exit = Exit::Launcher(125);
 
 /// `msbc run`.
 pub(crate) fn run(arguments: &Run, output: &mut Output) -> Exit {
-    let Some(compiled) = compile::compiled(&arguments.policy, output) else { return Exit::Usage };
+    let filter = if arguments.explain { Filter::Asks } else { Filter::Decides };
+    let Some(compiled) = compile::compiled(&arguments.policy, filter, output) else { return Exit::Usage };
     if arguments.policy.json && !compiled.diagnostics.is_empty() {
         output.json_message(&msb_diag::to_json(&compiled.diagnostics, &compiled.sources));
     }
@@ -78,15 +86,27 @@ impl Session<'_> {
 
     fn launch(&self, program: &Path, report: Option<File>) -> io::Result<Exit> {
         let set: Vec<_> = self.arguments.set.iter().map(crate::cli::Set::argument).collect();
-        let (launched, events) = launcher::start(program, self.bytes, &set, &self.arguments.command)?;
-        let events = self.listen(events, report);
-        let code = launched.wait()?;
-        self.explain(&events, code);
-        Ok(Exit::Launcher(code))
+        let asks = if self.arguments.explain { Filter::Asks } else { Filter::Decides };
+        let started = launcher::start(program, self.bytes, asks, &set, &self.arguments.command)?;
+        let report = Mutex::new(report);
+        thread::scope(|scope| {
+            let tracer = started.listener.zip(self.compiled.policy.as_ref());
+            let tracer = tracer.map(|(socket, policy)| scope.spawn(|| self.trace(socket, policy, &report)));
+            let events = self.listen(started.events, &report);
+            let code = started.launched.wait()?;
+            let traced = tracer.map_or(Ok(()), |tracer| {
+                tracer.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")))
+            });
+            if let Err(error) = traced {
+                self.output.message(&format!("not every refusal was seen: {}", reason(&error)));
+            }
+            self.explain(&events, code);
+            Ok(Exit::Launcher(code))
+        })
     }
 
     /// Reads events until nobody can write more; what a person should know at once is said at once.
-    fn listen(&self, mut from: impl Read, mut report: Option<File>) -> Vec<Event> {
+    fn listen(&self, mut from: impl Read, report: &Mutex<Option<File>>) -> Vec<Event> {
         let mut events = Vec::new();
         let mut bytes = Vec::new();
         let mut chunk = [0; EVENT_BYTES_MAX];
@@ -101,7 +121,9 @@ impl Session<'_> {
             while let Some((event, left)) = decode_event(rest) {
                 rest = left;
                 self.announce(&event);
-                self.record(&event, &mut report);
+                self.record(report, || {
+                    self.with_context(|context| msb_report::to_json(&event, self.plan(), context))
+                });
                 events.push(event);
             }
             bytes = rest.to_vec();
@@ -118,14 +140,41 @@ impl Session<'_> {
         }
     }
 
-    /// Writes an event to the report file.
-    fn record(&self, event: &Event, report: &mut Option<File>) {
-        let Some(file) = report else { return };
-        let line = self.with_context(|context| msb_report::to_json(event, self.plan(), context));
-        if let Err(error) = writeln!(file, "{line}") {
+    /// Writes a line to the report file.
+    fn record(&self, report: &Mutex<Option<File>>, line: impl FnOnce() -> serde_json::Value) {
+        let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(file) = report.as_mut() else { return };
+        if let Err(error) = writeln!(file, "{}", line()) {
             self.output.message(&format!("the report is incomplete: {}", reason(&error)));
             *report = None;
         }
+    }
+
+    /// Answers the filter and says what is refused, until the last process inside has ended.
+    fn trace(&self, socket: OwnedFd, policy: &Policy, report: &Mutex<Option<File>>) -> io::Result<()> {
+        let home = std::env::var("HOME").ok();
+        let places = Places::new(policy, |index| self.place(policy, index), home.as_deref());
+        let mut tracer = Tracer::new(policy, places);
+        let served = tracer.serve(socket, |refusal| {
+            self.record(report, || refusals::to_json(refusal, policy));
+            if self.arguments.policy.json {
+                self.output.json_message(&refusals::to_json(refusal, policy));
+            } else {
+                self.output.refusal(&refusals::what(refusal), &refusals::line(refusal, policy));
+            }
+        });
+        if !self.arguments.policy.json {
+            self.output.message(&refusals::summary(tracer.counts()));
+        }
+        served
+    }
+
+    /// The absolute path that a parameter is bound to.
+    fn place(&self, policy: &Policy, index: usize) -> Option<String> {
+        let param = policy.params.get(index)?;
+        let given = self.arguments.set.iter().find(|set| set.name == param.name).map(|set| set.value.clone());
+        let value = given.or_else(|| param.default.as_ref().map(Into::into))?;
+        std::fs::canonicalize(value).ok()?.into_os_string().into_string().ok()
     }
 
     /// Says what happened, after the command has ended.

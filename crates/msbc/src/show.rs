@@ -23,7 +23,9 @@ pub(crate) fn show(arguments: &Show, output: &mut Output) -> Exit {
     let plan = if bytes.starts_with(&MAGIC) {
         bytes
     } else {
-        let Some(compiled) = compile::compiled(&arguments.policy, output) else { return Exit::Usage };
+        let Some(compiled) = compile::compiled(&arguments.policy, compile::Filter::Decides, output) else {
+            return Exit::Usage;
+        };
         let Some(plan) = compiled.plan else {
             if arguments.policy.json {
                 output.json(&msb_diag::to_json(&compiled.diagnostics, &compiled.sources));

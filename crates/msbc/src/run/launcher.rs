@@ -1,16 +1,18 @@
 //! Finding and starting msb-launch.
 
 use super::signals::Forwarding;
+use crate::compile::Filter;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::{Mode, fchmod};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, PipeReader, Write as _};
-use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -38,13 +40,23 @@ pub(super) struct Launched {
     forwarding: Forwarding,
 }
 
-/// Starts `program` with a plan, and gives the end of the pipe that its events come through.
+/// A launcher that was started, and the ends of what it talks through.
+pub(super) struct Started {
+    pub(super) launched: Launched,
+    /// Its events.
+    pub(super) events: PipeReader,
+    /// Where it sends the listener of a filter that asks.
+    pub(super) listener: Option<OwnedFd>,
+}
+
+/// Starts `program` with a plan.
 pub(super) fn start(
     program: &Path,
     plan: &[u8],
+    filter: Filter,
     set: &[OsString],
     command: &[OsString],
-) -> io::Result<(Launched, PipeReader)> {
+) -> io::Result<Started> {
     let plan = sealed(plan)?;
     let (events, report) = io::pipe()?;
     inherit(&plan)?;
@@ -54,13 +66,26 @@ pub(super) fn start(
     for set in set {
         launcher.arg("--set").arg(set);
     }
-    launcher.arg("--report-fd").arg(report.as_raw_fd().to_string()).arg("--").args(command);
+    launcher.arg("--report-fd").arg(report.as_raw_fd().to_string());
+    let sockets = match filter {
+        Filter::Decides => None,
+        Filter::Asks => {
+            let kind = SockType::Stream;
+            Some(socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?)
+        }
+    };
+    if let Some((_, theirs)) = &sockets {
+        inherit(theirs)?;
+        launcher.arg("--notify-fd").arg(theirs.as_raw_fd().to_string());
+    }
+    launcher.arg("--").args(command);
     // Signals are caught from before there is a launcher, so that none ends msbc and leaves it behind.
     let forwarding = Forwarding::begin()?;
     let child = launcher.spawn()?;
     forwarding.to(Pid::from_raw(child.id().cast_signed()));
     // `report` is closed here: the launcher's is then the only end to write to, and its death ends the events.
-    Ok((Launched { child, forwarding }, events))
+    let listener = sockets.map(|(ours, _)| ours);
+    Ok(Started { launched: Launched { child, forwarding }, events, listener })
 }
 
 impl Launched {

@@ -1,0 +1,68 @@
+//! What a program was refused, in words and as JSON.
+
+use msb_policy::{Origin, Policy};
+use msb_trace::{Refusal, Why};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// What was tried: `socket(domain: AF_INET, …) → EACCES`.
+///
+/// Names come from the program, so that control characters in them, which a terminal would obey, are shown.
+pub(super) fn what(refusal: &Refusal) -> String {
+    let what: String = refusal.what.chars().flat_map(shown).collect();
+    match refusal.errno.and_then(msb_syscalls::errno_name) {
+        Some(name) => format!("{what} → {name}"),
+        None => what,
+    }
+}
+
+/// `c`, or its escape where it is not to be printed.
+fn shown(c: char) -> Vec<char> {
+    // Bidirectional controls and zero-width characters make a name look like another: Unicode TR 36.
+    let hidden =
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    if c.is_control() || hidden { c.escape_unicode().collect() } else { Vec::from([c]) }
+}
+
+/// Which line decides, and how.
+pub(super) fn line(refusal: &Refusal, policy: &Policy) -> String {
+    let origin = origin(refusal, policy);
+    let at = format!("{}:{}: {}", origin.file, origin.line, origin.text);
+    match refusal.why {
+        Why::Denied | Why::Limit => at,
+        Why::AllowsLess => format!("{at}  (allows no more than this)"),
+        Why::NothingAllows => format!("{at}  (no line of it allows this)"),
+    }
+}
+
+/// The line, and what it was asked, for a program.
+pub(super) fn to_json(refusal: &Refusal, policy: &Policy) -> Value {
+    let origin = origin(refusal, policy);
+    json!({
+        "event": "refused",
+        "what": refusal.what,
+        "why": match refusal.why {
+            Why::Denied => "denied",
+            Why::AllowsLess => "allows-less",
+            Why::NothingAllows => "nothing-allows",
+            Why::Limit => "limit",
+        },
+        "errno": refusal.errno.and_then(msb_syscalls::errno_name),
+        "origin": {"file": origin.file, "line": origin.line, "column": origin.column, "text": origin.text},
+    })
+}
+
+/// How much was refused.
+pub(super) fn summary(counts: &HashMap<Refusal, u64>) -> String {
+    match (counts.len(), counts.values().sum::<u64>()) {
+        (0, _) => "nothing was refused".to_owned(),
+        (kinds, times) if u64::try_from(kinds) == Ok(times) => format!("{times} refused"),
+        (kinds, times) => format!("{times} refused, of {kinds} kinds"),
+    }
+}
+
+/// The line that decides; where nothing allows it, the policy's own.
+fn origin<'p>(refusal: &Refusal, policy: &'p Policy) -> &'p Origin {
+    let id = refusal.origin.unwrap_or(policy.origin);
+    &policy.origins[id.0 as usize]
+}
