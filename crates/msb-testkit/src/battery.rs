@@ -198,6 +198,8 @@ impl Battery {
         let Some(beat) = alive else { return (Verdict::Blocked, format!("its last beat: {}", first.trim())) };
         // Its pid may be of another namespace: it is not killed but told.
         self.workspace.write(&format!("work/{HEARTBEAT}.stop"), b"");
+        let stopped = wait_until(Duration::from_secs(30), || (!path.exists()).then_some(()));
+        assert!(stopped.is_some(), "the daemon does not stop");
         (Verdict::Allowed, format!("it lives on: {}", beat.trim()))
     }
 

@@ -71,6 +71,7 @@ def _daemon(path):
             file.write(f"{os.getpid()} {beat}\n")
         os.rename(path + ".new", path)
         time.sleep(0.05)
+    os.unlink(path)
     os._exit(0)
 
 
