@@ -1,5 +1,7 @@
 //! Compares the crates' dependencies with `layers.toml`, so that the design's absences stay absent.
 
+mod unsafety;
+
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -22,6 +24,7 @@ pub(crate) fn check() -> Result<Vec<String>, Box<dyn Error>> {
     if !linked.contains("msb-launch") {
         return Err("`cargo tree` does not list msb-launch".into());
     }
+    wrong.extend(unsafety::check(&root, &list(allowed.get("unsafe").and_then(|row| row.get("may")))?)?);
     let surplus = linked.difference(&linked_allowed);
     wrong.extend(surplus.map(|name| format!("msb-launch links {name}, which is not in layers.toml")));
     Ok(wrong)
