@@ -189,19 +189,23 @@ fn proc(cx: &mut Context<'_>, expr: &PathExpr) -> Option<FsKind> {
     None
 }
 
-/// Gives a grant without `at`, whose path is where another rule puts something, that rule's source: there
-/// its path is a name inside, and it adds rights to what is there.
+/// Gives a grant without `at`, whose path is where another rule of the same block puts something, that rule's
+/// source: there its path is a name inside, and it adds rights to what is there. A profile cannot mean what a
+/// policy puts in its way: `run /usr` of a profile and `read $data at /usr` stay two sources for one path.
 fn by_inside_name(rules: &mut [Rule]) {
-    let placed: Vec<(Path, Path)> = rules
+    let placed: Vec<(LayerId, Path, Path)> = rules
         .iter()
         .filter_map(|rule| match &rule.kind {
-            FsKind::Grant { source, target, .. } if rule.placed => Some((target.clone(), source.clone())),
+            FsKind::Grant { source, target, .. } if rule.placed => {
+                Some((rule.layer, target.clone(), source.clone()))
+            }
             _ => None,
         })
         .collect();
     for rule in rules.iter_mut().filter(|rule| !rule.placed) {
         if let FsKind::Grant { source, target, .. } = &mut rule.kind
-            && let Some((_, real)) = placed.iter().find(|(inside, _)| inside == target)
+            && let Some((.., real)) =
+                placed.iter().find(|(layer, inside, _)| *layer == rule.layer && inside == target)
         {
             source.clone_from(real);
         }

@@ -42,6 +42,7 @@ pub(crate) fn syscalls(
     derived: Vec<Implied>,
 ) -> (Vec<SyscallRule>, (SyscallAction, OriginId)) {
     let before = cx.found.len();
+    taken_names(cx);
     let mut rules = Vec::new();
     let mut default: Option<(SyscallAction, Span)> = None;
     for placed in cx.stmts() {
@@ -76,6 +77,23 @@ pub(crate) fn syscalls(
         None => (SyscallAction::Errno(EPERM), cx.policy_origin()),
     };
     (finished(rules), default)
+}
+
+/// Reports groups and constants that have the name of one that exists already: which of the two a rule means
+/// must not be a matter of where it is looked up first.
+fn taken_names(cx: &mut Context<'_>) {
+    let resolved = cx.resolved;
+    let groups = resolved.groups.iter().map(|(name, set)| (name, "group", set.span));
+    let constants = resolved.constants.iter().map(|(name, value)| (name, "constant", value.span));
+    for (name, what, span) in groups.chain(constants) {
+        if msb_syscalls::group(name).is_some() || !msb_syscalls::sets_with(name).is_empty() {
+            cx.say(
+                Diagnostic::new(codes::DUPLICATE_SETTING, format!("{what} `{name}` exists already"))
+                    .label(span, "the name is taken by the language")
+                    .help("give it another name"),
+            );
+        }
+    }
 }
 
 /// The rules as IR, each once.

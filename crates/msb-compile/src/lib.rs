@@ -79,16 +79,8 @@ pub fn check(files: &dyn Files, path: &str, options: &Options) -> Checked {
         }
     };
     let file = sources.add(path, shown(&bytes));
-    let (tree, mut found) = msb_syntax::parse_bytes(file, &bytes);
-    // A tree with holes would only give findings about the holes, but what does stand there is looked at.
-    let whole = !has_errors(&found);
-    let policy = if whole || !tree.items.is_empty() {
-        let (policy, more) = understand(&tree, options, &mut sources);
-        found.extend(more.into_iter().filter(|it| whole || !is_consequence(it)));
-        policy.filter(|_| !has_errors(&found))
-    } else {
-        None
-    };
+    let (tree, found) = msb_syntax::parse_bytes(file, &bytes);
+    let (policy, mut found) = understand(&tree, found, options, &mut sources);
     sort(&mut found);
     Checked { sources, diagnostics: found, policy }
 }
@@ -114,14 +106,23 @@ pub fn compile(files: &dyn Files, path: &str, options: &Options) -> Compiled {
 /// resolve → check → accept
 fn understand(
     tree: &msb_syntax::ast::File,
+    mut found: Vec<Diagnostic>,
     options: &Options,
     sources: &mut Sources,
 ) -> (Option<Policy>, Vec<Diagnostic>) {
-    let (resolved, mut found) = msb_resolve::resolve(tree, options.policy.as_deref(), sources);
+    let whole = !has_errors(&found);
+    if !whole && tree.items.is_empty() {
+        return (None, found);
+    }
+    // A tree with holes gives findings about the holes as well; what does stand there is looked at.
+    let keep = |more: Vec<Diagnostic>| more.into_iter().filter(move |it| whole || !is_consequence(it));
+    let (resolved, more) = msb_resolve::resolve(tree, options.policy.as_deref(), sources);
+    found.extend(keep(more));
     let Some(resolved) = resolved else { return (None, found) };
     let (policy, more) = msb_check::check(tree, &resolved, sources);
-    found.extend(more);
-    (policy, msb_check::accept(&resolved, found))
+    found.extend(keep(more));
+    let found = msb_check::accept(&resolved, found);
+    (policy.filter(|_| !has_errors(&found)), found)
 }
 
 /// Whether a finding may be about what the parser could not read, and not about what a person wrote.
@@ -132,7 +133,6 @@ fn is_consequence(found: &Diagnostic) -> bool {
         codes::NO_LIMIT,
         codes::EXEC_NOT_ALLOWED,
         codes::DIRECTORY_NOT_SHOWN,
-        codes::ACCEPT_NOT_NEEDED,
         codes::UNKNOWN_NAME,
         codes::UNKNOWN_GROUP,
         codes::VARIANT_OPEN,

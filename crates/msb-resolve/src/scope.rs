@@ -86,13 +86,22 @@ pub(crate) fn duplicates(file: &File, found: &mut Vec<Diagnostic>) {
         _ => None,
     });
     twice("group", groups, found);
-    let constants = file.items.iter().filter_map(|item| match item {
-        Item::Const { name, .. } => Some(name),
-        _ => None,
-    });
-    twice("constant", constants, found);
+    let constants: Vec<&Name> = file
+        .items
+        .iter()
+        .filter_map(|item| match item {
+            Item::Const { name, .. } => Some(name),
+            _ => None,
+        })
+        .collect();
+    twice("constant", constants.iter().copied(), found);
     for block in blocks(file) {
         twice("parameter", block.params.iter().map(|param| &param.name), found);
+        for param in &block.params {
+            if let Some(constant) = constants.iter().find(|constant| constant.node == param.name.node) {
+                found.push(again("name", &param.name, constant));
+            }
+        }
     }
 }
 
@@ -100,18 +109,17 @@ fn twice<'a>(what: &str, names: impl Iterator<Item = &'a Name>, found: &mut Vec<
     let mut seen: Vec<&Name> = Vec::new();
     for name in names {
         match seen.iter().find(|other| other.node == name.node) {
-            Some(first) => found.push(
-                Diagnostic::new(
-                    codes::DUPLICATE_SETTING,
-                    format!("{what} `{}` is declared twice", name.node),
-                )
-                .label(name.span, "again here")
-                .label(first.span, "first here")
-                .help("give one of them another name"),
-            ),
+            Some(first) => found.push(again(what, name, first)),
             None => seen.push(name),
         }
     }
+}
+
+fn again(what: &str, name: &Name, first: &Name) -> Diagnostic {
+    Diagnostic::new(codes::DUPLICATE_SETTING, format!("{what} `{}` is declared twice", name.node))
+        .label(name.span, "again here")
+        .label(first.span, "first here")
+        .help("give one of them another name")
 }
 
 /// The policy called `wanted`, or the only one.
