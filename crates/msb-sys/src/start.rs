@@ -11,11 +11,18 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 /// the longest command line and environment that execve(2) passes on. Untouched pages cost nothing.
 const ARENA_BYTES: usize = 8 << 20;
 
-/// An allocator that only grows: a launcher has one thread, allocates a few kilobytes and ends.
+/// Sizes are rounded up to powers of two from 16 bytes on: one list of free blocks for each.
+const CLASSES: usize = usize::BITS as usize;
+const BLOCK_BYTES_MIN: usize = 16;
+
+/// A small allocator for a program of one thread: blocks are cut from one piece of memory, and those that
+/// were given back serve again for their size.
 #[derive(Debug)]
 pub struct Arena {
     memory: UnsafeCell<MaybeUninit<[u8; ARENA_BYTES]>>,
     used: AtomicUsize,
+    /// The first free block of each size; each begins with the address of the next, 0 at the end.
+    free: [AtomicUsize; CLASSES],
 }
 
 // SAFETY: a program made by `program!` has one thread.
@@ -25,7 +32,15 @@ impl Arena {
     /// An empty one.
     #[must_use]
     pub const fn new() -> Arena {
-        Arena { memory: UnsafeCell::new(MaybeUninit::uninit()), used: AtomicUsize::new(0) }
+        let free = [const { AtomicUsize::new(0) }; CLASSES];
+        Arena { memory: UnsafeCell::new(MaybeUninit::uninit()), used: AtomicUsize::new(0), free }
+    }
+
+    /// Bytes of the block that serves `layout`, and the list for that size; `None` when there is no such block.
+    fn class(&self, layout: Layout) -> Option<(usize, &AtomicUsize)> {
+        let wanted = layout.size().max(layout.align()).max(BLOCK_BYTES_MIN);
+        let bytes = wanted.checked_next_power_of_two().filter(|bytes| *bytes <= ARENA_BYTES)?;
+        Some((bytes, self.free.get(bytes.trailing_zeros() as usize)?))
     }
 }
 
@@ -35,22 +50,35 @@ impl Default for Arena {
     }
 }
 
-// SAFETY: every block is inside `memory`, aligned, and overlaps no other: `used` only grows past it.
+// SAFETY: a block is cut once from `memory`, where `used` only grows past it, or taken off a list of free
+// blocks of its size; it is aligned to its size, which is at least the alignment that is asked for.
 unsafe impl GlobalAlloc for Arena {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let Some((bytes, free)) = self.class(layout) else { return core::ptr::null_mut() };
         let base = self.memory.get().cast::<u8>();
-        let free = base.addr() + self.used.load(Ordering::Relaxed);
-        let start = free.next_multiple_of(layout.align()) - base.addr();
-        match start.checked_add(layout.size()) {
-            Some(end) if end <= ARENA_BYTES => {
-                self.used.store(end, Ordering::Relaxed);
-                base.wrapping_add(start)
-            }
-            _ => core::ptr::null_mut(),
+        let first = free.load(Ordering::Relaxed);
+        if first != 0 {
+            let block = base.wrapping_add(first - base.addr());
+            // SAFETY: a free block begins with the address of the next, as `dealloc` wrote it.
+            let next = unsafe { block.cast::<usize>().read() };
+            free.store(next, Ordering::Relaxed);
+            return block;
         }
+        let start = (base.addr() + self.used.load(Ordering::Relaxed)).next_multiple_of(bytes) - base.addr();
+        if start + bytes > ARENA_BYTES {
+            return core::ptr::null_mut();
+        }
+        self.used.store(start + bytes, Ordering::Relaxed);
+        base.wrapping_add(start)
     }
 
-    unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        let Some((_, free)) = self.class(layout) else { return };
+        let next = free.load(Ordering::Relaxed);
+        // SAFETY: the block came from `alloc`: at least 16 bytes, aligned to them, and nobody's any more.
+        unsafe { block.cast::<usize>().write(next) };
+        free.store(block.addr(), Ordering::Relaxed);
+    }
 }
 
 /// What a program was started with.
@@ -98,6 +126,14 @@ unsafe fn list(mut at: *const *const c_char) -> (Vec<&'static CStr>, *const *con
     }
 }
 
+/// Ends a program that met a bug of its own or has no memory left, and says so.
+pub fn give_up() -> ! {
+    let text = b"msb-launch: a bug, or no memory is left; the sandbox ends with its launcher\n";
+    // Standard error may be closed: the exit status says it too.
+    let _ = rustix::io::write(crate::process::borrowed(2), text);
+    crate::process::exit(125)
+}
+
 /// Makes a `no_std`, `no_main` crate a program: `$main` is a `fn(&Start) -> i32` that gives the exit status.
 ///
 /// It needs the link arguments `-nostartfiles -nostdlib -static`.
@@ -109,7 +145,7 @@ macro_rules! program {
 
         #[panic_handler]
         fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-            $crate::process::exit(125)
+            $crate::start::give_up()
         }
 
         #[cfg(target_arch = "x86_64")]

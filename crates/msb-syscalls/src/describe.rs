@@ -8,7 +8,7 @@ const AMBIGUOUS: &[&str] = &["ip_protocol", "socket_option", "ipc_cmd"];
 
 /// Writes call `nr` of `arch` with its arguments named and its constants spelled out.
 ///
-/// Numbers that the table lacks are written `syscall(512)`.
+/// Pointers say nothing to people and are written `…`. Numbers that the table lacks are written `syscall(512)`.
 ///
 /// ```
 /// use msb_syscalls::{Arch, describe};
@@ -37,7 +37,7 @@ fn one(kind: Kind, raw: u64) -> String {
     let named = kind.set().filter(|set| !AMBIGUOUS.contains(set)).and_then(constant_set);
     match kind {
         Kind::Pointer if value == 0 => "NULL".to_owned(),
-        Kind::Pointer => format!("{value:#x}"),
+        Kind::Pointer => "…".to_owned(),
         Kind::Fd | Kind::Enum { .. } => {
             let name = named.and_then(|set| set.members.iter().find(|member| member.value == value));
             name.map_or_else(|| number(kind, value), |member| member.name.to_owned())

@@ -338,7 +338,7 @@ fn calls_are_described_with_names() {
         (
             257,
             [3, 0x10, 0x41, 0o644, 0, 0],
-            "openat(dfd: 3, filename: 0x10, flags: O_WRONLY|O_CREAT, mode: 0o644)",
+            "openat(dfd: 3, filename: …, flags: O_WRONLY|O_CREAT, mode: 0o644)",
         ),
         (
             257,

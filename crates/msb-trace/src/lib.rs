@@ -148,7 +148,7 @@ impl<'p> Tracer<'p> {
         let mut refusals = Vec::new();
         for touched in calls::touched(self.policy.arch, asked) {
             if let Verdict::Refused { reason, host } = self.places.decide(&touched.path, touched.access)
-                && process::could(&host, touched.access)
+                && process::exists(&host, touched.access)
             {
                 let (why, origin) = match reason {
                     Reason::Denied(origin) => (Why::Denied, Some(origin)),
@@ -166,8 +166,7 @@ impl<'p> Tracer<'p> {
     fn look_at_limits(&self, asked: &Notification) -> Option<Refusal> {
         let (what, origin) = if calls::starts_process(self.policy.arch, asked) {
             let limit = self.policy.limits.pids?;
-            // The sandbox's init is one more than the policy counts.
-            let running = process::threads_beside(asked.pid)?.saturating_sub(1);
+            let running = process::threads_beside(asked.pid)?;
             (running >= u64::from(limit.value))
                 .then(|| (format!("start a process beside {running} others"), limit.origin))?
         } else {

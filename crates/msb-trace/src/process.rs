@@ -2,6 +2,7 @@
 
 use msb_policy::Access;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 
 /// `PATH_MAX` of limits.h.
@@ -42,22 +43,19 @@ pub(crate) fn link(pid: u32, name: &str) -> Option<String> {
     fs::read_link(format!("/proc/{pid}/{name}")).ok()?.into_os_string().into_string().ok()
 }
 
-/// Whether the user could do this to a path of the host: what fails outside too is no refusal of the policy's.
-pub(crate) fn could(host: &str, access: Access) -> bool {
-    use rustix::fs::{Access as Mode, access as allowed};
+/// Whether there is something on the host that could be done this to: what is not there is no refusal.
+pub(crate) fn exists(host: &str, access: Access) -> bool {
+    let there =
+        |path: &str| !matches!(fs::symlink_metadata(path), Err(error) if error.kind() == ErrorKind::NotFound);
+    let parent =
+        host.rsplit_once('/').map_or("/", |(parent, _)| if parent.is_empty() { "/" } else { parent });
     match access {
-        Access::Read => allowed(host, Mode::READ_OK).is_ok(),
-        Access::Run => allowed(host, Mode::EXEC_OK).is_ok(),
-        Access::Write if fs::symlink_metadata(host).is_ok() => allowed(host, Mode::WRITE_OK).is_ok(),
-        Access::Write => {
-            let parent =
-                host.rsplit_once('/').map_or("/", |(parent, _)| if parent.is_empty() { "/" } else { parent });
-            allowed(parent, Mode::WRITE_OK).is_ok()
-        }
+        Access::Read | Access::Run => there(host),
+        Access::Write => there(parent),
     }
 }
 
-/// How many threads share the pid namespace of `pid`.
+/// How many threads share the pid namespace of `pid`, those of its init left out.
 pub(crate) fn threads_beside(pid: u32) -> Option<u64> {
     let namespace = fs::read_link(format!("/proc/{pid}/ns/pid")).ok()?;
     let mut threads = 0;
@@ -66,11 +64,20 @@ pub(crate) fn threads_beside(pid: u32) -> Option<u64> {
         let Some(other) = name.to_str().filter(|name| name.starts_with(|c: char| c.is_ascii_digit())) else {
             continue;
         };
-        if fs::read_link(format!("/proc/{other}/ns/pid")).is_ok_and(|found| found == namespace) {
+        // The init's link may be closed to this user, and everybody else's is open.
+        let beside = fs::read_link(format!("/proc/{other}/ns/pid")).is_ok_and(|found| found == namespace);
+        if beside && !is_init(other) {
             threads += status(other, "Threads:").unwrap_or(1);
         }
     }
     Some(threads)
+}
+
+/// Whether a process is number 1 of its own pid namespace (proc(5), NSpid).
+fn is_init(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    numbers.and_then(|numbers| numbers.split_whitespace().last()) == Some("1")
 }
 
 /// Whether `wanted` bytes more would take a process past its `RLIMIT_DATA`; not where a cgroup holds memory.
