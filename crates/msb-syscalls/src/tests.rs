@@ -343,7 +343,7 @@ fn calls_are_described_with_names() {
         (
             257,
             [3, 0x10, 0x0010_1000, 0, 0, 0],
-            "openat(dfd: 3, filename: 0x10, flags: O_RDONLY|O_SYNC, mode: 0o0)",
+            "openat(dfd: 3, filename: …, flags: O_RDONLY|O_SYNC, mode: 0o0)",
         ),
         (
             9,
