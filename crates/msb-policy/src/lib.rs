@@ -9,11 +9,14 @@ mod canonical;
 mod cube;
 mod decide;
 mod ir;
+mod open;
+mod path;
 mod places;
 mod pred;
 
 pub use decide::{Decision, Request};
 pub use ir::*;
+pub use open::Open;
 pub use places::{Access, Places, Reason, Verdict};
 
 #[cfg(test)]

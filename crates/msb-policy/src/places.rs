@@ -1,15 +1,20 @@
 //! What a policy says of a path inside, once its parameters are known.
 //!
-//! The rights of a path are those of every grant that shows the same thing there, less those of every deny
-//! that covers it, by its name on the host or its name inside. Nothing is looked up: the answer is about names.
+//! What is mounted deepest shows a path. Its rights are those of every grant that shows the same thing there,
+//! less those of every deny that covers it, by its name on the host or its name inside. Nothing is looked up:
+//! the answer is about names.
 
-use crate::{Base, FsKind, OriginId, Path, Policy, Rights};
+use std::cmp::Reverse;
+
+use crate::{Base, FsKind, FsRule, OriginId, Path, Policy, Rights};
 
 /// A policy's file rules with every parameter bound.
 #[derive(Debug, Clone)]
 pub struct Places {
     shown: Vec<Shown>,
     denied: Vec<Denied>,
+    home: Option<String>,
+    params: Vec<Option<String>>,
 }
 
 /// What a program wants of a path.
@@ -21,6 +26,21 @@ pub enum Access {
     Write,
     /// Execute.
     Run,
+}
+
+impl Access {
+    /// Every access, the mildest first.
+    pub const ALL: [Access; 3] = [Access::Read, Access::Write, Access::Run];
+
+    /// Its word in the language.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Access::Read => "read",
+            Access::Write => "write",
+            Access::Run => "run",
+        }
+    }
 }
 
 /// Why a path is refused.
@@ -38,7 +58,12 @@ pub enum Reason {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The program may.
-    Allowed,
+    Allowed {
+        /// The rule that grants it.
+        origin: OriginId,
+        /// Its name on the host; `None` for what exists inside alone.
+        host: Option<String>,
+    },
     /// The program may not.
     Refused {
         /// Why.
@@ -48,14 +73,27 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// Whether the program may.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        matches!(self, Verdict::Allowed { .. })
+    }
+}
+
 /// A rule that puts something inside.
 #[derive(Debug, Clone)]
 struct Shown {
+    /// Its name inside as the rule says it.
+    target: Path,
     /// Its name inside, absolute.
     inside: String,
     /// Its name on the host; `None` for what exists inside alone.
     host: Option<String>,
+    /// With those of every grant that covers it and shows the same there.
     rights: Rights,
+    /// The rule that grants each right, in the order of [`Access::ALL`].
+    grants: [Option<OriginId>; 3],
     origin: OriginId,
 }
 
@@ -71,68 +109,104 @@ impl Places {
     /// The rules of `policy`, where `parameter` gives the absolute path of a parameter by index and `home` is
     /// the home directory. A rule whose base is not known is left out: it is about no path that exists.
     pub fn new(policy: &Policy, parameter: impl Fn(usize) -> Option<String>, home: Option<&str>) -> Places {
-        let absolute = |path: &Path| {
-            let base = match path.base {
-                Base::Root => String::new(),
-                Base::Home => home?.trim_end_matches('/').to_owned(),
-                Base::Param(index) => parameter(index)?.trim_end_matches('/').to_owned(),
-            };
-            Some(if path.rest.is_empty() && !base.is_empty() {
-                base
-            } else {
-                format!("{base}/{}", path.rest)
-            })
-        };
-        let mut places = Places { shown: Vec::new(), denied: Vec::new() };
-        for rule in &policy.fs {
-            let origin = rule.origin;
-            let own = |inside: &str, rights| Shown { inside: inside.to_owned(), host: None, rights, origin };
-            match &rule.kind {
-                FsKind::Grant { source, target, rights, .. } => {
-                    if let (Some(host), Some(inside)) = (absolute(source), absolute(target)) {
-                        places.shown.push(Shown { inside, host: Some(host), rights: *rights, origin });
-                    }
-                }
-                FsKind::Scratch { target, .. } => {
-                    let rights = Rights { read: true, write: true, run: false };
-                    places.shown.extend(absolute(target).map(|inside| own(&inside, rights)));
-                }
-                FsKind::Deny { path, rights, .. } => {
-                    if let Some(host) = absolute(path) {
-                        let inside = (path.base == Base::Root).then(|| host.clone());
-                        places.denied.push(Denied { host, inside, rights: *rights, origin });
-                    }
-                }
-                FsKind::StdDevices => {
-                    places.shown.push(own("/dev", Rights { read: true, write: true, run: false }));
-                }
-                FsKind::ProcSelf => {
-                    places.shown.push(own("/proc", Rights { read: true, write: true, run: false }));
-                }
-            }
-        }
+        let params: Vec<Option<String>> = (0..policy.params.len()).map(parameter).collect();
+        let home = home.map(str::to_owned);
+        let mut places = Places { shown: Vec::new(), denied: Vec::new(), home, params };
+        places.shown = mounts(policy).into_iter().filter_map(|mount| places.show(mount)).collect();
+        places.denied = policy.fs.iter().filter_map(|rule| places.deny(rule)).collect();
         places
+    }
+
+    fn show(&self, mount: Mount<'_>) -> Option<Shown> {
+        let host = match mount.source {
+            Some(source) => Some(self.absolute(source)?),
+            None => None,
+        };
+        let inside = self.absolute(&mount.target)?;
+        let Mount { target, rights, grants, origin, .. } = mount;
+        Some(Shown { target, inside, host, rights, grants, origin })
+    }
+
+    fn deny(&self, rule: &FsRule) -> Option<Denied> {
+        let FsKind::Deny { path, rights, .. } = &rule.kind else { return None };
+        let host = self.absolute(path)?;
+        let inside = (path.base == Base::Root).then(|| host.clone());
+        Some(Denied { host, inside, rights: *rights, origin: rule.origin })
+    }
+
+    /// `path` as an absolute name; `None` if its base is not known.
+    fn absolute(&self, path: &Path) -> Option<String> {
+        let base = match path.base {
+            Base::Root => "",
+            Base::Home => self.home.as_deref()?,
+            Base::Param(index) => self.params.get(index)?.as_deref()?,
+        };
+        let base = base.trim_end_matches('/');
+        let whole = path.rest.is_empty() && !base.is_empty();
+        Some(if whole { base.to_owned() } else { format!("{base}/{}", path.rest) })
+    }
+
+    /// The rules of `policy` for parameters, and a home, that lie apart: none is in another, or in any path that
+    /// a rule names.
+    #[must_use]
+    pub fn apart(policy: &Policy) -> Places {
+        // No path of a policy has a NUL in it.
+        Places::new(policy, |index| Some(format!("/\0{index}")), Some("/\0home"))
+    }
+
+    /// What the rules say of `path` as a policy names it: of a name inside where it begins with `/`, otherwise of
+    /// the host's file, by whatever name a rule shows it, or of what a rule with the same beginning puts inside
+    /// by that name.
+    #[must_use]
+    pub fn decide_path(&self, path: &Path, access: Access) -> Verdict {
+        let Some(name) = self.absolute(path) else { return refused(Reason::NotShown, "") };
+        if path.base == Base::Root {
+            return self.decide(&name, access);
+        }
+        let aliases = self.shown.iter().filter_map(|shown| {
+            let rest = below(&name, shown.host.as_deref()?)?;
+            let inside = shown.inside.trim_end_matches('/');
+            let alias = if rest.is_empty() { shown.inside.clone() } else { format!("{inside}/{rest}") };
+            // Hidden by something else, it cannot be had by this name.
+            let visible = self.deepest(&alias).iter().all(|it| host_name(it, &alias).as_ref() == Some(&name));
+            visible.then_some(alias)
+        });
+        let placed = self.shown.iter().any(|shown| shown.target.covers(path)).then(|| name.clone());
+        let verdicts = aliases.chain(placed).map(|name| self.decide(&name, access));
+        verdicts.max_by_key(preference).unwrap_or_else(|| refused(Reason::NotShown, &name))
     }
 
     /// What the rules say of `path`, an absolute path inside without `.` and `..`.
     #[must_use]
     pub fn decide(&self, path: &str, access: Access) -> Verdict {
-        let covering = |shown: &&Shown| below(path, &shown.inside).is_some();
-        let Some(deepest) = self.shown.iter().filter(covering).max_by_key(|shown| shown.inside.len()) else {
-            return match self.denial(path, None, access) {
-                Some(origin) => refused(Reason::Denied(origin), path),
-                None => refused(Reason::NotShown, path),
-            };
-        };
-        let host = host_name(deepest, path);
+        let deepest = self.deepest(path);
+        let verdicts = deepest.iter().map(|shown| self.through(shown, path, access));
+        verdicts.min_by_key(preference).unwrap_or_else(|| match self.denial(path, None, access) {
+            Some(origin) => refused(Reason::Denied(origin), path),
+            None => refused(Reason::NotShown, path),
+        })
+    }
+
+    /// What shows `path`: several where parameters are bound to one place, of which each must allow it.
+    fn deepest(&self, path: &str) -> Vec<&Shown> {
+        let covering: Vec<&Shown> =
+            self.shown.iter().filter(|shown| below(path, &shown.inside).is_some()).collect();
+        let depth = |shown: &Shown| shown.inside.trim_end_matches('/').len();
+        let deepest = covering.iter().map(|shown| depth(shown)).max();
+        covering.into_iter().filter(|shown| Some(depth(shown)) == deepest).collect()
+    }
+
+    /// What the rules say of `path` where `shown` is what shows it.
+    fn through(&self, shown: &Shown, path: &str, access: Access) -> Verdict {
+        let host = host_name(shown, path);
         if let Some(origin) = self.denial(path, host.as_deref(), access) {
             return refused(Reason::Denied(origin), host.as_deref().unwrap_or(path));
         }
-        let same = |shown: &&Shown| covering(shown) && host_name(shown, path) == host;
-        if self.shown.iter().filter(same).any(|shown| has(shown.rights, access)) {
-            return Verdict::Allowed;
+        if has(shown.rights, access) {
+            let origin = shown.grants[access as usize].unwrap_or(shown.origin);
+            return Verdict::Allowed { origin, host };
         }
-        refused(Reason::NotGranted(deepest.origin), host.as_deref().unwrap_or(path))
+        refused(Reason::NotGranted(shown.origin), host.as_deref().unwrap_or(path))
     }
 
     /// The deny that covers a path and takes `access` away.
@@ -141,9 +215,71 @@ impl Places {
             // Where nothing is shown, the name inside and the name on the host are the same place.
             let by_host = below(host.unwrap_or(path), &denied.host).is_some();
             let by_inside = denied.inside.as_deref().is_some_and(|inside| below(path, inside).is_some());
-            (by_host || by_inside) && (has(denied.rights, access) || denied.rights.read)
+            (by_host || by_inside) && takes(denied.rights, access)
         };
-        self.denied.iter().find(covers).map(|denied| denied.origin)
+        self.denied.iter().filter(covers).map(|denied| denied.origin).min()
+    }
+}
+
+/// A rule that puts something inside, its paths open.
+#[derive(Debug, Clone)]
+pub(crate) struct Mount<'p> {
+    pub(crate) target: Path,
+    pub(crate) source: Option<&'p Path>,
+    /// With those of every grant that covers it and shows the same there.
+    pub(crate) rights: Rights,
+    pub(crate) grants: [Option<OriginId>; 3],
+    pub(crate) origin: OriginId,
+}
+
+/// What the rules put inside. A grant inside of another hides it, so it has the rights of both, as far as both
+/// show the same place of the host whatever the parameters are.
+pub(crate) fn mounts(policy: &Policy) -> Vec<Mount<'_>> {
+    const PRIVATE: Rights = Rights { read: true, write: true, run: false };
+    let root = |rest: &str| Path { base: Base::Root, rest: rest.to_owned() };
+    let mount = |target: Path, source, rights: Rights, origin| {
+        let grants = Access::ALL.map(|access| has(rights, access).then_some(origin));
+        Mount { target, source, rights, grants, origin }
+    };
+    let mut all: Vec<Mount<'_>> = Vec::new();
+    for rule in &policy.fs {
+        let origin = rule.origin;
+        match &rule.kind {
+            FsKind::Grant { source, target, rights, .. } => {
+                all.push(mount(target.clone(), Some(source), *rights, origin));
+            }
+            FsKind::Scratch { target, .. } => all.push(mount(target.clone(), None, PRIVATE, origin)),
+            FsKind::StdDevices => all.push(mount(root("dev"), None, PRIVATE, origin)),
+            FsKind::ProcSelf => all.push(mount(root("proc"), None, PRIVATE, origin)),
+            FsKind::Deny { .. } => {}
+        }
+    }
+    let narrow = all.clone();
+    for inner in &mut all {
+        let Some(source) = inner.source else { continue };
+        for outer in &narrow {
+            let Some(from) = outer.source else { continue };
+            let rest = outer.target.remainder(&inner.target);
+            if rest.is_none() || rest != from.remainder(source) {
+                continue;
+            }
+            inner.rights = inner.rights.union(outer.rights);
+            for (grant, other) in inner.grants.iter_mut().zip(outer.grants) {
+                // The first line, so that the order of rules means nothing.
+                *grant = [*grant, other].into_iter().flatten().min();
+            }
+        }
+    }
+    all
+}
+
+/// How good an answer is to a program that has several names to try.
+fn preference(verdict: &Verdict) -> (u8, Reverse<Option<OriginId>>) {
+    match verdict {
+        Verdict::Allowed { origin, .. } => (3, Reverse(Some(*origin))),
+        Verdict::Refused { reason: Reason::NotShown, .. } => (0, Reverse(None)),
+        Verdict::Refused { reason: Reason::NotGranted(origin), .. } => (1, Reverse(Some(*origin))),
+        Verdict::Refused { reason: Reason::Denied(origin), .. } => (2, Reverse(Some(*origin))),
     }
 }
 
@@ -151,12 +287,17 @@ fn refused(reason: Reason, host: &str) -> Verdict {
     Verdict::Refused { reason, host: host.to_owned() }
 }
 
-fn has(rights: Rights, access: Access) -> bool {
+pub(crate) fn has(rights: Rights, access: Access) -> bool {
     match access {
         Access::Read => rights.read,
         Access::Write => rights.write,
         Access::Run => rights.run,
     }
+}
+
+/// Whether a deny of these rights takes `access` away: without reading nothing is left.
+pub(crate) fn takes(rights: Rights, access: Access) -> bool {
+    has(rights, access) || rights.read
 }
 
 fn host_name(shown: &Shown, path: &str) -> Option<String> {

@@ -1,5 +1,6 @@
 mod canonical;
 mod decide;
+mod open;
 mod predicate;
 
 use proptest::prelude::*;
