@@ -6,8 +6,10 @@
 //! this version does not enforce is an error here, never silently passed over.
 
 mod accept;
+mod ask;
 mod bounds;
 mod caps;
+mod claims;
 mod context;
 mod env;
 mod exec;
@@ -22,6 +24,7 @@ mod unenforced;
 mod values;
 
 pub use accept::accept;
+pub use claims::{Deferred, Expected};
 
 use context::Context;
 use msb_diag::{Diagnostic, Sources};
@@ -29,11 +32,32 @@ use msb_policy::Policy;
 use msb_resolve::Resolved;
 use msb_syntax::ast;
 
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detail {
+    /// What is wrong, and what is likely wrong.
+    #[default]
+    Findings,
+    /// What no assertion is about as well.
+    Coverage,
+}
+
+/// What a policy means, and what was found.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// `None` if any finding is an error.
+    pub policy: Option<Policy>,
+    /// In no particular order.
+    pub found: Vec<Diagnostic>,
+    /// Assertions that are to be decided when the parameters are known.
+    pub deferred: Vec<Deferred>,
+    /// How many assertions and claims of tests were decided, and how many of them failed.
+    pub claims: (usize, usize),
+}
+
 /// Checks the policy that was resolved from `file`, and gives what it means.
-///
-/// The policy is `None` if any finding is an error. Findings are in no particular order.
 #[must_use]
-pub fn check(file: &ast::File, resolved: &Resolved, sources: &Sources) -> (Option<Policy>, Vec<Diagnostic>) {
+pub fn check(file: &ast::File, resolved: &Resolved, sources: &Sources, detail: Detail) -> Checked {
     let mut cx = Context::new(resolved, sources);
     unenforced::unenforced(file, &mut cx);
     let fs = fs::fs(&mut cx);
@@ -59,10 +83,24 @@ pub fn check(file: &ast::File, resolved: &Resolved, sources: &Sources) -> (Optio
         capabilities,
         env,
         exec,
-        origins: cx.origins.finish(),
+        origins: Vec::new(),
     };
-    let policy = Some(policy).filter(|_| !msb_diag::has_errors(&cx.found));
-    (policy, cx.found)
+    let claims = claims::lower(&mut cx);
+    let policy = Policy { origins: cx.origins.finish(), ..policy };
+    let mut outcome = claims::Outcome::default();
+    // What could not be understood may be what a claim is about.
+    if !msb_diag::has_errors(&cx.found) {
+        outcome = claims::judge(&mut cx, &policy, &claims);
+        if detail == Detail::Coverage {
+            claims::coverage(&mut cx, &policy, &claims, &outcome);
+        }
+    }
+    Checked {
+        policy: Some(policy).filter(|_| !msb_diag::has_errors(&cx.found)),
+        found: cx.found,
+        deferred: outcome.deferred,
+        claims: (outcome.decided, outcome.failed),
+    }
 }
 
 #[cfg(test)]

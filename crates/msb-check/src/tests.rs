@@ -22,8 +22,9 @@ fn whole(text: &str) -> Policy {
     let (file, mut found) = msb_syntax::parse(id, text);
     let (resolved, more) = msb_resolve::resolve(&file, None, &mut sources);
     found.extend(more);
-    let (policy, more) = crate::check(&file, &resolved.expect("a policy"), &sources);
-    found.extend(more);
+    let checked = crate::check(&file, &resolved.expect("a policy"), &sources, crate::Detail::Findings);
+    found.extend(checked.found);
+    let policy = checked.policy;
     let shown = msb_diag::render(&found, &sources, msb_diag::Style::default());
     policy.unwrap_or_else(|| panic!("{shown}"))
 }

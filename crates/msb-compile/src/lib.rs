@@ -5,8 +5,11 @@
 
 mod failure;
 
+pub use msb_check::{Deferred, Detail, Expected};
+
 use msb_diag::{Diagnostic, Sources, codes, has_errors, sort};
-use msb_policy::Policy;
+use msb_policy::{Places, Policy};
+use msb_syntax::ast;
 use std::fmt;
 
 /// Where the text of a policy comes from.
@@ -40,6 +43,8 @@ pub struct Options {
     pub policy: Option<String>,
     /// Whether the plan reports denied calls to a listener.
     pub trace: bool,
+    /// How much is said.
+    pub detail: Detail,
 }
 
 /// A policy that was checked.
@@ -51,6 +56,10 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// What it means; `None` if any finding is an error.
     pub policy: Option<Policy>,
+    /// Assertions that are to be decided when the parameters are known.
+    pub deferred: Vec<Deferred>,
+    /// How many assertions and claims of tests were decided, and how many of them failed.
+    pub claims: (usize, usize),
 }
 
 /// A policy that was compiled.
@@ -64,6 +73,8 @@ pub struct Compiled {
     pub policy: Option<Policy>,
     /// The plan, for a launcher; `None` if any finding is an error.
     pub plan: Option<Vec<u8>>,
+    /// Assertions that are to be decided when the parameters are known; see [`recheck`].
+    pub deferred: Vec<Deferred>,
 }
 
 /// Reads and checks the policy at `path`.
@@ -75,20 +86,51 @@ pub fn check(files: &dyn Files, path: &str, options: &Options) -> Checked {
         Err(failure) => {
             let found = Diagnostic::new(codes::CANNOT_READ, format!("cannot read `{path}`: {failure}"))
                 .help("give the path of a policy, such as `agent.msb`");
-            return Checked { sources, diagnostics: vec![found], policy: None };
+            return Checked { sources, ..refused(vec![found]) };
         }
     };
     let file = sources.add(path, shown(&bytes));
     let (tree, found) = msb_syntax::parse_bytes(file, &bytes);
-    let (policy, mut found) = understand(&tree, found, options, &mut sources);
-    sort(&mut found);
-    Checked { sources, diagnostics: found, policy }
+    let mut checked = understand(&tree, found, options, &mut sources);
+    sort(&mut checked.diagnostics);
+    Checked { sources, ..checked }
+}
+
+/// The names of the policies in the file at `path`, in their order; none where it cannot be read.
+#[must_use]
+pub fn policies(files: &dyn Files, path: &str) -> Vec<String> {
+    let Ok(bytes) = files.read(path) else { return Vec::new() };
+    let (tree, _) = msb_syntax::parse_bytes(msb_diag::FileId(0), &bytes);
+    let policy = |item: ast::Item| match item {
+        ast::Item::Block(block) if block.kind == ast::BlockKind::Policy => Some(block.name.node),
+        _ => None,
+    };
+    tree.items.into_iter().filter_map(policy).collect()
+}
+
+/// Decides the assertions that depend on parameters again, now that `places` knows them: what fails.
+#[must_use]
+pub fn recheck(deferred: &[Deferred], places: &Places) -> Vec<Diagnostic> {
+    let failed = deferred.iter().filter(|claim| !claim.holds(places)).map(|claim| {
+        let (is, wanted) = match claim.expected {
+            Expected::Allowed => ("denied", "allowed"),
+            Expected::Denied => ("allowed", "denied"),
+        };
+        Diagnostic::new(codes::ASSERTION_FAILED, format!("assertion failed: with these parameters it is {is}"))
+            .label(claim.span, format!("expected to be {wanted}"))
+            .help("bind the parameters to directories that lie apart from each other and from what the policy names")
+    });
+    failed.collect()
+}
+
+fn refused(diagnostics: Vec<Diagnostic>) -> Checked {
+    Checked { sources: Sources::default(), diagnostics, policy: None, deferred: Vec::new(), claims: (0, 0) }
 }
 
 /// Reads, checks and compiles the policy at `path`.
 #[must_use]
 pub fn compile(files: &dyn Files, path: &str, options: &Options) -> Compiled {
-    let Checked { sources, mut diagnostics, policy } = check(files, path, options);
+    let Checked { sources, mut diagnostics, policy, deferred, .. } = check(files, path, options);
     let plan = policy.as_ref().and_then(|policy| {
         match msb_emit::emit(policy, msb_emit::Options { trace: options.trace }) {
             Ok(plan) => Some(plan),
@@ -100,29 +142,34 @@ pub fn compile(files: &dyn Files, path: &str, options: &Options) -> Compiled {
         }
     });
     let policy = policy.filter(|_| plan.is_some());
-    Compiled { sources, diagnostics, policy, plan }
+    Compiled { sources, diagnostics, policy, plan, deferred }
 }
 
-/// resolve → check → accept
+/// resolve → check → accept. The sources stay with the caller.
 fn understand(
-    tree: &msb_syntax::ast::File,
+    tree: &ast::File,
     mut found: Vec<Diagnostic>,
     options: &Options,
     sources: &mut Sources,
-) -> (Option<Policy>, Vec<Diagnostic>) {
+) -> Checked {
     let whole = !has_errors(&found);
     if !whole && tree.items.is_empty() {
-        return (None, found);
+        return refused(found);
     }
     // A tree with holes gives findings about the holes as well; what does stand there is looked at.
     let keep = |more: Vec<Diagnostic>| more.into_iter().filter(move |it| whole || !is_consequence(it));
     let (resolved, more) = msb_resolve::resolve(tree, options.policy.as_deref(), sources);
     found.extend(keep(more));
-    let Some(resolved) = resolved else { return (None, found) };
-    let (policy, more) = msb_check::check(tree, &resolved, sources);
-    found.extend(keep(more));
+    let Some(resolved) = resolved else { return refused(found) };
+    let checked = msb_check::check(tree, &resolved, sources, options.detail);
+    found.extend(keep(checked.found));
     let found = msb_check::accept(&resolved, found);
-    (policy.filter(|_| !has_errors(&found)), found)
+    Checked {
+        policy: checked.policy.filter(|_| !has_errors(&found)),
+        deferred: checked.deferred,
+        claims: checked.claims,
+        ..refused(found)
+    }
 }
 
 /// Whether a finding may be about what the parser could not read, and not about what a person wrote.

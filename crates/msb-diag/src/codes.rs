@@ -105,6 +105,13 @@ codes! {
     TWO_SOURCES = 315, Error, "two sources for one path";
     RESERVED_PATH = 316, Error, "path inside belongs to the launcher";
 
+    // 05xx: assertions
+    ASSERTION_FAILED = 501, Error, "assertion failed";
+    ASSERTION_VACUOUS = 502, Warning, "assertion that cannot fail";
+    ASSERTION_DEFERRED = 503, Hint, "assertion depends on parameters";
+    NO_ASSERTION = 504, Hint, "policy has no assertions";
+    RULE_NOT_EXERCISED = 505, Hint, "rule that no assertion is about";
+
     // 06xx: file system security
     WRITE_COVERS_POLICY = 601, Error, "writable path covers the policy, the plan or the launcher";
     WRITE_TOO_BROAD = 602, Error, "writable path is too broad";

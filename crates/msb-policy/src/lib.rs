@@ -5,6 +5,7 @@
 //! Three laws hold: what nothing allows is denied, a deny overrides every allow, and the order of
 //! rules means nothing.
 
+mod calls;
 mod canonical;
 mod cube;
 mod decide;
@@ -16,7 +17,7 @@ mod pred;
 
 pub use decide::{Decision, Request};
 pub use ir::*;
-pub use open::Open;
+pub use open::{Below, Open};
 pub use places::{Access, Places, Reason, Verdict};
 
 #[cfg(test)]

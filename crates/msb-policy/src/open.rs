@@ -5,7 +5,7 @@
 //! different bases can meet only where their last components agree.
 
 use crate::places::{self, Mount, has, takes};
-use crate::{Access, Base, Decision, FsKind, Path, Places, Policy, Reason, SyscallAction, Verdict};
+use crate::{Access, Base, Decision, FsKind, OriginId, Path, Places, Policy, Reason, SyscallAction, Verdict};
 
 /// EACCES: what open gives for a path behind a denied directory, and execve for what may not be run.
 const EACCES: u16 = 13;
@@ -23,7 +23,36 @@ pub struct Open {
     pub proved: bool,
 }
 
+/// What a policy says of a path and everything below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Below {
+    /// A path that may be opened, and the rule that grants it, for parameters that lie apart.
+    pub allowed: Option<(Path, OriginId)>,
+    /// Whether it is the same for all parameters.
+    pub proved: bool,
+}
+
 impl Policy {
+    /// Whether anything of `path`, itself or below it, may be opened for `access`.
+    #[must_use]
+    pub fn open_below(&self, path: &Path, access: Access) -> Below {
+        let allowed = Places::apart(self).allowed_below(path, access);
+        let proved = if allowed.is_some() {
+            // One path is enough, and it is open in any case.
+            allowed.as_ref().is_some_and(|(path, _)| self.open(path, access).proved)
+        } else {
+            let mounts = places::mounts(self);
+            let by_name = path.base == Base::Root || mounts.iter().any(|mount| mount.target.covers(path));
+            let elsewhere = |mount: &Mount<'_>| {
+                (by_name && mount.target.base != path.base)
+                    || (path.base != Base::Root && mount.source.is_some_and(|it| it.base != path.base))
+            };
+            let mut granting = mounts.iter().filter(|mount| has(mount.rights, access));
+            self.open(path, access).proved && !granting.any(elsewhere)
+        };
+        Below { allowed, proved }
+    }
+
     /// What the policy says of opening `path` for `access`.
     ///
     /// A path that begins with `/` is a name inside. One that begins with `~` or a parameter is the host's

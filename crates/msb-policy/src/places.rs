@@ -86,6 +86,8 @@ impl Verdict {
 struct Shown {
     /// Its name inside as the rule says it.
     target: Path,
+    /// Its name on the host as the rule says it.
+    source: Option<Path>,
     /// Its name inside, absolute.
     inside: String,
     /// Its name on the host; `None` for what exists inside alone.
@@ -123,8 +125,8 @@ impl Places {
             None => None,
         };
         let inside = self.absolute(&mount.target)?;
-        let Mount { target, rights, grants, origin, .. } = mount;
-        Some(Shown { target, inside, host, rights, grants, origin })
+        let Mount { target, source, rights, grants, origin } = mount;
+        Some(Shown { target, source: source.cloned(), inside, host, rights, grants, origin })
     }
 
     fn deny(&self, rule: &FsRule) -> Option<Denied> {
@@ -150,8 +152,15 @@ impl Places {
     /// a rule names.
     #[must_use]
     pub fn apart(policy: &Policy) -> Places {
+        Places::apart_but(policy, |_| None)
+    }
+
+    /// The rules of `policy` for the parameters that `given` knows, and others that lie apart.
+    #[must_use]
+    pub fn apart_but(policy: &Policy, given: impl Fn(usize) -> Option<String>) -> Places {
         // No path of a policy has a NUL in it.
-        Places::new(policy, |index| Some(format!("/\0{index}")), Some("/\0home"))
+        let other = |index| given(index).or_else(|| Some(format!("/\0{index}")));
+        Places::new(policy, other, Some("/\0home"))
     }
 
     /// What the rules say of `path` as a policy names it: of a name inside where it begins with `/`, otherwise of
@@ -163,17 +172,51 @@ impl Places {
         if path.base == Base::Root {
             return self.decide(&name, access);
         }
+        let placed = self.shown.iter().any(|shown| shown.target.covers(path));
+        let placed = placed.then(|| self.decide(&name, access));
+        let verdicts = self.decide_file(&name, access).into_iter().chain(placed);
+        verdicts.max_by_key(preference).unwrap_or_else(|| refused(Reason::NotShown, &name))
+    }
+
+    /// What the rules say of the host's file `name`, by the best of the names that it has inside; `None` if it
+    /// has none.
+    fn decide_file(&self, name: &str, access: Access) -> Option<Verdict> {
         let aliases = self.shown.iter().filter_map(|shown| {
-            let rest = below(&name, shown.host.as_deref()?)?;
+            let rest = below(name, shown.host.as_deref()?)?;
             let inside = shown.inside.trim_end_matches('/');
             let alias = if rest.is_empty() { shown.inside.clone() } else { format!("{inside}/{rest}") };
             // Hidden by something else, it cannot be had by this name.
-            let visible = self.deepest(&alias).iter().all(|it| host_name(it, &alias).as_ref() == Some(&name));
+            let visible =
+                self.deepest(&alias).iter().all(|it| host_name(it, &alias).as_deref() == Some(name));
             visible.then_some(alias)
         });
-        let placed = self.shown.iter().any(|shown| shown.target.covers(path)).then(|| name.clone());
-        let verdicts = aliases.chain(placed).map(|name| self.decide(&name, access));
-        verdicts.max_by_key(preference).unwrap_or_else(|| refused(Reason::NotShown, &name))
+        aliases.map(|alias| self.decide(&alias, access)).max_by_key(preference)
+    }
+
+    /// A path that may be opened, and the rule that grants it, among `path` and everything below it.
+    #[must_use]
+    pub fn allowed_below(&self, path: &Path, access: Access) -> Option<(Path, OriginId)> {
+        let name = self.absolute(path)?;
+        let granted = |verdict: Verdict| match verdict {
+            Verdict::Allowed { origin, .. } => Some(origin),
+            Verdict::Refused { .. } => None,
+        };
+        if let Some(origin) = granted(self.decide_path(path, access)) {
+            return Some((path.clone(), origin));
+        }
+        let root = path.base == Base::Root;
+        let placed = self.shown.iter().any(|shown| shown.target.covers(path));
+        self.shown.iter().find_map(|shown| {
+            // The host's files have the names that the host gives them.
+            let host = shown.host.as_deref().filter(|host| !root && below(host, &name).is_some());
+            if let Some(origin) = host.and_then(|host| granted(self.decide_file(host, access)?)) {
+                return Some((shown.source.clone()?, origin));
+            }
+            let by_name = (root || placed) && below(&shown.inside, &name).is_some();
+            let inside = by_name || path.covers(&shown.target);
+            let origin = inside.then(|| granted(self.decide(&shown.inside, access))).flatten()?;
+            Some((shown.target.clone(), origin))
+        })
     }
 
     /// What the rules say of `path`, an absolute path inside without `.` and `..`.

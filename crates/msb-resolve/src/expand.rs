@@ -3,6 +3,7 @@
 use crate::args::{self, Binding};
 use crate::scope::{blocks, dotted, is_foreign, unknown_profile};
 use crate::standard::Library;
+use crate::tested::{Test, tests};
 use crate::types::ParamType;
 use msb_diag::{Diagnostic, Sources, Span, codes};
 use msb_syntax::ast::{Block, BlockKind, File, Include, Item, QName, Set, Spanned, Stmt, StmtKind, Value};
@@ -22,6 +23,8 @@ pub struct Resolved {
     pub layers: Vec<Layer>,
     /// The statements of all layers, without `include`, in terms of the policy's parameters alone.
     pub stmts: Vec<Placed>,
+    /// The tests of the policy.
+    pub tests: Vec<Test>,
     /// The groups that the file declares, by their name with `@`.
     pub groups: BTreeMap<String, Set>,
     /// The constants that the file declares.
@@ -78,11 +81,14 @@ pub(crate) fn expand(
     scope.extend(here.constants.iter().cloned());
     let chain = vec![(policy.name.node.clone(), policy.head)];
     expansion.block(&here, policy, layer, &scope, &chain, None);
+    let (layers, stmts) = (expansion.layers, expansion.stmts);
+    let tests = tests(file, policy, &scope, found);
     Resolved {
         block: policy.clone(),
         edition: file.edition.as_ref().map_or(msb_syntax::EDITION, |edition| edition.node),
-        layers: expansion.layers,
-        stmts: expansion.stmts,
+        layers,
+        stmts,
+        tests,
         groups: groups(file),
         constants,
     }
@@ -244,10 +250,13 @@ fn constants(file: &File, found: &mut Vec<Diagnostic>) -> BTreeMap<String, Spann
         {
             let is = crate::describe(&value.node);
             found.push(
-                Diagnostic::new(codes::WRONG_TYPE, format!("expected a {}, found a {is}", ty.word()))
-                    .label(value.span, format!("this is a {is}"))
-                    .label(written.span, "declared here")
-                    .help(format!("write a {}, or leave the type out", ty.word())),
+                Diagnostic::new(
+                    codes::WRONG_TYPE,
+                    format!("expected {}, found {}", args::an(ty.word()), args::an(is)),
+                )
+                .label(value.span, format!("this is {}", args::an(is)))
+                .label(written.span, "declared here")
+                .help(format!("write {}, or leave the type out", args::an(ty.word()))),
             );
             continue;
         }

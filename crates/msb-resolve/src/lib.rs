@@ -10,6 +10,7 @@ mod expand;
 mod nearest;
 mod scope;
 mod standard;
+mod tested;
 mod types;
 mod unused;
 mod walk;
@@ -17,6 +18,7 @@ mod walk;
 pub use expand::{Layer, LayerId, Placed, Resolved};
 pub use nearest::nearest;
 pub use standard::{STANDARD, StandardFile};
+pub use tested::Test;
 pub use types::{ParamType, describe};
 
 use msb_diag::{Diagnostic, Sources};

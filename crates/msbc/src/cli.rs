@@ -30,6 +30,8 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Says what is wrong with a policy
     Check(Check),
+    /// Decides the assertions and tests of a policy, and says what no assertion is about
+    Test(Test),
     /// Writes the plan of a policy
     Compile(Compile),
     /// Prints everything that a policy or a plan grants
@@ -56,6 +58,12 @@ pub(crate) struct Policy {
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) policy: Policy,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Test {
     #[command(flatten)]
     pub(crate) policy: Policy,
 }

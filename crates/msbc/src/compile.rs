@@ -55,7 +55,8 @@ pub(crate) fn compiled(policy: &Policy, filter: Filter, output: &Output) -> Opti
         output.message(&format!("the path `{}` is not UTF-8: rename the file", policy.file.display()));
         return None;
     };
-    let options = Options { policy: policy.name.clone(), trace: filter == Filter::Asks };
+    let options =
+        Options { policy: policy.name.clone(), trace: filter == Filter::Asks, ..Options::default() };
     let compiled = msb_compile::compile(&Disk, path, &options);
     if !policy.json {
         findings(&compiled.diagnostics, &compiled.sources, output);

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use msb_compile::{Checked, Compiled, Files, Options, ReadError};
+use msb_compile::{Checked, Compiled, Detail, Files, Options, ReadError};
 use std::path::{Path, PathBuf};
 
 /// A file that is only in memory, and may not be text.
@@ -40,7 +40,9 @@ pub(crate) fn files(folder: &str, extension: &str) -> Vec<(String, Vec<u8>)> {
 /// What the compiler says of `text`, as a file called `name`.
 #[must_use]
 pub(crate) fn check(name: &str, text: impl AsRef<[u8]>) -> Checked {
-    msb_compile::check(&Memory(text.as_ref()), name, &Options::default())
+    // What no assertion is about is said where it is asked for.
+    let detail = if name.contains("coverage") { Detail::Coverage } else { Detail::Findings };
+    msb_compile::check(&Memory(text.as_ref()), name, &Options { detail, ..Options::default() })
 }
 
 /// The plan of `text`, as a file called `name`.

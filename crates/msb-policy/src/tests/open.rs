@@ -204,6 +204,29 @@ proptest! {
         }
     }
 
+    /// The same of everything below a path.
+    #[test]
+    fn a_proof_of_all_below_holds_for_every_binding(
+        rules in prop::collection::vec(any_fs(), 0..6),
+        path in any_path(),
+        access in any_access(),
+        binding in any_binding(),
+        below in any_rest(),
+    ) {
+        let policy = with(rules);
+        let all = policy.open_below(&path, access);
+        let here = bound(&policy, &binding);
+        let allowed = here.allowed_below(&path, access);
+        if all.proved {
+            prop_assert_eq!(allowed.is_some(), all.allowed.is_some(), "{:?}", allowed);
+        }
+        // Nothing below is missed.
+        let below = path.join(&below);
+        if here.decide_path(&below, access).is_allowed() {
+            prop_assert!(allowed.is_some());
+        }
+    }
+
     #[test]
     fn the_order_of_file_rules_changes_nothing(
         rules in prop::collection::vec(any_fs(), 0..6),
