@@ -14,7 +14,7 @@ use msb_resolve::nearest;
 use msb_syntax::ast::{self, Arg, CompareOp, Name, PathExpr, PredKind, Probe, Set, StmtKind};
 use msb_syscalls::Syscall;
 
-pub(crate) use judge::{Judge, advice};
+pub(crate) use judge::{Judge, advice, shown};
 
 /// Requests, lowered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub(crate) enum Asked {
     },
     /// A variable, or all that begin so.
     Env { name: String, prefix: bool },
+    /// Whether another policy allows all that this one does; see [`crate::narrow`].
+    Narrower { than: String },
     /// A connection to another host, or from one.
     Network { what: String },
 }

@@ -5,10 +5,11 @@
 
 use crate::ask::{self, Asked, Evidence, Judge, Judgement, Why};
 use crate::context::Context;
+use crate::narrow;
 use msb_diag::{Diagnostic, Span, codes};
 use msb_policy::{Access, OriginId, Path, Places, Policy};
 use msb_resolve::{LayerId, Test};
-use msb_syntax::ast::{Claim, ClaimKind, StmtKind, Value};
+use msb_syntax::ast::{Claim, ClaimKind, QName, StmtKind, Value};
 
 /// A claim whose answer depends on what parameters are bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub(crate) struct Lowered<'a> {
     expected: Expected,
     layer: LayerId,
     test: Option<&'a Test>,
+    /// The parent that asserts it.
+    parent: Option<&'a str>,
 }
 
 /// Reads the claims of all layers, and of the tests.
@@ -88,16 +91,39 @@ fn one<'a>(
         ClaimKind::Deny(probe) => (probe, Expected::Denied, false),
         ClaimKind::Never(probe) => (probe, Expected::Denied, true),
         ClaimKind::NarrowerThan(name) => {
-            cx.say(
-                Diagnostic::new(codes::NOT_ENFORCED, "`narrower than` is not enforced by this version")
-                    .label(name.span, "not enforced yet")
-                    .help("take the claim away"),
-            );
-            return None;
+            if test.is_some() {
+                cx.say(
+                    Diagnostic::new(
+                        codes::NOT_ENFORCED,
+                        "`narrower than` in a test is not enforced by this version",
+                    )
+                    .label(name.span, "tests are about requests")
+                    .help("write it in an `assert` of the policy"),
+                );
+            }
+            let asked = Asked::Narrower { than: dotted(name) };
+            return test.is_none().then_some(Lowered {
+                claim,
+                asked,
+                expected: Expected::Denied,
+                layer,
+                test,
+                parent: None,
+            });
         }
     };
     let asked = ask::lower(cx, probe, never)?;
-    Some(Lowered { claim, asked, expected, layer, test })
+    Some(Lowered { claim, asked, expected, layer, test, parent: None })
+}
+
+/// A claim of the policy `parent`, which this one extends.
+pub(crate) fn required<'a>(cx: &mut Context<'_>, claim: &'a Claim, parent: &'a str) -> Option<Lowered<'a>> {
+    let lowered = one(cx, claim, LayerId::POLICY, None)?;
+    Some(Lowered { parent: Some(parent), ..lowered })
+}
+
+fn dotted(name: &QName) -> String {
+    name.parts.iter().map(|part| part.node.as_str()).collect::<Vec<_>>().join(".")
 }
 
 /// What a policy's claims have shown.
@@ -117,6 +143,13 @@ pub(crate) struct Outcome {
 pub(crate) fn judge(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<'_>]) -> Outcome {
     let mut outcome = Outcome::default();
     for (index, lowered) in claims.iter().enumerate() {
+        if let Asked::Narrower { than } = &lowered.asked {
+            let holds = narrow::narrower(cx, policy, lowered.claim);
+            outcome.decided += usize::from(holds.is_some());
+            outcome.failed += usize::from(holds == Some(false));
+            cx.found.extend((*than == policy.name).then(|| itself(lowered.claim.span)));
+            continue;
+        }
         let places = lowered.test.map(|test| Places::apart_but(policy, |index| given(policy, test, index)));
         let judgement = Judge { policy, places }.judge(&lowered.asked);
         outcome.decided += 1;
@@ -130,7 +163,7 @@ pub(crate) fn judge(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<'_>
             cx.found.push(failed(cx, policy, lowered, against));
         } else if !judgement.proved {
             outcome.deferred.extend(defer(cx, policy, lowered));
-        } else {
+        } else if lowered.parent.is_none() {
             cx.found.extend(vacuous(lowered, claims.get(..index).unwrap_or(&[]), &judgement));
         }
     }
@@ -149,16 +182,28 @@ fn given(policy: &Policy, test: &Test, index: usize) -> Option<String> {
 fn failed(cx: &Context<'_>, policy: &Policy, lowered: &Lowered<'_>, against: &Evidence) -> Diagnostic {
     let is = if lowered.expected == Expected::Allowed { "denied" } else { "allowed" };
     let what = &against.what;
-    let message = match lowered.test {
-        Some(test) => format!("test `{}` failed: `{what}` is {is}", test.title.node),
-        None => format!("assertion failed: `{what}` is {is}"),
-    };
     let wanted = if lowered.expected == Expected::Allowed { "allowed" } else { "denied" };
+    let (code, message) = match (lowered.test, lowered.parent) {
+        (Some(test), _) => {
+            (codes::ASSERTION_FAILED, format!("test `{}` failed: `{what}` is {is}", test.title.node))
+        }
+        (None, Some(parent)) => (
+            codes::REQUIREMENT_DROPPED,
+            format!("`{what}` is {is}, and the parent `{parent}` requires that it is {wanted}"),
+        ),
+        (None, None) => (codes::ASSERTION_FAILED, format!("assertion failed: `{what}` is {is}")),
+    };
     let expected = match &lowered.claim.because {
         Some(because) => format!("expected to be {wanted}: {}", because.node),
         None => format!("expected to be {wanted}"),
     };
-    let mut found = Diagnostic::new(codes::ASSERTION_FAILED, message).label(lowered.claim.span, expected);
+    let mut found = Diagnostic::new(code, message);
+    if lowered.parent.is_some()
+        && let Some(extends) = &cx.resolved.block.extends
+    {
+        found = found.label(extends.span, "held to this parent");
+    }
+    found = found.label(lowered.claim.span, expected);
     if let Some(span) = against.rule.and_then(|rule| cx.origins.span(rule)) {
         found = found.label(span, reason(against.why));
     }
@@ -197,6 +242,12 @@ fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option
         below: *below,
         expected: lowered.expected,
     })
+}
+
+fn itself(span: Span) -> Diagnostic {
+    Diagnostic::new(codes::ASSERTION_VACUOUS, "a policy is always as narrow as itself")
+        .label(span, "cannot fail")
+        .help("name another policy, or take the claim away")
 }
 
 /// A claim that cannot fail, because another one says the same, or because it is about nothing.

@@ -42,6 +42,11 @@ impl Origins {
         self.spans.get(usize::try_from(origin.0).ok()?).copied()
     }
 
+    /// Where each origin stands.
+    pub(crate) fn spans(&self) -> Vec<Span> {
+        self.spans.clone()
+    }
+
     pub(crate) fn finish(&mut self) -> Vec<Origin> {
         std::mem::take(&mut self.all)
     }

@@ -4,7 +4,7 @@ use crate::context::Context;
 use msb_diag::{Diagnostic, Span, codes};
 use msb_syntax::ast::{File, Item, StmtKind};
 
-/// Reports whole statements and items; sections report what is in them.
+/// Reports items; sections report what is in them.
 pub(crate) fn unenforced(file: &File, cx: &mut Context<'_>) {
     for item in &file.items {
         match item {
@@ -12,9 +12,10 @@ pub(crate) fn unenforced(file: &File, cx: &mut Context<'_>) {
             Item::Block(_) | Item::Group { .. } | Item::Const { .. } | Item::Test { .. } => {}
         }
     }
-    if let Some(extends) = &cx.resolved.block.extends {
-        cx.say(later("extends", extends.span, "`include` a profile that denies and limits the same"));
-    }
+}
+
+/// Reports whole statements.
+pub(crate) fn statements(cx: &mut Context<'_>) {
     for placed in cx.stmts() {
         let span = placed.stmt.span;
         match &placed.stmt.kind {

@@ -7,7 +7,7 @@ mod failure;
 
 pub use msb_check::{Deferred, Detail, Expected};
 
-use msb_diag::{Diagnostic, Sources, codes, has_errors, sort};
+use msb_diag::{Diagnostic, Sources, Span, codes, has_errors, sort};
 use msb_policy::{Places, Policy};
 use msb_syntax::ast;
 use std::fmt;
@@ -45,6 +45,9 @@ pub struct Options {
     pub trace: bool,
     /// How much is said.
     pub detail: Detail,
+    /// The file of a policy that must allow all that this one does, by a parameter of the same name for each of
+    /// its own.
+    pub ceiling: Option<String>,
 }
 
 /// A policy that was checked.
@@ -60,6 +63,8 @@ pub struct Checked {
     pub deferred: Vec<Deferred>,
     /// How many assertions and claims of tests were decided, and how many of them failed.
     pub claims: (usize, usize),
+    /// Where each origin of the policy stands, by its number.
+    pub spans: Vec<Span>,
 }
 
 /// A policy that was compiled.
@@ -91,7 +96,7 @@ pub fn check(files: &dyn Files, path: &str, options: &Options) -> Checked {
     };
     let file = sources.add(path, shown(&bytes));
     let (tree, found) = msb_syntax::parse_bytes(file, &bytes);
-    let mut checked = understand(&tree, found, options, &mut sources);
+    let mut checked = understand(files, &tree, found, options, &mut sources);
     sort(&mut checked.diagnostics);
     Checked { sources, ..checked }
 }
@@ -124,7 +129,23 @@ pub fn recheck(deferred: &[Deferred], places: &Places) -> Vec<Diagnostic> {
 }
 
 fn refused(diagnostics: Vec<Diagnostic>) -> Checked {
-    Checked { sources: Sources::default(), diagnostics, policy: None, deferred: Vec::new(), claims: (0, 0) }
+    Checked {
+        sources: Sources::default(),
+        diagnostics,
+        policy: None,
+        deferred: Vec::new(),
+        claims: (0, 0),
+        spans: Vec::new(),
+    }
+}
+
+/// What a policy imports, read as the policy itself is.
+struct Imports<'a>(&'a dyn Files);
+
+impl msb_resolve::Load for Imports<'_> {
+    fn load(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.0.read(path).map_err(|failure| failure.reason)
+    }
 }
 
 /// Reads, checks and compiles the policy at `path`.
@@ -147,6 +168,7 @@ pub fn compile(files: &dyn Files, path: &str, options: &Options) -> Compiled {
 
 /// resolve → check → accept. The sources stay with the caller.
 fn understand(
+    files: &dyn Files,
     tree: &ast::File,
     mut found: Vec<Diagnostic>,
     options: &Options,
@@ -157,19 +179,56 @@ fn understand(
         return refused(found);
     }
     // A tree with holes gives findings about the holes as well; what does stand there is looked at.
+    let (resolved, more) = msb_resolve::resolve(tree, options.policy.as_deref(), sources, &Imports(files));
+    // The same of what it imports.
+    let imported = |it: &Diagnostic| it.span().is_some_and(|span| span.file != msb_diag::FileId(0));
+    let whole = whole && !more.iter().any(|it| it.is_error() && it.code.0 < 100 && imported(it));
     let keep = |more: Vec<Diagnostic>| more.into_iter().filter(move |it| whole || !is_consequence(it));
-    let (resolved, more) = msb_resolve::resolve(tree, options.policy.as_deref(), sources);
     found.extend(keep(more));
     let Some(resolved) = resolved else { return refused(found) };
     let checked = msb_check::check(tree, &resolved, sources, options.detail);
     found.extend(keep(checked.found));
+    if let (Some(ceiling), Some(policy)) = (&options.ceiling, &checked.policy) {
+        found.extend(above(files, ceiling, policy, &checked.spans, &resolved, sources));
+    }
     let found = msb_check::accept(&resolved, found);
     Checked {
         policy: checked.policy.filter(|_| !has_errors(&found)),
         deferred: checked.deferred,
         claims: checked.claims,
+        spans: checked.spans,
         ..refused(found)
     }
+}
+
+/// What `policy` allows and the ceiling at `path` does not.
+fn above(
+    files: &dyn Files,
+    path: &str,
+    policy: &Policy,
+    spans: &[Span],
+    resolved: &msb_resolve::Resolved,
+    sources: &mut Sources,
+) -> Vec<Diagnostic> {
+    let bytes = match files.read(path) {
+        Ok(bytes) => bytes,
+        Err(failure) => {
+            let found = Diagnostic::new(codes::CANNOT_READ, format!("cannot read `{path}`: {failure}"));
+            return vec![found.help("give the path of the ceiling, such as `org.msb`")];
+        }
+    };
+    let id = sources.add(path, shown(&bytes));
+    let (tree, mut found) = msb_syntax::parse_bytes(id, &bytes);
+    if has_errors(&found) {
+        return found;
+    }
+    let (ceiling, more) = msb_resolve::ceiling(&tree, id, None, resolved, sources, &Imports(files));
+    found.extend(more);
+    found.retain(Diagnostic::is_error);
+    if let Some(ceiling) = ceiling.filter(|_| found.is_empty()) {
+        found.extend(msb_check::exceeds(policy, spans, resolved, &ceiling, sources));
+    }
+    found
 }
 
 /// Whether a finding may be about what the parser could not read, and not about what a person wrote.

@@ -12,7 +12,11 @@ fn run_blocks(page: &str, text: &str, code_of_page: Option<&str>) -> BTreeSet<St
     let mut given = BTreeSet::new();
     for (head, policy) in common::blocks(text) {
         let asks_for_coverage = matches!(code_of_page, Some("MSB0504" | "MSB0505"));
-        let place = if asks_for_coverage { "/policies/coverage.msb" } else { PLACE };
+        let place = match code_of_page {
+            Some("MSB0405") => "/policies/ceiling.msb",
+            _ if asks_for_coverage => "/policies/coverage.msb",
+            _ => PLACE,
+        };
         let checked = common::check(place, &policy);
         let found = common::codes(&checked);
         match head.split_whitespace().collect::<Vec<_>>().as_slice() {

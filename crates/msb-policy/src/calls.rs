@@ -1,6 +1,8 @@
 //! Questions about a call with some arguments left open: is there a way that it is made, is there one that it
 //! is not. Exact, with the arguments as evidence.
 
+use msb_syscalls::by_number;
+
 use crate::{Decision, Policy, Pred, Request, SyscallAction};
 
 impl Policy {
@@ -11,8 +13,12 @@ impl Policy {
             let rules = self.syscalls.iter().filter(move |rule| rule.nr == nr);
             rules.filter(move |rule| (rule.action == SyscallAction::Allow) == allow)
         };
+        if self.refuses_number(nr) {
+            return Pred::Any(Vec::new());
+        }
+        let by_default = self.syscall_default.0 == SyscallAction::Allow && by_number(self.arch, nr).is_some();
         let mut allowed: Vec<Pred> = of(true).map(|rule| rule.predicate.clone()).collect();
-        if self.syscall_default.0 == SyscallAction::Allow || allowed.contains(&Pred::True) {
+        if by_default || allowed.contains(&Pred::True) {
             allowed = vec![Pred::True];
         }
         let denied: Vec<Pred> = of(false).map(|rule| rule.predicate.clone()).collect();

@@ -66,8 +66,7 @@ impl Policy {
             return Decision { action: SyscallAction::Kill, origin: None };
         }
         let unknown = Decision { action: SyscallAction::Errno(ENOSYS), origin: None };
-        // −1 is what a tracer leaves to skip a call.
-        if nr == u32::MAX || (self.arch == Arch::X86_64 && nr & X32_SYSCALL_BIT != 0) {
+        if self.refuses_number(nr) {
             return unknown;
         }
         let matching = self.syscalls.iter().filter(|rule| rule.nr == nr && rule.predicate.holds(args));
@@ -78,6 +77,11 @@ impl Policy {
             }
             None => unknown,
         }
+    }
+
+    /// Whether a number is refused whatever rules say: −1, which is what a tracer leaves to skip a call, and x32.
+    pub(crate) fn refuses_number(&self, nr: u32) -> bool {
+        nr == u32::MAX || (self.arch == Arch::X86_64 && nr & X32_SYSCALL_BIT != 0)
     }
 
     fn decide_env(&self, name: &str) -> Decision {

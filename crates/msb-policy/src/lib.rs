@@ -10,6 +10,7 @@ mod canonical;
 mod cube;
 mod decide;
 mod ir;
+mod narrow;
 mod open;
 mod path;
 mod places;
@@ -17,6 +18,7 @@ mod pred;
 
 pub use decide::{Decision, Request};
 pub use ir::*;
+pub use narrow::{By, Widening, Wider};
 pub use open::{Below, Open};
 pub use places::{Access, Places, Reason, Verdict};
 

@@ -178,6 +178,22 @@ impl Places {
         verdicts.max_by_key(preference).unwrap_or_else(|| refused(Reason::NotShown, &name))
     }
 
+    /// What the rules say of the host's file, by the best of the names that it has inside; `None` if it has none.
+    pub(crate) fn of_host(&self, path: &Path, access: Access) -> Option<Verdict> {
+        self.decide_file(&self.absolute(path)?, access)
+    }
+
+    /// The deny that covers the host's file and takes `access` away.
+    pub(crate) fn denied_on_host(&self, path: &Path, access: Access) -> Option<OriginId> {
+        let name = self.absolute(path)?;
+        self.denial(&name, Some(&name), access)
+    }
+
+    /// What the rules say of a name inside.
+    pub(crate) fn inside(&self, path: &Path, access: Access) -> Option<Verdict> {
+        Some(self.decide(&self.absolute(path)?, access))
+    }
+
     /// What the rules say of the host's file `name`, by the best of the names that it has inside; `None` if it
     /// has none.
     fn decide_file(&self, name: &str, access: Access) -> Option<Verdict> {

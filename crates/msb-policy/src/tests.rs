@@ -1,5 +1,6 @@
 mod canonical;
 mod decide;
+mod narrow;
 mod open;
 mod predicate;
 

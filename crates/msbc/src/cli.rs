@@ -56,10 +56,20 @@ pub(crate) struct Policy {
     pub(crate) json: bool,
 }
 
+/// What the policy is held to.
+#[derive(Debug, Args)]
+pub(crate) struct Ceiling {
+    /// A policy that must allow all that this one does; its parameters are those of the same names
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ceiling: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) policy: Policy,
+    #[command(flatten)]
+    pub(crate) above: Ceiling,
 }
 
 #[derive(Debug, Args)]
@@ -72,6 +82,8 @@ pub(crate) struct Test {
 pub(crate) struct Compile {
     #[command(flatten)]
     pub(crate) policy: Policy,
+    #[command(flatten)]
+    pub(crate) above: Ceiling,
     /// Where to write the plan
     #[arg(short, long, value_name = "PLAN")]
     pub(crate) output: PathBuf,

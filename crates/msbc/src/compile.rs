@@ -1,6 +1,6 @@
 //! check and compile.
 
-use crate::cli::{Check, Compile, Policy};
+use crate::cli::{Ceiling, Check, Compile, Policy};
 use crate::input::Disk;
 use crate::output::Output;
 use crate::{Exit, write};
@@ -11,7 +11,9 @@ use serde_json::json;
 /// `msbc check`: findings on standard error, or as JSON on standard output.
 pub(crate) fn check(arguments: &Check, output: &mut Output) -> Exit {
     // The whole compiler, so that what passes here also gives a plan.
-    let Some(compiled) = compiled(&arguments.policy, Filter::Decides, output) else { return Exit::Usage };
+    let Some(compiled) = held(&arguments.policy, &arguments.above, Filter::Decides, output) else {
+        return Exit::Usage;
+    };
     if arguments.policy.json {
         output.json(&msb_diag::to_json(&compiled.diagnostics, &compiled.sources));
     } else {
@@ -22,7 +24,9 @@ pub(crate) fn check(arguments: &Check, output: &mut Output) -> Exit {
 
 /// `msbc compile`: the plan, if there are no errors.
 pub(crate) fn compile(arguments: &Compile, output: &mut Output) -> Exit {
-    let Some(compiled) = compiled(&arguments.policy, Filter::Decides, output) else { return Exit::Usage };
+    let Some(compiled) = held(&arguments.policy, &arguments.above, Filter::Decides, output) else {
+        return Exit::Usage;
+    };
     if arguments.policy.json {
         output.json(&msb_diag::to_json(&compiled.diagnostics, &compiled.sources));
     }
@@ -51,12 +55,21 @@ pub(crate) enum Filter {
 /// The policy, compiled; findings are printed unless they go out as JSON. `None` for a path that the
 /// compiler cannot name in a message.
 pub(crate) fn compiled(policy: &Policy, filter: Filter, output: &Output) -> Option<Compiled> {
+    held(policy, &Ceiling { ceiling: None }, filter, output)
+}
+
+/// The same of a policy that is held to a ceiling.
+fn held(policy: &Policy, above: &Ceiling, filter: Filter, output: &Output) -> Option<Compiled> {
     let Some(path) = policy.file.to_str() else {
         output.message(&format!("the path `{}` is not UTF-8: rename the file", policy.file.display()));
         return None;
     };
-    let options =
-        Options { policy: policy.name.clone(), trace: filter == Filter::Asks, ..Options::default() };
+    let options = Options {
+        policy: policy.name.clone(),
+        trace: filter == Filter::Asks,
+        ceiling: above.ceiling.clone(),
+        ..Options::default()
+    };
     let compiled = msb_compile::compile(&Disk, path, &options);
     if !policy.json {
         findings(&compiled.diagnostics, &compiled.sources, output);

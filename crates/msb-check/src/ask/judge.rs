@@ -24,6 +24,9 @@ impl Judge<'_> {
             Asked::Open { path, access, below } => self.open(path, *access, *below),
             Asked::Calls { calls, abi, .. } => self.calls(calls, *abi),
             Asked::Env { name, prefix } => self.env(name, *prefix),
+            Asked::Narrower { .. } => {
+                Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() }
+            }
             Asked::Network { what } => {
                 let Net::None { origin } = self.policy.net;
                 let refused = Evidence::new(what.clone(), Some(origin), Why::Denied);
@@ -168,7 +171,8 @@ impl Judge<'_> {
     }
 }
 
-fn shown(policy: &Policy, path: &Path) -> String {
+/// The path as a person writes it.
+pub(crate) fn shown(policy: &Policy, path: &Path) -> String {
     let base = match path.base {
         Base::Root => String::new(),
         Base::Home => "~".to_owned(),
@@ -212,6 +216,7 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Str
                 _ => format!("write `pass {name}{star}` in `env`"),
             }
         }
+        Asked::Narrower { .. } => String::new(),
         Asked::Network { .. } => "there is no network in this version: nothing allows it".to_owned(),
     }
 }

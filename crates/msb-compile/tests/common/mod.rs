@@ -14,6 +14,21 @@ impl Files for Memory<'_> {
     }
 }
 
+/// A file in memory, and beside it the folders of the language that have policies.
+pub(crate) struct Beside<'a>(pub(crate) &'a str, pub(crate) &'a [u8]);
+
+impl Files for Beside<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        if path == self.0 {
+            return Ok(self.1.to_vec());
+        }
+        let folders = ["conformance/reject", "conformance/accept", "examples", "spec"];
+        let found =
+            folders.iter().find_map(|folder| std::fs::read(policy_lang().join(folder).join(path)).ok());
+        found.ok_or_else(|| ReadError { reason: "no such file or directory".to_owned() })
+    }
+}
+
 /// `policy-lang/` of this repository.
 #[must_use]
 pub(crate) fn policy_lang() -> PathBuf {
@@ -42,13 +57,18 @@ pub(crate) fn files(folder: &str, extension: &str) -> Vec<(String, Vec<u8>)> {
 pub(crate) fn check(name: &str, text: impl AsRef<[u8]>) -> Checked {
     // What no assertion is about is said where it is asked for.
     let detail = if name.contains("coverage") { Detail::Coverage } else { Detail::Findings };
-    msb_compile::check(&Memory(text.as_ref()), name, &Options { detail, ..Options::default() })
+    // So is what goes beyond a ceiling.
+    let ceiling = name.contains("ceiling").then(|| "imports/org.msb".to_owned());
+    let options = Options { detail, ceiling, ..Options::default() };
+    msb_compile::check(&Beside(name, text.as_ref()), name, &options)
 }
 
 /// The plan of `text`, as a file called `name`.
 #[must_use]
 pub(crate) fn compile(name: &str, text: impl AsRef<[u8]>) -> Compiled {
-    msb_compile::compile(&Memory(text.as_ref()), name, &Options::default())
+    let ceiling = name.contains("ceiling").then(|| "imports/org.msb".to_owned());
+    let options = Options { ceiling, ..Options::default() };
+    msb_compile::compile(&Beside(name, text.as_ref()), name, &options)
 }
 
 /// The findings as text.

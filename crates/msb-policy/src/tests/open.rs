@@ -33,7 +33,7 @@ fn scratch(target: &str, origin: u32) -> FsRule {
     FsRule { kind, origin: OriginId(origin) }
 }
 
-fn with(fs: Vec<FsRule>) -> Policy {
+pub(super) fn with(fs: Vec<FsRule>) -> Policy {
     let param = |name: &str| Param {
         name: name.to_owned(),
         kind: ParamKind::Dir,
@@ -146,7 +146,7 @@ fn any_rest() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(vec!["a", "b"]), 0..3).prop_map(|parts| parts.join("/"))
 }
 
-fn any_path() -> impl Strategy<Value = Path> {
+pub(super) fn any_path() -> impl Strategy<Value = Path> {
     let base = prop::sample::select(vec![Base::Root, Base::Home, Base::Param(0), Base::Param(1)]);
     (base, any_rest()).prop_map(|(base, rest)| Path { base, rest })
 }
@@ -155,7 +155,7 @@ fn any_rights() -> impl Strategy<Value = Rights> {
     any::<(bool, bool)>().prop_map(|(write, run)| Rights { read: true, write, run })
 }
 
-fn any_fs() -> impl Strategy<Value = FsRule> {
+pub(super) fn any_fs() -> impl Strategy<Value = FsRule> {
     let kind = prop_oneof![
         3 => (any_path(), any_path(), any_rights(), any::<bool>()).prop_map(|(source, target, rights, moved)| {
             let target = if moved { target } else { source.clone() };
@@ -170,7 +170,7 @@ fn any_fs() -> impl Strategy<Value = FsRule> {
     (kind, 0..50u32).prop_map(|(kind, origin)| FsRule { kind, origin: OriginId(origin) })
 }
 
-fn any_access() -> impl Strategy<Value = Access> {
+pub(super) fn any_access() -> impl Strategy<Value = Access> {
     prop::sample::select(Access::ALL.to_vec())
 }
 
