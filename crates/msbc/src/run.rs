@@ -153,7 +153,10 @@ impl Session<'_> {
     /// Answers the filter and says what is refused, until the last process inside has ended.
     fn trace(&self, socket: OwnedFd, policy: &Policy, report: &Mutex<Option<File>>) -> io::Result<()> {
         let home = std::env::var("HOME").ok();
-        let places = Places::new(policy, |index| self.place(policy, index), home.as_deref());
+        let mut places = Places::new(policy, |index| self.place(policy, index), home.as_deref());
+        for file in &self.plan().files {
+            places.add_generated(&format!("/{}", file.path.rest), policy.exec.origin);
+        }
         let mut tracer = Tracer::new(policy, places);
         let served = tracer.serve(socket, |refusal| {
             self.record(report, || refusals::to_json(refusal, policy));
