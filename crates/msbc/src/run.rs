@@ -155,7 +155,7 @@ impl Session<'_> {
         let home = std::env::var("HOME").ok();
         let mut places = Places::new(policy, |index| self.place(policy, index), home.as_deref());
         for file in &self.plan().files {
-            places.add_generated(&format!("/{}", file.path.rest), policy.exec.origin);
+            places.add_generated(&format!("/{}", file.path.rest), policy.origin);
         }
         let mut tracer = Tracer::new(policy, places);
         let served = tracer.serve(socket, |refusal| {
