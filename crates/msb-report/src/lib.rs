@@ -12,6 +12,7 @@ mod subject;
 mod words;
 
 pub use json::to_json;
+pub use words::{duration, size};
 
 use msb_diag::{Diagnostic, Severity, Sources, Style, codes};
 use msb_plan::event::{Cause, Event, Failure, LimitKind, Step};
