@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use msb_plan::event::{LimitKind, Step};
 use msb_plan::{Hold, Limits, OriginId};
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fgetxattr, mkdirat, statat, statfs, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fgetxattr, fstat, mkdirat, statfs, unlinkat};
 use rustix::io::Errno;
 use rustix::process::{geteuid, getpid};
 
@@ -379,16 +379,13 @@ fn parents() -> Vec<OwnedFd> {
     parents
 }
 
-/// Whether a cgroup was handed to whoever runs this: systemd marks it so (`Delegate=`), or it is the first on
-/// the way down that this user owns.
+/// Whether a cgroup was handed to whoever runs this: a user owns it, systemd marks root's so (`Delegate=`).
 fn is_delegated(cgroup: &OwnedFd) -> bool {
-    let marked = ["trusted.delegate", "user.delegate"].iter().any(|name| {
-        let mut value = [0; 8];
-        fgetxattr(cgroup, *name, &mut value).is_ok_and(|length| value.get(..length) == Some(b"1"))
-    });
-    let is_ours =
-        |path| statat(cgroup, path, AtFlags::empty()).is_ok_and(|stat| stat.st_uid == geteuid().as_raw());
-    marked || (is_ours(".") && !is_ours(".."))
+    if !geteuid().is_root() {
+        return fstat(cgroup).is_ok_and(|stat| stat.st_uid == geteuid().as_raw());
+    }
+    let mut value = [0; 8];
+    fgetxattr(cgroup, "trusted.delegate", &mut value).is_ok_and(|length| value.get(..length) == Some(b"1"))
 }
 
 /// Whether children of `parent` have the controller of `limit`.

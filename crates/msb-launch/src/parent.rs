@@ -178,9 +178,10 @@ pub(crate) fn exit_of_status(status: i32) -> i32 {
 
 /// 126 and 127 for a command that can't be executed, as a shell has it; 125 for everything else.
 pub(crate) fn exit_of_failure(failure: &Failure) -> i32 {
-    let errno = Errno::from_raw_os_error(i32::from(failure.errno));
+    // A refusal of the launcher's own has number 0, which is no errno.
+    let is_missing = i32::from(failure.errno) == Errno::NOENT.raw_os_error();
     match failure.step {
-        Step::Exec if errno == Errno::NOENT => EXIT_NOT_FOUND,
+        Step::Exec if is_missing => EXIT_NOT_FOUND,
         Step::Exec => EXIT_NOT_EXECUTABLE,
         _ => EXIT_REFUSED,
     }
