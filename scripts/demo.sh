@@ -28,7 +28,8 @@ fi
 
 say "the agent, confined by policy-lang/examples/hello-agent.msb"
 rc=0
-"$MSB_BIN_DIR/msbc" run policy-lang/examples/hello-agent.msb --explain --set workspace="$DEMO/workspace" \
+# The home that `~` names in the policy is one made up for this, as is the key in it.
+HOME=$DEMO/home "$MSB_BIN_DIR/msbc" run policy-lang/examples/hello-agent.msb --explain --set workspace="$DEMO/workspace" \
   -- python3 agent.py "$DEMO/home" 2>&1 | tee "$DEMO/output.txt" || rc=$?
 
 say "what it left in $DEMO/workspace/result.md"
