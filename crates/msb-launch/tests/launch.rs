@@ -262,3 +262,20 @@ fn sandbox_ends_with_whoever_reads_its_events() {
     drop(events);
     assert_eq!(child.wait().expect("ends").code(), Some(137));
 }
+
+/// docs/adr/0001-no-std-launcher.md: at most 128 KB, and no loader, so that a start costs a few pages.
+#[test]
+fn program_is_small_and_static() {
+    const BYTES_MAX: usize = 128 * 1000;
+    const PT_INTERP: u32 = 3; // elf(5)
+    let program = std::fs::read(common::launcher()).expect("the launcher");
+    assert!(program.len() <= BYTES_MAX, "{} bytes", program.len());
+    let number = |at: usize, bytes: usize| {
+        program[at..at + bytes].iter().rev().fold(0_usize, |value, byte| value << 8 | usize::from(*byte))
+    };
+    let (table, entry_bytes, entries) = (number(32, 8), number(54, 2), number(56, 2));
+    assert!(entries > 0);
+    for index in 0..entries {
+        assert_ne!(number(table + index * entry_bytes, 4), PT_INTERP as usize, "it asks for a loader");
+    }
+}

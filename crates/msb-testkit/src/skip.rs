@@ -15,6 +15,8 @@ pub enum Need {
     TwoCpus,
     /// An unconfined user namespace for ordinary users.
     UserNamespaces,
+    /// cgroup v1 hierarchies of memory, pids and cpu.
+    CgroupV1,
 }
 
 impl fmt::Display for Need {
@@ -25,6 +27,7 @@ impl fmt::Display for Need {
             Need::Python => "python3",
             Need::TwoCpus => "two-cpus",
             Need::UserNamespaces => "userns",
+            Need::CgroupV1 => "cgroup-v1",
         })
     }
 }
