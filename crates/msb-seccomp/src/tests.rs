@@ -1,8 +1,11 @@
+mod borders;
 mod interpreter;
 mod kernel;
 mod limits;
+mod mutants;
 mod oracle;
 mod other;
+mod proof;
 mod tracing;
 
 use msb_policy::{
