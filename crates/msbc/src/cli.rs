@@ -67,6 +67,9 @@ pub(crate) struct Compile {
     /// Where to write the plan
     #[arg(short, long, value_name = "PLAN")]
     pub(crate) output: PathBuf,
+    /// Says on standard error what each pass cost
+    #[arg(long)]
+    pub(crate) timings: bool,
 }
 
 #[derive(Debug, Args)]
