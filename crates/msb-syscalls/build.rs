@@ -14,6 +14,7 @@ fn main() {
     constants(&mut out, &sets);
     names(&mut out, "ERRNOS", "errno", "u16");
     names(&mut out, "CAPABILITIES", "capabilities", "u32");
+    names(&mut out, "FREQUENCIES", "frequency", "u32");
     let prototypes = rows("prototypes", 2);
     let prototypes: BTreeMap<&str, &str> =
         prototypes.iter().map(|row| (row[0].as_str(), row[1].as_str())).collect();

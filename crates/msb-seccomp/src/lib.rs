@@ -1,7 +1,7 @@
 //! Canonical policy to seccomp BPF, and an interpreter for it.
 //!
-//! One program decides everything: the architecture first, x32 numbers next, then a balanced tree over merged
-//! ranges of numbers, whose leaves are short-circuit conditions with shared tails. A program is given out only
+//! One program decides everything: the architecture first, then a tree over merged ranges of numbers, the
+//! shortest way to those that are looked at most, whose leaves are short-circuit conditions with shared tails. A program is given out only
 //! with a proof that it says of every call what [`Policy::decide`] says; the proof shares nothing with the
 //! emitter.
 
@@ -13,6 +13,7 @@ mod numbers;
 mod proof;
 mod rules;
 mod trace;
+mod tree;
 
 pub use bpf::{Execution, Instruction, SeccompData, action, execute, run};
 pub use error::{CompileError, Cost};

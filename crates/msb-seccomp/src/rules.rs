@@ -24,7 +24,8 @@ pub(crate) fn node(
         None => SyscallAction::Errno(ENOSYS),
     };
     let mut rules = rules.to_vec();
-    rules.sort_by_key(|rule| weight(rule));
+    // The most severe first: of two that say the same, the one that decides is kept.
+    rules.sort_by_key(|rule| std::cmp::Reverse(weight(rule)));
     let mut seen = Vec::new();
     rules.retain(|rule| {
         let new = !seen.contains(&(rule.action, &rule.predicate));
@@ -32,7 +33,7 @@ pub(crate) fn node(
         new
     });
     let last = outcome(graph, policy, options, nr, default);
-    rules.iter().fold(last, |next, rule| {
+    rules.iter().rev().fold(last, |next, rule| {
         let then = outcome(graph, policy, options, nr, rule.action);
         graph.condition(&rule.predicate, then, next)
     })
@@ -43,7 +44,7 @@ pub(crate) fn unknown(graph: &mut Graph, options: Options) -> NodeId {
     graph.returns(if options.trace { action::USER_NOTIF } else { action::errno(ENOSYS) })
 }
 
-/// The rule that is asked last comes first: allows, then implied errnos, then written ones, each from the
+/// The rule that is asked last is the least: allows, then implied errnos, then written ones, each from the
 /// greatest number down, then kills.
 fn weight(rule: &SyscallRule) -> (u8, bool, u16) {
     match rule.action {

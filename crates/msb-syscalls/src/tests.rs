@@ -199,6 +199,15 @@ fn flags_that_differ_between_architectures_are_in_different_sets() {
 }
 
 #[test]
+fn calls_that_are_made_often_are_known() {
+    assert!(frequency("openat") > frequency("mmap") && frequency("mmap") > frequency("ioctl"));
+    assert_eq!((frequency("mount"), frequency("reed")), (0, 0));
+    let calls = all(Arch::X86_64).iter();
+    let sum: u32 = calls.map(|call| frequency(call.name)).sum();
+    assert!((99_000..=100_100).contains(&sum), "every name is a call: {sum}");
+}
+
+#[test]
 fn errors_and_capabilities_by_name_and_number() {
     assert_eq!(errno("EPERM"), Some(1));
     assert_eq!(errno("ENOSYS"), Some(38));

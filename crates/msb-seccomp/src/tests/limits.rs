@@ -25,8 +25,8 @@ fn a_policy_of_300_calls_is_small_and_quick() {
         sum as f64 / executed.len() as f64,
     );
     println!("{:?}", program.proof);
-    assert!(program.instructions.len() <= 200, "{} instructions", program.instructions.len());
-    assert!(sum <= 14 * executed.len(), "{sum} executed for {} calls", executed.len());
+    assert!(program.instructions.len() <= 100, "{} instructions", program.instructions.len());
+    assert!(sum <= 10 * executed.len(), "{sum} executed for {} calls", executed.len());
 }
 
 #[test]

@@ -204,3 +204,14 @@ fn a_foreign_architecture_kills_and_x32_fails_even_where_everything_is_allowed()
     assert_eq!(ask(&program, policy.arch.audit(), u32::MAX, [0; 6]).action, action::errno(38));
     assert_eq!(ask(&program, policy.arch.audit(), 600, [0; 6]).action, action::errno(38));
 }
+
+/// Of two rules that say the same the one that a person wrote counts, also against a third.
+#[test]
+fn a_written_rule_counts_beside_an_implied_one_that_says_the_same() {
+    let written = rule(40, EPERM, Pred::True);
+    let implied = SyscallRule { implied: true, ..written.clone() };
+    let rules = vec![written, implied, rule(40, SyscallAction::Errno(38), Pred::True)];
+    let policy = policy(Arch::X86_64, rules, ALLOW);
+    let program = compile(&policy, Options::default()).expect("short, and right");
+    assert_eq!(ask(&program, policy.arch.audit(), 40, [0; 6]).action, action::errno(1));
+}
