@@ -103,13 +103,21 @@ impl SyscallRule {
 pub struct Precedence(u8, bool, Reverse<SyscallAction>, Reverse<OriginId>);
 
 impl SyscallAction {
-    /// How much it takes away: 0 for allow, 1 for an errno, 2 for kill.
+    /// How much it takes away: nothing for allow, most for kill.
     #[must_use]
     pub const fn severity(self) -> u8 {
         match self {
             Self::Allow => 0,
-            Self::Errno(_) => 1,
-            Self::Kill => 2,
+            Self::Log => 1,
+            Self::Errno(_) => 2,
+            Self::Trap => 3,
+            Self::Kill => 4,
         }
+    }
+
+    /// Whether the call is made.
+    #[must_use]
+    pub const fn makes(self) -> bool {
+        matches!(self, Self::Allow | Self::Log)
     }
 }

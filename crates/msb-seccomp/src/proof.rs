@@ -127,9 +127,11 @@ fn expected(policy: &Policy, options: Options, data: &SeccompData) -> u32 {
     let SeccompData { nr, arch: audit_arch, args, .. } = *data;
     match policy.decide(&Request::Syscall { audit_arch, nr, args }).action {
         SyscallAction::Kill => action::KILL_PROCESS,
+        SyscallAction::Trap => action::TRAP,
         SyscallAction::Errno(_) if options.trace => action::USER_NOTIF,
         SyscallAction::Errno(errno) => action::errno(errno),
-        SyscallAction::Allow if options.trace && traced(policy.arch, nr, &args) => action::USER_NOTIF,
+        decided if options.trace && decided.makes() && traced(policy.arch, nr, &args) => action::USER_NOTIF,
+        SyscallAction::Log => action::LOG,
         SyscallAction::Allow => action::ALLOW,
     }
 }

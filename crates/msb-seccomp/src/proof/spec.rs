@@ -329,9 +329,10 @@ fn outcome(
 ) {
     let returned = match action {
         SyscallAction::Kill => action::KILL_PROCESS,
+        SyscallAction::Trap => action::TRAP,
         SyscallAction::Errno(_) if options.trace => action::USER_NOTIF,
         SyscallAction::Errno(errno) => action::errno(errno),
-        SyscallAction::Allow => {
+        SyscallAction::Allow | SyscallAction::Log => {
             match traced_length(policy.arch, nr).filter(|_| options.trace) {
                 None => {}
                 Some(None) => return list.push((when, action::USER_NOTIF)),
@@ -341,7 +342,7 @@ fn outcome(
                     list.push((Formula::All(vec![when.clone(), long]), action::USER_NOTIF));
                 }
             }
-            action::ALLOW
+            if action == SyscallAction::Log { action::LOG } else { action::ALLOW }
         }
     };
     list.push((when, returned));

@@ -66,9 +66,11 @@ fn same(
 ) -> Result<(), Unproved> {
     let expected = match decided {
         SyscallAction::Kill => action::KILL_PROCESS,
+        SyscallAction::Trap => action::TRAP,
         SyscallAction::Errno(_) if options.trace => action::USER_NOTIF,
         SyscallAction::Errno(errno) => action::errno(errno),
-        SyscallAction::Allow if options.trace && traced(arch, nr, &args) => action::USER_NOTIF,
+        decided if options.trace && decided.makes() && traced(arch, nr, &args) => action::USER_NOTIF,
+        SyscallAction::Log => action::LOG,
         SyscallAction::Allow => action::ALLOW,
     };
     let returned = run(program, &SeccompData { nr, arch: audit_arch, instruction_pointer: 0, args });

@@ -74,7 +74,7 @@ fn any_action() -> impl Strategy<Value = SyscallAction> {
     prop_oneof![
         3 => Just(ALLOW),
         2 => prop::sample::select(vec![1u16, 13, 38, 4095]).prop_map(SyscallAction::Errno),
-        1 => Just(KILL),
+        1 => prop::sample::select(vec![KILL, SyscallAction::Trap, SyscallAction::Log]),
     ]
 }
 

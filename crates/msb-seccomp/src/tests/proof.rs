@@ -35,7 +35,15 @@ fn any_pred() -> impl Strategy<Value = Pred> {
 }
 
 fn any_rule() -> impl Strategy<Value = SyscallRule> {
-    let action = prop::sample::select(vec![ALLOW, ALLOW, EPERM, SyscallAction::Errno(38), KILL]);
+    let action = prop::sample::select(vec![
+        ALLOW,
+        ALLOW,
+        SyscallAction::Log,
+        EPERM,
+        SyscallAction::Errno(38),
+        SyscallAction::Trap,
+        KILL,
+    ]);
     (40..43u32, action, prop_oneof![1 => Just(Pred::True), 4 => any_pred()], any::<bool>())
         .prop_map(|(nr, action, predicate, implied)| SyscallRule { implied, ..rule(nr, action, predicate) })
 }
