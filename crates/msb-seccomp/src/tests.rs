@@ -1,6 +1,7 @@
 mod borders;
 mod interpreter;
 mod kernel;
+mod libseccomp;
 mod limits;
 mod mutants;
 mod oracle;

@@ -15,6 +15,10 @@ pub enum Need {
     TwoCpus,
     /// An unconfined user namespace for ordinary users.
     UserNamespaces,
+    /// A C compiler, and libseccomp with its header.
+    Libseccomp,
+    /// `systemd-analyze`, whose groups of system calls are compared with ours.
+    Systemd,
 }
 
 impl fmt::Display for Need {
@@ -25,6 +29,8 @@ impl fmt::Display for Need {
             Need::Python => "python3",
             Need::TwoCpus => "two-cpus",
             Need::UserNamespaces => "userns",
+            Need::Libseccomp => "libseccomp",
+            Need::Systemd => "systemd",
         })
     }
 }

@@ -115,7 +115,7 @@ fn the_kernel_decides_as_the_oracle() {
                 assert_eq!(errno, decided, "{nr} {args:x?}");
             }
             SyscallAction::Allow | SyscallAction::Log => {
-                assert!(errno < 900 && errno != 38, "{nr} {args:x?}: {errno}")
+                assert!(errno < 900 && errno != 38, "{nr} {args:x?}: {errno}");
             }
             SyscallAction::Kill | SyscallAction::Trap => panic!("{nr} {args:x?} is not to be made here"),
         }
