@@ -15,6 +15,8 @@ pub enum Need {
     TwoCpus,
     /// An unconfined user namespace for ordinary users.
     UserNamespaces,
+    /// A C compiler, and the headers of the kernel and of libc.
+    Compiler,
     /// A C compiler, and libseccomp with its header.
     Libseccomp,
     /// `systemd-analyze`, whose groups of system calls are compared with ours.
@@ -29,6 +31,7 @@ impl fmt::Display for Need {
             Need::Python => "python3",
             Need::TwoCpus => "two-cpus",
             Need::UserNamespaces => "userns",
+            Need::Compiler => "cc",
             Need::Libseccomp => "libseccomp",
             Need::Systemd => "systemd",
         })
