@@ -93,10 +93,12 @@ fn page(arch: Arch, call: &Syscall) -> String {
     };
     let there = find(other, call.name).map_or("none".to_owned(), |call| call.nr.to_string());
     line("number", &format!("{} on {}, {there} on {}", call.nr, word(arch), word(other)));
-    line(
-        "since",
-        &since(call.name).map_or("never did anything".to_owned(), |version| format!("Linux {version}")),
-    );
+    let since = match since(call.name) {
+        None => "never did anything".to_owned(),
+        Some("1.0") => "Linux 1.0 or earlier".to_owned(),
+        Some(version) => format!("Linux {version}"),
+    };
+    line("since", &since);
     line("groups", &of_groups(arch, call).join(" "));
     for arg in call.args {
         let _ = writeln!(text, "\n{}: {}", arg.name, words(arg.kind));
