@@ -66,9 +66,48 @@ pub struct Compiled {
     pub plan: Option<Vec<u8>>,
 }
 
+/// A pass of the compiler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// Bytes to a tree.
+    Parse,
+    /// Names, includes and standard profiles.
+    Resolve,
+    /// The tree to a policy.
+    Check,
+    /// Mounts, files, limits and environment.
+    Sections,
+    /// The system call filter.
+    Filter,
+    /// The proof that the filter says what the policy says.
+    Proof,
+    /// The plan's bytes.
+    Encode,
+}
+
+impl Pass {
+    /// One word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Parse => "parse",
+            Self::Resolve => "resolve",
+            Self::Check => "check",
+            Self::Sections => "sections",
+            Self::Filter => "filter",
+            Self::Proof => "proof",
+            Self::Encode => "encode",
+        }
+    }
+}
+
 /// Reads and checks the policy at `path`.
 #[must_use]
 pub fn check(files: &dyn Files, path: &str, options: &Options) -> Checked {
+    check_observed(files, path, options, &mut |_| ())
+}
+
+fn check_observed(files: &dyn Files, path: &str, options: &Options, done: &mut dyn FnMut(Pass)) -> Checked {
     let mut sources = Sources::default();
     let bytes = match files.read(path) {
         Ok(bytes) => bytes,
@@ -80,7 +119,8 @@ pub fn check(files: &dyn Files, path: &str, options: &Options) -> Checked {
     };
     let file = sources.add(path, shown(&bytes));
     let (tree, found) = msb_syntax::parse_bytes(file, &bytes);
-    let (policy, mut found) = understand(&tree, found, options, &mut sources);
+    done(Pass::Parse);
+    let (policy, mut found) = understand(&tree, found, options, &mut sources, done);
     sort(&mut found);
     Checked { sources, diagnostics: found, policy }
 }
@@ -88,9 +128,28 @@ pub fn check(files: &dyn Files, path: &str, options: &Options) -> Checked {
 /// Reads, checks and compiles the policy at `path`.
 #[must_use]
 pub fn compile(files: &dyn Files, path: &str, options: &Options) -> Compiled {
-    let Checked { sources, mut diagnostics, policy } = check(files, path, options);
+    compile_observed(files, path, options, &mut |_| ())
+}
+
+/// The same, and tells `done` after each pass: what it costs is for the caller's clock to say.
+#[must_use]
+pub fn compile_observed(
+    files: &dyn Files,
+    path: &str,
+    options: &Options,
+    done: &mut dyn FnMut(Pass),
+) -> Compiled {
+    let Checked { sources, mut diagnostics, policy } = check_observed(files, path, options, done);
     let plan = policy.as_ref().and_then(|policy| {
-        match msb_emit::emit(policy, msb_emit::Options { trace: options.trace }) {
+        let mut emitted = |pass| {
+            done(match pass {
+                msb_emit::Pass::Sections => Pass::Sections,
+                msb_emit::Pass::Filter => Pass::Filter,
+                msb_emit::Pass::Proof => Pass::Proof,
+                msb_emit::Pass::Encode => Pass::Encode,
+            });
+        };
+        match msb_emit::emit_observed(policy, msb_emit::Options { trace: options.trace }, &mut emitted) {
             Ok(plan) => Some(plan),
             Err(failure) => {
                 diagnostics.push(failure::diagnostic(&failure, policy, &sources));
@@ -109,6 +168,7 @@ fn understand(
     mut found: Vec<Diagnostic>,
     options: &Options,
     sources: &mut Sources,
+    done: &mut dyn FnMut(Pass),
 ) -> (Option<Policy>, Vec<Diagnostic>) {
     let whole = !has_errors(&found);
     if !whole && tree.items.is_empty() {
@@ -118,10 +178,12 @@ fn understand(
     let keep = |more: Vec<Diagnostic>| more.into_iter().filter(move |it| whole || !is_consequence(it));
     let (resolved, more) = msb_resolve::resolve(tree, options.policy.as_deref(), sources);
     found.extend(keep(more));
+    done(Pass::Resolve);
     let Some(resolved) = resolved else { return (None, found) };
     let (policy, more) = msb_check::check(tree, &resolved, sources);
     found.extend(keep(more));
     let found = msb_check::accept(&resolved, found);
+    done(Pass::Check);
     (policy.filter(|_| !has_errors(&found)), found)
 }
 

@@ -12,7 +12,7 @@ mod ir;
 mod places;
 mod pred;
 
-pub use decide::{Decision, Request};
+pub use decide::{Decision, Precedence, Request};
 pub use ir::*;
 pub use places::{Access, Places, Reason, Verdict};
 

@@ -75,6 +75,8 @@ fn any_action() -> impl Strategy<Value = SyscallAction> {
         Just(SyscallAction::Allow),
         prop::sample::select(vec![1u16, 13, 38]).prop_map(SyscallAction::Errno),
         Just(SyscallAction::Kill),
+        Just(SyscallAction::Log),
+        Just(SyscallAction::Trap),
     ]
 }
 

@@ -17,6 +17,12 @@ pub enum Need {
     UserNamespaces,
     /// cgroup v1 hierarchies of memory, pids and cpu.
     CgroupV1,
+    /// A C compiler, and the headers of the kernel and of libc.
+    Compiler,
+    /// A C compiler, and libseccomp with its header.
+    Libseccomp,
+    /// `systemd-analyze`, whose groups of system calls are compared with ours.
+    Systemd,
 }
 
 impl fmt::Display for Need {
@@ -28,6 +34,9 @@ impl fmt::Display for Need {
             Need::TwoCpus => "two-cpus",
             Need::UserNamespaces => "userns",
             Need::CgroupV1 => "cgroup-v1",
+            Need::Compiler => "cc",
+            Need::Libseccomp => "libseccomp",
+            Need::Systemd => "systemd",
         })
     }
 }

@@ -6,3 +6,4 @@ mod doc;
 mod host;
 mod run;
 mod show;
+mod syscalls;
