@@ -192,6 +192,23 @@ fn memory_is_held() {
     stdout(&stage.shell("head -c 1M /dev/zero | tail -c 1M > /dev/null"));
 }
 
+/// Where this test can make cgroups itself: v1, as root. Others are looked at in rig/suite.sh.
+#[test]
+fn cgroup_of_a_killed_launcher_is_removed_by_the_next() {
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let path = own.lines().find_map(|line| line.split_once(":pids:"));
+    let Some((_, path)) = path.filter(|_| rustix::process::geteuid().is_root()) else {
+        eprintln!("skipped, because this test needs root and a v1 hierarchy of pids");
+        return;
+    };
+    let stale = std::path::PathBuf::from(format!("/sys/fs/cgroup/pids{path}")).join("msb-4194305"); // above any pid
+    std::fs::create_dir(&stale).expect("a cgroup");
+    let mut plan = plan();
+    plan.limits.pids = Some(Limit { value: 5, origin: ORIGIN });
+    stdout(&Stage::new(&plan).shell("true"));
+    assert!(!stale.exists());
+}
+
 #[test]
 fn signals_reach_the_command() {
     let stage = Stage::new(&plan());
