@@ -94,6 +94,8 @@ pub(crate) enum Why {
     NoRight,
     /// No rule shows the path or passes the variable.
     Absent,
+    /// The launcher writes the file itself, to be read.
+    Generated,
     /// Calls of another ABI are always refused.
     OtherAbi,
 }

@@ -82,9 +82,48 @@ pub struct Compiled {
     pub deferred: Vec<Deferred>,
 }
 
+/// A pass of the compiler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// Bytes to a tree.
+    Parse,
+    /// Names, includes and standard profiles.
+    Resolve,
+    /// The tree to a policy.
+    Check,
+    /// Mounts, files, limits and environment.
+    Sections,
+    /// The system call filter.
+    Filter,
+    /// The proof that the filter says what the policy says.
+    Proof,
+    /// The plan's bytes.
+    Encode,
+}
+
+impl Pass {
+    /// One word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Parse => "parse",
+            Self::Resolve => "resolve",
+            Self::Check => "check",
+            Self::Sections => "sections",
+            Self::Filter => "filter",
+            Self::Proof => "proof",
+            Self::Encode => "encode",
+        }
+    }
+}
+
 /// Reads and checks the policy at `path`.
 #[must_use]
 pub fn check(files: &dyn Files, path: &str, options: &Options) -> Checked {
+    check_observed(files, path, options, &mut |_| ())
+}
+
+fn check_observed(files: &dyn Files, path: &str, options: &Options, done: &mut dyn FnMut(Pass)) -> Checked {
     let mut sources = Sources::default();
     let bytes = match files.read(path) {
         Ok(bytes) => bytes,
@@ -96,7 +135,8 @@ pub fn check(files: &dyn Files, path: &str, options: &Options) -> Checked {
     };
     let file = sources.add(path, shown(&bytes));
     let (tree, found) = msb_syntax::parse_bytes(file, &bytes);
-    let mut checked = understand(files, &tree, found, options, &mut sources);
+    done(Pass::Parse);
+    let mut checked = understand(files, &tree, found, options, &mut sources, done);
     sort(&mut checked.diagnostics);
     Checked { sources, ..checked }
 }
@@ -151,9 +191,29 @@ impl msb_resolve::Load for Imports<'_> {
 /// Reads, checks and compiles the policy at `path`.
 #[must_use]
 pub fn compile(files: &dyn Files, path: &str, options: &Options) -> Compiled {
-    let Checked { sources, mut diagnostics, policy, deferred, .. } = check(files, path, options);
+    compile_observed(files, path, options, &mut |_| ())
+}
+
+/// The same, and tells `done` after each pass: what it costs is for the caller's clock to say.
+#[must_use]
+pub fn compile_observed(
+    files: &dyn Files,
+    path: &str,
+    options: &Options,
+    done: &mut dyn FnMut(Pass),
+) -> Compiled {
+    let Checked { sources, mut diagnostics, policy, deferred, .. } =
+        check_observed(files, path, options, done);
     let plan = policy.as_ref().and_then(|policy| {
-        match msb_emit::emit(policy, msb_emit::Options { trace: options.trace }) {
+        let mut emitted = |pass| {
+            done(match pass {
+                msb_emit::Pass::Sections => Pass::Sections,
+                msb_emit::Pass::Filter => Pass::Filter,
+                msb_emit::Pass::Proof => Pass::Proof,
+                msb_emit::Pass::Encode => Pass::Encode,
+            });
+        };
+        match msb_emit::emit_observed(policy, msb_emit::Options { trace: options.trace }, &mut emitted) {
             Ok(plan) => Some(plan),
             Err(failure) => {
                 diagnostics.push(failure::diagnostic(&failure, policy, &sources));
@@ -173,6 +233,7 @@ fn understand(
     mut found: Vec<Diagnostic>,
     options: &Options,
     sources: &mut Sources,
+    done: &mut dyn FnMut(Pass),
 ) -> Checked {
     let whole = !has_errors(&found);
     if !whole && tree.items.is_empty() {
@@ -185,6 +246,7 @@ fn understand(
     let whole = whole && !more.iter().any(|it| it.is_error() && it.code.0 < 100 && imported(it));
     let keep = |more: Vec<Diagnostic>| more.into_iter().filter(move |it| whole || !is_consequence(it));
     found.extend(keep(more));
+    done(Pass::Resolve);
     let Some(resolved) = resolved else { return refused(found) };
     let checked = msb_check::check(tree, &resolved, sources, options.detail);
     found.extend(keep(checked.found));
@@ -192,6 +254,7 @@ fn understand(
         found.extend(above(files, ceiling, policy, &checked.spans, &resolved, sources));
     }
     let found = msb_check::accept(&resolved, found);
+    done(Pass::Check);
     Checked {
         policy: checked.policy.filter(|_| !has_errors(&found)),
         deferred: checked.deferred,

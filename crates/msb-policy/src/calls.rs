@@ -3,7 +3,7 @@
 
 use msb_syscalls::by_number;
 
-use crate::{Decision, Policy, Pred, Request, SyscallAction};
+use crate::{Decision, Policy, Pred, Request};
 
 impl Policy {
     /// The condition under which call `nr` of the policy's own architecture is made.
@@ -11,12 +11,12 @@ impl Policy {
     pub fn made_when(&self, nr: u32) -> Pred {
         let of = |allow: bool| {
             let rules = self.syscalls.iter().filter(move |rule| rule.nr == nr);
-            rules.filter(move |rule| (rule.action == SyscallAction::Allow) == allow)
+            rules.filter(move |rule| rule.action.makes() == allow)
         };
         if self.refuses_number(nr) {
             return Pred::Any(Vec::new());
         }
-        let by_default = self.syscall_default.0 == SyscallAction::Allow && by_number(self.arch, nr).is_some();
+        let by_default = self.syscall_default.0.makes() && by_number(self.arch, nr).is_some();
         let mut allowed: Vec<Pred> = of(true).map(|rule| rule.predicate.clone()).collect();
         if by_default || allowed.contains(&Pred::True) {
             allowed = vec![Pred::True];

@@ -70,7 +70,7 @@ impl Policy {
             return unknown;
         }
         let matching = self.syscalls.iter().filter(|rule| rule.nr == nr && rule.predicate.holds(args));
-        match matching.max_by_key(|rule| precedence(rule)) {
+        match matching.max_by_key(|rule| rule.precedence()) {
             Some(rule) => Decision { action: rule.action, origin: Some(rule.origin) },
             None if by_number(self.arch, nr).is_some() => {
                 Decision { action: self.syscall_default.0, origin: Some(self.syscall_default.1) }
@@ -100,22 +100,37 @@ impl Policy {
     }
 }
 
-/// Which of two matching rules decides: the greater.
-///
-/// Two errnos on one request are a mistake that the checker reports; should they come here all the same, the
-/// order of the rules still means nothing.
-fn precedence(rule: &SyscallRule) -> (u8, bool, Reverse<SyscallAction>, Reverse<OriginId>) {
-    (rule.action.severity(), !rule.implied, Reverse(rule.action), Reverse(rule.origin))
+impl SyscallRule {
+    /// Which of two matching rules decides: the one of which this is greater.
+    ///
+    /// Two errnos on one request are a mistake that the checker reports; should they come here all the same, the
+    /// order of the rules still means nothing.
+    #[must_use]
+    pub const fn precedence(&self) -> Precedence {
+        Precedence(self.action.severity(), !self.implied, Reverse(self.action), Reverse(self.origin))
+    }
 }
 
+/// See [`SyscallRule::precedence`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Precedence(u8, bool, Reverse<SyscallAction>, Reverse<OriginId>);
+
 impl SyscallAction {
-    /// How much it takes away: 0 for allow, 1 for an errno, 2 for kill.
+    /// How much it takes away: nothing for allow, most for kill.
     #[must_use]
     pub const fn severity(self) -> u8 {
         match self {
             Self::Allow => 0,
-            Self::Errno(_) => 1,
-            Self::Kill => 2,
+            Self::Log => 1,
+            Self::Errno(_) => 2,
+            Self::Trap => 3,
+            Self::Kill => 4,
         }
+    }
+
+    /// Whether the call is made.
+    #[must_use]
+    pub const fn makes(self) -> bool {
+        matches!(self, Self::Allow | Self::Log)
     }
 }

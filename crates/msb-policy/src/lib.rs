@@ -16,11 +16,11 @@ mod path;
 mod places;
 mod pred;
 
-pub use decide::{Decision, Request};
+pub use decide::{Decision, Precedence, Request};
 pub use ir::*;
 pub use narrow::{By, Widening, Wider};
 pub use open::{Below, Open};
-pub use places::{Access, Places, Reason, Verdict};
+pub use places::{Access, GENERATED_FILES, Places, Reason, Verdict};
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use crate::places::has;
 use crate::{
     Access, Base, EnvKind, FsKind, FsRule, Limit, Limits, OriginId, Path, Places, Policy, Request,
-    SyscallAction, SyscallRule, Verdict,
+    SyscallRule, Verdict,
 };
 
 /// Something that a policy allows and the other does not.
@@ -153,7 +153,7 @@ impl Policy {
 
     /// The calls that may be made: those that rules name, and all of the table where that is the default.
     fn numbers(&self) -> impl Iterator<Item = u32> {
-        let all = self.syscall_default.0 == SyscallAction::Allow;
+        let all = self.syscall_default.0.makes();
         let table = all.then(|| msb_syscalls::all(self.arch).iter().map(|call| call.nr));
         self.syscalls.iter().map(|rule| rule.nr).chain(table.into_iter().flatten())
     }
@@ -259,7 +259,7 @@ impl Policy {
             let known = |own: &SyscallRule| {
                 (own.nr, own.action, &own.predicate) == (rule.nr, rule.action, &rule.predicate)
             };
-            if rule.action.severity() > 0 && !self.syscalls.iter().any(known) {
+            if !rule.action.makes() && !self.syscalls.iter().any(known) {
                 // Of two errors the policy's own decides: it is as strict, and nearer.
                 self.syscalls.push(SyscallRule {
                     implied: true,

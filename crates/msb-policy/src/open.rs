@@ -151,6 +151,11 @@ impl Proof<'_> {
 
     fn allowed_by_name(&self, name: &Path) -> bool {
         let deepest = self.deepest(name);
+        if deepest.is_empty() && self.access == Access::Read {
+            // The directories above what is shown can be listed.
+            let above = self.mounts.iter().any(|mount| name.covers(&mount.target));
+            return above && self.denies().next().is_none();
+        }
         let Some(depth) = deepest.first().map(|mount| mount.target.depth()) else { return false };
         let denied = |mount: &Mount<'_>| {
             let host = host_path(mount, name);
@@ -184,7 +189,10 @@ impl Proof<'_> {
                 let host = host_path(mount, name);
                 !has(mount.rights, self.access) || self.denied_on_host(host.as_ref().unwrap_or(name))
             });
-        refused && !open
+        let listed = self.access == Access::Read
+            && deepest.is_empty()
+            && self.mounts.iter().any(|mount| name.base != mount.target.base || name.covers(&mount.target));
+        refused && !open && !listed
     }
 
     /// What shows `name` unless something comes to lie over it: several where a policy puts two things at one

@@ -189,9 +189,9 @@ impl Places {
         self.denial(&name, Some(&name), access)
     }
 
-    /// What the rules say of a name inside.
+    /// What the rules say of a name inside; nothing of the directories above what they show.
     pub(crate) fn inside(&self, path: &Path, access: Access) -> Option<Verdict> {
-        Some(self.decide(&self.absolute(path)?, access))
+        Some(self.decide_shown(&self.absolute(path)?, access))
     }
 
     /// What the rules say of the host's file `name`, by the best of the names that it has inside; `None` if it
@@ -238,6 +238,21 @@ impl Places {
     /// What the rules say of `path`, an absolute path inside without `.` and `..`.
     #[must_use]
     pub fn decide(&self, path: &str, access: Access) -> Verdict {
+        let verdict = self.decide_shown(path, access);
+        // The directories above what is shown exist, and can be listed.
+        let not_shown = matches!(&verdict, Verdict::Refused { reason: Reason::NotShown, .. });
+        let mut inner = self.shown.iter().filter(|shown| below(&shown.inside, path).is_some());
+        match inner.next() {
+            Some(first) if not_shown && access == Access::Read => {
+                let origin = inner.map(|shown| shown.origin).fold(first.origin, OriginId::min);
+                Verdict::Allowed { origin, host: None }
+            }
+            _ => verdict,
+        }
+    }
+
+    /// The same of what rules show, without the directories above.
+    fn decide_shown(&self, path: &str, access: Access) -> Verdict {
         let deepest = self.deepest(path);
         let verdicts = deepest.iter().map(|shown| self.through(shown, path, access));
         verdicts.min_by_key(preference).unwrap_or_else(|| match self.denial(path, None, access) {
@@ -280,6 +295,9 @@ impl Places {
     }
 }
 
+/// The files that a launch writes, below `/`, unless a rule shows something there: who is who inside.
+pub const GENERATED_FILES: &[&str] = &["etc/group", "etc/hosts", "etc/nsswitch.conf", "etc/passwd"];
+
 /// A rule that puts something inside, its paths open.
 #[derive(Debug, Clone)]
 pub(crate) struct Mount<'p> {
@@ -311,6 +329,13 @@ pub(crate) fn mounts(policy: &Policy) -> Vec<Mount<'_>> {
             FsKind::StdDevices => all.push(mount(root("dev"), None, PRIVATE, origin)),
             FsKind::ProcSelf => all.push(mount(root("proc"), None, PRIVATE, origin)),
             FsKind::Deny { .. } => {}
+        }
+    }
+    for rest in GENERATED_FILES {
+        let target = root(rest);
+        if !all.iter().any(|mount| mount.target.covers(&target)) {
+            let rights = Rights { read: true, write: false, run: false };
+            all.push(mount(target, None, rights, policy.origin));
         }
     }
     let narrow = all.clone();

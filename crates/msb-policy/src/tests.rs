@@ -2,6 +2,7 @@ mod canonical;
 mod decide;
 mod narrow;
 mod open;
+mod places;
 mod predicate;
 
 use proptest::prelude::*;
@@ -76,6 +77,8 @@ fn any_action() -> impl Strategy<Value = SyscallAction> {
         Just(SyscallAction::Allow),
         prop::sample::select(vec![1u16, 13, 38]).prop_map(SyscallAction::Errno),
         Just(SyscallAction::Kill),
+        Just(SyscallAction::Log),
+        Just(SyscallAction::Trap),
     ]
 }
 

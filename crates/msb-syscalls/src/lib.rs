@@ -16,7 +16,7 @@ pub use constant::{
 };
 pub use describe::describe;
 pub use group::{Group, expand, group, groups};
-pub use table::{Arch, Arg, Bits, Kind, Syscall, all, by_number, find, highest};
+pub use table::{Arch, Arg, Bits, Kind, Syscall, all, by_number, find, frequency, highest, since};
 
 mod generated {
     use crate::{Arg, Bits, Constant, ConstantSet, Kind, Syscall};

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Explains a diagnostic (MSB0304), a standard profile (std.base) or a group (@file-system)
     Doc(Doc),
+    /// Prints the table of system calls, or those that a word finds
+    Syscalls(Syscalls),
 }
 
 /// What every command that reads a policy takes.
@@ -87,6 +89,9 @@ pub(crate) struct Compile {
     /// Where to write the plan
     #[arg(short, long, value_name = "PLAN")]
     pub(crate) output: PathBuf,
+    /// Says on standard error what each pass cost
+    #[arg(long)]
+    pub(crate) timings: bool,
 }
 
 #[derive(Debug, Args)]
@@ -120,6 +125,30 @@ pub(crate) struct Run {
 pub(crate) struct Doc {
     /// A code such as MSB0304, a profile such as std.base, or a group such as @file-system
     pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Syscalls {
+    /// A call by name or number, a part of a name, an argument, or a constant such as TIOCSTI
+    #[arg(value_name = "SEARCH")]
+    pub(crate) search: Option<String>,
+    /// The architecture
+    #[arg(long, value_enum, default_value_t = Architecture::X86_64, value_name = "ARCH")]
+    pub(crate) arch: Architecture,
+    /// Only calls of this group, such as @file-system
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    /// Prints everything that is known as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Architecture {
+    #[value(name = "x86_64")]
+    X86_64,
+    #[value(name = "aarch64")]
+    Aarch64,
 }
 
 /// A parameter and its value, which may be a path that is not UTF-8.

@@ -1,4 +1,4 @@
-//! The command that people type: check, test, compile, show, run, doc.
+//! The command that people type: check, test, compile, show, run, doc, syscalls.
 //!
 //! Everything that reads files, writes files and speaks to a person is here; what a policy means is
 //! decided elsewhere. Exit codes: 0 for success, 1 for a policy or plan that is wrong, 2 for a wrong command
@@ -11,6 +11,7 @@ mod input;
 mod output;
 mod run;
 mod show;
+mod syscalls;
 mod test;
 mod write;
 
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Command::Show(show) => show::show(&show, &mut output),
         Command::Run(run) => run::run(&run, &mut output),
         Command::Doc(doc) => doc::doc(&doc, &mut output),
+        Command::Syscalls(syscalls) => syscalls::syscalls(&syscalls, &mut output),
     };
     output.finish(exit).into()
 }

@@ -47,11 +47,14 @@ impl Judge<'_> {
         let (mut allowed, mut refused) = (None, None);
         match &verdict {
             Verdict::Allowed { origin, .. } => {
-                allowed = Some(Evidence::new(what(path), Some(*origin), Why::Allowed));
+                allowed = Some(Evidence::new(what(path), Some(*origin), self.granted(*origin)));
             }
             Verdict::Refused { reason, .. } => {
                 let (rule, why) = match reason {
                     Reason::Denied(origin) => (Some(*origin), Why::Denied),
+                    Reason::NotGranted(origin) if *origin == self.policy.origin => {
+                        (Some(*origin), Why::Generated)
+                    }
                     Reason::NotGranted(origin) => (Some(*origin), Why::NoRight),
                     Reason::NotShown => (None, Why::Absent),
                 };
@@ -67,10 +70,16 @@ impl Judge<'_> {
                     below.allowed
                 }
             };
-            allowed = found.map(|(path, origin)| Evidence::new(what(&path), Some(origin), Why::Allowed));
+            allowed =
+                found.map(|(path, origin)| Evidence::new(what(&path), Some(origin), self.granted(origin)));
         }
         let rules = [&allowed, &refused].into_iter().flatten().filter_map(|it| it.rule).collect();
         Judgement { allowed, refused, proved, rules }
+    }
+
+    /// Why a path is allowed. What no line of the policy shows is the launcher's.
+    fn granted(&self, origin: OriginId) -> Why {
+        if origin == self.policy.origin { Why::Generated } else { Why::Allowed }
     }
 
     fn calls(&self, calls: &[(&'static Syscall, Pred)], abi: Abi) -> Judgement {
@@ -105,13 +114,13 @@ impl Judge<'_> {
             .min_by_key(|rule| rule.implied);
         let why = match deciding {
             Some(rule) if rule.implied => Why::Implied,
-            Some(rule) if rule.action == msb_policy::SyscallAction::Allow => Why::Allowed,
+            Some(rule) if rule.action.makes() => Why::Allowed,
             Some(_) => Why::Denied,
             None => Why::Default,
         };
         let what = format!("syscall {}", describe(policy.arch, nr, &args));
         let sealing = policy.syscalls.iter().find(|rule| {
-            rule.nr == nr && rule.implied && rule.action.severity() > 0 && rule.predicate.holds(&args)
+            rule.nr == nr && rule.implied && !rule.action.makes() && rule.predicate.holds(&args)
         });
         Evidence { what, rule: decision.origin, why, sealed: sealing.map(|rule| rule.origin) }
     }
@@ -123,7 +132,7 @@ impl Judge<'_> {
             Abi::I386 => (AUDIT_ARCH_I386, call.nr, "i386"),
         };
         let decision = self.policy.decide(&Request::Syscall { audit_arch, nr, args });
-        (decision.action != msb_policy::SyscallAction::Allow).then(|| {
+        (!decision.action.makes()).then(|| {
             let what = format!("syscall {} on {word}", describe(self.policy.arch, call.nr, &args));
             Evidence::new(what, None, Why::OtherAbi)
         })
@@ -224,6 +233,7 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Str
 fn open_advice(policy: &Policy, path: &Path, access: Access, evidence: &Evidence) -> String {
     let (name, verb) = (shown(policy, path), access.word());
     match evidence.why {
+        Why::Generated => "nothing to do: the launcher writes this file, and shows it read only".to_owned(),
         Why::Allowed if access == Access::Read => format!("write `deny {name}` in `fs`"),
         Why::Allowed => format!("write `deny {verb} {name}` in `fs`"),
         Why::Absent => format!("write `{verb} {name}` in `fs`"),

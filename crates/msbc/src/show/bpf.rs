@@ -36,6 +36,8 @@ pub(super) fn action(value: u32) -> String {
                 .map_or_else(|| format!("errno {errno}"), |name| format!("errno {name}"))
         }
         0x8000_0000 => "kill".to_owned(),
+        0x7ffc_0000 => "log".to_owned(),
+        0x0003_0000 => "trap".to_owned(),
         0x7fc0_0000 => "notify".to_owned(),
         _ => format!("{value:#010x}"),
     }

@@ -14,6 +14,21 @@ fn a_plan_is_written_that_decodes() {
     assert_eq!(host.names(), ["agent.msb", "plan.bin"]);
 }
 
+/// A line for each pass, the proof among them, and the plan is written all the same.
+#[test]
+fn timings_name_every_pass() {
+    let host = Host::new();
+    let said = host.msbc(&["compile", "agent.msb", "-o", "plan.bin", "--timings"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(0), ""));
+    let names: Vec<&str> = said.err.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    assert_eq!(names, ["parse", "resolve", "check", "sections", "filter", "proof", "encode", "all"]);
+    let took = |line: &str| line.split_whitespace().nth(1).and_then(|took| took.parse::<f64>().ok());
+    assert!(said.err.lines().all(|line| line.ends_with(" ms") && took(line).is_some()), "{}", said.err);
+    assert!(host.read("plan.bin").starts_with(b"MSBP"));
+    let said = host.msbc(&["compile", "agent.msb", "-o", "plan.bin", "--timings", "--policy", "nobody"]);
+    assert!(said.err.contains("parse ") && !said.err.contains("proof "), "{}", said.err);
+}
+
 #[test]
 fn the_same_policy_gives_the_same_bytes() {
     let host = Host::new();

@@ -6,4 +6,5 @@ mod doc;
 mod host;
 mod run;
 mod show;
+mod syscalls;
 mod test;

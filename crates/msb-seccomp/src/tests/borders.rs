@@ -1,9 +1,8 @@
-//! The program against the policy, before anybody gets it.
+//! A program against the policy at the borders: an opinion apart from the proof's.
 //!
 //! Every number up to 1,023 and the borders beyond; on each number that has conditions the borders of every
 //! condition (its constants and their neighbours, with bit 32 and all high bits set, each bit of a mask), and on
-//! the others arguments that some other number's condition tells apart. This finds a wrong jump; it is not yet a
-//! proof for all 2³⁸⁴ arguments.
+//! the others arguments that some other number's condition tells apart.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +11,7 @@ use msb_syscalls::Arch;
 
 use crate::bpf::{Instruction, SeccompData, action, run};
 use crate::trace::{TRACED_LENGTH_BYTES_MIN, traced};
-use crate::{CompileError, Options};
+use crate::{Options, Unproved};
 
 /// Every number below this is tried.
 const NUMBERS: u32 = 1024;
@@ -22,7 +21,7 @@ const COMBINATIONS_MAX: usize = 512;
 const I386: u32 = 0x4000_0003;
 
 /// Compares `program` with what `policy` decides.
-pub(crate) fn check(policy: &Policy, options: Options, program: &[Instruction]) -> Result<(), CompileError> {
+pub(super) fn check(policy: &Policy, options: Options, program: &[Instruction]) -> Result<(), Unproved> {
     let mut rules: BTreeMap<u32, Vec<&Pred>> = BTreeMap::new();
     for rule in &policy.syscalls {
         rules.entry(rule.nr).or_default().push(&rule.predicate);
@@ -64,19 +63,21 @@ fn same(
     program: &[Instruction],
     (audit_arch, nr, args): Asked,
     decided: SyscallAction,
-) -> Result<(), CompileError> {
+) -> Result<(), Unproved> {
     let expected = match decided {
         SyscallAction::Kill => action::KILL_PROCESS,
+        SyscallAction::Trap => action::TRAP,
         SyscallAction::Errno(_) if options.trace => action::USER_NOTIF,
         SyscallAction::Errno(errno) => action::errno(errno),
-        SyscallAction::Allow if options.trace && traced(arch, nr, &args) => action::USER_NOTIF,
+        decided if options.trace && decided.makes() && traced(arch, nr, &args) => action::USER_NOTIF,
+        SyscallAction::Log => action::LOG,
         SyscallAction::Allow => action::ALLOW,
     };
     let returned = run(program, &SeccompData { nr, arch: audit_arch, instruction_pointer: 0, args });
     if returned == expected {
         return Ok(());
     }
-    Err(CompileError::Differs { audit_arch, nr, args, decided, returned })
+    Err(Unproved::Differs { audit_arch, nr, instruction_pointer: 0, args, decided, returned })
 }
 
 /// For each condition of the policy arguments for which it holds and some for which it does not, and lengths on
