@@ -11,4 +11,5 @@ mod syscalls;
 mod tool;
 mod value;
 
+pub(crate) use claim::request;
 pub(crate) use item::file;

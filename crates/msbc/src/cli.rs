@@ -32,6 +32,10 @@ pub(crate) enum Command {
     Check(Check),
     /// Decides the assertions and tests of a policy, and says what no assertion is about
     Test(Test),
+    /// Says what a policy or a plan decides of one request, by which line, and what would change it
+    Explain(Explain),
+    /// Says what a new version of a policy allows and denies that the old one did not
+    Diff(Diff),
     /// Writes the plan of a policy
     Compile(Compile),
     /// Prints everything that a policy or a plan grants
@@ -78,6 +82,32 @@ pub(crate) struct Check {
 pub(crate) struct Test {
     #[command(flatten)]
     pub(crate) policy: Policy,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) policy: Policy,
+    /// The request, as in an assertion: open /etc/passwd for read, syscall mmap(prot: PROT_EXEC), env HOME
+    #[arg(required = true, value_name = "REQUEST")]
+    pub(crate) request: Vec<String>,
+}
+
+/// Exit code 3 when anything is newly allowed.
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// A policy or a plan
+    #[arg(value_name = "OLD")]
+    pub(crate) old: PathBuf,
+    /// A policy or a plan
+    #[arg(value_name = "NEW")]
+    pub(crate) new: PathBuf,
+    /// Which policy of the files; needed where they have several
+    #[arg(long = "policy", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Prints the differences as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

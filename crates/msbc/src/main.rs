@@ -1,13 +1,16 @@
-//! The command that people type: check, test, compile, show, run, doc, syscalls.
+//! The command that people type: check, test, explain, diff, compile, show, run, doc, syscalls.
 //!
 //! Everything that reads files, writes files and speaks to a person is here; what a policy means is
 //! decided elsewhere. Exit codes: 0 for success, 1 for a policy or plan that is wrong, 2 for a wrong command
-//! line, 4 when msbc itself cannot go on; `run` ends with the launcher's.
+//! line, 3 when a new version allows more, 4 when msbc itself cannot go on; `run` ends with the launcher's.
 
 mod cli;
 mod compile;
+mod diff;
 mod doc;
+mod explain;
 mod input;
+mod meaning;
 mod output;
 mod run;
 mod show;
@@ -29,6 +32,8 @@ enum Exit {
     Wrong,
     /// The command line is wrong.
     Usage,
+    /// A new version allows more than the old one.
+    Widened,
     /// msbc cannot go on.
     Internal,
     /// The launcher's own exit code.
@@ -41,6 +46,7 @@ impl From<Exit> for ExitCode {
             Exit::Success => 0,
             Exit::Wrong => 1,
             Exit::Usage => 2,
+            Exit::Widened => 3,
             Exit::Internal => 4,
             Exit::Launcher(code) => code,
         })
@@ -53,6 +59,8 @@ fn main() -> ExitCode {
     let exit = match arguments.command {
         Command::Check(check) => compile::check(&check, &mut output),
         Command::Test(test) => test::test(&test, &mut output),
+        Command::Explain(explain) => explain::explain(&explain, &mut output),
+        Command::Diff(diff) => diff::diff(&diff, &mut output),
         Command::Compile(compile) => compile::compile(&compile, &mut output),
         Command::Show(show) => show::show(&show, &mut output),
         Command::Run(run) => run::run(&run, &mut output),
