@@ -6,10 +6,11 @@
 mod judge;
 
 use crate::context::Context;
+use crate::net;
 use crate::paths;
 use crate::syscalls::{predicate, sets};
-use msb_diag::{Diagnostic, Span, codes};
-use msb_policy::{Access, Arch, OriginId, Path, Pred};
+use msb_diag::{Diagnostic, codes};
+use msb_policy::{Access, Arch, Endpoint, OriginId, Path, Pred};
 use msb_resolve::nearest;
 use msb_syntax::ast::{self, Arg, CompareOp, Name, PathExpr, PredKind, Probe, Set, StmtKind};
 use msb_syscalls::Syscall;
@@ -32,8 +33,12 @@ pub(crate) enum Asked {
     Env { name: String, prefix: bool },
     /// Whether another policy allows all that this one does; see [`crate::narrow`].
     Narrower { than: String },
-    /// A connection to another host, or from one.
-    Network { what: String },
+    /// Connections to these hosts; everything of `any` where `deny`.
+    Connect { endpoint: Endpoint, deny: bool },
+    /// Ports that are published.
+    Listen { endpoint: Endpoint },
+    /// A socket of the host, by its path.
+    Unix { path: Path, below: bool },
 }
 
 /// How a call is made.
@@ -96,14 +101,27 @@ pub(crate) enum Why {
     Absent,
     /// The launcher writes the file itself, to be read.
     Generated,
+    /// A connection inside of the sandbox.
+    OwnLoopback,
     /// Calls of another ABI are always refused.
     OtherAbi,
 }
 
+/// What is said of the requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sense {
+    /// They are allowed.
+    Allow,
+    /// They are denied.
+    Deny,
+    /// They are denied, and what is below them.
+    Never,
+}
+
 /// Reads a request; `None` where something was reported.
-pub(crate) fn lower(cx: &mut Context<'_>, probe: &Probe, never: bool) -> Option<Asked> {
+pub(crate) fn lower(cx: &mut Context<'_>, probe: &Probe, sense: Sense) -> Option<Asked> {
     match probe {
-        Probe::Open { path, access } => open(cx, path, access, never),
+        Probe::Open { path, access } => open(cx, path, access, sense == Sense::Never),
         Probe::Syscall { set, args, on } => calls(cx, set, args, on),
         Probe::Env(name) => {
             let (stem, prefix) = match name.node.strip_suffix('*') {
@@ -112,14 +130,17 @@ pub(crate) fn lower(cx: &mut Context<'_>, probe: &Probe, never: bool) -> Option<
             };
             Some(Asked::Env { name: stem.to_owned(), prefix })
         }
-        Probe::Connect(end) | Probe::Listen(end) => match &end.peer {
-            // Who may write a socket may connect to it; see unix(7).
+        Probe::Connect(end) => match &end.peer {
             ast::Peer::Path(path) => {
                 let path = paths::place(cx, path)?.path;
-                Some(Asked::Open { path, access: Access::Write, below: never })
+                Some(Asked::Unix { path, below: sense == Sense::Never })
             }
-            _ => Some(Asked::Network { what: probe_text(cx, probe, end.span) }),
+            _ => {
+                let endpoint = net::endpoint(cx, end)?;
+                Some(Asked::Connect { endpoint, deny: sense != Sense::Allow })
+            }
         },
+        Probe::Listen(end) => net::endpoint(cx, end).map(|endpoint| Asked::Listen { endpoint }),
         Probe::Call { name, .. } => {
             if !is_tool(cx, &name.node) {
                 cx.say(
@@ -137,11 +158,6 @@ fn is_tool(cx: &Context<'_>, name: &str) -> bool {
     cx.stmts()
         .iter()
         .any(|placed| matches!(&placed.stmt.kind, StmtKind::Tool(tool) if tool.name.node == name))
-}
-
-fn probe_text(cx: &Context<'_>, probe: &Probe, end: Span) -> String {
-    let verb = if matches!(probe, Probe::Listen(_)) { "listen" } else { "connect" };
-    format!("{verb} {}", cx.sources.text(end))
 }
 
 fn open(cx: &mut Context<'_>, path: &PathExpr, access: &Name, below: bool) -> Option<Asked> {

@@ -3,7 +3,7 @@
 //! A claim that mentions no parameter, or whose answer is the same for all of them, is decided here. Where it
 //! depends on where parameters lie it is decided for those that lie apart, and again when they are known.
 
-use crate::ask::{self, Asked, Evidence, Judge, Judgement, Why};
+use crate::ask::{self, Asked, Evidence, Judge, Judgement, Sense, Why};
 use crate::context::Context;
 use crate::narrow;
 use msb_diag::{Diagnostic, Span, codes};
@@ -86,10 +86,10 @@ fn one<'a>(
                 .help("take it away, or give a reason: `because \"…\"`"),
         );
     }
-    let (probe, expected, never) = match &claim.kind {
-        ClaimKind::Allow(probe) => (probe, Expected::Allowed, false),
-        ClaimKind::Deny(probe) => (probe, Expected::Denied, false),
-        ClaimKind::Never(probe) => (probe, Expected::Denied, true),
+    let (probe, expected, sense) = match &claim.kind {
+        ClaimKind::Allow(probe) => (probe, Expected::Allowed, Sense::Allow),
+        ClaimKind::Deny(probe) => (probe, Expected::Denied, Sense::Deny),
+        ClaimKind::Never(probe) => (probe, Expected::Denied, Sense::Never),
         ClaimKind::NarrowerThan(name) => {
             if test.is_some() {
                 cx.say(
@@ -112,7 +112,7 @@ fn one<'a>(
             });
         }
     };
-    let asked = ask::lower(cx, probe, never)?;
+    let asked = ask::lower(cx, probe, sense)?;
     Some(Lowered { claim, asked, expected, layer, test, parent: None })
 }
 
@@ -217,6 +217,7 @@ pub(crate) fn reason(why: Why) -> &'static str {
         Why::Denied => "denied by this",
         Why::Implied => "follows from this, and holds in every sandbox",
         Why::Default => "no rule allows it, and this decides then",
+        Why::OwnLoopback => "the sandbox's own loopback",
         Why::Generated => "the launcher writes it, from nothing of the host",
         Why::NoRight => "shown by this, without the right",
         Why::Absent | Why::OtherAbi => "",
@@ -224,7 +225,11 @@ pub(crate) fn reason(why: Why) -> &'static str {
 }
 
 fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option<Deferred> {
-    let Asked::Open { path, access, below } = &lowered.asked else { return None };
+    let (path, access, below) = match &lowered.asked {
+        Asked::Open { path, access, below } => (path, *access, *below),
+        Asked::Unix { path, below } => (path, Access::Write, *below),
+        _ => return None,
+    };
     let names: Vec<String> = policy.params.iter().map(|param| format!("`${}`", param.name)).collect();
     let apart = match names.as_slice() {
         [] => "the home directory lies apart".to_owned(),
@@ -236,13 +241,7 @@ fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option
             .label(lowered.claim.span, format!("holds where {apart} from every path that a rule names"))
             .help("nothing to do: `msbc run` decides it again before it starts the command"),
     );
-    Some(Deferred {
-        span: lowered.claim.span,
-        path: path.clone(),
-        access: *access,
-        below: *below,
-        expected: lowered.expected,
-    })
+    Some(Deferred { span: lowered.claim.span, path: path.clone(), access, below, expected: lowered.expected })
 }
 
 fn itself(span: Span) -> Diagnostic {

@@ -190,6 +190,10 @@ fn parameter(cx: &mut Context<'_>, name: &Name, rest: &str, span: Span) -> Optio
     if param.ir.kind == ParamKind::Text && rest.is_empty() {
         return Some(Text::Param(index));
     }
+    if param.ir.kind == ParamKind::Secret {
+        cx.say(crate::params::secret_leaks(span, &name.node, "a variable"));
+        return None;
+    }
     let is = kind_word(param.ir.kind);
     let found = if param.ir.kind == ParamKind::Text {
         Diagnostic::new(codes::WRONG_TYPE, "a string has nothing below it")

@@ -1,6 +1,6 @@
 //! Why a policy decides a request as it does, and what would have to be written for another answer.
 
-use crate::ask::{self, Evidence, Judge, Judgement, Why};
+use crate::ask::{self, Evidence, Judge, Judgement, Sense, Why};
 use crate::context::Context;
 use msb_diag::{Diagnostic, Sources};
 use msb_policy::{Origin, OriginId, Policy};
@@ -35,7 +35,7 @@ pub fn explain(
 ) -> (Vec<Explained>, Vec<Diagnostic>) {
     let mut cx = Context::new(resolved, sources);
     let before = cx.found.len();
-    let asked = ask::lower(&mut cx, probe, false);
+    let asked = ask::lower(&mut cx, probe, Sense::Allow);
     let found = cx.found.split_off(before);
     let Some(asked) = asked else { return (Vec::new(), found) };
     let Judgement { allowed, refused, proved, .. } = Judge { policy, places: None }.judge(&asked);
@@ -63,6 +63,7 @@ fn words(why: Why, allowed: bool) -> &'static str {
         Why::Default => "no rule allows it, and this line says what happens then",
         Why::NoRight => "this rule shows it, without the right",
         Why::Absent => "no rule is about it",
+        Why::OwnLoopback => "it stays inside, on the sandbox's own loopback",
         Why::Generated if allowed => "the launcher writes this file, from nothing of the host",
         Why::Generated => "the launcher writes this file, to be read",
         Why::OtherAbi => "calls of another ABI are always refused",

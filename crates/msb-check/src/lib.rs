@@ -115,6 +115,7 @@ fn lower(cx: &mut Context<'_>) -> Policy {
         exec,
         origins: Vec::new(),
     };
+    net::sockets(cx, &policy);
     narrow::extend(cx, &mut policy);
     policy
 }

@@ -217,7 +217,10 @@ impl Comparison<'_> {
         let text = self.sources.text(span);
         found = found.label(span, "the limit is here");
         // Of a scratch the whole rule stands there, with places of its own.
-        match self.own_span(widening).filter(|_| !matches!(word, "size" | "inodes")) {
+        match self
+            .own_span(widening)
+            .filter(|_| !matches!(word, "size" | "inodes" | "rate" | "quota" | "connections"))
+        {
             Some(own) => found.help(format!("write `{text}`")).edit(own, text),
             None if widening.allowed.is_none() => found.help(format!("write `limits {{ {text} }}`")),
             None => found.help(format!("write no more than `{text}` says")),
@@ -244,6 +247,8 @@ impl Comparison<'_> {
                 )
             }
             Wider::Env { .. } => format!("take the variable away, or have `{parent}` pass it"),
+            Wider::Connect(_) => format!("take the rule away, deny it, or have `{parent}` allow it"),
+            Wider::Listen(..) => format!("take the `listen` away, or have `{parent}` say it"),
             Wider::Capability(_) => format!("take the capability away, or have `{parent}` keep it"),
             Wider::Limit(_) => "lower it".to_owned(),
         }

@@ -1,39 +1,158 @@
-//! The `net` section: in this version a sandbox has no network, and says so in the filter as well.
+//! The `net` section: to whom connections are made, on which terms, and what follows for system calls.
+
+mod endpoint;
+mod lints;
+mod terms;
 
 use crate::context::{ARCH, Context};
+use crate::paths;
 use crate::syscalls::implied::{self, Implied};
-use msb_diag::{Diagnostic, codes};
-use msb_policy::{Net, Op};
-use msb_syntax::ast::{self, StmtKind};
+use msb_diag::{Diagnostic, Span, codes};
+use msb_policy::{Endpoint, Net, NetKind, NetRule, Op, OriginId, Peer, Policy, Pred, Width};
+use msb_resolve::LayerId;
+use msb_syntax::ast::{self, NetRuleKind, StmtKind};
+
+pub(crate) use endpoint::{endpoint, host};
 
 /// `AF_UNIX` of linux/socket.h, the same on every architecture.
 const AF_UNIX: u64 = 1;
+/// `AF_INET` of linux/socket.h.
+const AF_INET: u64 = 2;
+/// `AF_INET6` of linux/socket.h.
+const AF_INET6: u64 = 10;
+
+/// A rule with where it was written.
+pub(crate) struct Rule {
+    pub(crate) kind: NetKind,
+    /// Of the endpoint, or of the whole rule.
+    pub(crate) span: Span,
+    pub(crate) origin: OriginId,
+    pub(crate) layer: LayerId,
+}
 
 /// The network, and the rules for system calls that follow from it.
 pub(crate) fn net(cx: &mut Context<'_>) -> (Net, Vec<Implied>) {
-    let mut line = None;
+    let before = cx.found.len();
+    let mut none: Option<Span> = None;
+    let mut some: Option<Span> = None;
+    let mut rules = Vec::new();
     for placed in cx.stmts() {
         let StmtKind::Net(net) = &placed.stmt.kind else { continue };
         let span = placed.stmt.span;
         match net {
-            ast::Net::None => line = line.or(Some(span)),
+            ast::Net::None => none = none.or(Some(span)),
             ast::Net::Host => cx.say(
                 Diagnostic::new(codes::NOT_ENFORCED, "`net host` is not enforced by this version")
-                    .label(span, "a sandbox has no network yet")
-                    .help("write `net none`"),
+                    .label(span, "the network of the host, unfiltered")
+                    .help("write `net none`, or the connections that the program needs"),
             ),
-            ast::Net::Rules(rules) => {
-                let at = rules.first().map_or(span, |rule| rule.span);
-                cx.say(
-                    Diagnostic::new(codes::NOT_ENFORCED, "network rules are not enforced by this version")
-                        .label(at, "a sandbox has no network yet")
-                        .help("write `net none`"),
-                );
+            ast::Net::Rules(section) => {
+                some = some.or(Some(span));
+                section.iter().for_each(|rule| one(cx, rule, placed.layer, &mut rules));
             }
         }
     }
-    let origin = cx.origin(line.unwrap_or(cx.resolved.block.head));
-    // A network namespace does not cover AF_VSOCK, AF_ALG and others: the family itself is refused.
-    let family = |call| implied::compare(ARCH, call, "domain", Op::Ne, AF_UNIX, "EACCES", origin);
-    (Net::None { origin }, ["socket", "socketpair"].into_iter().filter_map(family).collect())
+    if let (Some(none), Some(some)) = (none, some) {
+        cx.say(
+            Diagnostic::new(codes::DUPLICATE_SETTING, "there is a network and there is none")
+                .label(some, "rules for connections")
+                .label(none, "no network")
+                .help("take one of the two away"),
+        );
+    }
+    // What could not be understood may be what a lint misses.
+    if !msb_diag::has_errors(cx.found.get(before..).unwrap_or(&[])) {
+        lints::lints(cx, &rules);
+    }
+    let origin = cx.origin(some.or(none).unwrap_or(cx.resolved.block.head));
+    let pair = implied::none_of(ARCH, "socketpair", "domain", &[AF_UNIX], "EACCES", origin);
+    if some.is_none() {
+        // A network namespace does not cover AF_VSOCK, AF_ALG and others: the family itself is refused.
+        let family = |call| implied::compare(ARCH, call, "domain", Op::Ne, AF_UNIX, "EACCES", origin);
+        return (Net::None { origin }, ["socket", "socketpair"].into_iter().filter_map(family).collect());
+    }
+    let families = [AF_UNIX, AF_INET, AF_INET6];
+    let family = implied::none_of(ARCH, "socket", "domain", &families, "EACCES", origin);
+    let mut all: Vec<NetRule> = Vec::new();
+    for rule in rules {
+        if all.iter().all(|other| other.kind != rule.kind) {
+            all.push(NetRule { kind: rule.kind, origin: rule.origin });
+        }
+    }
+    (Net::Rules { rules: all, origin }, [family, pair].into_iter().flatten().collect())
+}
+
+fn one(cx: &mut Context<'_>, rule: &ast::NetRule, layer: LayerId, rules: &mut Vec<Rule>) {
+    let origin = cx.origin(rule.span);
+    let (endpoints, verb) = match &rule.kind {
+        NetRuleKind::Total => {
+            if let Some(limits) = terms::limits(cx, &rule.options) {
+                rules.push(Rule { kind: NetKind::Total(limits), span: rule.span, origin, layer });
+            }
+            return;
+        }
+        NetRuleKind::Allow(endpoints) => (endpoints, "allow"),
+        NetRuleKind::Deny(endpoints) => (endpoints, "deny"),
+        NetRuleKind::Listen(endpoints) => (endpoints, "listen"),
+    };
+    if verb == "deny"
+        && let Some(option) = rule.options.first()
+    {
+        cx.say(
+            Diagnostic::new(codes::WRONG_OPTION, "a deny has no terms")
+                .label(option.span, "belongs to `allow`")
+                .label(rule.span, "not to this")
+                .help("take it away"),
+        );
+    }
+    for written in endpoints {
+        if let ast::Peer::Path(path) = &written.peer {
+            let Some(place) = paths::place(cx, path) else { continue };
+            if verb == "allow" {
+                lints::dangerous_socket(cx, &place.path, path.span);
+            }
+            let kind = NetKind::Unix { path: place.path, allow: verb == "allow" };
+            rules.push(Rule { kind, span: written.span, origin, layer });
+            continue;
+        }
+        let Some(endpoint) = endpoint(cx, written) else { continue };
+        let kind = match verb {
+            "allow" => terms::terms(cx, &rule.options, &endpoint, written)
+                .map(|terms| NetKind::Allow { endpoint, terms }),
+            "deny" => Some(NetKind::Deny(endpoint)),
+            _ => listen(cx, endpoint, written),
+        };
+        rules.extend(kind.map(|kind| Rule { kind, span: written.span, origin, layer }));
+    }
+}
+
+/// Warns of rules for connections where the filter lets no program open a socket for one.
+pub(crate) fn sockets(cx: &mut Context<'_>, policy: &Policy) {
+    let Net::Rules { rules, origin } = &policy.net else { return };
+    let dials = rules.iter().any(|rule| matches!(rule.kind, NetKind::Allow { .. }));
+    let Some(socket) = msb_syscalls::find(policy.arch, "socket") else { return };
+    let family = |value| Pred::Compare { argument: 0, width: Width::W32, op: Op::Eq, value };
+    let opens = [AF_INET, AF_INET6].map(family).iter().any(|it| policy.made_with(socket.nr, it).is_some());
+    if let (true, false, Some(span)) = (dials, opens, cx.origins.span(*origin)) {
+        cx.say(
+            Diagnostic::new(codes::NO_SOCKETS, "no program can open a socket for these connections")
+                .label(span, "no rule of `syscalls` allows `socket`")
+                .help("write `allow @network-io` in `syscalls`"),
+        );
+    }
+}
+
+/// A port that is published: on the loopback of the host and nowhere else.
+fn listen(cx: &mut Context<'_>, endpoint: Endpoint, written: &ast::Endpoint) -> Option<NetKind> {
+    if endpoint.peer != Peer::Loopback {
+        let ports =
+            cx.sources.text(written.span).rsplit_once(':').map_or("PORT", |(_, ports)| ports).to_owned();
+        cx.say(
+            Diagnostic::new(codes::LISTEN_BEYOND_LOOPBACK, "a port is published beyond the host's loopback")
+                .label(written.span, "other machines could connect to it")
+                .help(format!("write `listen {} host:{ports}`", written.protocol.node)),
+        );
+        return None;
+    }
+    Some(NetKind::Listen(endpoint))
 }

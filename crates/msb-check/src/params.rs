@@ -21,13 +21,17 @@ pub(crate) fn params(cx: &mut Context<'_>) {
             Some(ParamType::Dir) => ParamKind::Dir,
             Some(ParamType::File) => ParamKind::File,
             Some(ParamType::Text) => ParamKind::Text,
-            Some(_) | None => continue,
+            Some(ParamType::Host) => ParamKind::Host,
+            Some(ParamType::Secret) => ParamKind::Secret,
+            Some(ParamType::Int | ParamType::Size | ParamType::Duration | ParamType::Percent) => {
+                ParamKind::Number
+            }
+            Some(ParamType::Path) | None => continue,
         };
         if cx.params.iter().any(|other| other.ir.name == param.name.node) {
             continue;
         }
-        if let Some(refine) = param.ty.refine.first() {
-            let _ = refine;
+        if !param.ty.refine.is_empty() && kind.is_bound_at_launch() {
             cx.say(
                 Diagnostic::new(
                     codes::NOT_ENFORCED,
@@ -57,6 +61,9 @@ pub(crate) fn kind_word(kind: ParamKind) -> &'static str {
         ParamKind::Dir => "dir",
         ParamKind::File => "file",
         ParamKind::Text => "string",
+        ParamKind::Host => "host",
+        ParamKind::Secret => "secret",
+        ParamKind::Number => "number",
     }
 }
 
@@ -64,6 +71,20 @@ fn default(cx: &mut Context<'_>, param: &ast::Param, kind: ParamKind) -> Option<
     let value = param.default.as_ref()?;
     let text = match (&value.node, kind) {
         (Value::Text(text), ParamKind::Text) => text,
+        (Value::Text(text), ParamKind::Host) => {
+            return crate::net::host(cx, text, value.span).map(|host| host.to_string());
+        }
+        (Value::Int(_) | Value::Size(_) | Value::Duration(_) | Value::Percent(_), ParamKind::Number) => {
+            return Some(crate::context::written(cx, value.span));
+        }
+        (_, ParamKind::Secret) => {
+            cx.say(
+                Diagnostic::new(codes::SECRET_LEAKS, "a secret has no default")
+                    .label(value.span, "who reads the policy reads it")
+                    .help("leave the default out: launch asks for it"),
+            );
+            return None;
+        }
         (Value::Path(text) | Value::Text(text), ParamKind::Dir | ParamKind::File) => {
             if !text.starts_with('/') {
                 cx.say(
@@ -89,4 +110,11 @@ fn default(cx: &mut Context<'_>, param: &ast::Param, kind: ParamKind) -> Option<
         cx.say(crate::bounds::bad_text(value.span));
     }
     Some(text.clone())
+}
+
+/// A secret that would end up where a program, or who reads a plan, sees it.
+pub(crate) fn secret_leaks(span: Span, name: &str, place: &str) -> Diagnostic {
+    Diagnostic::new(codes::SECRET_LEAKS, format!("secret `${name}` would be seen in {place}"))
+        .label(span, "nobody inside may see it")
+        .help(format!("let the gateway use it: `allow https \"api.example.org\" inject ${name}`"))
 }

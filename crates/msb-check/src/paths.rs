@@ -32,7 +32,12 @@ pub(crate) fn place(cx: &mut Context<'_>, expr: &PathExpr) -> Option<Place> {
             let index = cx.params.iter().position(|param| param.ir.name == name.node)?;
             let param = cx.params.get(index)?.clone();
             let kind = param.ir.kind;
+            if kind == ParamKind::Secret {
+                cx.say(crate::params::secret_leaks(expr.span, &name.node, "a path"));
+                return None;
+            }
             let wrong = match kind {
+                ParamKind::Secret | ParamKind::Host | ParamKind::Number => Some("expected a path"),
                 ParamKind::Text => Some("expected a path, found a string"),
                 ParamKind::File if !rest.trim_matches('/').is_empty() => Some("a file has nothing below it"),
                 ParamKind::Dir | ParamKind::File => None,

@@ -46,6 +46,22 @@ pub(crate) fn mistaken<T>(
     wanted: &str,
     such_as: &str,
 ) -> Option<T> {
+    if let Value::Var { name, .. } = &value.node
+        && cx
+            .params
+            .iter()
+            .any(|param| param.ir.name == name.node && param.ir.kind == msb_policy::ParamKind::Number)
+    {
+        cx.say(
+            Diagnostic::new(
+                codes::NOT_ENFORCED,
+                "a value that launch gives is not enforced here by this version",
+            )
+            .label(value.span, format!("`${}` is open until launch", name.node))
+            .help(format!("write the value, such as `{such_as}`, or `const {} = …`", name.node)),
+        );
+        return None;
+    }
     let open = |name: &str| cx.params.iter().any(|param| param.ir.name == name);
     if !matches!(&value.node, Value::Var { name, .. } if !open(&name.node)) {
         cx.say(wrong(value, what, wanted, such_as));

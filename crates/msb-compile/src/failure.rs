@@ -21,6 +21,7 @@ pub(crate) fn diagnostic(failure: &EmitError, policy: &Policy, sources: &Sources
 
 fn code(failure: &EmitError) -> Code {
     match failure {
+        EmitError::NotEnforced { .. } => codes::NOT_ENFORCED,
         EmitError::TargetTwice { .. } => codes::TWO_SOURCES,
         EmitError::TargetIsRoot { .. } => codes::RESERVED_PATH,
         EmitError::VariableTwice { .. } => codes::DUPLICATE_SETTING,

@@ -206,6 +206,9 @@ fn answer(policy: &Policy, mut sources: Sources, request: &str) -> Answers {
                 msb_policy::ParamKind::Dir => "dir",
                 msb_policy::ParamKind::File => "file",
                 msb_policy::ParamKind::Text => "string",
+                msb_policy::ParamKind::Host => "host",
+                msb_policy::ParamKind::Secret => "secret",
+                msb_policy::ParamKind::Number => "int",
             };
             (param.name.as_str(), ty)
         }));
@@ -352,6 +355,7 @@ fn is_consequence(found: &Diagnostic) -> bool {
         codes::NO_LIMIT,
         codes::EXEC_NOT_ALLOWED,
         codes::DIRECTORY_NOT_SHOWN,
+        codes::BAD_HOST,
         codes::UNKNOWN_NAME,
         codes::UNKNOWN_GROUP,
         codes::VARIANT_OPEN,

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 /// What a finding is for every implementation.
 fn expected(name: &str, text: &[u8]) -> Value {
-    let checked = common::check(name, text);
-    let all = msb_diag::to_json(&checked.diagnostics, &checked.sources);
+    let compiled = common::compile(name, text);
+    let all = msb_diag::to_json(&compiled.diagnostics, &compiled.sources);
     let short =
         |found: &Value| json!({"code": found["code"], "line": found["line"], "column": found["column"]});
     all.as_array().expect("an array").iter().map(short).collect()
@@ -28,9 +28,9 @@ fn rejected_policies_are_rejected_for_the_expected_reason() {
     assert!(cases.len() > 150);
     let mut wrong = Vec::new();
     for (name, text) in cases {
-        let checked = common::check(&name, &text);
-        assert!(!checked.diagnostics.is_empty(), "{name} is accepted in silence");
-        assert_eq!(checked.policy.is_none(), msb_diag::has_errors(&checked.diagnostics), "{name}");
+        let compiled = common::compile(&name, &text);
+        assert!(!compiled.diagnostics.is_empty(), "{name} is accepted in silence");
+        assert_eq!(compiled.policy.is_none(), msb_diag::has_errors(&compiled.diagnostics), "{name}");
         let path = common::policy_lang().join("conformance/reject").join(&name).with_extension("json");
         let actual = expected(&name, &text);
         if std::env::var_os("MSB_UPDATE").is_some() {
@@ -64,7 +64,7 @@ fn what_people_read() {
     for (name, text) in common::files("conformance/reject", "msb") {
         let Some(case) = name.strip_prefix("check-") else { continue };
         let section = case.split(['-', '.']).next().unwrap_or("").to_owned();
-        sections.entry(section).or_default().push_str(&common::rendered(&common::check(&name, &text)));
+        sections.entry(section).or_default().push_str(&common::rendered(&common::compile(&name, &text)));
     }
     for (section, text) in sections {
         insta::assert_snapshot!(section, text);

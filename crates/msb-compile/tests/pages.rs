@@ -17,7 +17,7 @@ fn run_blocks(page: &str, text: &str, code_of_page: Option<&str>) -> BTreeSet<St
             _ if asks_for_coverage => "/policies/coverage.msb",
             _ => PLACE,
         };
-        let checked = common::check(place, &policy);
+        let checked = common::compile(place, &policy);
         let found = common::codes(&checked);
         match head.split_whitespace().collect::<Vec<_>>().as_slice() {
             ["accept"] => {
@@ -33,6 +33,13 @@ fn run_blocks(page: &str, text: &str, code_of_page: Option<&str>) -> BTreeSet<St
             ["reject", rest @ ..] => {
                 let code = rest.first().copied().or(code_of_page).expect("a code to expect");
                 assert!(found.iter().any(|it| it == code), "{page}: {code} expected, found {found:?}");
+                // A repaired example may still be more than this version enforces.
+                let repaired = code_of_page.is_some_and(|own| own != code);
+                assert!(
+                    !repaired || found.len() == 1,
+                    "{page}: gives {found:?}\n{}",
+                    common::rendered(&checked)
+                );
                 given.insert(code.to_owned());
             }
             other => {
@@ -77,7 +84,7 @@ fn every_page_has_its_title_and_an_example_that_gives_its_code() {
 fn every_code_of_the_compiler_is_given_by_a_fixture() {
     let mut given: BTreeSet<String> = BTreeSet::new();
     for (name, text) in common::files("conformance/reject", "msb") {
-        given.extend(common::codes(&common::check(&name, &text)));
+        given.extend(common::codes(&common::compile(&name, &text)));
     }
     let missing: Vec<String> = codes::TABLE
         .iter()

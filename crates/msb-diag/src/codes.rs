@@ -64,6 +64,7 @@ codes! {
     PATH_NEEDS_QUOTES = 4, Error, "path needs quotes";
     PATH_NOT_NORMAL = 5, Error, "path is relative or not normalised";
     INVISIBLE_CHARACTER = 6, Warning, "invisible or bidirectional character";
+    CONFUSABLE = 7, Warning, "name that looks like another one";
     UNKNOWN_EDITION = 8, Error, "unknown edition";
     LIMIT_OF_THE_LANGUAGE = 9, Error, "file beyond a limit of the language";
     DUPLICATE_SETTING = 10, Error, "setting given twice";
@@ -94,7 +95,9 @@ codes! {
     POINTER_COMPARED = 204, Error, "pointer argument cannot be compared";
     CONSTANT_TOO_WIDE = 205, Error, "constant exceeds the argument's width";
     CONSTANT_BIT_TEST = 206, Warning, "bit test has a constant outcome";
+    SECRET_LEAKS = 207, Error, "secret that the program could see";
     EMPTY_RANGE = 209, Error, "empty range";
+    HOST_TOO_BROAD = 210, Error, "pattern of hosts is too broad";
 
     // 03xx: rule logic
     PREDICATE_NEVER = 302, Warning, "condition never holds";
@@ -102,6 +105,7 @@ codes! {
     ACTIONS_CONFLICT = 304, Error, "two actions conflict";
     GRANT_COVERED = 305, Warning, "grant is covered by another";
     ALLOW_CANCELLED = 307, Error, "allow is cancelled by a deny";
+    TERMS_DISAGREE = 309, Error, "two rules for one host disagree";
     FILTER_TOO_LONG = 310, Error, "system call rules are too long for a filter";
     TWO_SOURCES = 315, Error, "two sources for one path";
     RESERVED_PATH = 316, Error, "path inside belongs to the launcher";
@@ -124,6 +128,7 @@ codes! {
     WRITE_TOO_BROAD = 602, Error, "writable path is too broad";
     DENY_SKIPPED = 605, Warning, "denied path may be created by the program";
     DEVICE_BEYOND_STD = 609, Error, "device beyond the standard ones";
+    SOCKET_OF_A_SERVICE = 610, Error, "socket of a service that acts for who connects";
     WRITE_AND_RUN = 611, Warning, "path is both writable and runnable";
     CREDENTIALS_READABLE = 613, Warning, "credentials are readable";
     SCRATCH_WITHOUT_SIZE = 614, Warning, "scratch without a size";
@@ -141,6 +146,22 @@ codes! {
     DEFAULT_KILL = 716, Warning, "unlisted system calls kill the program";
     LAUNCHER_CALL_KILLED = 717, Error, "a call that the launcher needs would kill it";
     EXEC_NOT_ALLOWED = 719, Error, "no program can be started";
+
+    // 08xx: network
+    NAME_DENIED_BY_ADDRESS = 801, Error, "deny of a name beside an allow of addresses";
+    SHARED_SERVER = 802, Warning, "name whose servers are shared";
+    NO_SOCKETS = 803, Warning, "network rules, and no system call to use them";
+    RANGE_TOO_BROAD = 804, Error, "range of addresses with special ones in it";
+    WILDCARD_CHANNEL = 805, Hint, "pattern of hosts is a channel";
+    UPLOAD_ALLOWED = 806, Warning, "uploads to a host that is open to everybody";
+    HALF_LIMITED = 807, Warning, "rate without a quota, or the reverse";
+    REQUESTS_NOT_SEEN = 808, Error, "terms for requests that nobody reads";
+    PLAINTEXT = 809, Warning, "connection is not encrypted";
+    QUIC_OPEN = 811, Warning, "HTTP/3 passes by the rules";
+    LISTEN_BEYOND_LOOPBACK = 812, Error, "port published beyond the host's loopback";
+    SECRET_EXPOSED = 813, Error, "secret that others than its host would see";
+    BAD_HOST = 815, Error, "host or address is not valid";
+    EVERY_PORT = 816, Warning, "every port is allowed";
 
     // 09xx: limits, environment, tools
     NO_LIMIT = 901, Warning, "a resource has no limit";

@@ -8,6 +8,11 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EmitError {
+    /// This version has no way of holding it.
+    NotEnforced {
+        /// What, in words, each with its first line.
+        what: Vec<(&'static str, ir::OriginId)>,
+    },
     /// Two rules put different things at one place.
     TargetTwice {
         /// The place, as a person writes it.
@@ -86,6 +91,7 @@ impl EmitError {
     #[must_use]
     pub fn origins(&self) -> Vec<ir::OriginId> {
         match self {
+            EmitError::NotEnforced { what } => what.iter().map(|(_, origin)| *origin).collect(),
             // The later line is the one to change.
             EmitError::TargetTwice { origins: [first, second], .. }
             | EmitError::VariableTwice { origins: [first, second], .. } => vec![*second, *first],
@@ -103,6 +109,9 @@ impl EmitError {
     #[must_use]
     pub fn help(&self) -> Option<String> {
         match self {
+            EmitError::NotEnforced { .. } => {
+                Some("check and explain what is written; to launch it, take this away for now".to_owned())
+            }
             EmitError::TargetTwice { .. } => {
                 Some("keep one of them, or give one another place with `at`".to_owned())
             }
@@ -168,6 +177,15 @@ fn words(invalid: plan::Invalid) -> &'static str {
 impl fmt::Display for EmitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            EmitError::NotEnforced { what } => {
+                let words: Vec<&str> = what.iter().map(|(word, _)| *word).collect();
+                let words = match words.as_slice() {
+                    [] => String::new(),
+                    [one] => (*one).to_owned(),
+                    [many @ .., last] => format!("{} and {last}", many.join(", ")),
+                };
+                write!(f, "{words} are not enforced by this version")
+            }
             EmitError::TargetTwice { target, .. } => {
                 write!(f, "two rules put different things at `{target}`")
             }

@@ -61,6 +61,7 @@ pub fn emit_observed(
     options: Options,
     done: &mut dyn FnMut(Pass),
 ) -> Result<Vec<u8>, EmitError> {
+    enforced(policy)?;
     let order = origins::Order::of(policy);
     let mounts = mounts::table(policy, &order)?;
     let denies = mounts::denies(policy, &order)?;
@@ -121,13 +122,29 @@ pub fn emit_observed(
     Ok(bytes)
 }
 
+/// Refuses what a plan has no section for.
+fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
+    let mut what: Vec<(&'static str, ir::OriginId)> = Vec::new();
+    if let ir::Net::Rules { rules, origin } = &policy.net {
+        what.push(("network rules", rules.first().map_or(*origin, |rule| rule.origin)));
+    }
+    let open = |kind| policy.params.iter().find(|param| param.kind == kind).map(|param| param.origin);
+    what.extend(open(ir::ParamKind::Host).map(|origin| ("hosts that launch gives", origin)));
+    what.extend(open(ir::ParamKind::Secret).map(|origin| ("secrets", origin)));
+    what.extend(open(ir::ParamKind::Number).map(|origin| ("numbers that launch gives", origin)));
+    if what.is_empty() { Ok(()) } else { Err(EmitError::NotEnforced { what }) }
+}
+
 fn parameter<'p>(param: &'p ir::Param, origins: &Origins<'p>) -> plan::Param<'p> {
     plan::Param {
         name: &param.name,
         kind: match param.kind {
             ir::ParamKind::Dir => plan::ParamKind::Dir,
             ir::ParamKind::File => plan::ParamKind::File,
-            ir::ParamKind::Text => plan::ParamKind::Text,
+            // The others were refused before: see `enforced`.
+            ir::ParamKind::Text | ir::ParamKind::Host | ir::ParamKind::Secret | ir::ParamKind::Number => {
+                plan::ParamKind::Text
+            }
         },
         default: param.default.as_deref(),
         origin: origins.id(param.origin),

@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Arch, Base, EnvKind, FsKind, Limits, Missing, Net, Op, ParamKind, Path, Policy, Pred, Rights,
-    SyscallAction, SyscallRule, Text, Width,
+    Arch, Base, Endpoint, EnvKind, FsKind, Limits, Missing, Net, NetKind, NetLimits, Op, ParamKind, Path,
+    Peer, Policy, Pred, Rights, SyscallAction, SyscallRule, Text, Width,
 };
 
 /// First bytes; the number grows when the meaning of the rest changes.
@@ -27,6 +27,9 @@ impl Policy {
                 ParamKind::Dir => 0,
                 ParamKind::File => 1,
                 ParamKind::Text => 2,
+                ParamKind::Host => 3,
+                ParamKind::Secret => 4,
+                ParamKind::Number => 5,
             };
             one.text(&param.name).number(kind);
             one.option(param.default.as_deref(), |one, default| {
@@ -35,9 +38,15 @@ impl Policy {
             one
         }));
         out.set(self.fs.iter().map(|rule| fs(&rule.kind)));
-        match self.net {
-            Net::None { .. } => out.number(0),
-        };
+        match &self.net {
+            Net::None { .. } => {
+                out.number(0);
+            }
+            Net::Rules { rules, .. } => {
+                out.number(1);
+                out.set(rules.iter().map(|rule| net(&rule.kind)));
+            }
+        }
         out.number(match self.arch {
             Arch::X86_64 => 0,
             Arch::Aarch64 => 1,
@@ -141,6 +150,72 @@ fn fs(kind: &FsKind) -> Bytes {
         }
     }
     out
+}
+
+fn net(kind: &NetKind) -> Bytes {
+    let mut out = Bytes::default();
+    match kind {
+        NetKind::Allow { endpoint: to, terms } => {
+            out.number(0);
+            endpoint(&mut out, to);
+            out.option(terms.only.as_ref(), |out, only| {
+                out.set(only.methods.iter().map(|method| Bytes(method.word().as_bytes().to_vec())));
+                out.set(only.paths.iter().map(|path| Bytes(path.as_bytes().to_vec())));
+            });
+            out.option(terms.inject, |out, param| {
+                out.number(param as u64);
+            });
+            out.number(u64::from(terms.inspect)).number(u64::from(terms.optional));
+            net_limits(&mut out, &terms.limits);
+        }
+        NetKind::Deny(to) => {
+            out.number(1);
+            endpoint(&mut out, to);
+        }
+        NetKind::Listen(at) => {
+            out.number(2);
+            endpoint(&mut out, at);
+        }
+        NetKind::Unix { path: at, allow } => {
+            out.number(3);
+            path(&mut out, at);
+            out.number(u64::from(*allow));
+        }
+        NetKind::Total(all) => {
+            out.number(4);
+            net_limits(&mut out, all);
+        }
+    }
+    out
+}
+
+fn endpoint(out: &mut Bytes, endpoint: &Endpoint) {
+    out.text(endpoint.protocol.word());
+    match &endpoint.peer {
+        Peer::Any => out.number(0),
+        Peer::Private => out.number(1),
+        Peer::Metadata => out.number(2),
+        Peer::Loopback => out.number(3),
+        Peer::Host(host) => out.number(4).text(&host.to_string()),
+        Peer::Param(index) => out.number(5).number(*index as u64),
+    };
+    out.set(endpoint.ports.iter().map(|(first, last)| {
+        let mut one = Bytes::default();
+        one.number(u64::from(*first)).number(u64::from(*last));
+        one
+    }));
+}
+
+fn net_limits(out: &mut Bytes, limits: &NetLimits) {
+    let NetLimits { rate, up_bytes, down_bytes, both_bytes, connections } = limits;
+    out.option(*rate, |out, rate| {
+        out.number(rate.count).number(rate.period_us).number(rate.burst);
+    });
+    for value in [*up_bytes, *down_bytes, *both_bytes, connections.map(u64::from)] {
+        out.option(value, |out, value| {
+            out.number(value);
+        });
+    }
 }
 
 fn syscall(rule: &SyscallRule) -> Bytes {

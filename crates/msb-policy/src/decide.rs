@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 
 use msb_syscalls::by_number;
 
-use crate::{Access, Arch, EnvKind, OriginId, Path, Policy, SyscallAction, SyscallRule};
+use crate::{
+    Access, Arch, Connection, EnvKind, OriginId, Path, Policy, Protocol, SyscallAction, SyscallRule,
+};
 
 /// ENOENT: what getenv finds of a variable that nothing passes.
 const ENOENT: u16 = 2;
@@ -27,6 +29,15 @@ pub enum Request<'a> {
     },
     /// A variable of the launcher's environment, by name.
     Env(&'a str),
+    /// A connection.
+    Connect(&'a Connection),
+    /// A port of the sandbox that is to be reached from the host's loopback.
+    Listen {
+        /// What is spoken.
+        protocol: Protocol,
+        /// The port.
+        port: u16,
+    },
     /// A path that is opened, or executed; see [`Policy::open`].
     Open {
         /// Which.
@@ -57,6 +68,8 @@ impl Policy {
         match *request {
             Request::Syscall { audit_arch, nr, args } => self.decide_syscall(audit_arch, nr, &args),
             Request::Env(name) => self.decide_env(name),
+            Request::Connect(connection) => self.connect(connection),
+            Request::Listen { protocol, port } => self.listen(protocol, port),
             Request::Open { path, access } => self.open(path, access).verdict.decision(access),
         }
     }

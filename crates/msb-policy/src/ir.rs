@@ -1,5 +1,6 @@
 //! What a policy means, with every include resolved and every unit gone.
 
+use crate::net::Net;
 pub use msb_syscalls::Arch;
 
 /// One effective policy, for one architecture.
@@ -74,6 +75,20 @@ pub enum ParamKind {
     File,
     /// Any text.
     Text,
+    /// The name of a host, or its address; not bound at launch yet.
+    Host,
+    /// A text that nobody inside sees; not bound at launch yet.
+    Secret,
+    /// A number, with or without a unit; not bound at launch yet.
+    Number,
+}
+
+impl ParamKind {
+    /// Whether a launch binds it.
+    #[must_use]
+    pub const fn is_bound_at_launch(self) -> bool {
+        matches!(self, ParamKind::Dir | ParamKind::File | ParamKind::Text)
+    }
 }
 
 /// A path: a base and normal components after it.
@@ -166,16 +181,6 @@ pub enum Missing {
     Fail,
     /// The program may create it.
     Skip,
-}
-
-/// The network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Net {
-    /// No network; `origin` is the `net none` line, or the policy's where it says nothing.
-    None {
-        /// The line that decides.
-        origin: OriginId,
-    },
 }
 
 /// One system call rule.

@@ -11,6 +11,7 @@ mod cube;
 mod decide;
 mod ir;
 mod narrow;
+mod net;
 mod open;
 mod path;
 mod places;
@@ -19,6 +20,7 @@ mod pred;
 pub use decide::{Decision, Precedence, Request};
 pub use ir::*;
 pub use narrow::{By, Widening, Wider};
+pub use net::*;
 pub use open::{Below, Open};
 pub use places::{Access, GENERATED_FILES, Places, Reason, Verdict};
 

@@ -11,8 +11,9 @@ use msb_syscalls::{capability_name, describe};
 
 use crate::places::has;
 use crate::{
-    Access, Base, EnvKind, FsKind, FsRule, Limit, Limits, OriginId, Path, Places, Policy, Request,
-    SyscallRule, Text, Verdict,
+    Access, Base, Connection, Decision, EnvKind, FsKind, FsRule, Limit, Limits, Net, NetKind, NetLimits,
+    NetRule, OriginId, Path, Peer, Places, Policy, Protocol, Rate, Request, SyscallAction, SyscallRule, Text,
+    Verdict, Which, connections,
 };
 
 /// Something that a policy allows and the other does not.
@@ -52,6 +53,10 @@ pub enum Wider {
         /// Whether `name` is a beginning.
         prefix: bool,
     },
+    /// A connection.
+    Connect(Connection),
+    /// A port that is published on the host's loopback.
+    Listen(Protocol, u16),
     /// A capability, by number.
     Capability(u32),
     /// A limit, by its word in the language.
@@ -68,6 +73,8 @@ impl Wider {
             }
             Wider::Call { nr, args } => format!("syscall {}", describe(policy.arch, *nr, args)),
             Wider::Env { name, prefix } => format!("env {name}{}", if *prefix { "*" } else { "" }),
+            Wider::Connect(connection) => policy.shown_connection(connection),
+            Wider::Listen(protocol, port) => format!("listen {} host:{port}", protocol.word()),
             Wider::Capability(number) => format!("caps {}", capability_name(*number).unwrap_or("?")),
             Wider::Limit(word) => (*word).to_owned(),
         }
@@ -92,6 +99,7 @@ impl Policy {
         self.wider_files(other, by, &mut found);
         self.wider_calls(other, &mut found);
         self.wider_env(other, by, &mut found);
+        self.wider_net(other, &mut found);
         self.wider_capabilities(other, &mut found);
         self.wider_limits(other, &mut found);
         found
@@ -197,6 +205,76 @@ impl Policy {
         }
     }
 
+    fn wider_net(&self, other: &Policy, found: &mut Vec<Widening>) {
+        let Net::Rules { rules, .. } = &self.net else { return };
+        let makes = |decision: Decision| decision.action == SyscallAction::Allow;
+        for rule in rules {
+            let widening = match &rule.kind {
+                NetKind::Allow { endpoint, .. } => {
+                    let mut all = connections(endpoint, &[self, other], Which::Carried).into_iter();
+                    all.find_map(|one| {
+                        let refused = other.connect(&one);
+                        let wider =
+                            self.connect(&one).origin == Some(rule.origin) && makes(self.connect(&one));
+                        (wider && !makes(refused)).then_some((Wider::Connect(one), refused.origin))
+                    })
+                }
+                NetKind::Listen(endpoint) => {
+                    endpoint.ports.iter().flat_map(|(first, last)| [*first, *last]).find_map(|port| {
+                        let refused = other.listen(endpoint.protocol, port);
+                        (!makes(refused)).then_some((Wider::Listen(endpoint.protocol, port), refused.origin))
+                    })
+                }
+                NetKind::Unix { path, allow: true } => {
+                    let same = |it: &NetRule| it.kind == rule.kind;
+                    let known = matches!(&other.net, Net::Rules { rules, .. } if rules.iter().any(same));
+                    let what = Wider::Open { path: path.clone(), access: Access::Write, private: false };
+                    (!known).then_some((what, None))
+                }
+                NetKind::Unix { .. } | NetKind::Deny(_) | NetKind::Total(_) => None,
+            };
+            if let Some((what, refused)) = widening {
+                found.push(Widening { what, allowed: Some(rule.origin), refused });
+            }
+        }
+        self.wider_totals(other, found);
+    }
+
+    /// Limits of all connections together that the other policy has and this one has not, or higher.
+    fn wider_totals(&self, other: &Policy, found: &mut Vec<Widening>) {
+        for (theirs, refused) in other.totals() {
+            let quotas = |it: &NetLimits| [it.up_bytes, it.down_bytes, it.both_bytes];
+            let per_second = |rate: Rate| (u128::from(rate.count) << 64) / u128::from(rate.period_us.max(1));
+            let least = |of: &dyn Fn(&NetLimits) -> Option<u128>| {
+                self.totals().filter_map(|(it, origin)| Some((of(it)?, origin))).min()
+            };
+            let mut check = |word, of: &dyn Fn(&NetLimits) -> Option<u128>| {
+                let Some(limit) = of(theirs) else { return };
+                let own = least(of);
+                if own.is_none_or(|(value, _)| value > limit) {
+                    let allowed = own.map(|(_, origin)| origin);
+                    found.push(Widening { what: Wider::Limit(word), allowed, refused: Some(refused) });
+                }
+            };
+            check("rate", &|it| it.rate.map(per_second));
+            check("connections", &|it| it.connections.map(u128::from));
+            for index in 0..3 {
+                check("quota", &|it| quotas(it).get(index).copied().flatten().map(u128::from));
+            }
+        }
+    }
+
+    fn totals(&self) -> impl Iterator<Item = (&NetLimits, OriginId)> {
+        let rules = match &self.net {
+            Net::None { .. } => &[],
+            Net::Rules { rules, .. } => rules.as_slice(),
+        };
+        rules.iter().filter_map(|rule| match &rule.kind {
+            NetKind::Total(limits) => Some((limits, rule.origin)),
+            _ => None,
+        })
+    }
+
     fn wider_capabilities(&self, other: &Policy, found: &mut Vec<Widening>) {
         let more = self.capabilities.0 & !other.capabilities.0;
         found.extend((0..u64::BITS).filter(|bit| more >> bit & 1 == 1).map(|bit| Widening {
@@ -282,6 +360,25 @@ impl Policy {
                 *param = index(*param);
             }
         }
+        if let Net::Rules { rules, .. } = &mut policy.net {
+            for rule in rules {
+                match &mut rule.kind {
+                    NetKind::Allow { endpoint, terms } => {
+                        if let Peer::Param(param) = &mut endpoint.peer {
+                            *param = index(*param);
+                        }
+                        terms.inject = terms.inject.map(index);
+                    }
+                    NetKind::Deny(endpoint) => {
+                        if let Peer::Param(param) = &mut endpoint.peer {
+                            *param = index(*param);
+                        }
+                    }
+                    NetKind::Unix { path: at, .. } => *at = path(at),
+                    NetKind::Listen(_) | NetKind::Total(_) => {}
+                }
+            }
+        }
         if let Some((cwd, _)) = &mut policy.exec.cwd {
             *cwd = path(cwd);
         }
@@ -327,6 +424,17 @@ impl Policy {
                     origin: origin(rule.origin),
                     ..rule.clone()
                 });
+            }
+        }
+        if let (Net::Rules { rules: own, .. }, Net::Rules { rules, .. }) = (&mut self.net, &parent.net) {
+            for rule in rules {
+                let refuses = matches!(
+                    rule.kind,
+                    NetKind::Deny(_) | NetKind::Total(_) | NetKind::Unix { allow: false, .. }
+                );
+                if refuses && own.iter().all(|known| known.kind != rule.kind) {
+                    own.push(NetRule { kind: rule.kind.clone(), origin: origin(rule.origin) });
+                }
             }
         }
         let Limits { hard, memory_bytes, pids, cpu_percent, wall_ms, files } = parent.limits;

@@ -1,6 +1,7 @@
 mod canonical;
 mod decide;
 mod narrow;
+mod net;
 mod open;
 mod places;
 mod predicate;

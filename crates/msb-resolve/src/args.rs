@@ -23,31 +23,22 @@ pub(crate) struct Binding {
     pub(crate) lost: bool,
 }
 
-/// The parameters of the policy itself: they stay open until launch, so launch has to know their type.
+/// The parameters of the policy itself: they stay open until launch.
 pub(crate) fn open(block: &Block, found: &mut Vec<Diagnostic>) -> Vec<Binding> {
     let mut open = |param: &Param| {
-        let ty = declared(param, found);
-        let bound = ty.filter(|ty| matches!(ty, ParamType::Dir | ParamType::File | ParamType::Text));
-        if let Some(ty) = ty.filter(|_| bound.is_none()) {
+        let mut ty = declared(param, found);
+        if ty == Some(ParamType::Path) {
             found.push(
                 Diagnostic::new(
                     codes::NOT_ENFORCED,
-                    format!("a policy's parameter of type `{}` is not enforced by this version", ty.word()),
+                    "a policy's parameter of type `path` is not enforced by this version",
                 )
-                .label(param.ty.span, "launch binds `dir`, `file` and `string`")
-                .help(format!(
-                    "write `const {} = …` above the policy, or the value where it is used",
-                    param.name.node
-                )),
+                .label(param.ty.span, "launch binds files and directories")
+                .help(format!("write `{0}: dir` or `{0}: file`", param.name.node)),
             );
+            ty = None;
         }
-        Binding {
-            name: param.name.node.clone(),
-            declared: param.span,
-            ty: bound,
-            value: None,
-            lost: bound.is_none(),
-        }
+        Binding { name: param.name.node.clone(), declared: param.span, ty, value: None, lost: ty.is_none() }
     };
     block.params.iter().map(&mut open).collect()
 }

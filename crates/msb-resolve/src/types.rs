@@ -21,12 +21,16 @@ pub enum ParamType {
     Duration,
     /// A share.
     Percent,
+    /// The name or the address of a host.
+    Host,
+    /// A text that nobody inside sees.
+    Secret,
 }
 
 /// Types of the language that this version does not enforce.
 const LATER: &[&str] = &[
-    "bool", "rate", "sock", "glob", "host", "hostpat", "ip", "cidr", "port", "ports", "endpoint", "syscall",
-    "sysset", "errno", "cap", "signal", "arch", "secret", "number", "json",
+    "bool", "rate", "sock", "glob", "hostpat", "ip", "cidr", "port", "ports", "endpoint", "syscall",
+    "sysset", "errno", "cap", "signal", "arch", "number", "json",
 ];
 
 /// What a type that was written stands for.
@@ -51,6 +55,8 @@ impl ParamType {
         ("size", ParamType::Size),
         ("duration", ParamType::Duration),
         ("percent", ParamType::Percent),
+        ("host", ParamType::Host),
+        ("secret", ParamType::Secret),
     ];
 
     /// Its name in the language.
@@ -86,12 +92,16 @@ impl ParamType {
     pub fn takes(self, value: &Value) -> bool {
         match value {
             // A path with a space or a comma in it has to be quoted.
-            Value::Text(text) => self == ParamType::Text || (self.is_path() && text.starts_with(['/', '~'])),
+            Value::Text(text) => {
+                matches!(self, ParamType::Text | ParamType::Host)
+                    || (self.is_path() && text.starts_with(['/', '~']))
+            }
             Value::Path(_) => self.is_path(),
             Value::Int(_) => self == ParamType::Int,
             Value::Size(_) => self == ParamType::Size,
             Value::Duration(_) => self == ParamType::Duration,
             Value::Percent(_) => self == ParamType::Percent,
+            Value::Address(_) => self == ParamType::Host,
             _ => false,
         }
     }

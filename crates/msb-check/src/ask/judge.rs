@@ -1,8 +1,10 @@
 //! What the oracle says of each kind of question, and what would have to be written for another answer.
 
 use super::{Abi, Asked, Evidence, Judgement, Why};
+use msb_host::{Host, Kind, kind};
 use msb_policy::{
-    Access, EnvKind, FsKind, Net, OriginId, Path, Places, Policy, Pred, Reason, Request, Verdict,
+    Access, Connection, Endpoint, EnvKind, FsKind, Net, NetKind, OriginId, Path, Peer, Places, Policy, Pred,
+    Reason, Request, Verdict, Which,
 };
 use msb_syscalls::{Syscall, describe};
 
@@ -27,11 +29,9 @@ impl Judge<'_> {
             Asked::Narrower { .. } => {
                 Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() }
             }
-            Asked::Network { what } => {
-                let Net::None { origin } = self.policy.net;
-                let refused = Evidence::new(what.clone(), Some(origin), Why::Denied);
-                Judgement { allowed: None, refused: Some(refused), proved: true, rules: vec![origin] }
-            }
+            Asked::Connect { endpoint, deny } => self.connect(endpoint, *deny),
+            Asked::Listen { endpoint } => self.listen(endpoint),
+            Asked::Unix { path, below } => self.unix(path, *below),
         }
     }
 
@@ -138,6 +138,94 @@ impl Judge<'_> {
         })
     }
 
+    fn connect(&self, endpoint: &Endpoint, deny: bool) -> Judgement {
+        let mut judgement = Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() };
+        let public = Endpoint { peer: Peer::Any, ..endpoint.clone() };
+        let loopback = |peer: &Peer| match peer {
+            Peer::Host(Host::Address(it)) => kind(it.first()) == Kind::Loopback,
+            _ => false,
+        };
+        // Whoever denies byte streams denies what they carry.
+        let which = if deny { Which::Carried } else { Which::Asked };
+        let mut all = msb_policy::connections(endpoint, &[self.policy], which);
+        if loopback(&endpoint.peer) {
+            let port = endpoint.ports.first().map_or(1, |(first, _)| *first);
+            let (protocol, peer) = (endpoint.protocol, endpoint.peer.clone());
+            all.push(Connection { protocol, peer, port, method: None });
+        }
+        // `any` of an allow is the public internet.
+        all.retain(|one| deny || endpoint.peer != Peer::Any || public.accepts(one));
+        for one in all {
+            let decision = self.policy.connect(&one);
+            let makes = decision.action == msb_policy::SyscallAction::Allow;
+            judgement.rules.extend(decision.origin);
+            let what = self.policy.shown_connection(&one);
+            let why = match (makes, decision.origin) {
+                (true, _) if loopback(&one.peer) => Why::OwnLoopback,
+                (true, _) => Why::Allowed,
+                (false, Some(_)) => Why::Denied,
+                (false, None) => Why::Absent,
+            };
+            let evidence = Evidence::new(what, decision.origin, why);
+            if makes { &mut judgement.allowed } else { &mut judgement.refused }.get_or_insert(evidence);
+        }
+        judgement
+    }
+
+    fn listen(&self, endpoint: &Endpoint) -> Judgement {
+        let mut judgement = Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() };
+        for port in endpoint.ports.iter().flat_map(|(first, last)| [*first, *last]) {
+            let decision = self.policy.listen(endpoint.protocol, port);
+            // Only the host's loopback is ever published to.
+            let makes = decision.action == msb_policy::SyscallAction::Allow
+                && matches!(endpoint.peer, Peer::Loopback | Peer::Any);
+            judgement.rules.extend(decision.origin);
+            let peer = self.policy.shown_peer(&endpoint.peer);
+            let what = format!("listen {} {peer}:{port}", endpoint.protocol.word());
+            let why = match (makes, decision.origin) {
+                (true, _) => Why::Allowed,
+                (false, Some(_)) => Why::Denied,
+                (false, None) => Why::Absent,
+            };
+            let evidence = Evidence::new(what, decision.origin, why);
+            if makes { &mut judgement.allowed } else { &mut judgement.refused }.get_or_insert(evidence);
+        }
+        judgement
+    }
+
+    /// Who may write a socket may connect to it, unix(7); and `net` may show one by its path.
+    fn unix(&self, path: &Path, below: bool) -> Judgement {
+        let mut judgement = self.open(path, Access::Write, below);
+        let rename = |evidence: &mut Evidence| {
+            let path = evidence.what.trim_start_matches("open ").trim_end_matches(" for write").to_owned();
+            evidence.what = format!("connect unix {path}");
+        };
+        judgement.allowed.iter_mut().chain(&mut judgement.refused).for_each(rename);
+        let rules = match &self.policy.net {
+            Net::None { .. } => &[],
+            Net::Rules { rules, .. } => rules.as_slice(),
+        };
+        let about = |wanted: bool| {
+            rules.iter().find(move |rule| match &rule.kind {
+                NetKind::Unix { path: socket, allow } => {
+                    *allow == wanted && (socket.covers(path) || (below && path.covers(socket)))
+                }
+                _ => false,
+            })
+        };
+        let what = format!("connect unix {}", self.policy.shown(path));
+        if let Some(deny) = about(false).filter(|_| !below) {
+            judgement.allowed = None;
+            judgement.refused = Some(Evidence::new(what, Some(deny.origin), Why::Denied));
+            judgement.rules.push(deny.origin);
+        } else if let Some(allow) = about(true) {
+            judgement.refused = judgement.refused.filter(|_| below);
+            judgement.allowed = Some(Evidence::new(what, Some(allow.origin), Why::Allowed));
+            judgement.rules.push(allow.origin);
+        }
+        judgement
+    }
+
     fn env(&self, name: &str, prefix: bool) -> Judgement {
         let star = if prefix { "*" } else { "" };
         let rule_for = |rule: &EnvKind| match rule {
@@ -209,7 +297,32 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Str
             }
         }
         Asked::Narrower { .. } => String::new(),
-        Asked::Network { .. } => "there is no network in this version: nothing allows it".to_owned(),
+        Asked::Connect { .. } => {
+            let to = evidence.what.trim_start_matches("connect ");
+            match evidence.why {
+                Why::Allowed => format!("write `deny {to}` in `net`"),
+                Why::OwnLoopback => "nothing to do: the sandbox's own loopback is no network".to_owned(),
+                Why::Absent => format!("write `allow {to}` in `net`"),
+                _ if matches!(policy.net, Net::None { .. }) => {
+                    format!("write `net {{ allow {to} }}` in place of `net none`")
+                }
+                _ => "take the rule that denies it away, or name less in it, as a deny overrides".to_owned(),
+            }
+        }
+        Asked::Listen { .. } => {
+            let at = evidence.what.trim_start_matches("listen ");
+            match evidence.why {
+                Why::Allowed => "take the `listen` away".to_owned(),
+                _ => format!("write `net {{ listen {at} }}`, for a port of the host's loopback"),
+            }
+        }
+        Asked::Unix { path, .. } => match evidence.why {
+            Why::Allowed => format!("write `deny unix {}` in `net`", policy.shown(path)),
+            Why::Denied => {
+                "take the rule that denies it away, or name less in it, as a deny overrides".to_owned()
+            }
+            _ => format!("write `allow unix {}` in `net`", policy.shown(path)),
+        },
     }
 }
 

@@ -65,6 +65,21 @@ pub(crate) fn compare(
     Some(Implied { call, errno: errno(name)?, predicate, origin })
 }
 
+/// `errno NAME call where argument` is none of `values`.
+pub(crate) fn none_of(
+    arch: Arch,
+    call: &str,
+    argument: &str,
+    values: &[u64],
+    name: &str,
+    origin: OriginId,
+) -> Option<Implied> {
+    let (call, position, width) = find_argument(arch, call, argument)?;
+    let differs = |value: &u64| Pred::Compare { argument: position, width, op: Op::Ne, value: *value };
+    let predicate = Pred::All(values.iter().map(differs).collect());
+    Some(Implied { call, errno: errno(name)?, predicate, origin })
+}
+
 fn find_argument(arch: Arch, call: &str, argument: &str) -> Option<(&'static Syscall, u8, Width)> {
     let call = find(arch, call)?;
     let (position, kind) = call.arg(argument)?;

@@ -52,35 +52,36 @@ pub(crate) fn files(folder: &str, extension: &str) -> Vec<(String, Vec<u8>)> {
     all
 }
 
-/// What the compiler says of `text`, as a file called `name`.
+/// What is asked for, by the name of the case.
+fn options(name: &str) -> Options {
+    // What no assertion is about, and what goes beyond a ceiling, is said where it is asked for.
+    let detail = if name.contains("coverage") { Detail::Coverage } else { Detail::Findings };
+    let ceiling = name.contains("ceiling").then(|| "imports/org.msb".to_owned());
+    Options { detail, ceiling, ..Options::default() }
+}
+
+/// What the compiler says of `text`, as a file called `name`, whether or not this version enforces all of it.
 #[must_use]
 pub(crate) fn check(name: &str, text: impl AsRef<[u8]>) -> Checked {
-    // What no assertion is about is said where it is asked for.
-    let detail = if name.contains("coverage") { Detail::Coverage } else { Detail::Findings };
-    // So is what goes beyond a ceiling.
-    let ceiling = name.contains("ceiling").then(|| "imports/org.msb".to_owned());
-    let options = Options { detail, ceiling, ..Options::default() };
-    msb_compile::check(&Beside(name, text.as_ref()), name, &options)
+    msb_compile::check(&Beside(name, text.as_ref()), name, &options(name))
 }
 
 /// The plan of `text`, as a file called `name`.
 #[must_use]
 pub(crate) fn compile(name: &str, text: impl AsRef<[u8]>) -> Compiled {
-    let ceiling = name.contains("ceiling").then(|| "imports/org.msb".to_owned());
-    let options = Options { ceiling, ..Options::default() };
-    msb_compile::compile(&Beside(name, text.as_ref()), name, &options)
+    msb_compile::compile(&Beside(name, text.as_ref()), name, &options(name))
 }
 
 /// The findings as text.
 #[must_use]
-pub(crate) fn rendered(checked: &Checked) -> String {
-    msb_diag::render(&checked.diagnostics, &checked.sources, msb_diag::Style::default())
+pub(crate) fn rendered(compiled: &Compiled) -> String {
+    msb_diag::render(&compiled.diagnostics, &compiled.sources, msb_diag::Style::default())
 }
 
 /// The codes of the findings, in their order.
 #[must_use]
-pub(crate) fn codes(checked: &Checked) -> Vec<String> {
-    checked.diagnostics.iter().map(|found| found.code.to_string()).collect()
+pub(crate) fn codes(compiled: &Compiled) -> Vec<String> {
+    compiled.diagnostics.iter().map(|found| found.code.to_string()).collect()
 }
 
 /// The code blocks of a page that begin with ```` ```msb accept ```` or ```` ```msb reject MSBnnnn ````: what

@@ -1,0 +1,188 @@
+//! Who is dialled: names, addresses and ports, in their canonical form.
+
+use crate::context::Context;
+use crate::params::kind_word;
+use msb_diag::{Diagnostic, Span, codes};
+use msb_host::{BadHost, BadNetwork, Host, Network, confusable, is_public_suffix};
+use msb_policy::{Endpoint, ParamKind, Peer, Protocol};
+use msb_resolve::nearest;
+use msb_syntax::ast::{self, Name, PortRange};
+
+/// Reads an endpoint that is not a path; `None` where something was reported.
+pub(crate) fn endpoint(cx: &mut Context<'_>, written: &ast::Endpoint) -> Option<Endpoint> {
+    let word = written.protocol.node.as_str();
+    let protocol = Protocol::ALL.iter().find(|(known, _)| *known == word).map(|(_, protocol)| *protocol);
+    let peer = peer(cx, &written.peer);
+    let ports = ports(cx, protocol?, &written.ports);
+    Some(Endpoint { protocol: protocol?, peer: peer?, ports: ports? })
+}
+
+fn peer(cx: &mut Context<'_>, peer: &ast::Peer) -> Option<Peer> {
+    match peer {
+        ast::Peer::Text(text) => host(cx, &text.node, text.span).map(Peer::Host),
+        ast::Peer::Address(text) => network(cx, &text.node, text.span).map(Host::Address).map(Peer::Host),
+        ast::Peer::Word(word) => match word.node.as_str() {
+            "any" => Some(Peer::Any),
+            "private" => Some(Peer::Private),
+            "metadata" => Some(Peer::Metadata),
+            "host" => Some(Peer::Loopback),
+            other => {
+                let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown peer `{other}`"))
+                    .label(word.span, "expected `any`, `private`, `host` or `metadata`");
+                cx.say(match nearest(other, ["any", "private", "host", "metadata"]) {
+                    Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(word.span, meant),
+                    None => unknown.help(format!("write a name in quotes: `\"{other}\"`")),
+                });
+                None
+            }
+        },
+        ast::Peer::Var(name) => parameter(cx, name),
+        ast::Peer::Path(_) => None,
+    }
+}
+
+/// A parameter that names a host.
+fn parameter(cx: &mut Context<'_>, name: &Name) -> Option<Peer> {
+    // One that is not known was reported by name resolution.
+    let index = cx.params.iter().position(|param| param.ir.name == name.node)?;
+    let param = cx.params.get(index)?.clone();
+    if param.ir.kind == ParamKind::Host {
+        return Some(Peer::Param(index));
+    }
+    let is = kind_word(param.ir.kind);
+    cx.say(
+        Diagnostic::new(codes::WRONG_TYPE, format!("expected a host, found a {is}"))
+            .label(name.span, format!("`${}` is a {is}", name.node))
+            .label(param.declared, "declared here")
+            .help(format!("declare it as `{}: host`", name.node)),
+    );
+    None
+}
+
+/// Reads a name or an address.
+pub(crate) fn host(cx: &mut Context<'_>, text: &str, span: Span) -> Option<Host> {
+    if let Some(looks) = confusable(text) {
+        let (message, help) = if looks.is_empty() {
+            (format!("`{text}` mixes letters of several scripts"), "write it in one script".to_owned())
+        } else {
+            (
+                format!("`{text}` looks like `{looks}` and is another host"),
+                format!("did you mean `\"{looks}\"`?"),
+            )
+        };
+        cx.say(
+            Diagnostic::new(codes::CONFUSABLE, message)
+                .label(span, "who reads this sees another name")
+                .help(help),
+        );
+    }
+    let found = match msb_host::parse(text) {
+        Ok(Host::Below(name)) if is_public_suffix(&name) => {
+            let whose = if name.contains('.') {
+                "anybody can register a name there"
+            } else {
+                "that is a whole top-level domain"
+            };
+            cx.say(
+                Diagnostic::new(codes::HOST_TOO_BROAD, format!("`*.{name}` is too broad"))
+                    .label(span, whose)
+                    .help("write the names that the program needs, such as `\"*.example.org\"`"),
+            );
+            return None;
+        }
+        Ok(host) => return Some(host),
+        Err(BadHost::Wildcard) => {
+            let found = Diagnostic::new(codes::HOST_TOO_BROAD, format!("`{text}` is not a pattern of names"))
+                .label(span, "a `*` stands for whole labels at the beginning");
+            found.help(if text == "*" {
+                "write `any`, or the names that the program needs"
+            } else {
+                "write something like `\"*.example.org\"`"
+            })
+        }
+        Err(BadHost::Spelling(address)) => {
+            bad(text, span, "not every program takes this for the same address")
+                .help(format!("write `{address}`, without quotes"))
+        }
+        Err(BadHost::Number) => {
+            bad(text, span, "a name does not end in a number").help("write an address or a name")
+        }
+        Err(BadHost::Url(inside)) => bad(text, span, "a host, without scheme, port or path")
+            .help(format!("write `\"{inside}\"`, and the port after it")),
+        Err(BadHost::Empty) => {
+            bad(text, span, "there is nothing in it").help("write a name, such as `\"example.org\"`")
+        }
+        Err(BadHost::Name) => bad(text, span, "letters, digits and inner `-`, in labels of at most 63")
+            .help("write a name, such as `\"example.org\"`"),
+    };
+    cx.say(found);
+    None
+}
+
+fn bad(text: &str, span: Span, why: &str) -> Diagnostic {
+    Diagnostic::new(codes::BAD_HOST, format!("`{text}` is not a host")).label(span, why)
+}
+
+fn network(cx: &mut Context<'_>, text: &str, span: Span) -> Option<Network> {
+    let found = match Network::parse(text) {
+        Ok(network) => return Some(network),
+        Err(BadNetwork::NotFirst(first)) => {
+            Diagnostic::new(codes::BAD_HOST, format!("`{text}` is not the first address of its range"))
+                .label(span, format!("the range is `{first}`"))
+                .help(format!("write `{first}`"))
+                .edit(span, first.to_string())
+        }
+        Err(BadNetwork::Bits) => {
+            bad(text, span, "more bits than the address has").help("write something like `10.0.0.0/8`")
+        }
+        Err(BadNetwork::Address) => {
+            bad(text, span, "not an address").help("write something like `10.0.0.1`, or `[2001:db8::1]`")
+        }
+    };
+    cx.say(found);
+    None
+}
+
+fn ports(cx: &mut Context<'_>, protocol: Protocol, written: &[PortRange]) -> Option<Vec<(u16, u16)>> {
+    if written.is_empty() {
+        return Some(vec![match protocol {
+            Protocol::Https | Protocol::Tls => (443, 443),
+            Protocol::Http => (80, 80),
+            Protocol::Tcp | Protocol::Udp => (1, u16::MAX),
+        }]);
+    }
+    let ranges: Vec<Option<(u16, u16)>> = written
+        .iter()
+        .map(|range| {
+            let first = port(cx, range.from.node, range.from.span);
+            let last =
+                if range.to.span == range.from.span { first } else { port(cx, range.to.node, range.to.span) };
+            let (first, last) = (first?, last?);
+            if first > last {
+                cx.say(
+                    Diagnostic::new(codes::EMPTY_RANGE, format!("the range `{first}..{last}` is empty"))
+                        .label(range.from.span.to(range.to.span), "begins after its end")
+                        .help(format!("write `{last}..{first}`")),
+                );
+                return None;
+            }
+            Some((first, last))
+        })
+        .collect();
+    let mut ranges = ranges.into_iter().collect::<Option<Vec<_>>>()?;
+    ranges.sort_unstable();
+    ranges.dedup();
+    Some(ranges)
+}
+
+fn port(cx: &mut Context<'_>, number: u64, span: Span) -> Option<u16> {
+    let port = u16::try_from(number).ok().filter(|port| *port > 0);
+    if port.is_none() {
+        cx.say(
+            Diagnostic::new(codes::NUMBER_OUT_OF_RANGE, format!("there is no port `{number}`"))
+                .label(span, "must be from 1 to 65535")
+                .help("write a port, such as `443`"),
+        );
+    }
+    port
+}

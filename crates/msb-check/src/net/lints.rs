@@ -1,0 +1,292 @@
+//! Rules of the network that are more than they seem, less, or contradict each other.
+
+use super::Rule;
+use crate::context::Context;
+use crate::paths::shown;
+use msb_diag::{Diagnostic, Span, codes};
+use msb_host::{Host, Kind, Network, kind};
+use msb_policy::{Endpoint, Method, NetKind, NetLimits, Path, Peer, Protocol, Terms};
+
+/// Suffixes under which one address serves many names, of everybody: who dials one can ask it for another.
+const SHARED: &[&str] = &[
+    "akamaiedge.net",
+    "akamaized.net",
+    "amazonaws.com",
+    "appspot.com",
+    "azureedge.net",
+    "azurewebsites.net",
+    "b-cdn.net",
+    "cdn77.org",
+    "cloudflare.net",
+    "cloudfront.net",
+    "edgesuite.net",
+    "fastly.net",
+    "fastlylb.net",
+    "firebaseapp.com",
+    "fly.dev",
+    "github.io",
+    "githubusercontent.com",
+    "googleusercontent.com",
+    "herokuapp.com",
+    "netlify.app",
+    "onrender.com",
+    "pages.dev",
+    "r2.dev",
+    "run.app",
+    "storage.googleapis.com",
+    "vercel.app",
+    "windows.net",
+    "workers.dev",
+];
+
+/// Hosts that keep what anybody sends them, for anybody to fetch.
+const UPLOADS: &[&str] = &[
+    "0x0.st",
+    "amazonaws.com",
+    "api.github.com",
+    "bitbucket.org",
+    "discord.com",
+    "dropboxapi.com",
+    "file.io",
+    "gist.github.com",
+    "github.com",
+    "gitlab.com",
+    "hastebin.com",
+    "hooks.slack.com",
+    "huggingface.co",
+    "ngrok.io",
+    "pastebin.com",
+    "storage.googleapis.com",
+    "transfer.sh",
+    "webhook.site",
+    "windows.net",
+];
+
+/// Sockets of services that act for whoever connects: as good as root, or as the user.
+const SOCKETS: &[(&str, &str)] = &[
+    ("run/docker.sock", "starts containers as root"),
+    ("var/run/docker.sock", "starts containers as root"),
+    ("run/podman/podman.sock", "starts containers as root"),
+    ("run/containerd/containerd.sock", "starts containers as root"),
+    ("run/crio/crio.sock", "starts containers as root"),
+    ("run/dbus/system_bus_socket", "asks system services, as the user"),
+    ("run/systemd/private", "starts services"),
+    ("run/systemd/notify", "speaks for services"),
+    ("tmp/.X11-unix", "reads and types for every window"),
+    ("run/snapd.socket", "installs packages as root"),
+    ("run/libvirt/libvirt-sock", "starts machines as root"),
+];
+
+/// Reports a socket whose service gives everything away.
+pub(super) fn dangerous_socket(cx: &mut Context<'_>, path: &Path, span: Span) {
+    let ends = |socket: &str| path.rest == socket || path.rest.ends_with(&format!("/{socket}"));
+    if let Some((_, why)) = SOCKETS.iter().find(|(socket, _)| ends(socket)) {
+        let path = shown(cx, path);
+        cx.say(
+            Diagnostic::new(
+                codes::SOCKET_OF_A_SERVICE,
+                format!("`{path}` is as good as leaving the sandbox"),
+            )
+            .label(span, format!("who connects to it {why}"))
+            .help("take it away, and do what needs it outside of the sandbox"),
+        );
+    }
+}
+
+pub(super) fn lints(cx: &mut Context<'_>, rules: &[Rule]) {
+    for (index, rule) in rules.iter().enumerate() {
+        match &rule.kind {
+            NetKind::Allow { endpoint, terms } => {
+                allow(cx, rule, endpoint, terms);
+                disagree(cx, rule, endpoint, terms, rules.get(..index).unwrap_or(&[]));
+            }
+            NetKind::Deny(endpoint) => unenforceable(cx, rule, endpoint, rules),
+            NetKind::Total(limits) => half_limited(cx, rule.span, limits),
+            NetKind::Listen(_) | NetKind::Unix { .. } => {}
+        }
+    }
+    datagrams(cx, rules);
+}
+
+fn allow(cx: &mut Context<'_>, rule: &Rule, endpoint: &Endpoint, terms: &Terms) {
+    let Endpoint { protocol, peer, ports } = endpoint;
+    let every_port = ports.as_slice() == [(1, u16::MAX)];
+    if let Peer::Host(Host::Address(network)) = peer {
+        covers_special(cx, rule.span, network);
+    }
+    if let Peer::Host(Host::Below(name)) = peer {
+        cx.say(
+            Diagnostic::new(codes::WILDCARD_CHANNEL, format!("every name below `{name}` can be looked up"))
+                .label(rule.span, "who owns a server there reads what is put into a name")
+                .help("name the hosts, where they are known"),
+        );
+    }
+    let name = match peer {
+        Peer::Host(Host::Name(name) | Host::Below(name)) => Some(name.as_str()),
+        _ => None,
+    };
+    let among = |list: &[&str]| {
+        name.is_some_and(|name| {
+            list.iter().any(|it| name == *it || name.strip_suffix(it).is_some_and(|rest| rest.ends_with('.')))
+        })
+    };
+    if *protocol == Protocol::Tcp && among(SHARED) {
+        cx.say(
+            Diagnostic::new(codes::SHARED_SERVER, "other sites share the servers of this name")
+                .label(rule.span, "through `tcp` the program can ask them for another site")
+                .help("write `https` or `tls` in place of `tcp`: the name is then checked in the connection"),
+        );
+    }
+    let uploads = |only: &msb_policy::Only| {
+        only.methods.iter().any(|method| matches!(method, Method::Post | Method::Put | Method::Patch))
+    };
+    if *protocol != Protocol::Udp && among(UPLOADS) && terms.only.as_ref().is_none_or(uploads) {
+        cx.say(
+            Diagnostic::new(codes::UPLOAD_ALLOWED, "this host keeps what anybody sends it")
+                .label(rule.span, "what the program knows can leave this way")
+                .help("write `https … only GET, HEAD`, or say why with `accept MSB0806 because \"…\"`"),
+        );
+    }
+    // A parameter may well be a server of one's own.
+    if *protocol == Protocol::Http || (*protocol == Protocol::Tcp && !every_port && ports.contains(&(80, 80)))
+    {
+        cx.say(
+            Diagnostic::new(
+                codes::PLAINTEXT,
+                "what goes through this port can be read and changed on the way",
+            )
+            .label(rule.span, "not encrypted")
+            .help("write `https`, or say why with `accept MSB0809 because \"…\"`"),
+        );
+    }
+    if every_port && *protocol != Protocol::Https {
+        cx.say(
+            Diagnostic::new(codes::EVERY_PORT, "every port is allowed")
+                .label(rule.span, "no port is named")
+                .help("write the port after the host: `:443`"),
+        );
+    }
+    half_limited(cx, rule.span, &terms.limits);
+}
+
+/// Reports a range that has the host itself, the link or metadata services in it without being theirs.
+fn covers_special(cx: &mut Context<'_>, span: Span, network: &Network) {
+    let ends = [kind(network.first()), kind(network.last())];
+    // A range that lies in one of them names it.
+    if ends[0] == ends[1] && !matches!(ends[0], Kind::Public | Kind::Special) {
+        return;
+    }
+    let special = [
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "[::1]",
+        "[fe80::]/10",
+        "[fc00::]/7",
+    ];
+    let inside = special
+        .iter()
+        .filter_map(|range| Network::parse(range).ok())
+        .find(|range| network.covers(range) || (ends[0] == Kind::Special && range.covers(network)));
+    let metadata = msb_host::METADATA.iter().find(|address| network.contains(**address));
+    let what = match (inside, metadata) {
+        (_, Some(address)) => format!("`{address}`, where clouds give out credentials"),
+        (Some(range), None) => format!("`{range}`, the host itself or networks of one's own"),
+        (None, None) => return,
+    };
+    cx.say(
+        Diagnostic::new(codes::RANGE_TOO_BROAD, format!("`{network}` has {what}, in it"))
+            .label(span, "more than the public internet")
+            .help("write `any` for every public address, or the range that is meant"),
+    );
+}
+
+/// A name cannot be denied where its addresses are allowed.
+fn unenforceable(cx: &mut Context<'_>, rule: &Rule, denied: &Endpoint, rules: &[Rule]) {
+    let Peer::Host(host @ (Host::Name(_) | Host::Below(_))) = &denied.peer else { return };
+    let by_address = rules.iter().find(|other| match &other.kind {
+        NetKind::Allow { endpoint, .. } => {
+            let addresses = matches!(endpoint.peer, Peer::Any | Peer::Private | Peer::Host(Host::Address(_)));
+            let names = matches!(endpoint.protocol, Protocol::Tls | Protocol::Https | Protocol::Http);
+            addresses && !names && meet(&endpoint.ports, &denied.ports)
+        }
+        _ => false,
+    });
+    if let Some(allow) = by_address {
+        cx.say(
+            Diagnostic::new(codes::NAME_DENIED_BY_ADDRESS, format!("denying `{host}` cannot be enforced"))
+                .label(rule.span, "a program that knows its address does not ask for the name")
+                .label(allow.span, "allows addresses")
+                .help("allow the names that the program needs, in place of addresses"),
+        );
+    }
+}
+
+/// Two allows for one host that differ in what the gateway does with the requests.
+fn disagree(cx: &mut Context<'_>, rule: &Rule, endpoint: &Endpoint, terms: &Terms, earlier: &[Rule]) {
+    for other in earlier {
+        let NetKind::Allow { endpoint: there, terms: those } = &other.kind else { continue };
+        let same = there.peer == endpoint.peer
+            && there.protocol == endpoint.protocol
+            && meet(&there.ports, &endpoint.ports)
+            && rule.layer == other.layer;
+        if same && (terms.inject, terms.inspect) != (those.inject, those.inspect) {
+            cx.say(
+                Diagnostic::new(
+                    codes::TERMS_DISAGREE,
+                    "two rules for one host treat its requests differently",
+                )
+                .label(rule.span, "here")
+                .label(other.span, "and here")
+                .help("say it in one rule"),
+            );
+        }
+    }
+}
+
+fn meet(a: &[(u16, u16)], b: &[(u16, u16)]) -> bool {
+    a.iter().any(|(first, last)| b.iter().any(|(from, to)| first <= to && from <= last))
+}
+
+fn half_limited(cx: &mut Context<'_>, span: Span, limits: &NetLimits) {
+    let quota = limits.up_bytes.or(limits.down_bytes).or(limits.both_bytes).is_some();
+    let (has, lacks) = match (limits.rate.is_some(), quota) {
+        (true, false) => ("a rate", "a quota"),
+        (false, true) => ("a quota", "a rate"),
+        _ => return,
+    };
+    let why = if quota { "all of it can be used up at once" } else { "one request can carry any amount" };
+    let write = if quota { "rate 60/min" } else { "quota 1GiB" };
+    cx.say(
+        Diagnostic::new(
+            codes::HALF_LIMITED,
+            format!("there is {has} and no {}", lacks.trim_start_matches("a ")),
+        )
+        .label(span, why)
+        .help(format!("add `{write}`")),
+    );
+}
+
+/// HTTP/3 beside rules for HTTP: the same requests, unseen.
+fn datagrams(cx: &mut Context<'_>, rules: &[Rule]) {
+    let quic = rules.iter().find(|rule| match &rule.kind {
+        NetKind::Allow { endpoint, .. } => {
+            endpoint.protocol == Protocol::Udp && meet(&endpoint.ports, &[(443, 443)])
+        }
+        _ => false,
+    });
+    let http = rules.iter().find(|rule| match &rule.kind {
+        NetKind::Allow { endpoint, .. } => matches!(endpoint.protocol, Protocol::Https | Protocol::Tls),
+        _ => false,
+    });
+    if let (Some(quic), Some(http)) = (quic, http) {
+        cx.say(
+            Diagnostic::new(codes::QUIC_OPEN, "HTTP/3 passes by the rules for `https`")
+                .label(quic.span, "udp to port 443")
+                .label(http.span, "expects a byte stream")
+                .help("take `udp` away: programs go back to HTTP/2 by themselves"),
+        );
+    }
+}

@@ -1,0 +1,220 @@
+use super::*;
+use msb_host::{Host, Network, parse};
+
+fn peer(text: &str) -> Peer {
+    match text {
+        "any" => Peer::Any,
+        "private" => Peer::Private,
+        "metadata" => Peer::Metadata,
+        "host" => Peer::Loopback,
+        "$0" => Peer::Param(0),
+        text if text.contains('/') => Peer::Host(Host::Address(Network::parse(text).expect("a range"))),
+        text => Peer::Host(parse(text).expect("a host")),
+    }
+}
+
+fn to(protocol: Protocol, text: &str, ports: (u16, u16)) -> Endpoint {
+    Endpoint { protocol, peer: peer(text), ports: vec![ports] }
+}
+
+fn allow(endpoint: Endpoint, origin: u32) -> NetRule {
+    NetRule { kind: NetKind::Allow { endpoint, terms: Terms::default() }, origin: OriginId(origin) }
+}
+
+fn deny(endpoint: Endpoint, origin: u32) -> NetRule {
+    NetRule { kind: NetKind::Deny(endpoint), origin: OriginId(origin) }
+}
+
+fn with(rules: Vec<NetRule>) -> Policy {
+    let net = Net::Rules { rules, origin: OriginId(500) };
+    Policy { net, ..policy(Vec::new(), SyscallAction::Errno(1)) }
+}
+
+fn makes(policy: &Policy, protocol: Protocol, text: &str, port: u16) -> bool {
+    let one = Connection { protocol, peer: peer(text), port, method: None };
+    policy.connect(&one).action == SyscallAction::Allow
+}
+
+#[test]
+fn a_connection_is_made_to_whom_a_rule_names() {
+    use Protocol::{Http, Https, Tcp, Tls, Udp};
+    let policy = with(vec![
+        allow(to(Https, "api.example.org", (443, 443)), 1),
+        allow(to(Tcp, "*.wiki.example", (80, 90)), 2),
+        allow(to(Tcp, "10.0.0.0/8", (22, 22)), 3),
+        allow(to(Udp, "any", (53, 53)), 4),
+        deny(to(Tcp, "evil.wiki.example", (1, u16::MAX)), 5),
+        deny(to(Udp, "metadata", (1, u16::MAX)), 6),
+    ]);
+    let cases = [
+        (Https, "api.example.org", 443, true),
+        (Tls, "api.example.org", 443, true),
+        (Tcp, "api.example.org", 443, false),
+        (Http, "api.example.org", 443, false),
+        (Https, "api.example.org", 444, false),
+        (Https, "xapi.example.org", 443, false),
+        (Http, "en.wiki.example", 80, true),
+        (Tcp, "a.b.wiki.example", 90, true),
+        (Tcp, "wiki.example", 80, false),
+        (Tcp, "xwiki.example", 80, false),
+        (Tcp, "evil.wiki.example", 80, false),
+        (Tcp, "10.9.8.7", 22, true),
+        (Tcp, "11.0.0.0", 22, false),
+        (Udp, "93.184.216.34", 53, true),
+        (Udp, "example.net", 53, true),
+        (Udp, "10.0.0.1", 53, false),
+        (Udp, "169.254.169.254", 53, false),
+        (Udp, "metadata.google.internal", 53, false),
+        (Tcp, "127.0.0.1", 4000, true),
+        (Tcp, "host", 4000, false),
+    ];
+    for (protocol, text, port, expected) in cases {
+        assert_eq!(makes(&policy, protocol, text, port), expected, "{protocol:?} {text}:{port}");
+    }
+}
+
+#[test]
+fn without_a_network_nothing_is_reached() {
+    let policy = policy(Vec::new(), SyscallAction::Errno(1));
+    for text in ["example.org", "127.0.0.1", "host", "any", "$0"] {
+        assert!(!makes(&policy, Protocol::Tcp, text, 443), "{text}");
+    }
+    assert_eq!(policy.listen(Protocol::Tcp, 80).action, SyscallAction::Errno(13));
+}
+
+#[test]
+fn a_port_is_published_where_a_rule_says_so() {
+    let kind = NetKind::Listen(to(Protocol::Tcp, "host", (8000, 8010)));
+    let policy = with(vec![NetRule { kind, origin: OriginId(1) }]);
+    assert_eq!(policy.listen(Protocol::Tcp, 8005).action, SyscallAction::Allow);
+    for (protocol, port) in [(Protocol::Tcp, 8011), (Protocol::Udp, 8005)] {
+        assert_ne!(policy.listen(protocol, port).action, SyscallAction::Allow);
+    }
+}
+
+#[test]
+fn methods_are_part_of_a_request() {
+    let only = Some(Only { methods: vec![Method::Get], paths: Vec::new() });
+    let endpoint = to(Protocol::Https, "example.org", (443, 443));
+    let narrow = NetKind::Allow { endpoint: endpoint.clone(), terms: Terms { only, ..Terms::default() } };
+    let (narrow, wide) =
+        (with(vec![NetRule { kind: narrow, origin: OriginId(1) }]), with(vec![allow(endpoint, 1)]));
+    assert_eq!(narrow.widenings(&wide, By::Host), []);
+    let found = wide.widenings(&narrow, By::Host);
+    assert!(
+        matches!(&found[..], [Widening { what: Wider::Connect(it), .. }] if it.method == Some(Method::Head))
+    );
+}
+
+fn any_peer() -> impl Strategy<Value = Peer> {
+    prop::sample::select(vec![
+        "any",
+        "private",
+        "metadata",
+        "host",
+        "$0",
+        "example.org",
+        "a.example.org",
+        "*.example.org",
+        "*.a.example.org",
+        "10.0.0.0/8",
+        "10.1.0.0/16",
+        "93.184.216.0/24",
+        "93.184.216.34",
+        "0.0.0.0/0",
+        "169.254.169.254",
+    ])
+    .prop_map(peer)
+}
+
+/// One that can be dialled.
+fn any_host() -> impl Strategy<Value = Peer> {
+    prop::sample::select(vec![
+        "host",
+        "$0",
+        "example.org",
+        "a.example.org",
+        "b.a.example.org",
+        "other.net",
+        "10.0.0.1",
+        "10.1.255.255",
+        "10.2.0.0",
+        "93.184.216.34",
+        "93.184.217.0",
+        "8.8.8.8",
+        "169.254.169.254",
+        "192.168.1.1",
+        "metadata",
+    ])
+    .prop_map(|text| if text == "metadata" { Peer::Host(Host::Name(text.to_owned())) } else { peer(text) })
+}
+
+fn any_protocol() -> impl Strategy<Value = Protocol> {
+    prop::sample::select(Protocol::ALL.map(|(_, protocol)| protocol).to_vec())
+}
+
+fn any_endpoint() -> impl Strategy<Value = Endpoint> {
+    let ports = prop::sample::select(vec![(1, u16::MAX), (80, 80), (443, 443), (80, 443), (442, 444)]);
+    (any_protocol(), any_peer(), ports).prop_map(|(protocol, peer, ports)| Endpoint {
+        protocol,
+        peer,
+        ports: vec![ports],
+    })
+}
+
+fn any_net_rule() -> impl Strategy<Value = NetRule> {
+    (any_endpoint(), any::<bool>(), 0..50u32).prop_map(|(endpoint, allows, origin)| {
+        if allows { allow(endpoint, origin) } else { deny(endpoint, origin) }
+    })
+}
+
+fn any_connection() -> impl Strategy<Value = Connection> {
+    (any_protocol(), any_host(), prop::sample::select(vec![1, 79, 80, 81, 442, 443, 444, 445, u16::MAX]))
+        .prop_map(|(protocol, peer, port)| Connection { protocol, peer, port, method: None })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn the_order_of_network_rules_changes_nothing(
+        rules in prop::collection::vec(any_net_rule(), 0..6),
+        connection in any_connection(),
+        seed in any::<prop::sample::Index>(),
+    ) {
+        let before = with(rules.clone()).connect(&connection);
+        let mut moved = rules;
+        if !moved.is_empty() {
+            let middle = seed.index(moved.len());
+            moved.push(moved[middle].clone());
+            moved.rotate_left(middle);
+            moved.reverse();
+        }
+        prop_assert_eq!(with(moved).connect(&connection), before);
+    }
+
+    #[test]
+    fn a_deny_never_opens_a_connection(
+        rules in prop::collection::vec(any_net_rule(), 0..6),
+        denied in any_endpoint(),
+        connection in any_connection(),
+    ) {
+        let before = with(rules.clone()).connect(&connection).action;
+        let after = with([rules, vec![deny(denied, 99)]].concat()).connect(&connection).action;
+        prop_assert!(after != SyscallAction::Allow || before == SyscallAction::Allow);
+    }
+
+    /// Where no widening is found there is no connection that one makes and the other refuses.
+    #[test]
+    fn no_connection_is_wider_that_is_not_found(
+        child in prop::collection::vec(any_net_rule(), 0..5),
+        parent in prop::collection::vec(any_net_rule(), 0..5),
+        connection in any_connection(),
+    ) {
+        let (child, parent) = (with(child), with(parent));
+        if child.widenings(&parent, By::Host).is_empty() && child.connect(&connection).action == SyscallAction::Allow {
+            prop_assert_eq!(parent.connect(&connection).action, SyscallAction::Allow);
+        }
+        prop_assert_eq!(child.widenings(&child, By::Host), []);
+    }
+}
