@@ -6,13 +6,13 @@
 mod judge;
 
 use crate::context::Context;
-use crate::net;
 use crate::paths;
 use crate::syscalls::{predicate, sets};
+use crate::{net, tools};
 use msb_diag::{Diagnostic, codes};
-use msb_policy::{Access, Arch, Endpoint, OriginId, Path, Pred};
+use msb_policy::{Access, Arch, Endpoint, OriginId, Path, Pred, Value};
 use msb_resolve::nearest;
-use msb_syntax::ast::{self, Arg, CompareOp, Name, PathExpr, PredKind, Probe, Set, StmtKind};
+use msb_syntax::ast::{self, Arg, CompareOp, Name, PathExpr, PredKind, Probe, Set};
 use msb_syscalls::Syscall;
 
 pub(crate) use judge::{Judge, advice};
@@ -37,6 +37,8 @@ pub(crate) enum Asked {
     Connect { endpoint: Endpoint, deny: bool },
     /// Ports that are published.
     Listen { endpoint: Endpoint },
+    /// A call of a tool.
+    Call { tool: String, args: Vec<(String, Value)>, text: String },
     /// A socket of the host, by its path.
     Unix { path: Path, below: bool },
 }
@@ -76,11 +78,13 @@ pub(crate) struct Evidence {
     pub(crate) why: Why,
     /// A rule that nobody wrote and that refuses it whatever the others say.
     pub(crate) sealed: Option<OriginId>,
+    /// What is wrong with the arguments of a call.
+    pub(crate) detail: Option<String>,
 }
 
 impl Evidence {
     pub(crate) fn new(what: String, rule: Option<OriginId>, why: Why) -> Evidence {
-        Evidence { what, rule, why, sealed: None }
+        Evidence { what, rule, why, sealed: None, detail: None }
     }
 }
 
@@ -101,6 +105,8 @@ pub(crate) enum Why {
     Absent,
     /// The launcher writes the file itself, to be read.
     Generated,
+    /// The tool takes other arguments.
+    BadArguments,
     /// A connection inside of the sandbox.
     OwnLoopback,
     /// Calls of another ABI are always refused.
@@ -141,23 +147,30 @@ pub(crate) fn lower(cx: &mut Context<'_>, probe: &Probe, sense: Sense) -> Option
             }
         },
         Probe::Listen(end) => net::endpoint(cx, end).map(|endpoint| Asked::Listen { endpoint }),
-        Probe::Call { name, .. } => {
-            if !is_tool(cx, &name.node) {
-                cx.say(
-                    Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown tool `{}`", name.node))
-                        .label(name.span, "no tool of the policy has this name")
-                        .help("declare it with `tool`, or take the claim away"),
-                );
-            }
-            None
-        }
+        Probe::Call { name, args } => call(cx, name, args),
     }
 }
 
-fn is_tool(cx: &Context<'_>, name: &str) -> bool {
-    cx.stmts()
-        .iter()
-        .any(|placed| matches!(&placed.stmt.kind, StmtKind::Tool(tool) if tool.name.node == name))
+/// A call, if there is a tool of the name.
+fn call(cx: &mut Context<'_>, name: &Name, args: &[Arg]) -> Option<Asked> {
+    let known: Vec<String> = cx.tools.clone();
+    if !known.contains(&name.node) {
+        let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown tool `{}`", name.node))
+            .label(name.span, "no tool of the policy has this name");
+        cx.say(match nearest(&name.node, known.iter().map(String::as_str)) {
+            Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(name.span, meant),
+            None => unknown.help("declare it with `tool`, or take the claim away"),
+        });
+        return None;
+    }
+    let text = match (args.first(), args.last()) {
+        (Some(first), Some(last)) => cx.sources.text(first.name.span.to(last.value.span)).to_owned(),
+        _ => String::new(),
+    };
+    let values: Vec<Option<(String, Value)>> =
+        args.iter().map(|arg| Some((arg.name.node.clone(), tools::value(cx, &arg.value)?))).collect();
+    let args = values.into_iter().collect::<Option<Vec<_>>>()?;
+    Some(Asked::Call { tool: name.node.clone(), args, text })
 }
 
 fn open(cx: &mut Context<'_>, path: &PathExpr, access: &Name, below: bool) -> Option<Asked> {

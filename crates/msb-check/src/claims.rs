@@ -217,6 +217,7 @@ pub(crate) fn reason(why: Why) -> &'static str {
         Why::Denied => "denied by this",
         Why::Implied => "follows from this, and holds in every sandbox",
         Why::Default => "no rule allows it, and this decides then",
+        Why::BadArguments => "takes other arguments",
         Why::OwnLoopback => "the sandbox's own loopback",
         Why::Generated => "the launcher writes it, from nothing of the host",
         Why::NoRight => "shown by this, without the right",

@@ -16,12 +16,20 @@ pub(crate) struct Context<'a> {
     pub(crate) origins: Origins,
     /// The policy's parameters, in the order of the policy.
     pub(crate) params: Vec<OpenParam>,
+    /// The names of the policy's tools, once they are read.
+    pub(crate) tools: Vec<String>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(resolved: &'a Resolved, sources: &'a Sources) -> Context<'a> {
-        let mut cx =
-            Context { resolved, sources, found: Vec::new(), origins: Origins::default(), params: Vec::new() };
+        let mut cx = Context {
+            resolved,
+            sources,
+            found: Vec::new(),
+            origins: Origins::default(),
+            params: Vec::new(),
+            tools: Vec::new(),
+        };
         // The policy's own line comes first, as what is implied by nothing else points to it.
         cx.policy_origin();
         params::params(&mut cx);

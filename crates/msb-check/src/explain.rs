@@ -34,6 +34,7 @@ pub fn explain(
     sources: &Sources,
 ) -> (Vec<Explained>, Vec<Diagnostic>) {
     let mut cx = Context::new(resolved, sources);
+    cx.tools = policy.tools.iter().map(|tool| tool.name.clone()).collect();
     let before = cx.found.len();
     let asked = ask::lower(&mut cx, probe, Sense::Allow);
     let found = cx.found.split_off(before);
@@ -63,6 +64,7 @@ fn words(why: Why, allowed: bool) -> &'static str {
         Why::Default => "no rule allows it, and this line says what happens then",
         Why::NoRight => "this rule shows it, without the right",
         Why::Absent => "no rule is about it",
+        Why::BadArguments => "the tool takes other arguments",
         Why::OwnLoopback => "it stays inside, on the sandbox's own loopback",
         Why::Generated if allowed => "the launcher writes this file, from nothing of the host",
         Why::Generated => "the launcher writes this file, to be read",

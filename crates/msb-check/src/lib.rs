@@ -22,6 +22,7 @@ mod origins;
 mod params;
 mod paths;
 mod syscalls;
+mod tools;
 mod unenforced;
 mod values;
 
@@ -65,8 +66,8 @@ pub struct Checked {
 #[must_use]
 pub fn check(file: &ast::File, resolved: &Resolved, sources: &Sources, detail: Detail) -> Checked {
     let mut cx = Context::new(resolved, sources);
-    unenforced::unenforced(file, &mut cx);
-    let policy = lower(&mut cx);
+    let policy = lower(&mut cx, file);
+    cx.tools = policy.tools.iter().map(|tool| tool.name.clone()).collect();
     let mut claims = claims::lower(&mut cx);
     claims.extend(narrow::required(&mut cx));
     let policy = Policy { origins: cx.origins.finish(), ..policy };
@@ -88,7 +89,7 @@ pub fn check(file: &ast::File, resolved: &Resolved, sources: &Sources, detail: D
 }
 
 /// The meaning of every section, held to the policy that it extends; its origins stay in `cx`.
-fn lower(cx: &mut Context<'_>) -> Policy {
+fn lower(cx: &mut Context<'_>, file: &ast::File) -> Policy {
     unenforced::statements(cx);
     let fs = fs::fs(cx);
     let (net, net_rules) = net::net(cx);
@@ -98,6 +99,7 @@ fn lower(cx: &mut Context<'_>) -> Policy {
     let capabilities = caps::caps(cx);
     let env = env::env(cx);
     let exec = exec::exec(cx, &fs);
+    let tools = tools::tools(cx, file);
     bounds::bounds(cx, &fs, &env, &exec);
     let mut policy = Policy {
         name: cx.resolved.block.name.node.clone(),
@@ -113,6 +115,7 @@ fn lower(cx: &mut Context<'_>) -> Policy {
         capabilities,
         env,
         exec,
+        tools,
         origins: Vec::new(),
     };
     net::sockets(cx, &policy);

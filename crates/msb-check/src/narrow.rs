@@ -30,7 +30,8 @@ fn measure(parent: &Parent, sources: &Sources, found: &mut Vec<Diagnostic>) -> O
         return None;
     }
     let mut cx = Context::new(&parent.resolved, sources);
-    let policy = crate::lower(&mut cx);
+    // Tools that a parent takes from its file with `tools` are not looked up there: it has none of them.
+    let policy = crate::lower(&mut cx, &msb_syntax::ast::File::default());
     let broken = msb_diag::has_errors(&cx.found);
     found.extend(cx.found.into_iter().filter(Diagnostic::is_error));
     let spans = cx.origins.spans();
@@ -248,6 +249,7 @@ impl Comparison<'_> {
             }
             Wider::Env { .. } => format!("take the variable away, or have `{parent}` pass it"),
             Wider::Connect(_) => format!("take the rule away, deny it, or have `{parent}` allow it"),
+            Wider::Tool(_) => format!("take the tool away, or have `{parent}` declare it the same way"),
             Wider::Listen(..) => format!("take the `listen` away, or have `{parent}` say it"),
             Wider::Capability(_) => format!("take the capability away, or have `{parent}` keep it"),
             Wider::Limit(_) => "lower it".to_owned(),

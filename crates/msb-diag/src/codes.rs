@@ -96,6 +96,7 @@ codes! {
     CONSTANT_TOO_WIDE = 205, Error, "constant exceeds the argument's width";
     CONSTANT_BIT_TEST = 206, Warning, "bit test has a constant outcome";
     SECRET_LEAKS = 207, Error, "secret that the program could see";
+    BAD_PATTERN = 208, Error, "pattern cannot be used";
     EMPTY_RANGE = 209, Error, "empty range";
     HOST_TOO_BROAD = 210, Error, "pattern of hosts is too broad";
 
@@ -166,9 +167,13 @@ codes! {
     // 09xx: limits, environment, tools
     NO_LIMIT = 901, Warning, "a resource has no limit";
     LIMIT_TOO_LOW = 903, Error, "limit is too low to start";
+    ARGUMENT_UNBOUNDED = 904, Warning, "argument of a tool without a bound";
+    TOOL_RUNS_ARGUMENTS = 905, Error, "tool runs what is passed to it";
+    TOOL_UNBOUNDED = 906, Warning, "tool without a timeout, rate or cap";
     ENVIRONMENT_DANGEROUS = 907, Warning, "variable that runs code or holds a secret";
     CAPABILITY_OF_ROOT = 908, Error, "capability is as good as root";
     SHARED_TERMINAL = 909, Error, "terminal shared with the host";
+    TOOL_NAME = 910, Warning, "name of a tool that can be mistaken";
     LIMIT_TOO_HIGH = 911, Error, "limit is beyond what the kernel takes";
     USER_IS_ROOT = 912, Error, "user inside is root";
     DIRECTORY_NOT_SHOWN = 913, Error, "working directory does not exist inside";

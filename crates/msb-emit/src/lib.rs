@@ -128,6 +128,7 @@ fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     if let ir::Net::Rules { rules, origin } = &policy.net {
         what.push(("network rules", rules.first().map_or(*origin, |rule| rule.origin)));
     }
+    what.extend(policy.tools.first().map(|tool| ("tools", tool.origin)));
     let open = |kind| policy.params.iter().find(|param| param.kind == kind).map(|param| param.origin);
     what.extend(open(ir::ParamKind::Host).map(|origin| ("hosts that launch gives", origin)));
     what.extend(open(ir::ParamKind::Secret).map(|origin| ("secrets", origin)));

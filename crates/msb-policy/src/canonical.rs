@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     Arch, Base, Endpoint, EnvKind, FsKind, Limits, Missing, Net, NetKind, NetLimits, Op, ParamKind, Path,
-    Peer, Policy, Pred, Rights, SyscallAction, SyscallRule, Text, Width,
+    Peer, Policy, Pred, Rights, SyscallAction, SyscallRule, Text, Tool, ToolParam, ToolType, Width, Word,
 };
 
 /// First bytes; the number grows when the meaning of the rest changes.
@@ -60,6 +60,7 @@ impl Policy {
         out.list(exec.command.iter().map(|word| Bytes(word.as_bytes().to_vec())));
         out.number(u64::from(exec.uid)).number(u64::from(exec.gid)).text(&exec.hostname);
         out.option(exec.cwd.as_ref(), |out, (cwd, _)| path(out, cwd));
+        out.set(self.tools.iter().map(tool));
         out.0
     }
 }
@@ -184,6 +185,85 @@ fn net(kind: &NetKind) -> Bytes {
         NetKind::Total(all) => {
             out.number(4);
             net_limits(&mut out, all);
+        }
+    }
+    out
+}
+
+fn tool(tool: &Tool) -> Bytes {
+    let mut out = Bytes::default();
+    out.text(&tool.name);
+    out.set(tool.params.iter().map(tool_param));
+    out.option(tool.result.as_ref(), |out, ty| out.0.extend(tool_type(ty).0));
+    out.list(tool.exec.iter().map(|word| {
+        let mut one = Bytes::default();
+        match word {
+            Word::Literal(text) => one.number(0).text(text),
+            Word::Param(name) => one.number(1).text(name),
+            Word::Open(index) => one.number(2).number(*index as u64),
+        };
+        one
+    }));
+    for text in [&tool.stdin, &tool.sandbox] {
+        out.option(text.as_deref(), |out, text| {
+            out.text(text);
+        });
+    }
+    net_limits(&mut out, &NetLimits { rate: tool.rate, ..NetLimits::default() });
+    for value in [tool.quota, tool.timeout_ms, tool.concurrency, tool.result_bytes] {
+        out.option(value, |out, value| {
+            out.number(value);
+        });
+    }
+    for flag in [tool.confirm, tool.shim, tool.log_args] {
+        out.number(u64::from(flag));
+    }
+    out
+}
+
+fn tool_param(param: &ToolParam) -> Bytes {
+    let mut out = Bytes::default();
+    out.text(&param.name).number(u64::from(param.optional));
+    out.0.extend(tool_type(&param.ty).0);
+    out
+}
+
+fn tool_type(ty: &ToolType) -> Bytes {
+    let mut out = Bytes::default();
+    match ty {
+        ToolType::Bool => {
+            out.number(0);
+        }
+        ToolType::Int { min, max } => {
+            out.number(1).number(min.cast_unsigned()).number(max.cast_unsigned());
+        }
+        ToolType::Number => {
+            out.number(2);
+        }
+        ToolType::Text { min, max, pattern } => {
+            out.number(3).number(*min).number(*max);
+            out.option(pattern.as_deref(), |out, pattern| {
+                out.text(pattern);
+            });
+        }
+        ToolType::OneOf(words) => {
+            out.number(4);
+            out.set(words.iter().map(|word| Bytes(word.as_bytes().to_vec())));
+        }
+        ToolType::List { of, min, max } => {
+            out.number(5).number(*min).number(*max);
+            out.0.extend(tool_type(of).0);
+        }
+        ToolType::Record(fields) => {
+            out.number(6);
+            out.set(fields.iter().map(tool_param));
+        }
+        ToolType::Path { under } => {
+            out.number(7);
+            path(&mut out, under);
+        }
+        ToolType::Json => {
+            out.number(8);
         }
     }
     out

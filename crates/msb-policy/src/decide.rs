@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use msb_syscalls::by_number;
 
 use crate::{
-    Access, Arch, Connection, EnvKind, OriginId, Path, Policy, Protocol, SyscallAction, SyscallRule,
+    Access, Arch, Connection, EnvKind, OriginId, Path, Policy, Protocol, SyscallAction, SyscallRule, Value,
 };
 
 /// ENOENT: what getenv finds of a variable that nothing passes.
@@ -29,6 +29,13 @@ pub enum Request<'a> {
     },
     /// A variable of the launcher's environment, by name.
     Env(&'a str),
+    /// A call of a tool.
+    Call {
+        /// Which.
+        tool: &'a str,
+        /// With these arguments.
+        args: &'a [(String, Value)],
+    },
     /// A connection.
     Connect(&'a Connection),
     /// A port of the sandbox that is to be reached from the host's loopback.
@@ -68,6 +75,7 @@ impl Policy {
         match *request {
             Request::Syscall { audit_arch, nr, args } => self.decide_syscall(audit_arch, nr, &args),
             Request::Env(name) => self.decide_env(name),
+            Request::Call { tool, args } => self.decide_tool(tool, args),
             Request::Connect(connection) => self.connect(connection),
             Request::Listen { protocol, port } => self.listen(protocol, port),
             Request::Open { path, access } => self.open(path, access).verdict.decision(access),

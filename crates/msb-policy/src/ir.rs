@@ -1,5 +1,6 @@
 //! What a policy means, with every include resolved and every unit gone.
 
+use crate::Tool;
 use crate::net::Net;
 pub use msb_syscalls::Arch;
 
@@ -32,6 +33,8 @@ pub struct Policy {
     pub env: Vec<EnvRule>,
     /// Identity and default command.
     pub exec: Exec,
+    /// What can be called outside of the sandbox.
+    pub tools: Vec<Tool>,
     /// Places in the sources; [`OriginId`] is an index.
     pub origins: Vec<Origin>,
 }

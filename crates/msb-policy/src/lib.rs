@@ -16,6 +16,7 @@ mod open;
 mod path;
 mod places;
 mod pred;
+mod tool;
 
 pub use decide::{Decision, Precedence, Request};
 pub use ir::*;
@@ -23,6 +24,7 @@ pub use narrow::{By, Widening, Wider};
 pub use net::*;
 pub use open::{Below, Open};
 pub use places::{Access, GENERATED_FILES, Places, Reason, Verdict};
+pub use tool::{PATTERN_BYTES_MAX, Refusal, Tool, ToolParam, ToolType, Value, Word, pattern};
 
 #[cfg(test)]
 mod tests;

@@ -57,6 +57,8 @@ pub enum Wider {
     Connect(Connection),
     /// A port that is published on the host's loopback.
     Listen(Protocol, u16),
+    /// A tool, by name, or arguments of it.
+    Tool(String),
     /// A capability, by number.
     Capability(u32),
     /// A limit, by its word in the language.
@@ -75,6 +77,7 @@ impl Wider {
             Wider::Env { name, prefix } => format!("env {name}{}", if *prefix { "*" } else { "" }),
             Wider::Connect(connection) => policy.shown_connection(connection),
             Wider::Listen(protocol, port) => format!("listen {} host:{port}", protocol.word()),
+            Wider::Tool(name) => format!("call {name}(…)"),
             Wider::Capability(number) => format!("caps {}", capability_name(*number).unwrap_or("?")),
             Wider::Limit(word) => (*word).to_owned(),
         }
@@ -100,6 +103,7 @@ impl Policy {
         self.wider_calls(other, &mut found);
         self.wider_env(other, by, &mut found);
         self.wider_net(other, &mut found);
+        self.wider_tools(other, &mut found);
         self.wider_capabilities(other, &mut found);
         self.wider_limits(other, &mut found);
         found
@@ -238,6 +242,22 @@ impl Policy {
             }
         }
         self.wider_totals(other, found);
+    }
+
+    /// Tools that the other policy has not, and those that take more than its own.
+    fn wider_tools(&self, other: &Policy, found: &mut Vec<Widening>) {
+        for tool in &self.tools {
+            let known = other.tools.iter().find(|it| it.name == tool.name);
+            let narrower = known.is_some_and(|it| {
+                crate::tool::within(&tool.params, &it.params)
+                    && (tool.confirm || !it.confirm)
+                    && (&tool.exec, &tool.sandbox) == (&it.exec, &it.sandbox)
+            });
+            if !narrower {
+                let what = Wider::Tool(tool.name.clone());
+                found.push(Widening { what, allowed: Some(tool.origin), refused: known.map(|it| it.origin) });
+            }
+        }
     }
 
     /// Limits of all connections together that the other policy has and this one has not, or higher.

@@ -5,6 +5,7 @@ mod net;
 mod open;
 mod places;
 mod predicate;
+mod tool;
 
 use proptest::prelude::*;
 
@@ -34,6 +35,7 @@ fn policy(syscalls: Vec<SyscallRule>, default: SyscallAction) -> Policy {
             hostname: "sandbox".to_owned(),
             origin,
         },
+        tools: Vec::new(),
         origins: Vec::new(),
     }
 }

@@ -59,6 +59,7 @@ impl Used {
         for stmt in &block.stmts {
             match &stmt.kind {
                 StmtKind::Include(include) => self.include(include),
+                StmtKind::ToolUse(names) => self.words.extend(names.iter().map(dotted)),
                 StmtKind::Assert(claims) => {
                     for claim in claims {
                         if let ClaimKind::NarrowerThan(name) = &claim.kind {
@@ -105,6 +106,9 @@ pub(crate) fn unused(file: &File, found: &mut Vec<Diagnostic>) {
                 if block.kind == BlockKind::Profile && !everywhere.includes.contains(&block.name.node) =>
             {
                 found.push(report("profile", &block.name, "nothing includes it"));
+            }
+            Item::Tool(tool) if !everywhere.words.contains(&tool.name.node) => {
+                found.push(report("tool", &tool.name, "no `tools` names it"));
             }
             Item::Group { name, .. } if !everywhere.groups.contains(&name.node) => {
                 found.push(report("group", name, "no rule names it"));

@@ -142,6 +142,9 @@ fn args(args: &mut [Arg], visit: &mut dyn Visit) {
 }
 
 fn tool(tool: &mut Tool, visit: &mut dyn Visit) {
+    // What is passed to the tool is its own, and no name of the policy.
+    let own: Vec<String> = tool.params.iter().map(|param| param.name.node.clone()).collect();
+    let is_own = |value: &Value| matches!(value, Value::Var { name, .. } if own.contains(&name.node));
     tool.params.iter_mut().for_each(|param| tool_param(param, visit));
     tool.result.iter_mut().for_each(|ty| written_type(ty, visit));
     for option in &mut tool.options {
@@ -149,8 +152,10 @@ fn tool(tool: &mut Tool, visit: &mut dyn Visit) {
             ToolOptionKind::Rate { rate: it, .. }
             | ToolOptionKind::Timeout(it)
             | ToolOptionKind::Result(it) => value(it, visit),
-            ToolOptionKind::Exec(words) => words.iter_mut().for_each(|it| value(it, visit)),
-            ToolOptionKind::Stdin(name) => visit.name(name),
+            ToolOptionKind::Exec(words) => {
+                words.iter_mut().filter(|it| !is_own(&it.node)).for_each(|it| value(it, visit));
+            }
+            ToolOptionKind::Stdin(_) => {}
             ToolOptionKind::In(include) => args(&mut include.args, visit),
             ToolOptionKind::Quota(_)
             | ToolOptionKind::Concurrency(_)

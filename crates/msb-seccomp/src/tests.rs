@@ -44,6 +44,7 @@ fn policy(arch: Arch, syscalls: Vec<SyscallRule>, default: SyscallAction) -> Pol
             hostname: "sandbox".to_owned(),
             origin,
         },
+        tools: Vec::new(),
         origins: Vec::new(),
     }
 }

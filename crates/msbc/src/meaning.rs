@@ -82,6 +82,7 @@ pub(crate) fn of_plan(plan: &Plan<'_>) -> Option<Policy> {
             hostname: identity.hostname.to_owned(),
             origin: origin(identity.origin),
         },
+        tools: Vec::new(),
         origins: plan
             .origins
             .iter()

@@ -4,7 +4,7 @@ use super::{Abi, Asked, Evidence, Judgement, Why};
 use msb_host::{Host, Kind, kind};
 use msb_policy::{
     Access, Connection, Endpoint, EnvKind, FsKind, Net, NetKind, OriginId, Path, Peer, Places, Policy, Pred,
-    Reason, Request, Verdict, Which,
+    Reason, Request, Value, Verdict, Which,
 };
 use msb_syscalls::{Syscall, describe};
 
@@ -32,6 +32,7 @@ impl Judge<'_> {
             Asked::Connect { endpoint, deny } => self.connect(endpoint, *deny),
             Asked::Listen { endpoint } => self.listen(endpoint),
             Asked::Unix { path, below } => self.unix(path, *below),
+            Asked::Call { tool, args, text } => self.tool(tool, args, text),
         }
     }
 
@@ -122,7 +123,7 @@ impl Judge<'_> {
         let sealing = policy.syscalls.iter().find(|rule| {
             rule.nr == nr && rule.implied && !rule.action.makes() && rule.predicate.holds(&args)
         });
-        Evidence { what, rule: decision.origin, why, sealed: sealing.map(|rule| rule.origin) }
+        Evidence { what, rule: decision.origin, why, sealed: sealing.map(|rule| rule.origin), detail: None }
     }
 
     fn other_abi(&self, call: &Syscall, abi: Abi, args: [u64; 6]) -> Option<Evidence> {
@@ -136,6 +137,22 @@ impl Judge<'_> {
             let what = format!("syscall {} on {word}", describe(self.policy.arch, call.nr, &args));
             Evidence::new(what, None, Why::OtherAbi)
         })
+    }
+
+    fn tool(&self, name: &str, args: &[(String, Value)], text: &str) -> Judgement {
+        let what = format!("call {name}({text})");
+        match self.policy.call_tool(name, args) {
+            Ok(origin) => {
+                let allowed = Some(Evidence::new(what, Some(origin), Why::Allowed));
+                Judgement { allowed, refused: None, proved: true, rules: vec![origin] }
+            }
+            Err(refusal) => {
+                let mut refused = Evidence::new(what, refusal.origin, Why::BadArguments);
+                refused.detail = Some(refusal.why);
+                let rules = refusal.origin.into_iter().collect();
+                Judgement { allowed: None, refused: Some(refused), proved: true, rules }
+            }
+        }
     }
 
     fn connect(&self, endpoint: &Endpoint, deny: bool) -> Judgement {
@@ -316,6 +333,10 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Str
                 _ => format!("write `net {{ listen {at} }}`, for a port of the host's loopback"),
             }
         }
+        Asked::Call { .. } => match &evidence.detail {
+            Some(detail) => format!("pass what the tool takes: {detail}"),
+            None => "narrow the type of an argument, or take the tool away".to_owned(),
+        },
         Asked::Unix { path, .. } => match evidence.why {
             Why::Allowed => format!("write `deny unix {}` in `net`", policy.shown(path)),
             Why::Denied => {

@@ -34,6 +34,7 @@ pub(super) fn policy() -> ir::Policy {
             hostname: "sandbox".into(),
             origin: POLICY,
         },
+        tools: Vec::new(),
         origins: (1..=9).map(line).collect(),
     }
 }

@@ -1,0 +1,151 @@
+//! Tools that take more than they should, or could be taken for each other.
+
+use crate::context::Context;
+use msb_diag::{Diagnostic, codes};
+use msb_policy::{Tool, ToolParam, ToolType, Word};
+use msb_syntax::ast::{self, Name, ToolOptionKind};
+
+/// Programs that run code which is passed as an argument, and how they are told to.
+const INTERPRETERS: &[(&str, &[&str])] = &[
+    ("sh", &["-c"]),
+    ("bash", &["-c"]),
+    ("dash", &["-c"]),
+    ("zsh", &["-c"]),
+    ("ksh", &["-c"]),
+    ("fish", &["-c"]),
+    ("busybox", &["sh"]),
+    ("env", &["-S"]),
+    ("python", &["-c"]),
+    ("python3", &["-c"]),
+    ("perl", &["-e", "-E"]),
+    ("ruby", &["-e"]),
+    ("node", &["-e", "--eval", "-p"]),
+    ("php", &["-r"]),
+    ("awk", &[]),
+    ("eval", &[]),
+    ("ssh", &[]),
+    ("xargs", &[]),
+];
+
+/// Characters of a name, as clients of tools take them.
+const NAME_MAX: usize = 64;
+
+pub(super) fn lints(cx: &mut Context<'_>, written: &ast::Tool, tool: &Tool, others: &[&Name]) {
+    names(cx, written, others);
+    for (param, ast) in tool
+        .params
+        .iter()
+        .filter_map(|param| Some((param, written.params.iter().find(|it| it.name.node == param.name)?)))
+    {
+        if let Some(what) = unbounded(param) {
+            cx.say(
+                Diagnostic::new(codes::ARGUMENT_UNBOUNDED, format!("`{}` takes {what}", param.name))
+                    .label(ast.ty.span, "a call can carry any amount")
+                    .help(
+                        "write a bound: `string(0..4096)`, `list<…>(0..100)`, or a type in place of `json`",
+                    ),
+            );
+        }
+    }
+    let exec = written.options.iter().find(|option| matches!(option.kind, ToolOptionKind::Exec(_)));
+    if let Some(exec) = exec {
+        command(cx, tool, exec);
+        bounds(cx, tool, written, exec.span);
+    }
+}
+
+/// What of a parameter has no bound.
+fn unbounded(param: &ToolParam) -> Option<&'static str> {
+    fn of(ty: &ToolType) -> Option<&'static str> {
+        match ty {
+            ToolType::Text { max: u64::MAX, pattern: None, .. } => Some("a text of any length"),
+            ToolType::Json => Some("any JSON"),
+            ToolType::List { max: u64::MAX, .. } => Some("a list of any length"),
+            ToolType::List { of: item, .. } => of(item),
+            ToolType::Record(fields) => fields.iter().find_map(|field| of(&field.ty)),
+            _ => None,
+        }
+    }
+    of(&param.ty)
+}
+
+/// Reports a command that would run what is passed to it.
+fn command(cx: &mut Context<'_>, tool: &Tool, exec: &ast::ToolOption) {
+    let program = match tool.exec.first() {
+        None => return,
+        Some(Word::Literal(program)) => program.rsplit('/').next().unwrap_or(program),
+        Some(Word::Param(_) | Word::Open(_)) => {
+            cx.say(
+                Diagnostic::new(codes::TOOL_RUNS_ARGUMENTS, "who calls the tool chooses the program")
+                    .label(exec.span, "its first word is a parameter")
+                    .help("write the program as a string: `exec \"rg\" \"--\" $pattern`"),
+            );
+            return;
+        }
+    };
+    let Some((_, flags)) = INTERPRETERS.iter().find(|(name, _)| *name == program) else { return };
+    let flag = |word: &Word| matches!(word, Word::Literal(text) if flags.contains(&text.as_str()));
+    let told = flags.is_empty() || tool.exec.iter().any(flag);
+    let passed = tool.exec.iter().any(|word| matches!(word, Word::Param(_)));
+    if told && passed {
+        cx.say(
+            Diagnostic::new(
+                codes::TOOL_RUNS_ARGUMENTS,
+                format!("`{program}` would run what is passed to the tool"),
+            )
+            .label(exec.span, "an argument becomes code")
+            .help("write the program that does the work, with each argument as a word of its own"),
+        );
+    }
+}
+
+fn bounds(cx: &mut Context<'_>, tool: &Tool, written: &ast::Tool, _: msb_diag::Span) {
+    let missing: Vec<&str> = [
+        (tool.timeout_ms.is_none(), "`timeout`"),
+        (tool.result_bytes.is_none() && tool.result.is_some(), "`result`"),
+        (tool.rate.is_none(), "`rate`"),
+    ]
+    .into_iter()
+    .filter_map(|(missing, word)| missing.then_some(word))
+    .collect();
+    if let Some((last, first)) = missing.split_last() {
+        let words =
+            if first.is_empty() { (*last).to_owned() } else { format!("{} and {last}", first.join(", ")) };
+        cx.say(
+            Diagnostic::new(codes::TOOL_UNBOUNDED, format!("tool `{}` has no {words}", tool.name))
+                .label(written.name.span, "one caller can keep it busy for ever")
+                .help("write `timeout 30s  result 64KiB  rate 60/min`"),
+        );
+    }
+}
+
+/// Warns of names that clients do not take, or that could be taken for each other.
+fn names(cx: &mut Context<'_>, written: &ast::Tool, others: &[&Name]) {
+    let name = &written.name;
+    let plain =
+        name.node.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if !plain || name.node.len() > NAME_MAX {
+        cx.say(
+            Diagnostic::new(
+                codes::TOOL_NAME,
+                format!("`{}` is not a name that every client takes", name.node),
+            )
+            .label(name.span, format!("lower case letters, digits and `_`, at most {NAME_MAX}"))
+            .help(format!("write `{}`", name.node.to_ascii_lowercase().replace('-', "_"))),
+        );
+    }
+    let folded = |name: &str| name.to_ascii_lowercase().replace(['_', '-'], "");
+    let alike =
+        others.iter().find(|other| other.node != name.node && folded(&other.node) == folded(&name.node));
+    if let Some(other) = alike {
+        cx.say(
+            Diagnostic::new(
+                codes::TOOL_NAME,
+                format!("`{}` and `{}` can be taken for each other", name.node, other.node),
+            )
+            .label(name.span, "differs in `_` or capitals alone")
+            .label(other.span, "from this")
+            .help("give one of them another name"),
+        );
+    }
+}

@@ -1,0 +1,137 @@
+use super::*;
+
+fn text(min: u64, max: u64, pattern: Option<&str>) -> ToolType {
+    ToolType::Text { min, max, pattern: pattern.map(str::to_owned) }
+}
+
+fn of(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+#[test]
+fn a_pattern_matches_the_whole_text() {
+    for (pattern, value, expected) in [
+        ("a|b", "a", true),
+        ("a|b", "ab", false),
+        ("^[a-z]+$", "abc", true),
+        ("[a-z]+", "abc\n", false),
+        ("[a-z]+", "ABC", false),
+        ("(?i)[a-z]+", "ABC", true),
+        (".*", "a\nb", false),
+    ] {
+        assert_eq!(text(0, 99, Some(pattern)).validate(&of(value)).is_ok(), expected, "{pattern} {value:?}");
+    }
+}
+
+#[test]
+fn what_is_no_pattern_is_refused() {
+    for bad in ["(", "(?=a)b", "(a)\\1", "(a{1000}){1000}", "a)|(?:b", &"a".repeat(257)] {
+        assert!(pattern(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn characters_are_counted_and_not_bytes() {
+    assert_eq!(text(1, 2, None).validate(&of("\u{e9}\u{e9}")), Ok(()));
+    assert!(text(1, 2, None).validate(&of("abc")).is_err());
+}
+
+#[test]
+fn a_call_has_the_arguments_of_its_tool() {
+    let param = |name: &str, optional, ty| ToolParam { name: name.to_owned(), optional, ty };
+    let row = vec![param("col", false, text(1, 4, None)), param("n", true, ToolType::Bool)];
+    let rows = ToolType::List { of: Box::new(ToolType::Record(row)), min: 0, max: 1 };
+    let params = vec![param("id", false, ToolType::Int { min: 1, max: 9 }), param("rows", true, rows)];
+    let tool = Tool {
+        name: "put".to_owned(),
+        params,
+        result: None,
+        exec: Vec::new(),
+        stdin: None,
+        sandbox: None,
+        rate: None,
+        quota: None,
+        timeout_ms: None,
+        concurrency: None,
+        result_bytes: None,
+        confirm: false,
+        shim: false,
+        log_args: true,
+        origin: OriginId(7),
+    };
+    let policy = Policy { tools: vec![tool], ..policy(Vec::new(), SyscallAction::Errno(1)) };
+    let arg = |name: &str, value| (name.to_owned(), value);
+    let row = |col: &str| Value::List(vec![Value::Record(vec![arg("col", of(col))])]);
+    let cases = [
+        (vec![arg("id", Value::Int(1))], true),
+        (vec![arg("id", Value::Int(9)), arg("rows", row("a"))], true),
+        (vec![], false),
+        (vec![arg("id", Value::Int(0))], false),
+        (vec![arg("id", Value::Int(1)), arg("id", Value::Int(1))], false),
+        (vec![arg("id", Value::Int(1)), arg("other", Value::Int(1))], false),
+        (vec![arg("id", of("1"))], false),
+        (vec![arg("id", Value::Int(1)), arg("rows", row("abcde"))], false),
+        (vec![arg("id", Value::Int(1)), arg("rows", Value::List(vec![Value::Record(vec![])]))], false),
+    ];
+    for (args, expected) in cases {
+        assert_eq!(policy.call_tool("put", &args).is_ok(), expected, "{args:?}");
+    }
+    let decision = policy.decide(&Request::Call { tool: "put", args: &[] });
+    assert_eq!(decision, Decision { action: SyscallAction::Errno(22), origin: Some(OriginId(7)) });
+    let unknown = policy.decide(&Request::Call { tool: "get", args: &[] });
+    assert_eq!(unknown, Decision { action: SyscallAction::Errno(2), origin: None });
+}
+
+fn any_type() -> impl Strategy<Value = ToolType> {
+    let range = || (0..4u64, 0..4u64).prop_map(|(a, b)| (a.min(b), a.max(b)));
+    let leaf = prop_oneof![
+        Just(ToolType::Bool),
+        Just(ToolType::Number),
+        Just(ToolType::Json),
+        (-2..3i64, 0..3i64).prop_map(|(min, more)| ToolType::Int { min, max: min + more }),
+        (range(), prop::sample::select(vec![None, Some("[ab]*"), Some("a*")]))
+            .prop_map(|((min, max), pattern)| text(min, max, pattern)),
+        prop::collection::vec(prop::sample::select(vec!["a", "b", "ab"]), 1..3)
+            .prop_map(|words| ToolType::OneOf(words.into_iter().map(str::to_owned).collect())),
+    ];
+    leaf.prop_recursive(2, 8, 2, move |inner| {
+        let record = prop::collection::vec(
+            (prop::sample::select(vec!["x", "y"]), any::<bool>(), inner.clone())
+                .prop_map(|(name, optional, ty)| ToolParam { name: name.to_owned(), optional, ty }),
+            0..2,
+        );
+        prop_oneof![
+            (inner, range()).prop_map(|(of, (min, max))| ToolType::List { of: Box::new(of), min, max }),
+            record.prop_map(ToolType::Record),
+        ]
+    })
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(Value::Bool),
+        (-3..6i64).prop_map(Value::Int),
+        "[abc]{0,4}".prop_map(Value::Text),
+    ];
+    leaf.prop_recursive(2, 8, 3, |inner| {
+        let field = (prop::sample::select(vec!["x", "y", "z"]), inner.clone());
+        prop_oneof![
+            prop::collection::vec(inner, 0..4).prop_map(Value::List),
+            prop::collection::vec(field.prop_map(|(name, value)| (name.to_owned(), value)), 0..3)
+                .prop_map(Value::Record),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    /// A type that is within another one has no value that the other refuses.
+    #[test]
+    fn a_narrower_type_takes_no_more(own in any_type(), other in any_type(), value in any_value()) {
+        if own.within(&other) && own.validate(&value).is_ok() {
+            prop_assert_eq!(other.validate(&value), Ok(()));
+        }
+        prop_assert!(own.within(&own));
+    }
+}
