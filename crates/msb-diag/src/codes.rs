@@ -158,7 +158,7 @@ codes! {
     HALF_LIMITED = 807, Warning, "rate without a quota, or the reverse";
     REQUESTS_NOT_SEEN = 808, Error, "terms for requests that nobody reads";
     PLAINTEXT = 809, Warning, "connection is not encrypted";
-    QUIC_OPEN = 811, Warning, "HTTP/3 passes by the rules";
+    QUIC_OPEN = 811, Warning, "requests over HTTP/3 pass by the rules";
     LISTEN_BEYOND_LOOPBACK = 812, Error, "port published beyond the host's loopback";
     SECRET_EXPOSED = 813, Error, "secret that others than its host would see";
     BAD_HOST = 815, Error, "host or address is not valid";
