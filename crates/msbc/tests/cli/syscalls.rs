@@ -43,7 +43,7 @@ fn calls_are_found_by_parts_arguments_constants_and_groups() {
         said.out.lines().filter_map(name).collect()
     };
     assert_eq!(names(&["etxattrat"]), ["setxattrat", "getxattrat"]);
-    assert_eq!(names(&["PROT_EXEC"]), ["mmap", "mprotect", "pkey_mprotect"]);
+    assert_eq!(names(&["PROT_EXEC"]), ["mmap", "mprotect", "remap_file_pages", "pkey_mprotect"]);
     assert!(
         host.msbc(&["syscalls", "sv"]).out.starts_with("call     socketpair("),
         "an argument of one call"
