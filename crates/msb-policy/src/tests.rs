@@ -1,5 +1,6 @@
 mod canonical;
 mod decide;
+mod difference;
 mod predicate;
 
 use proptest::prelude::*;
