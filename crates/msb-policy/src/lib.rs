@@ -8,11 +8,13 @@
 mod canonical;
 mod cube;
 mod decide;
+mod difference;
 mod ir;
 mod places;
 mod pred;
 
 pub use decide::{Decision, Precedence, Request};
+pub use difference::{Witness, difference, widening};
 pub use ir::*;
 pub use places::{Access, Places, Reason, Verdict};
 

@@ -1,6 +1,7 @@
 mod canonical;
 mod decide;
 mod places;
+mod difference;
 mod predicate;
 
 use proptest::prelude::*;
