@@ -6,8 +6,8 @@
 pub(crate) mod implied;
 mod lints;
 mod power;
-mod predicate;
-mod sets;
+pub(crate) mod predicate;
+pub(crate) mod sets;
 mod variants;
 
 use crate::context::{ARCH, Context};

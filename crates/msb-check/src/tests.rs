@@ -16,14 +16,24 @@ fn policy(body: &str) -> Policy {
     whole(&format!("edition 2026\npolicy p(w: dir) {{\n  include std.base\n{body}\n}}\n"))
 }
 
+/// No files to import.
+struct Nothing;
+
+impl msb_resolve::Load for Nothing {
+    fn load(&self, _: &str) -> Result<Vec<u8>, String> {
+        Err("no such file or directory".to_owned())
+    }
+}
+
 fn whole(text: &str) -> Policy {
     let mut sources = Sources::default();
     let id = sources.add("it.msb", text);
     let (file, mut found) = msb_syntax::parse(id, text);
-    let (resolved, more) = msb_resolve::resolve(&file, None, &mut sources);
+    let (resolved, more) = msb_resolve::resolve(&file, None, &mut sources, &Nothing);
     found.extend(more);
-    let (policy, more) = crate::check(&file, &resolved.expect("a policy"), &sources);
-    found.extend(more);
+    let checked = crate::check(&file, &resolved.expect("a policy"), &sources, crate::Detail::Findings);
+    found.extend(checked.found);
+    let policy = checked.policy;
     let shown = msb_diag::render(&found, &sources, msb_diag::Style::default());
     policy.unwrap_or_else(|| panic!("{shown}"))
 }

@@ -5,8 +5,11 @@
 
 mod failure;
 
-use msb_diag::{Diagnostic, Sources, codes, has_errors, sort};
-use msb_policy::Policy;
+pub use msb_check::{Deferred, Detail, Expected};
+
+use msb_diag::{Diagnostic, Sources, Span, codes, has_errors, sort};
+use msb_policy::{Places, Policy};
+use msb_syntax::ast;
 use std::fmt;
 
 /// Where the text of a policy comes from.
@@ -40,6 +43,11 @@ pub struct Options {
     pub policy: Option<String>,
     /// Whether the plan reports denied calls to a listener.
     pub trace: bool,
+    /// How much is said.
+    pub detail: Detail,
+    /// The file of a policy that must allow all that this one does, by a parameter of the same name for each of
+    /// its own.
+    pub ceiling: Option<String>,
 }
 
 /// A policy that was checked.
@@ -51,6 +59,12 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// What it means; `None` if any finding is an error.
     pub policy: Option<Policy>,
+    /// Assertions that are to be decided when the parameters are known.
+    pub deferred: Vec<Deferred>,
+    /// How many assertions and claims of tests were decided, and how many of them failed.
+    pub claims: (usize, usize),
+    /// Where each origin of the policy stands, by its number.
+    pub spans: Vec<Span>,
 }
 
 /// A policy that was compiled.
@@ -64,6 +78,8 @@ pub struct Compiled {
     pub policy: Option<Policy>,
     /// The plan, for a launcher; `None` if any finding is an error.
     pub plan: Option<Vec<u8>>,
+    /// Assertions that are to be decided when the parameters are known; see [`recheck`].
+    pub deferred: Vec<Deferred>,
 }
 
 /// A pass of the compiler.
@@ -114,15 +130,62 @@ fn check_observed(files: &dyn Files, path: &str, options: &Options, done: &mut d
         Err(failure) => {
             let found = Diagnostic::new(codes::CANNOT_READ, format!("cannot read `{path}`: {failure}"))
                 .help("give the path of a policy, such as `agent.msb`");
-            return Checked { sources, diagnostics: vec![found], policy: None };
+            return Checked { sources, ..refused(vec![found]) };
         }
     };
     let file = sources.add(path, shown(&bytes));
     let (tree, found) = msb_syntax::parse_bytes(file, &bytes);
     done(Pass::Parse);
-    let (policy, mut found) = understand(&tree, found, options, &mut sources, done);
-    sort(&mut found);
-    Checked { sources, diagnostics: found, policy }
+    let mut checked = understand(files, &tree, found, options, &mut sources, done);
+    sort(&mut checked.diagnostics);
+    Checked { sources, ..checked }
+}
+
+/// The names of the policies in the file at `path`, in their order; none where it cannot be read.
+#[must_use]
+pub fn policies(files: &dyn Files, path: &str) -> Vec<String> {
+    let Ok(bytes) = files.read(path) else { return Vec::new() };
+    let (tree, _) = msb_syntax::parse_bytes(msb_diag::FileId(0), &bytes);
+    let policy = |item: ast::Item| match item {
+        ast::Item::Block(block) if block.kind == ast::BlockKind::Policy => Some(block.name.node),
+        _ => None,
+    };
+    tree.items.into_iter().filter_map(policy).collect()
+}
+
+/// Decides the assertions that depend on parameters again, now that `places` knows them: what fails.
+#[must_use]
+pub fn recheck(deferred: &[Deferred], places: &Places) -> Vec<Diagnostic> {
+    let failed = deferred.iter().filter(|claim| !claim.holds(places)).map(|claim| {
+        let (is, wanted) = match claim.expected {
+            Expected::Allowed => ("denied", "allowed"),
+            Expected::Denied => ("allowed", "denied"),
+        };
+        Diagnostic::new(codes::ASSERTION_FAILED, format!("assertion failed: with these parameters it is {is}"))
+            .label(claim.span, format!("expected to be {wanted}"))
+            .help("bind the parameters to directories that lie apart from each other and from what the policy names")
+    });
+    failed.collect()
+}
+
+fn refused(diagnostics: Vec<Diagnostic>) -> Checked {
+    Checked {
+        sources: Sources::default(),
+        diagnostics,
+        policy: None,
+        deferred: Vec::new(),
+        claims: (0, 0),
+        spans: Vec::new(),
+    }
+}
+
+/// What a policy imports, read as the policy itself is.
+struct Imports<'a>(&'a dyn Files);
+
+impl msb_resolve::Load for Imports<'_> {
+    fn load(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.0.read(path).map_err(|failure| failure.reason)
+    }
 }
 
 /// Reads, checks and compiles the policy at `path`.
@@ -139,7 +202,8 @@ pub fn compile_observed(
     options: &Options,
     done: &mut dyn FnMut(Pass),
 ) -> Compiled {
-    let Checked { sources, mut diagnostics, policy } = check_observed(files, path, options, done);
+    let Checked { sources, mut diagnostics, policy, deferred, .. } =
+        check_observed(files, path, options, done);
     let plan = policy.as_ref().and_then(|policy| {
         let mut emitted = |pass| {
             done(match pass {
@@ -159,32 +223,75 @@ pub fn compile_observed(
         }
     });
     let policy = policy.filter(|_| plan.is_some());
-    Compiled { sources, diagnostics, policy, plan }
+    Compiled { sources, diagnostics, policy, plan, deferred }
 }
 
-/// resolve → check → accept
+/// resolve → check → accept. The sources stay with the caller.
 fn understand(
-    tree: &msb_syntax::ast::File,
+    files: &dyn Files,
+    tree: &ast::File,
     mut found: Vec<Diagnostic>,
     options: &Options,
     sources: &mut Sources,
     done: &mut dyn FnMut(Pass),
-) -> (Option<Policy>, Vec<Diagnostic>) {
+) -> Checked {
     let whole = !has_errors(&found);
     if !whole && tree.items.is_empty() {
-        return (None, found);
+        return refused(found);
     }
     // A tree with holes gives findings about the holes as well; what does stand there is looked at.
+    let (resolved, more) = msb_resolve::resolve(tree, options.policy.as_deref(), sources, &Imports(files));
+    // The same of what it imports.
+    let imported = |it: &Diagnostic| it.span().is_some_and(|span| span.file != msb_diag::FileId(0));
+    let whole = whole && !more.iter().any(|it| it.is_error() && it.code.0 < 100 && imported(it));
     let keep = |more: Vec<Diagnostic>| more.into_iter().filter(move |it| whole || !is_consequence(it));
-    let (resolved, more) = msb_resolve::resolve(tree, options.policy.as_deref(), sources);
     found.extend(keep(more));
     done(Pass::Resolve);
-    let Some(resolved) = resolved else { return (None, found) };
-    let (policy, more) = msb_check::check(tree, &resolved, sources);
-    found.extend(keep(more));
+    let Some(resolved) = resolved else { return refused(found) };
+    let checked = msb_check::check(tree, &resolved, sources, options.detail);
+    found.extend(keep(checked.found));
+    if let (Some(ceiling), Some(policy)) = (&options.ceiling, &checked.policy) {
+        found.extend(above(files, ceiling, policy, &checked.spans, &resolved, sources));
+    }
     let found = msb_check::accept(&resolved, found);
     done(Pass::Check);
-    (policy.filter(|_| !has_errors(&found)), found)
+    Checked {
+        policy: checked.policy.filter(|_| !has_errors(&found)),
+        deferred: checked.deferred,
+        claims: checked.claims,
+        spans: checked.spans,
+        ..refused(found)
+    }
+}
+
+/// What `policy` allows and the ceiling at `path` does not.
+fn above(
+    files: &dyn Files,
+    path: &str,
+    policy: &Policy,
+    spans: &[Span],
+    resolved: &msb_resolve::Resolved,
+    sources: &mut Sources,
+) -> Vec<Diagnostic> {
+    let bytes = match files.read(path) {
+        Ok(bytes) => bytes,
+        Err(failure) => {
+            let found = Diagnostic::new(codes::CANNOT_READ, format!("cannot read `{path}`: {failure}"));
+            return vec![found.help("give the path of the ceiling, such as `org.msb`")];
+        }
+    };
+    let id = sources.add(path, shown(&bytes));
+    let (tree, mut found) = msb_syntax::parse_bytes(id, &bytes);
+    if has_errors(&found) {
+        return found;
+    }
+    let (ceiling, more) = msb_resolve::ceiling(&tree, id, None, resolved, sources, &Imports(files));
+    found.extend(more);
+    found.retain(Diagnostic::is_error);
+    if let Some(ceiling) = ceiling.filter(|_| found.is_empty()) {
+        found.extend(msb_check::exceeds(policy, spans, resolved, &ceiling, sources));
+    }
+    found
 }
 
 /// Whether a finding may be about what the parser could not read, and not about what a person wrote.

@@ -85,6 +85,7 @@ codes! {
     UNKNOWN_GROUP = 105, Error, "unknown or empty group";
     UNUSED = 106, Warning, "declared but not used";
     WRONG_ARGUMENTS = 107, Error, "missing, extra or duplicate argument";
+    IMPORT_ESCAPES = 109, Error, "import leaves the folder of the policy";
 
     // 02xx: types
     WRONG_TYPE = 201, Error, "value of the wrong type";
@@ -104,6 +105,19 @@ codes! {
     FILTER_TOO_LONG = 310, Error, "system call rules are too long for a filter";
     TWO_SOURCES = 315, Error, "two sources for one path";
     RESERVED_PATH = 316, Error, "path inside belongs to the launcher";
+
+    // 04xx: inheritance and change
+    WIDENS_PARENT = 401, Error, "policy allows more than its parent";
+    LIMIT_ABOVE_PARENT = 402, Error, "limit is above the parent's";
+    REQUIREMENT_DROPPED = 403, Error, "what the parent asserts does not hold";
+    EXCEEDS_CEILING = 405, Error, "policy allows more than the ceiling";
+
+    // 05xx: assertions
+    ASSERTION_FAILED = 501, Error, "assertion failed";
+    ASSERTION_VACUOUS = 502, Warning, "assertion that cannot fail";
+    ASSERTION_DEFERRED = 503, Hint, "assertion depends on parameters";
+    NO_ASSERTION = 504, Hint, "policy has no assertions";
+    RULE_NOT_EXERCISED = 505, Hint, "rule that no assertion is about";
 
     // 06xx: file system security
     WRITE_COVERS_POLICY = 601, Error, "writable path covers the policy, the plan or the launcher";

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use msb_syscalls::by_number;
 
-use crate::{Arch, EnvKind, OriginId, Policy, SyscallAction, SyscallRule};
+use crate::{Access, Arch, EnvKind, OriginId, Path, Policy, SyscallAction, SyscallRule};
 
 /// ENOENT: what getenv finds of a variable that nothing passes.
 const ENOENT: u16 = 2;
@@ -27,6 +27,13 @@ pub enum Request<'a> {
     },
     /// A variable of the launcher's environment, by name.
     Env(&'a str),
+    /// A path that is opened, or executed; see [`Policy::open`].
+    Open {
+        /// Which.
+        path: &'a Path,
+        /// What for.
+        access: Access,
+    },
 }
 
 /// What a policy says of a request.
@@ -43,12 +50,14 @@ impl Policy {
     ///
     /// The most severe matching rule decides a system call, and the default one that the table has but no rule
     /// matches. Calls of another architecture kill; x32 calls, number −1 and numbers that neither the table nor
-    /// a rule knows fail with ENOSYS. A variable is allowed, or absent: ENOENT.
+    /// a rule knows fail with ENOSYS. A variable is allowed, or absent: ENOENT. A path is decided for parameters
+    /// that lie apart.
     #[must_use]
     pub fn decide(&self, request: &Request<'_>) -> Decision {
         match *request {
             Request::Syscall { audit_arch, nr, args } => self.decide_syscall(audit_arch, nr, &args),
             Request::Env(name) => self.decide_env(name),
+            Request::Open { path, access } => self.open(path, access).verdict.decision(access),
         }
     }
 
@@ -57,8 +66,7 @@ impl Policy {
             return Decision { action: SyscallAction::Kill, origin: None };
         }
         let unknown = Decision { action: SyscallAction::Errno(ENOSYS), origin: None };
-        // −1 is what a tracer leaves to skip a call.
-        if nr == u32::MAX || (self.arch == Arch::X86_64 && nr & X32_SYSCALL_BIT != 0) {
+        if self.refuses_number(nr) {
             return unknown;
         }
         let matching = self.syscalls.iter().filter(|rule| rule.nr == nr && rule.predicate.holds(args));
@@ -69,6 +77,11 @@ impl Policy {
             }
             None => unknown,
         }
+    }
+
+    /// Whether a number is refused whatever rules say: −1, which is what a tracer leaves to skip a call, and x32.
+    pub(crate) fn refuses_number(&self, nr: u32) -> bool {
+        nr == u32::MAX || (self.arch == Arch::X86_64 && nr & X32_SYSCALL_BIT != 0)
     }
 
     fn decide_env(&self, name: &str) -> Decision {

@@ -1,5 +1,7 @@
 mod canonical;
 mod decide;
+mod narrow;
+mod open;
 mod places;
 mod difference;
 mod predicate;

@@ -30,6 +30,8 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Says what is wrong with a policy
     Check(Check),
+    /// Decides the assertions and tests of a policy, and says what no assertion is about
+    Test(Test),
     /// Writes the plan of a policy
     Compile(Compile),
     /// Prints everything that a policy or a plan grants
@@ -56,8 +58,24 @@ pub(crate) struct Policy {
     pub(crate) json: bool,
 }
 
+/// What the policy is held to.
+#[derive(Debug, Args)]
+pub(crate) struct Ceiling {
+    /// A policy that must allow all that this one does; its parameters are those of the same names
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ceiling: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) policy: Policy,
+    #[command(flatten)]
+    pub(crate) above: Ceiling,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Test {
     #[command(flatten)]
     pub(crate) policy: Policy,
 }
@@ -66,6 +84,8 @@ pub(crate) struct Check {
 pub(crate) struct Compile {
     #[command(flatten)]
     pub(crate) policy: Policy,
+    #[command(flatten)]
+    pub(crate) above: Ceiling,
     /// Where to write the plan
     #[arg(short, long, value_name = "PLAN")]
     pub(crate) output: PathBuf,

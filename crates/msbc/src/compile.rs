@@ -1,6 +1,6 @@
 //! check and compile.
 
-use crate::cli::{Check, Compile, Policy};
+use crate::cli::{Ceiling, Check, Compile, Policy};
 use crate::input::Disk;
 use crate::output::Output;
 use crate::{Exit, write};
@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 /// `msbc check`: findings on standard error, or as JSON on standard output.
 pub(crate) fn check(arguments: &Check, output: &mut Output) -> Exit {
     // The whole compiler, so that what passes here also gives a plan.
-    let Some(compiled) = compiled(&arguments.policy, Filter::Decides, output) else { return Exit::Usage };
+    let Some(compiled) = observed(&arguments.policy, &arguments.above, Filter::Decides, output, &mut |_| ())
+    else {
+        return Exit::Usage;
+    };
     if arguments.policy.json {
         output.json(&msb_diag::to_json(&compiled.diagnostics, &compiled.sources));
     } else {
@@ -26,7 +29,7 @@ pub(crate) fn check(arguments: &Check, output: &mut Output) -> Exit {
 pub(crate) fn compile(arguments: &Compile, output: &mut Output) -> Exit {
     let mut timings = Timings::start();
     let done = &mut |pass: Pass| timings.done(pass);
-    let Some(compiled) = observed(&arguments.policy, Filter::Decides, output, done) else {
+    let Some(compiled) = observed(&arguments.policy, &arguments.above, Filter::Decides, output, done) else {
         return Exit::Usage;
     };
     if arguments.timings {
@@ -60,11 +63,13 @@ pub(crate) enum Filter {
 /// The policy, compiled; findings are printed unless they go out as JSON. `None` for a path that the
 /// compiler cannot name in a message.
 pub(crate) fn compiled(policy: &Policy, filter: Filter, output: &Output) -> Option<Compiled> {
-    observed(policy, filter, output, &mut |_| ())
+    observed(policy, &Ceiling { ceiling: None }, filter, output, &mut |_| ())
 }
 
+/// The same of a policy that is held to a ceiling.
 fn observed(
     policy: &Policy,
+    above: &Ceiling,
     filter: Filter,
     output: &Output,
     done: &mut dyn FnMut(Pass),
@@ -73,7 +78,12 @@ fn observed(
         output.message(&format!("the path `{}` is not UTF-8: rename the file", policy.file.display()));
         return None;
     };
-    let options = Options { policy: policy.name.clone(), trace: filter == Filter::Asks };
+    let options = Options {
+        policy: policy.name.clone(),
+        trace: filter == Filter::Asks,
+        ceiling: above.ceiling.clone(),
+        ..Options::default()
+    };
     let compiled = msb_compile::compile_observed(&Disk, path, &options, done);
     if !policy.json {
         findings(&compiled.diagnostics, &compiled.sources, output);

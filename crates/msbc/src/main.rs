@@ -1,4 +1,4 @@
-//! The command that people type: check, compile, show, run, doc, syscalls.
+//! The command that people type: check, test, compile, show, run, doc, syscalls.
 //!
 //! Everything that reads files, writes files and speaks to a person is here; what a policy means is
 //! decided elsewhere. Exit codes: 0 for success, 1 for a policy or plan that is wrong, 2 for a wrong command
@@ -12,6 +12,7 @@ mod output;
 mod run;
 mod show;
 mod syscalls;
+mod test;
 mod write;
 
 use clap::Parser as _;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
     let mut output = Output::new(arguments.color);
     let exit = match arguments.command {
         Command::Check(check) => compile::check(&check, &mut output),
+        Command::Test(test) => test::test(&test, &mut output),
         Command::Compile(compile) => compile::compile(&compile, &mut output),
         Command::Show(show) => show::show(&show, &mut output),
         Command::Run(run) => run::run(&run, &mut output),

@@ -7,3 +7,4 @@ mod host;
 mod run;
 mod show;
 mod syscalls;
+mod test;
