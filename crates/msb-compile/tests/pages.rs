@@ -38,9 +38,10 @@ fn run_blocks(page: &str, text: &str, code_of_page: Option<&str>) -> BTreeSet<St
     given
 }
 
-/// Codes that no policy gives: the launcher does, or reading the file, or the compiler's own limits.
+/// Codes that no policy gives: the launcher does, or reading the file, the compiler's own limits, or the
+/// formatter when it is asked.
 fn needs_more_than_a_policy(code: msb_diag::Code) -> bool {
-    let own = [codes::CANNOT_READ, codes::NOT_TEXT, codes::FILTER_TOO_LONG];
+    let own = [codes::CANNOT_READ, codes::NOT_FORMATTED, codes::NOT_TEXT, codes::FILTER_TOO_LONG];
     code.0 >= 1100 || own.contains(&code)
 }
 

@@ -67,6 +67,7 @@ codes! {
     UNKNOWN_EDITION = 8, Error, "unknown edition";
     LIMIT_OF_THE_LANGUAGE = 9, Error, "file beyond a limit of the language";
     DUPLICATE_SETTING = 10, Error, "setting given twice";
+    NOT_FORMATTED = 11, Hint, "not formatted";
     ACCEPT_WITHOUT_REASON = 12, Error, "accept without a reason or with an unknown code";
     ACCEPT_NOT_NEEDED = 13, Warning, "accept is not needed";
     NOT_ENFORCED = 14, Error, "not enforced by this version";

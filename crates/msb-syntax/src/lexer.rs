@@ -19,12 +19,23 @@ pub(crate) const ERRORS_MAX: usize = 100;
 /// After this many warnings no more are given; they do not change what is accepted.
 const WARNINGS_MAX: usize = 100;
 
-/// The tokens of `text`, with [`Kind::End`] as the last, and what is wrong with it.
-pub(crate) fn lex(file: FileId, text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
+/// What a text consists of. What stands between tokens and comments is white space.
+pub(crate) struct Lexed {
+    /// The tokens, with [`Kind::End`] as the last.
+    pub(crate) tokens: Vec<Token>,
+    /// First byte and end of each `#` comment, of which the parser knows nothing.
+    pub(crate) comments: Vec<(u32, u32)>,
+    /// What is wrong.
+    pub(crate) found: Vec<Diagnostic>,
+}
+
+/// The tokens and comments of `text`.
+pub(crate) fn lex(file: FileId, text: &str) -> Lexed {
     // A token and the blank after it are seldom shorter than four bytes.
     let tokens = Vec::with_capacity(text.len() / 4 + 1);
-    let mut lexer =
-        Lexer { file, text, at: 0, first_on_line: true, tokens, errors: Vec::new(), warnings: Vec::new() };
+    let comments = Vec::new();
+    let (errors, warnings) = (Vec::new(), Vec::new());
+    let mut lexer = Lexer { file, text, at: 0, first_on_line: true, tokens, comments, errors, warnings };
     if text.starts_with('\u{feff}') {
         lexer.at = '\u{feff}'.len_utf8();
     }
@@ -33,7 +44,7 @@ pub(crate) fn lex(file: FileId, text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
     lexer.tokens.push(Token { kind: Kind::End, start: at, end: at, first_on_line });
     let mut found = lexer.errors;
     found.append(&mut lexer.warnings);
-    (lexer.tokens, found)
+    Lexed { tokens: lexer.tokens, comments: lexer.comments, found }
 }
 
 struct Lexer<'a> {
@@ -42,6 +53,7 @@ struct Lexer<'a> {
     at: usize,
     first_on_line: bool,
     tokens: Vec<Token>,
+    comments: Vec<(u32, u32)>,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
 }
@@ -128,7 +140,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// `# …` is dropped, `## …` becomes a token.
+    /// `# …` is noted, `## …` becomes a token.
     fn comment(&mut self) {
         let rest = self.rest();
         let length = rest.find('\n').unwrap_or(rest.len());
@@ -137,6 +149,7 @@ impl<'a> Lexer<'a> {
         if rest.starts_with("##") {
             self.push(Kind::Doc, shown);
         } else {
+            self.comments.push((offset(self.at), offset(self.at + shown)));
             self.at += shown;
         }
     }

@@ -104,7 +104,7 @@ pub(crate) fn docs(input: Tokens<'_>) -> (Tokens<'_>, String) {
     let mut lines: Vec<&str> = Vec::new();
     let mut at = input;
     while at.next().kind == Kind::Doc {
-        let line = at.text().trim_start_matches('#');
+        let line = at.text().trim_start_matches('#').trim_end();
         lines.push(line.strip_prefix(' ').unwrap_or(line));
         at = at.skip();
     }

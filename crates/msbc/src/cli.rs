@@ -30,6 +30,10 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Says what is wrong with a policy
     Check(Check),
+    /// Says everything that is worth a look, hints included; any finding is a failure
+    Lint(Check),
+    /// Brings policies into the one style
+    Fmt(Fmt),
     /// Writes the plan of a policy
     Compile(Compile),
     /// Prints everything that a policy or a plan grants
@@ -58,6 +62,19 @@ pub(crate) struct Policy {
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) policy: Policy,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fmt {
+    /// The policies, text files
+    #[arg(value_name = "FILE", required_unless_present = "stdin")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Changes nothing, says what is not formatted, and ends with 1 if anything is
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Reads a policy from standard input and prints it formatted
+    #[arg(long, conflicts_with = "files")]
+    pub(crate) stdin: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! check and compile.
+//! check, lint and compile.
 
 use crate::cli::{Check, Compile, Policy};
 use crate::input::Disk;
@@ -18,6 +18,24 @@ pub(crate) fn check(arguments: &Check, output: &mut Output) -> Exit {
         summary(&compiled.diagnostics, output);
     }
     if compiled.plan.is_some() { Exit::Success } else { Exit::Wrong }
+}
+
+/// `msbc lint`: the findings of `check` and the hints that nobody asked for there.
+pub(crate) fn lint(arguments: &Check, output: &mut Output) -> Exit {
+    let silent =
+        Policy { json: true, name: arguments.policy.name.clone(), file: arguments.policy.file.clone() };
+    let Some(mut compiled) = compiled(&silent, Filter::Decides, output) else { return Exit::Usage };
+    let first = msb_diag::FileId::default();
+    let text = compiled.sources.get(first).map(|file| file.text.as_str());
+    compiled.diagnostics.extend(text.and_then(|text| msb_format::unformatted(first, text)));
+    msb_diag::sort(&mut compiled.diagnostics);
+    if arguments.policy.json {
+        output.json(&msb_diag::to_json(&compiled.diagnostics, &compiled.sources));
+    } else {
+        findings(&compiled.diagnostics, &compiled.sources, output);
+        summary(&compiled.diagnostics, output);
+    }
+    if compiled.diagnostics.is_empty() { Exit::Success } else { Exit::Wrong }
 }
 
 /// `msbc compile`: the plan, if there are no errors.
@@ -63,14 +81,15 @@ pub(crate) fn compiled(policy: &Policy, filter: Filter, output: &Output) -> Opti
     Some(compiled)
 }
 
-fn findings(found: &[Diagnostic], sources: &Sources, output: &Output) {
+/// Findings on standard error, where there are any.
+pub(crate) fn findings(found: &[Diagnostic], sources: &Sources, output: &Output) {
     if !found.is_empty() {
         output.findings(found, sources);
     }
 }
 
 /// `2 errors, 1 warning`, and how to learn more; nothing where nothing was found.
-fn summary(found: &[Diagnostic], output: &Output) {
+pub(crate) fn summary(found: &[Diagnostic], output: &Output) {
     let count = |severity| found.iter().filter(|found| found.severity == severity).count();
     let parts: Vec<String> = [Severity::Error, Severity::Warning, Severity::Hint]
         .into_iter()
