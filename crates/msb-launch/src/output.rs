@@ -28,6 +28,11 @@ impl Output {
         Output { report }
     }
 
+    /// The descriptor that events go to, if they do not go to standard error.
+    pub(crate) fn report(&self) -> Option<&OwnedFd> {
+        self.report.as_ref()
+    }
+
     /// Says which limits are held without a cgroup.
     pub(crate) fn say_held(&self, held: &[(LimitKind, OriginId)], plan: &Plan<'_>) {
         if held.is_empty() {

@@ -244,3 +244,21 @@ fn input_and_output_are_verbatim() {
     writer.join().expect("joins").expect("written");
     assert!(output.stdout == data);
 }
+
+#[test]
+fn sandbox_ends_with_whoever_reads_its_events() {
+    let stage = Stage::new(&plan());
+    let (mut events, report) = std::io::pipe().expect("a pipe");
+    rustix::io::fcntl_setfd(&report, rustix::io::FdFlags::empty()).expect("inherited");
+    let number = std::os::fd::AsRawFd::as_raw_fd(&report).to_string();
+    let mut command = stage.command_with(&["--report-fd", &number], &["sh", "-c", "echo ready; sleep 100"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("starts");
+    drop(report);
+    let mut ready = [0; 6];
+    std::io::Read::read_exact(child.stdout.as_mut().expect("piped"), &mut ready).expect("ready");
+    // Nothing was reported yet, and nobody listens any more.
+    rustix::io::ioctl_fionbio(&events, true).expect("non-blocking");
+    assert!(std::io::Read::read(&mut events, &mut [0; 16]).is_err());
+    drop(events);
+    assert_eq!(child.wait().expect("ends").code(), Some(137));
+}

@@ -1,5 +1,6 @@
 mod canonical;
 mod decide;
+mod places;
 mod predicate;
 
 use proptest::prelude::*;
