@@ -93,9 +93,13 @@ pub(crate) fn write(lines: &[Line], text: &str, lexemes: &[Lexeme]) -> String {
     let mut out = String::with_capacity(text.len());
     // Where each line begins, in characters, for those that stand below a piece of it.
     let mut starts: Vec<usize> = Vec::with_capacity(lines.len());
+    // A list of many lines stands below one bracket, of which a long line is measured once.
+    let mut measured = ((0, 0), 0);
     for line in lines {
-        let start =
-            line.indent.plus + line.indent.after.map_or(0, |(line, piece)| end(lines, &starts, line, piece));
+        if let Some(after) = line.indent.after.filter(|after| measured.0 != *after || measured.1 == 0) {
+            measured = (after, end(lines, &starts, after.0, after.1));
+        }
+        let start = line.indent.plus + line.indent.after.map_or(0, |_| measured.1);
         starts.push(start);
         if line.blank_before {
             out.push('\n');

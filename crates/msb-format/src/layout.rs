@@ -64,6 +64,7 @@ pub(crate) fn layout(text: &str, lexemes: &[Lexeme], outline: &Outline) -> Vec<L
     let blank = blanks_before_items(text, lexemes, outline);
     let columns = written_columns(text, lexemes);
     let closes = closes(text, lexemes, outline);
+    let next_tokens = next_tokens(lexemes);
     let file = Block { open: usize::MAX, lines: Lines::Own, many_lines: true, run: 0 };
     let mut layout = Layout {
         text,
@@ -71,6 +72,7 @@ pub(crate) fn layout(text: &str, lexemes: &[Lexeme], outline: &Outline) -> Vec<L
         outline,
         columns,
         closes,
+        next_tokens,
         lines: Vec::new(),
         blocks: vec![file],
         brackets: Vec::new(),
@@ -92,6 +94,8 @@ struct Layout<'a> {
     columns: Vec<usize>,
     /// `{` of each block to its `}`.
     closes: HashMap<usize, usize>,
+    /// Of each lexeme: the first at or behind it that is no comment.
+    next_tokens: Vec<usize>,
     lines: Vec<Line>,
     /// Open ones, the file first.
     blocks: Vec<Block>,
@@ -206,10 +210,10 @@ impl<'a> Layout<'a> {
 
     /// Whether the next token belongs to an entry that has begun.
     fn is_within_entry(&self, index: usize) -> bool {
-        let mut rest = self.lexemes.iter().enumerate().skip(index);
-        let next = rest.find(|(_, it)| !matches!(it.class, Class::Comment | Class::Doc));
-        next.is_some_and(|(next, it)| {
-            !self.outline.entries.contains_key(&it.start) && self.token(next).role != Role::Close
+        let next = self.next_tokens.get(index).copied().filter(|&next| next < self.lexemes.len());
+        next.is_some_and(|next| {
+            let begins = self.outline.entries.contains_key(&self.lexemes[next].start);
+            !begins && self.token(next).role != Role::Close
         })
     }
 
@@ -362,6 +366,20 @@ fn closes(text: &str, lexemes: &[Lexeme], outline: &Outline) -> HashMap<usize, u
         }
     }
     closes
+}
+
+/// Of each lexeme, the first at or behind it that is no comment; found at once, because a file may be
+/// comments for the most part.
+fn next_tokens(lexemes: &[Lexeme]) -> Vec<usize> {
+    let mut next = vec![lexemes.len(); lexemes.len()];
+    let mut found = lexemes.len();
+    for (index, lexeme) in lexemes.iter().enumerate().rev() {
+        if !matches!(lexeme.class, Class::Comment | Class::Doc) {
+            found = index;
+        }
+        next[index] = found;
+    }
+    next
 }
 
 /// Of each lexeme, its characters from the first lexeme of the author's line.
