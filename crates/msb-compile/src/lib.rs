@@ -4,6 +4,9 @@
 //! gives the same bytes. A plan exists only if there is no error.
 
 mod failure;
+mod fix;
+
+pub use fix::{Fixed, fix};
 
 use msb_diag::{Diagnostic, Sources, codes, has_errors, sort};
 use msb_policy::Policy;

@@ -108,6 +108,16 @@ impl<'a> Lexer<'a> {
         self.errors.push(Diagnostic::new(code, message).label(span, "").help(help));
     }
 
+    /// Adds to the last error what to write in the place of what it shows.
+    fn fix_last(&mut self, text: impl Into<String>) {
+        if let Some(last) = self.errors.pop() {
+            self.errors.push(match last.span() {
+                Some(span) => last.edit(span, text),
+                None => last,
+            });
+        }
+    }
+
     /// Checks the characters of a string or comment: `length` bytes from here.
     fn check_characters(&mut self, length: usize, place: &str) {
         let body = &self.text[self.at..self.at + length];
@@ -216,13 +226,17 @@ impl<'a> Lexer<'a> {
         let (length, kind, wrong) = number::number(self.rest());
         let written = clipped(&self.rest()[..length]);
         if let Some(wrong) = wrong {
+            let fix = match &wrong {
+                Wrong::Unit(_, fix) => fix.clone(),
+                _ => None,
+            };
             let (code, message, help) = match wrong {
                 Wrong::TooBig => {
                     let help =
                         format!("write at most `{}`, in bytes or microseconds where it has a unit", u64::MAX);
                     (codes::NUMBER_OUT_OF_RANGE, format!("`{written}` is too big"), help)
                 }
-                Wrong::Unit(help) => {
+                Wrong::Unit(help, _) => {
                     (codes::NUMBER_WITHOUT_UNIT, format!("`{written}` has no known unit"), help)
                 }
                 Wrong::Fraction(help) => (
@@ -245,6 +259,9 @@ impl<'a> Lexer<'a> {
                 }
             };
             self.error(code, length, message, help);
+            if let Some(fix) = fix {
+                self.fix_last(fix);
+            }
         }
         self.push(kind, length);
     }
@@ -297,6 +314,9 @@ impl<'a> Lexer<'a> {
                     _ => format!("write `\"{written}\"`"),
                 };
                 self.error(codes::PATH_NEEDS_QUOTES, length, message, help);
+                if !matches!(character, '{' | '#' | '"' | '\\') && prefix == 0 {
+                    self.fix_last(format!("\"{}\"", &rest[..length]));
+                }
             }
         }
         self.push(if prefix > 0 { Kind::Var } else { Kind::Path }, length);
@@ -404,6 +424,9 @@ impl<'a> Lexer<'a> {
             None => "write `\"` round text".to_owned(),
         };
         self.error(codes::UNEXPECTED, length, format!("unexpected {}", name(open)), help);
+        if let Some(end) = end.filter(|&end| !inner[..end].contains(['"', '\\'])) {
+            self.fix_last(format!("\"{}\"", &inner[..end]));
+        }
         self.push(Kind::Bad, length);
     }
 
@@ -439,6 +462,12 @@ impl<'a> Lexer<'a> {
         };
         let shown = if first.is_whitespace() { name(first) } else { format!("`{shown}`") };
         self.error(codes::UNEXPECTED, length, format!("unexpected {shown}"), help);
+        match first {
+            ';' => self.fix_last(""),
+            '!' if length == 1 => self.fix_last("not "),
+            _ if first.is_whitespace() => self.fix_last(" "),
+            _ => {}
+        }
         self.push(Kind::Bad, length);
     }
 }

@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Lint(Check),
     /// Brings policies into the one style
     Fmt(Fmt),
+    /// Repairs what has one plain repair: units, quotes, misspelt names, a missing edition
+    Fix(Fix),
     /// Writes the plan of a policy
     Compile(Compile),
     /// Prints everything that a policy or a plan grants
@@ -62,6 +64,9 @@ pub(crate) struct Policy {
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) policy: Policy,
+    /// Prints findings as SARIF 2.1.0, for code hosts
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) sarif: bool,
 }
 
 #[derive(Debug, Args)]
@@ -75,6 +80,15 @@ pub(crate) struct Fmt {
     /// Reads a policy from standard input and prints it formatted
     #[arg(long, conflicts_with = "files")]
     pub(crate) stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fix {
+    #[command(flatten)]
+    pub(crate) policy: Policy,
+    /// Prints the repaired policy and changes no file
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,34 +8,43 @@ use msb_compile::{Compiled, Options};
 use msb_diag::{Diagnostic, Severity, Sources};
 use serde_json::json;
 
-/// `msbc check`: findings on standard error, or as JSON on standard output.
+/// `msbc check`: findings on standard error, or as JSON or SARIF on standard output.
 pub(crate) fn check(arguments: &Check, output: &mut Output) -> Exit {
     // The whole compiler, so that what passes here also gives a plan.
-    let Some(compiled) = compiled(&arguments.policy, Filter::Decides, output) else { return Exit::Usage };
-    if arguments.policy.json {
-        output.json(&msb_diag::to_json(&compiled.diagnostics, &compiled.sources));
-    } else {
-        summary(&compiled.diagnostics, output);
-    }
+    let Some(compiled) = silent(arguments, output) else { return Exit::Usage };
+    tell(arguments, &compiled, output);
     if compiled.plan.is_some() { Exit::Success } else { Exit::Wrong }
 }
 
 /// `msbc lint`: the findings of `check` and the hints that nobody asked for there.
 pub(crate) fn lint(arguments: &Check, output: &mut Output) -> Exit {
-    let silent =
-        Policy { json: true, name: arguments.policy.name.clone(), file: arguments.policy.file.clone() };
-    let Some(mut compiled) = compiled(&silent, Filter::Decides, output) else { return Exit::Usage };
+    let Some(mut compiled) = silent(arguments, output) else { return Exit::Usage };
     let first = msb_diag::FileId::default();
     let text = compiled.sources.get(first).map(|file| file.text.as_str());
     compiled.diagnostics.extend(text.and_then(|text| msb_format::unformatted(first, text)));
     msb_diag::sort(&mut compiled.diagnostics);
-    if arguments.policy.json {
-        output.json(&msb_diag::to_json(&compiled.diagnostics, &compiled.sources));
-    } else {
-        findings(&compiled.diagnostics, &compiled.sources, output);
-        summary(&compiled.diagnostics, output);
-    }
+    tell(arguments, &compiled, output);
     if compiled.diagnostics.is_empty() { Exit::Success } else { Exit::Wrong }
+}
+
+/// Compiled without a word, so that the caller says everything.
+fn silent(arguments: &Check, output: &Output) -> Option<Compiled> {
+    let policy = &arguments.policy;
+    let silent = Policy { json: true, name: policy.name.clone(), file: policy.file.clone() };
+    compiled(&silent, Filter::Decides, output)
+}
+
+/// The findings in the form that was asked for.
+fn tell(arguments: &Check, compiled: &Compiled, output: &mut Output) {
+    let Compiled { diagnostics, sources, .. } = compiled;
+    if arguments.policy.json {
+        output.json(&msb_diag::to_json(diagnostics, sources));
+    } else if arguments.sarif {
+        output.json(&msb_diag::to_sarif(diagnostics, sources, env!("CARGO_PKG_VERSION")));
+    } else {
+        findings(diagnostics, sources, output);
+        summary(diagnostics, output);
+    }
 }
 
 /// `msbc compile`: the plan, if there are no errors.

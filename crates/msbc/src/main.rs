@@ -1,4 +1,4 @@
-//! The command that people type: check, lint, fmt, compile, show, run, doc.
+//! The command that people type: check, lint, fmt, fix, compile, show, run, doc.
 //!
 //! Everything that reads files, writes files and speaks to a person is here; what a policy means is
 //! decided elsewhere. Exit codes: 0 for success, 1 for a policy or plan that is wrong, 2 for a wrong command
@@ -7,6 +7,7 @@
 mod cli;
 mod compile;
 mod doc;
+mod fix;
 mod format;
 mod input;
 mod output;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Command::Check(check) => compile::check(&check, &mut output),
         Command::Lint(check) => compile::lint(&check, &mut output),
         Command::Fmt(fmt) => format::format(&fmt, &mut output),
+        Command::Fix(fix) => fix::fix(&fix, &mut output),
         Command::Compile(compile) => compile::compile(&compile, &mut output),
         Command::Show(show) => show::show(&show, &mut output),
         Command::Run(run) => run::run(&run, &mut output),

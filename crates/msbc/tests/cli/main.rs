@@ -3,6 +3,7 @@
 mod check;
 mod compile;
 mod doc;
+mod fix;
 mod fmt;
 mod host;
 mod run;
