@@ -1,5 +1,6 @@
 //! Files in, plan and diagnostics out: the passes of the compiler in their order.
 //!
+//! A file whose name ends in `.yaml`, `.yml` or `.json` is read as that, any other as the language.
 //! Nothing here does IO. Files come in through [`Files`], findings go out as values, and the same text
 //! gives the same bytes. A plan exists only if there is no error.
 
@@ -82,7 +83,7 @@ pub fn check(files: &dyn Files, path: &str, options: &Options) -> Checked {
         }
     };
     let file = sources.add(path, shown(&bytes));
-    let (tree, found) = msb_syntax::parse_bytes(file, &bytes);
+    let (tree, found) = msb_data::parse_bytes(msb_data::Form::of(path), file, &bytes);
     let (policy, mut found) = understand(&tree, found, options, &mut sources);
     sort(&mut found);
     Checked { sources, diagnostics: found, policy }

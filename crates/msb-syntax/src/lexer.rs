@@ -31,14 +31,17 @@ pub(crate) struct Lexed {
 
 /// The tokens and comments of `text`.
 pub(crate) fn lex(file: FileId, text: &str) -> Lexed {
+    let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    lex_from(file, text, mark, None)
+}
+
+/// The tokens and comments of `text` from the byte `at`; spans are all `whole`, where it is given.
+pub(crate) fn lex_from(file: FileId, text: &str, at: usize, whole: Option<Span>) -> Lexed {
     // A token and the blank after it are seldom shorter than four bytes.
-    let tokens = Vec::with_capacity(text.len() / 4 + 1);
+    let tokens = Vec::with_capacity((text.len() - at) / 4 + 1);
     let comments = Vec::new();
     let (errors, warnings) = (Vec::new(), Vec::new());
-    let mut lexer = Lexer { file, text, at: 0, first_on_line: true, tokens, comments, errors, warnings };
-    if text.starts_with('\u{feff}') {
-        lexer.at = '\u{feff}'.len_utf8();
-    }
+    let mut lexer = Lexer { file, text, whole, at, first_on_line: true, tokens, comments, errors, warnings };
     while lexer.errors.len() < ERRORS_MAX && lexer.token() {}
     let (at, first_on_line) = (offset(lexer.at), lexer.first_on_line);
     lexer.tokens.push(Token { kind: Kind::End, start: at, end: at, first_on_line });
@@ -50,6 +53,7 @@ pub(crate) fn lex(file: FileId, text: &str) -> Lexed {
 struct Lexer<'a> {
     file: FileId,
     text: &'a str,
+    whole: Option<Span>,
     at: usize,
     first_on_line: bool,
     tokens: Vec<Token>,
@@ -99,7 +103,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn span(&self, start: usize, end: usize) -> Span {
-        Span { file: self.file, start: offset(start), end: offset(end) }
+        self.whole.unwrap_or(Span { file: self.file, start: offset(start), end: offset(end) })
     }
 
     /// Notes an error over `length` bytes from here.

@@ -15,6 +15,7 @@ mod scan;
 mod token;
 mod tokens;
 
+pub use grammar::{Fragment, Read};
 pub use lexeme::{Class, Lexeme, lexemes};
 
 use ast::File;

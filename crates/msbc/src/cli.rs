@@ -42,6 +42,10 @@ pub(crate) enum Command {
     Show(Show),
     /// Compiles a policy and runs a command confined by it
     Run(Run),
+    /// Prints a policy in another form, without its comments
+    Convert(Convert),
+    /// Prints the JSON Schema of policies as YAML and JSON
+    Schema,
     /// Explains a diagnostic (MSB0304), a standard profile (std.base) or a group (@file-system)
     Doc(Doc),
 }
@@ -89,6 +93,26 @@ pub(crate) struct Fix {
     /// Prints the repaired policy and changes no file
     #[arg(long, conflicts_with = "json")]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Convert {
+    /// The policy; `.yaml`, `.yml` and `.json` are read as that, any other name as the language
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The form to print
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub(crate) to: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// The language itself
+    Msb,
+    /// YAML
+    Yaml,
+    /// JSON
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -19,6 +19,11 @@ pub(crate) fn format(arguments: &Fmt, output: &mut Output) -> Exit {
     let mut exit = Exit::Success;
     for file in &arguments.files {
         let name = file.display().to_string();
+        if msb_data::Form::of(&name) != msb_data::Form::Msb {
+            output.message(&format!("cannot format `{name}`: only the language itself has a style"));
+            exit = Exit::Usage;
+            continue;
+        }
         let Some(text) = text(&name, read(file, POLICY_BYTES_MAX), &mut sources, &mut found) else {
             continue;
         };

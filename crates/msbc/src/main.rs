@@ -1,4 +1,5 @@
-//! The command that people type: check, lint, fmt, fix, compile, show, run, doc.
+//! The command that people type: check, lint, fmt, fix, compile, show, run,
+//! convert, schema, doc.
 //!
 //! Everything that reads files, writes files and speaks to a person is here; what a policy means is
 //! decided elsewhere. Exit codes: 0 for success, 1 for a policy or plan that is wrong, 2 for a wrong command
@@ -6,6 +7,7 @@
 
 mod cli;
 mod compile;
+mod convert;
 mod doc;
 mod fix;
 mod format;
@@ -58,6 +60,8 @@ fn main() -> ExitCode {
         Command::Compile(compile) => compile::compile(&compile, &mut output),
         Command::Show(show) => show::show(&show, &mut output),
         Command::Run(run) => run::run(&run, &mut output),
+        Command::Convert(convert) => convert::convert(&convert, &mut output),
+        Command::Schema => convert::schema(&mut output),
         Command::Doc(doc) => doc::doc(&doc, &mut output),
     };
     output.finish(exit).into()

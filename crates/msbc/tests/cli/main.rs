@@ -2,6 +2,7 @@
 
 mod check;
 mod compile;
+mod convert;
 mod doc;
 mod fix;
 mod fmt;
