@@ -67,6 +67,7 @@ codes! {
     UNKNOWN_EDITION = 8, Error, "unknown edition";
     LIMIT_OF_THE_LANGUAGE = 9, Error, "file beyond a limit of the language";
     DUPLICATE_SETTING = 10, Error, "setting given twice";
+    NOT_FORMATTED = 11, Hint, "not formatted";
     ACCEPT_WITHOUT_REASON = 12, Error, "accept without a reason or with an unknown code";
     ACCEPT_NOT_NEEDED = 13, Warning, "accept is not needed";
     NOT_ENFORCED = 14, Error, "not enforced by this version";
@@ -76,6 +77,10 @@ codes! {
     NUMBER_OUT_OF_RANGE = 18, Error, "number out of range";
     WRONG_OPTION = 19, Error, "option does not belong to the rule";
     CANNOT_READ = 20, Error, "file cannot be read";
+    NOT_DATA = 30, Error, "YAML or JSON that cannot be read";
+    AMBIGUOUS_DATA = 31, Error, "YAML or JSON that readers understand differently";
+    UNKNOWN_MEMBER = 32, Error, "unknown or missing member";
+    WRONG_DATA = 33, Error, "YAML or JSON value of the wrong kind";
 
     // 01xx: names and modules
     UNKNOWN_NAME = 101, Error, "unknown name";

@@ -1,9 +1,9 @@
 mod canonical;
 mod decide;
+mod difference;
 mod narrow;
 mod open;
 mod places;
-mod difference;
 mod predicate;
 
 use proptest::prelude::*;

@@ -3,6 +3,7 @@
 //! One token of look-ahead decides everywhere, so no rule is tried twice over more than a token.
 
 mod claim;
+mod fragment;
 mod fs;
 mod item;
 mod net;
@@ -11,4 +12,5 @@ mod syscalls;
 mod tool;
 mod value;
 
+pub use fragment::{Fragment, Read};
 pub(crate) use item::file;

@@ -32,12 +32,22 @@ pub(crate) enum Command {
     Check(Check),
     /// Decides the assertions and tests of a policy, and says what no assertion is about
     Test(Test),
+    /// Says everything that is worth a look, hints included; any finding is a failure
+    Lint(Check),
+    /// Brings policies into the one style
+    Fmt(Fmt),
+    /// Repairs what has one plain repair: units, quotes, misspelt names, a missing edition
+    Fix(Fix),
     /// Writes the plan of a policy
     Compile(Compile),
     /// Prints everything that a policy or a plan grants
     Show(Show),
     /// Compiles a policy and runs a command confined by it
     Run(Run),
+    /// Prints a policy in another form, without its comments
+    Convert(Convert),
+    /// Prints the JSON Schema of policies as YAML and JSON
+    Schema,
     /// Explains a diagnostic (MSB0304), a standard profile (std.base) or a group (@file-system)
     Doc(Doc),
     /// Prints the table of system calls, or those that a word finds
@@ -72,12 +82,57 @@ pub(crate) struct Check {
     pub(crate) policy: Policy,
     #[command(flatten)]
     pub(crate) above: Ceiling,
+    /// Prints findings as SARIF 2.1.0, for code hosts
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) sarif: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Test {
     #[command(flatten)]
     pub(crate) policy: Policy,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fmt {
+    /// The policies, text files
+    #[arg(value_name = "FILE", required_unless_present = "stdin")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Changes nothing, says what is not formatted, and ends with 1 if anything is
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Reads a policy from standard input and prints it formatted
+    #[arg(long, conflicts_with = "files")]
+    pub(crate) stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fix {
+    #[command(flatten)]
+    pub(crate) policy: Policy,
+    /// Prints the repaired policy and changes no file
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Convert {
+    /// The policy; `.yaml`, `.yml` and `.json` are read as that, any other name as the language
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The form to print
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub(crate) to: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// The language itself
+    Msb,
+    /// YAML
+    Yaml,
+    /// JSON
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,5 @@
-//! The command that people type: check, test, compile, show, run, doc, syscalls.
+//! The command that people type: check, test, lint, fmt, fix, compile, show, run, convert, schema, doc,
+//! syscalls.
 //!
 //! Everything that reads files, writes files and speaks to a person is here; what a policy means is
 //! decided elsewhere. Exit codes: 0 for success, 1 for a policy or plan that is wrong, 2 for a wrong command
@@ -6,7 +7,10 @@
 
 mod cli;
 mod compile;
+mod convert;
 mod doc;
+mod fix;
+mod format;
 mod input;
 mod output;
 mod run;
@@ -53,9 +57,14 @@ fn main() -> ExitCode {
     let exit = match arguments.command {
         Command::Check(check) => compile::check(&check, &mut output),
         Command::Test(test) => test::test(&test, &mut output),
+        Command::Lint(check) => compile::lint(&check, &mut output),
+        Command::Fmt(fmt) => format::format(&fmt, &mut output),
+        Command::Fix(fix) => fix::fix(&fix, &mut output),
         Command::Compile(compile) => compile::compile(&compile, &mut output),
         Command::Show(show) => show::show(&show, &mut output),
         Command::Run(run) => run::run(&run, &mut output),
+        Command::Convert(convert) => convert::convert(&convert, &mut output),
+        Command::Schema => convert::schema(&mut output),
         Command::Doc(doc) => doc::doc(&doc, &mut output),
         Command::Syscalls(syscalls) => syscalls::syscalls(&syscalls, &mut output),
     };

@@ -22,7 +22,7 @@ pub(super) fn claims(input: Tokens<'_>) -> Parsed<'_, Vec<Claim>> {
     block(&SPEC, claim)(input)
 }
 
-fn claim(input: Tokens<'_>, doc: String) -> Parsed<'_, Claim> {
+pub(super) fn claim(input: Tokens<'_>, doc: String) -> Parsed<'_, Claim> {
     let (rest, verb) = one_of(SPEC.entry, SPEC.starts)(input)?;
     let (mut by, mut because) = (None, None);
     let (rest, kind) = match verb.node.as_str() {

@@ -39,6 +39,23 @@ fn findings_as_json_are_on_standard_output_alone() {
 }
 
 #[test]
+fn findings_as_sarif_are_on_standard_output_alone() {
+    let host = Host::new();
+    host.write("bad.msb", "edition 2026\npolicy p {\n  limits { memory 512 }\n}\n");
+    let said = host.msbc(&["check", "--sarif", "bad.msb"]);
+    assert_eq!((said.code, said.err.as_str()), (Some(1), ""));
+    let log: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+    let results = log["runs"][0]["results"].as_array().expect("results");
+    let found = results.iter().find(|it| it["ruleId"] == "MSB0003").expect("a finding");
+    let place = &found["locations"][0]["physicalLocation"];
+    assert_eq!(
+        (&place["artifactLocation"]["uri"], &place["region"]["startLine"]),
+        (&"bad.msb".into(), &3.into())
+    );
+    host.msbc(&["check", "--sarif", "--json", "bad.msb"]).fails(2, &["--sarif"]);
+}
+
+#[test]
 fn one_policy_of_several_is_named() {
     let host = Host::new();
     let policy = |name: &str| {

@@ -2,7 +2,10 @@
 
 mod check;
 mod compile;
+mod convert;
 mod doc;
+mod fix;
+mod fmt;
 mod host;
 mod run;
 mod show;
