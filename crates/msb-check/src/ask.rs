@@ -14,7 +14,7 @@ use msb_resolve::nearest;
 use msb_syntax::ast::{self, Arg, CompareOp, Name, PathExpr, PredKind, Probe, Set, StmtKind};
 use msb_syscalls::Syscall;
 
-pub(crate) use judge::{Judge, advice, shown};
+pub(crate) use judge::{Judge, advice};
 
 /// Requests, lowered.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,6 +13,7 @@ mod claims;
 mod context;
 mod env;
 mod exec;
+mod explain;
 mod fs;
 mod limits;
 mod narrow;
@@ -26,6 +27,7 @@ mod values;
 
 pub use accept::accept;
 pub use claims::{Deferred, Expected};
+pub use explain::{Explained, explain};
 pub use narrow::exceeds;
 
 use context::Context;

@@ -1,13 +1,11 @@
 //! A policy held to another one: to its parent, to one that a claim names, to the ceiling of an organisation.
 
-use crate::ask;
 use crate::claims::{self, Lowered};
 use crate::context::Context;
 use msb_diag::{Code, Diagnostic, Sources, Span, codes};
 use msb_policy::{By, OriginId, Policy, Widening, Wider};
 use msb_resolve::{Parent, Resolved};
 use msb_syntax::ast::{Claim, ClaimKind, StmtKind};
-use msb_syscalls::{capability_name, describe};
 
 /// Why a policy is held to another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,7 +151,7 @@ impl Comparison<'_> {
     }
 
     fn request(&self, widening: &Widening, held: Held) -> Diagnostic {
-        let what = self.what(&widening.what);
+        let what = widening.what.describe(self.policy);
         let (name, parent) = (&self.policy.name, &self.parent.name);
         let (code, message) = match held {
             Held::Child => (
@@ -226,23 +224,11 @@ impl Comparison<'_> {
         }
     }
 
-    fn what(&self, what: &Wider) -> String {
-        match what {
-            Wider::Open { path, access, .. } => {
-                format!("open {} for {}", ask::shown(self.policy, path), access.word())
-            }
-            Wider::Call { nr, args } => format!("syscall {}", describe(self.policy.arch, *nr, args)),
-            Wider::Env { name, prefix } => format!("env {name}{}", if *prefix { "*" } else { "" }),
-            Wider::Capability(number) => format!("caps {}", capability_name(*number).unwrap_or("?")),
-            Wider::Limit(word) => (*word).to_owned(),
-        }
-    }
-
     fn help(&self, what: &Wider) -> String {
         let parent = &self.parent.name;
         match what {
             Wider::Open { path, access, private } => {
-                let path = ask::shown(self.policy, path);
+                let path = self.policy.shown(path);
                 let deny = match access {
                     msb_policy::Access::Read => format!("deny {path}"),
                     other => format!("deny {} {path}", other.word()),

@@ -9,7 +9,7 @@ mod fix;
 
 pub use fix::{Fixed, fix};
 
-pub use msb_check::{Deferred, Detail, Expected};
+pub use msb_check::{Deferred, Detail, Expected, Explained};
 
 use msb_diag::{Diagnostic, Sources, Span, codes, has_errors, sort};
 use msb_policy::{Places, Policy};
@@ -170,6 +170,56 @@ pub fn recheck(deferred: &[Deferred], places: &Places) -> Vec<Diagnostic> {
             .help("bind the parameters to directories that lie apart from each other and from what the policy names")
     });
     failed.collect()
+}
+
+/// What a policy says of one request.
+#[derive(Debug, Clone)]
+pub struct Answers {
+    /// The files that were read, and the request.
+    pub sources: Sources,
+    /// What is wrong with the policy, or with the request.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The answers; none where something is wrong.
+    pub answers: Vec<Explained>,
+}
+
+/// What the policy at `path` says of `request`, written as in a claim: `open /etc/passwd for read`.
+#[must_use]
+pub fn explain(files: &dyn Files, path: &str, options: &Options, request: &str) -> Answers {
+    let checked = check(files, path, options);
+    let Some(policy) = checked.policy else {
+        return Answers { sources: checked.sources, diagnostics: checked.diagnostics, answers: Vec::new() };
+    };
+    answer(&policy, checked.sources, request)
+}
+
+/// What `policy` says of `request`. It may come from a plan: its sources are not needed.
+#[must_use]
+pub fn explain_policy(policy: &Policy, request: &str) -> Answers {
+    answer(policy, Sources::default(), request)
+}
+
+fn answer(policy: &Policy, mut sources: Sources, request: &str) -> Answers {
+    let id = sources.add("request", request);
+    let (probe, mut found) = msb_syntax::parse_request(id, request);
+    let mut answers = Vec::new();
+    if let Some(probe) = probe {
+        // The names that a request can use are the parameters.
+        let resolved = msb_resolve::Resolved::of_params(policy.params.iter().map(|param| {
+            let ty = match param.kind {
+                msb_policy::ParamKind::Dir => "dir",
+                msb_policy::ParamKind::File => "file",
+                msb_policy::ParamKind::Text => "string",
+            };
+            (param.name.as_str(), ty)
+        }));
+        found.extend(msb_resolve::unknown_in(&probe, &resolved));
+        let (all, more) = msb_check::explain(policy, &resolved, &probe, &sources);
+        answers = all;
+        found.extend(more);
+    }
+    sort(&mut found);
+    Answers { sources, diagnostics: found, answers }
 }
 
 fn refused(diagnostics: Vec<Diagnostic>) -> Checked {

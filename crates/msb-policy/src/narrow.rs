@@ -7,10 +7,12 @@
 
 use std::collections::BTreeSet;
 
+use msb_syscalls::{capability_name, describe};
+
 use crate::places::has;
 use crate::{
     Access, Base, EnvKind, FsKind, FsRule, Limit, Limits, OriginId, Path, Places, Policy, Request,
-    SyscallRule, Verdict,
+    SyscallRule, Text, Verdict,
 };
 
 /// Something that a policy allows and the other does not.
@@ -54,6 +56,22 @@ pub enum Wider {
     Capability(u32),
     /// A limit, by its word in the language.
     Limit(&'static str),
+}
+
+impl Wider {
+    /// The request as a claim would say it, in the words of `policy`, which allows it.
+    #[must_use]
+    pub fn describe(&self, policy: &Policy) -> String {
+        match self {
+            Wider::Open { path, access, .. } => {
+                format!("open {} for {}", policy.shown(path), access.word())
+            }
+            Wider::Call { nr, args } => format!("syscall {}", describe(policy.arch, *nr, args)),
+            Wider::Env { name, prefix } => format!("env {name}{}", if *prefix { "*" } else { "" }),
+            Wider::Capability(number) => format!("caps {}", capability_name(*number).unwrap_or("?")),
+            Wider::Limit(word) => (*word).to_owned(),
+        }
+    }
 }
 
 /// How policies are compared.
@@ -225,6 +243,49 @@ impl Policy {
             _ => None,
         };
         self.fs.iter().filter_map(scratch).collect()
+    }
+
+    /// The same policy with the parameters of `first` before its own, so that both mean the same by an index.
+    #[must_use]
+    pub fn with_params_of(&self, first: &Policy) -> Policy {
+        let mut params = first.params.clone();
+        let mut moved = Vec::with_capacity(self.params.len());
+        for param in &self.params {
+            let known =
+                params.iter().position(|other| (&other.name, other.kind) == (&param.name, param.kind));
+            moved.push(known.unwrap_or(params.len()));
+            if known.is_none() {
+                params.push(param.clone());
+            }
+        }
+        let index = |index: usize| moved.get(index).copied().unwrap_or(usize::MAX);
+        let path = |path: &Path| {
+            let base = match path.base {
+                Base::Param(param) => Base::Param(index(param)),
+                base => base,
+            };
+            Path { base, rest: path.rest.clone() }
+        };
+        let mut policy = Policy { params, ..self.clone() };
+        for rule in &mut policy.fs {
+            match &mut rule.kind {
+                FsKind::Grant { source, target, .. } => {
+                    *source = path(source);
+                    *target = path(target);
+                }
+                FsKind::Scratch { target: it, .. } | FsKind::Deny { path: it, .. } => *it = path(it),
+                FsKind::StdDevices | FsKind::ProcSelf => {}
+            }
+        }
+        for rule in &mut policy.env {
+            if let EnvKind::Set { value: Text::Param(param), .. } = &mut rule.kind {
+                *param = index(*param);
+            }
+        }
+        if let Some((cwd, _)) = &mut policy.exec.cwd {
+            *cwd = path(cwd);
+        }
+        policy
     }
 
     /// The grants of this policy of which nothing is left once it inherits the denies of `parent`.

@@ -1,6 +1,6 @@
 //! Paths by component: what covers what, and what may once parameters are bound.
 
-use crate::{Base, Path, Rights};
+use crate::{Base, Origin, OriginId, Path, Policy, Rights};
 
 impl Path {
     /// Whether `path` is this one or below it, whatever the bases are bound to.
@@ -59,6 +59,27 @@ impl Path {
             };
             hidden && own.iter().rev().zip(ancestor.iter().rev()).all(|(a, b)| a == b)
         })
+    }
+}
+
+impl Policy {
+    /// `path` as a person writes it.
+    #[must_use]
+    pub fn shown(&self, path: &Path) -> String {
+        let base = match path.base {
+            Base::Root => String::new(),
+            Base::Home => "~".to_owned(),
+            Base::Param(index) => {
+                self.params.get(index).map_or_else(|| "$?".to_owned(), |param| format!("${}", param.name))
+            }
+        };
+        if path.rest.is_empty() && path.base != Base::Root { base } else { format!("{base}/{}", path.rest) }
+    }
+
+    /// The line that an origin stands for.
+    #[must_use]
+    pub fn origin(&self, origin: OriginId) -> Option<&Origin> {
+        self.origins.get(usize::try_from(origin.0).ok()?)
     }
 }
 

@@ -175,7 +175,10 @@ impl Places {
         let placed = self.shown.iter().any(|shown| shown.target.covers(path));
         let placed = placed.then(|| self.decide(&name, access));
         let verdicts = self.decide_file(&name, access).into_iter().chain(placed);
-        verdicts.max_by_key(preference).unwrap_or_else(|| refused(Reason::NotShown, &name))
+        verdicts.max_by_key(preference).unwrap_or_else(|| match self.denial(&name, Some(&name), access) {
+            Some(origin) => refused(Reason::Denied(origin), &name),
+            None => refused(Reason::NotShown, &name),
+        })
     }
 
     /// What the rules say of the host's file, by the best of the names that it has inside; `None` if it has none.

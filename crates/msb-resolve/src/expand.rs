@@ -10,7 +10,7 @@ use crate::walk::{self, Visit};
 use msb_diag::{Diagnostic, Sources, Span, codes};
 use msb_syntax::ast::{
     Arg, Block, BlockKind, ClaimKind, File, Import, Include, Item, Name, Param, PathExpr, QName, Set,
-    Spanned, Stmt, StmtKind, Value,
+    Spanned, Stmt, StmtKind, Type, TypeKind, Value,
 };
 use std::collections::BTreeMap;
 
@@ -122,6 +122,29 @@ pub(crate) fn ceiling(
 }
 
 impl Resolved {
+    /// A policy without statements whose parameters have these names and types.
+    #[must_use]
+    pub fn of_params<'a>(params: impl Iterator<Item = (&'a str, &'a str)>) -> Resolved {
+        let span = Span::default();
+        let name = |node: &str| Name { node: node.to_owned(), span };
+        let param = |(param, ty): (&str, &str)| Param {
+            name: name(param),
+            ty: Type { kind: TypeKind::Name(ty.to_owned()), refine: Vec::new(), span },
+            default: None,
+            span,
+        };
+        Resolved::empty(&Block {
+            kind: BlockKind::Policy,
+            doc: String::new(),
+            name: name(""),
+            params: params.map(param).collect(),
+            extends: None,
+            stmts: Vec::new(),
+            head: span,
+            span,
+        })
+    }
+
     fn empty(policy: &Block) -> Resolved {
         Resolved {
             block: policy.clone(),

@@ -20,7 +20,7 @@ pub use expand::{Layer, LayerId, Parent, Placed, Resolved};
 pub use modules::Load;
 pub use nearest::nearest;
 pub use standard::{STANDARD, StandardFile};
-pub use tested::Test;
+pub use tested::{Test, unknown_in};
 pub use types::{ParamType, describe};
 
 use modules::Modules;

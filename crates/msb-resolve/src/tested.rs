@@ -2,9 +2,9 @@
 
 use crate::args::{self, Binding};
 use crate::scope::{blocks, dotted, list};
-use crate::{nearest, walk};
+use crate::{Resolved, nearest, walk};
 use msb_diag::{Diagnostic, Span, codes};
-use msb_syntax::ast::{Block, BlockKind, Claim, File, Include, Item, Spanned, Value};
+use msb_syntax::ast::{Block, BlockKind, Claim, ClaimKind, File, Include, Item, Probe, Spanned, Value};
 
 /// A test of the policy, with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +55,17 @@ pub(crate) fn tests(
         tests.push(Test { title: title.clone(), given, claims, span: *span });
     }
     tests
+}
+
+/// Names in a request that `resolved` does not have.
+#[must_use]
+pub fn unknown_in(request: &Probe, resolved: &Resolved) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let scope = args::open(&resolved.block, &mut found);
+    let kind = ClaimKind::Allow(request.clone());
+    let mut claim = Claim { doc: String::new(), kind, by: None, because: None, span: Span::default() };
+    walk::claim(&mut claim, &mut args::Substitute { scope: &scope, found: &mut found });
+    found
 }
 
 fn unknown(file: &File, name: &str, span: Span) -> Diagnostic {

@@ -12,5 +12,6 @@ mod syscalls;
 mod tool;
 mod value;
 
+pub(crate) use claim::request;
 pub use fragment::{Fragment, Read};
 pub(crate) use item::file;

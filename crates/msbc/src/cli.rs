@@ -38,6 +38,10 @@ pub(crate) enum Command {
     Fmt(Fmt),
     /// Repairs what has one plain repair: units, quotes, misspelt names, a missing edition
     Fix(Fix),
+    /// Says what a policy or a plan decides of one request, by which line, and what would change it
+    Explain(Explain),
+    /// Says what a new version of a policy allows and denies that the old one did not
+    Diff(Diff),
     /// Writes the plan of a policy
     Compile(Compile),
     /// Prints everything that a policy or a plan grants
@@ -133,6 +137,32 @@ pub(crate) enum Form {
     Yaml,
     /// JSON
     Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) policy: Policy,
+    /// The request, as in an assertion: open /etc/passwd for read, syscall mmap(prot: PROT_EXEC), env HOME
+    #[arg(required = true, value_name = "REQUEST")]
+    pub(crate) request: Vec<String>,
+}
+
+/// Exit code 3 when anything is newly allowed.
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// A policy or a plan
+    #[arg(value_name = "OLD")]
+    pub(crate) old: PathBuf,
+    /// A policy or a plan
+    #[arg(value_name = "NEW")]
+    pub(crate) new: PathBuf,
+    /// Which policy of the files; needed where they have several
+    #[arg(long = "policy", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Prints the differences as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

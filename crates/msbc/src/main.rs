@@ -1,17 +1,21 @@
-//! The command that people type: check, test, lint, fmt, fix, compile, show, run, convert, schema, doc,
-//! syscalls.
+//! The command that people type: check, test, lint, fmt, fix, explain, diff, compile, show, run, convert,
+//! schema, doc, syscalls.
 //!
 //! Everything that reads files, writes files and speaks to a person is here; what a policy means is
 //! decided elsewhere. Exit codes: 0 for success, 1 for a policy or plan that is wrong, 2 for a wrong command
-//! line, 4 when msbc itself cannot go on; `run` ends with the launcher's.
+//! line, 3 when a new version allows more, 4 when msbc itself cannot go on; `run` ends with the launcher's.
 
 mod cli;
 mod compile;
 mod convert;
+mod diff;
 mod doc;
+mod doc;
+mod explain;
 mod fix;
 mod format;
 mod input;
+mod meaning;
 mod output;
 mod run;
 mod show;
@@ -33,6 +37,8 @@ enum Exit {
     Wrong,
     /// The command line is wrong.
     Usage,
+    /// A new version allows more than the old one.
+    Widened,
     /// msbc cannot go on.
     Internal,
     /// The launcher's own exit code.
@@ -45,6 +51,7 @@ impl From<Exit> for ExitCode {
             Exit::Success => 0,
             Exit::Wrong => 1,
             Exit::Usage => 2,
+            Exit::Widened => 3,
             Exit::Internal => 4,
             Exit::Launcher(code) => code,
         })
@@ -60,6 +67,8 @@ fn main() -> ExitCode {
         Command::Lint(check) => compile::lint(&check, &mut output),
         Command::Fmt(fmt) => format::format(&fmt, &mut output),
         Command::Fix(fix) => fix::fix(&fix, &mut output),
+        Command::Explain(explain) => explain::explain(&explain, &mut output),
+        Command::Diff(diff) => diff::diff(&diff, &mut output),
         Command::Compile(compile) => compile::compile(&compile, &mut output),
         Command::Show(show) => show::show(&show, &mut output),
         Command::Run(run) => run::run(&run, &mut output),

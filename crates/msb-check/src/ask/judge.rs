@@ -2,7 +2,7 @@
 
 use super::{Abi, Asked, Evidence, Judgement, Why};
 use msb_policy::{
-    Access, Base, EnvKind, FsKind, Net, OriginId, Path, Places, Policy, Pred, Reason, Request, Verdict,
+    Access, EnvKind, FsKind, Net, OriginId, Path, Places, Policy, Pred, Reason, Request, Verdict,
 };
 use msb_syscalls::{Syscall, describe};
 
@@ -36,7 +36,7 @@ impl Judge<'_> {
     }
 
     fn open(&self, path: &Path, access: Access, below: bool) -> Judgement {
-        let what = |path: &Path| format!("open {} for {}", self.shown(path), access.word());
+        let what = |path: &Path| format!("open {} for {}", self.policy.shown(path), access.word());
         let (verdict, mut proved) = match &self.places {
             Some(places) => (places.decide_path(path, access), true),
             None => {
@@ -173,23 +173,6 @@ impl Judge<'_> {
             rules: meeting().map(|(_, origin)| origin).collect(),
         }
     }
-
-    /// The path as a person writes it.
-    fn shown(&self, path: &Path) -> String {
-        shown(self.policy, path)
-    }
-}
-
-/// The path as a person writes it.
-pub(crate) fn shown(policy: &Policy, path: &Path) -> String {
-    let base = match path.base {
-        Base::Root => String::new(),
-        Base::Home => "~".to_owned(),
-        Base::Param(index) => {
-            policy.params.get(index).map_or_else(String::new, |param| format!("${}", param.name))
-        }
-    };
-    if path.rest.is_empty() && path.base != Base::Root { base } else { format!("{base}/{}", path.rest) }
 }
 
 /// What to write so that the answer is another one: the smallest edit.
@@ -221,7 +204,7 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Str
         Asked::Env { name, prefix } => {
             let star = if *prefix { "*" } else { "" };
             match evidence.why {
-                Why::Allowed => "take the variable out of the rule".to_owned(),
+                Why::Allowed => format!("take `{}` out of `env`", evidence.what.trim_start_matches("env ")),
                 _ => format!("write `pass {name}{star}` in `env`"),
             }
         }
@@ -231,14 +214,14 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Str
 }
 
 fn open_advice(policy: &Policy, path: &Path, access: Access, evidence: &Evidence) -> String {
-    let (name, verb) = (shown(policy, path), access.word());
+    let (name, verb) = (policy.shown(path), access.word());
     match evidence.why {
         Why::Generated => "nothing to do: the launcher writes this file, and shows it read only".to_owned(),
         Why::Allowed if access == Access::Read => format!("write `deny {name}` in `fs`"),
         Why::Allowed => format!("write `deny {verb} {name}` in `fs`"),
         Why::Absent => format!("write `{verb} {name}` in `fs`"),
         Why::NoRight => match evidence.rule.and_then(|origin| target(policy, origin, path)) {
-            Some(target) => format!("write `{verb} {}` in `fs` as well", shown(policy, &target)),
+            Some(target) => format!("write `{verb} {}` in `fs` as well", policy.shown(&target)),
             None => "nothing allows it: what is private to the sandbox can not be executed".to_owned(),
         },
         _ => "take the rule that denies it away, or name less in it, as a deny overrides".to_owned(),

@@ -5,15 +5,15 @@ use std::fmt::Write as _;
 
 /// `struct sock_filter` of linux/filter.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Instruction {
-    pub(super) code: u16,
-    pub(super) jt: u8,
-    pub(super) jf: u8,
-    pub(super) k: u32,
+pub(crate) struct Instruction {
+    pub(crate) code: u16,
+    pub(crate) jt: u8,
+    pub(crate) jf: u8,
+    pub(crate) k: u32,
 }
 
 /// The instructions of a checked plan's filter.
-pub(super) fn instructions(program: &[u8]) -> Vec<Instruction> {
+pub(crate) fn instructions(program: &[u8]) -> Vec<Instruction> {
     let (chunks, _) = program.as_chunks::<INSTRUCTION_BYTES>();
     chunks
         .iter()

@@ -130,7 +130,7 @@ fn help_and_version_are_answers() {
     let host = Host::new();
     let help = host.msbc(&["--help"]);
     assert_eq!((help.code, help.err.as_str()), (Some(0), ""));
-    for command in ["check", "test", "compile", "show", "run", "doc"] {
+    for command in ["check", "test", "explain", "diff", "compile", "show", "run", "doc"] {
         assert!(help.out.contains(command), "{}", help.out);
     }
     host.msbc(&["--version"]).is(0, concat!("msbc ", env!("CARGO_PKG_VERSION"), "\n"), "");
