@@ -20,13 +20,12 @@ install_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" >/dev/null
 }
 
-# require FILE-OR-COMMAND=PACKAGE...: what can't be done without; installs it or says what to type and ends.
+# require COMMAND=PACKAGE...: what can't be done without; installs it or says what to type and ends.
 require() {
   local pair missing=()
   for pair in "$@"; do have "${pair%%=*}" || missing+=("${pair#*=}"); done
   [ ${#missing[@]} -gt 0 ] || return 0
-  echo "installing: ${missing[*]}"
-  install_packages "${missing[@]}" && return 0
+  if as_root true 2>/dev/null; then echo "installing: ${missing[*]}"; install_packages "${missing[@]}" && return 0; fi
   echo "missing: ${missing[*]}. Install them as root, then run this again:" >&2
   echo "    apt-get update && apt-get install -y ${missing[*]}" >&2
   exit 1

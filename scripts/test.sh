@@ -44,6 +44,8 @@ demo_as_test_user() {
 say "checks"
 check "format" cargo fmt --all --check
 check "lints" cargo clippy --quiet --workspace --all-targets -- -D warnings
+check "lints of the launcher's program" cargo clippy --quiet --profile launcher -p msb-launch --features program \
+  --bin msb-launch -- -D warnings
 check "layers" cargo run --quiet -p xtask -- layers
 check "build of msbc and msb-launch" scripts/build.sh
 export MSB_BIN_DIR=$TARGET/dist
@@ -52,7 +54,9 @@ say "tests"
 log=$LOG/tests.log
 if ! logged "tests" cargo test --workspace --no-fail-fast -- --show-output; then
   grep -q '^test result: FAILED' "$log" || { failed=$((failed + 1)); tail -60 "$log"; }  # it did not even build
-  sed -n '/^failures:$/,/^test result/p' "$log" | head -200
+  grep -E '^test .* FAILED$' "$log"
+  sed -n '/^failures:$/,/^test result/p' "$log" | grep -vE '^ +([0-9]+:|at) |^stack backtrace:' | cut -c1-300 | head -150
+  echo "the whole log: $log"
 fi
 counted=$(/usr/bin/python3 scripts/count-tests.py "$log")
 read -r ok bad skip <<<"$counted"

@@ -64,11 +64,17 @@ pub fn prepare(dir: &Path, bin: &Path) -> io::Result<Cases> {
     add("floor", dir.join("floor"), &[&root_arg, "/bin/true"]);
 
     let msb_launch = bin.join("msb-launch");
-    for (name, policy) in [("msb-launch, minimal.msb", "minimal"), ("msb-launch, agent.msb", "agent")] {
+    // agent.msb shows the system's own /bin.
+    let ours = [
+        ("msb-launch, minimal.msb", "minimal", "/bin/true"),
+        ("msb-launch, agent.msb", "agent", "/opt/bin/true"),
+    ];
+    for (name, policy, command) in ours {
         let plan = dir.join(policy).with_extension("plan");
-        compile_policy(&bin.join("msbc"), &here.join("policies").join(policy).with_extension("msb"), &plan)?;
+        let source = here.join("policies").join(policy).with_extension("msb");
+        compile_policy(&bin.join("msbc"), &source, &plan)?;
         let root = format!("root={root_arg}");
-        add(name, msb_launch.clone(), &[&text(&plan)?, "--set", &root, "--", "/bin/true"]);
+        add(name, msb_launch.clone(), &[&text(&plan)?, "--set", &root, "--", command]);
     }
 
     match which("bwrap") {

@@ -149,6 +149,24 @@ fn every_example_does_what_the_page_says() {
 }
 
 #[test]
+fn policies_of_the_benches_and_the_rig_are_accepted_without_a_warning() {
+    let dir = workbench();
+    let mut wrong = Vec::new();
+    for folder in ["benches/policies", "rig/policies"] {
+        for entry in fs::read_dir(checkout().join(folder)).expect(folder) {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|e| e == "msb") {
+                let (printed, status) = shell(dir.path(), &format!("msbc check '{}'", path.display()));
+                if (status, printed.as_str()) != (0, "") {
+                    wrong.push(format!("{} ({status}):\n{printed}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn the_readme_names_the_two_commands() {
     let readme = fs::read_to_string(checkout().join("README.md")).expect("README.md");
     for command in ["scripts/demo.sh", "scripts/test.sh"] {

@@ -11,15 +11,19 @@ use alloc::vec::Vec;
 use msb_plan::event::{LimitKind, Step};
 use msb_plan::{Hold, Limits, OriginId};
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, statfs, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, fgetxattr, fstat, mkdirat, statat, statfs, unlinkat};
 use rustix::io::Errno;
-use rustix::process::getpid;
+use rustix::process::{geteuid, getpid};
 
 const MOUNT: &[u8] = b"/sys/fs/cgroup";
 const CGROUP2_MAGIC: i64 = 0x6367_7270; // CGROUP2_SUPER_MAGIC of linux/magic.h
+/// Before the number of the launcher that a cgroup is made for.
+const PREFIX: &[u8] = b"msb-";
 /// Where the processes of a delegated v2 cgroup are moved, so that it may have limited children
 /// (cgroups(7), "no internal processes").
 const LEAF: &[u8] = b"msb-outside";
+/// As cgroup.subtree_control takes them.
+const CONTROLLERS: [&[u8]; 3] = [b"+memory", b"+pids", b"+cpu"];
 const CPU_PERIOD_US: u64 = 100_000; // the kernel's default, Documentation/admin-guide/cgroup-v2.rst
 const PAGE_BYTES: u64 = 4096;
 
@@ -119,25 +123,17 @@ impl Cgroups {
     }
 
     fn make_v2(&mut self, wanted: &[Wanted]) -> Result<()> {
-        let Some(parent) = delegated() else { return Ok(()) };
-        let Ok(has) = read_small(&parent, "cgroup.subtree_control") else { return Ok(()) };
-        let there = |limit: &Wanted| words(&has).any(|word| word == limit.controller.as_bytes());
-        let mut to_enable = Vec::new();
-        for limit in wanted.iter().filter(|limit| !there(limit)) {
-            to_enable.extend_from_slice(b"+");
-            to_enable.extend_from_slice(limit.controller.as_bytes());
-            to_enable.extend_from_slice(b" ");
-        }
-        if !to_enable.is_empty() {
-            enable(&parent, &to_enable);
-        }
-        let has = read_small(&parent, "cgroup.subtree_control").unwrap_or_default();
-        let there = |limit: &Wanted| words(&has).any(|word| word == limit.controller.as_bytes());
+        let parents = parents();
+        let all = |parent: &&OwnedFd| wanted.iter().all(|limit| enabled(parent, limit));
+        let any = |parent: &&OwnedFd| wanted.iter().any(|limit| enabled(parent, limit));
+        let Some(parent) = parents.iter().find(all).or_else(|| parents.iter().find(any)) else {
+            return Ok(());
+        };
         let mut group: Option<Group> = None;
-        for limit in wanted.iter().filter(|limit| there(limit)) {
+        for limit in wanted.iter().filter(|limit| enabled(parent, limit)) {
             let group = match &mut group {
                 Some(group) => group,
-                None => match Group::new(&parent) {
+                None => match Group::new(parent) {
                     Ok(new) => group.insert(new),
                     Err(errno) if refused(errno) => return Ok(()),
                     Err(errno) => return Err(failure(Step::Cgroup, Some(limit.origin), errno)),
@@ -294,7 +290,8 @@ fn wanted(limits: &Limits, version: Version) -> Vec<Wanted> {
 impl Group {
     /// Makes an empty one below `parent`, named for this process.
     fn new(parent: &OwnedFd) -> core::result::Result<Group, Errno> {
-        let name = decimal(b"msb-", u64::from(getpid().as_raw_nonzero().get().unsigned_abs()));
+        sweep(parent);
+        let name = decimal(PREFIX, u64::from(getpid().as_raw_nonzero().get().unsigned_abs()));
         let mut made = mkdirat(parent, name.as_slice(), Mode::from_raw_mode(0o755));
         if made == Err(Errno::EXIST) {
             // Left by a launcher of the same number that was killed; one in use can't be removed.
@@ -341,6 +338,25 @@ impl Group {
     }
 }
 
+/// Removes what launchers left that were killed: cgroups named for a process that is gone. One that is in use
+/// can't be removed.
+fn sweep(parent: &OwnedFd) {
+    let Ok(listing) = open(parent, ".", OFlags::RDONLY | OFlags::DIRECTORY) else { return };
+    let mut buffer: Vec<u8> = Vec::with_capacity(4096);
+    let mut entries = RawDir::new(listing, buffer.spare_capacity_mut());
+    while let Some(Ok(entry)) = entries.next() {
+        let name = entry.file_name().to_bytes();
+        let Some(process) = name.strip_prefix(PREFIX).filter(|rest| rest.iter().all(u8::is_ascii_digit))
+        else {
+            continue;
+        };
+        if statat(CWD, [b"/proc/", process].concat(), AtFlags::empty()).err() == Some(Errno::NOENT) {
+            // Another launch may have been faster.
+            let _ = unlinkat(parent, name, AtFlags::REMOVEDIR);
+        }
+    }
+}
+
 /// Whether a value is the one that was written: the kernel rounds bytes to pages.
 fn same(found: &[u8], written: &[u8]) -> bool {
     let close = |a: u64, b: u64| a == b || (a.abs_diff(b) < PAGE_BYTES && b > PAGE_BYTES * 64);
@@ -358,34 +374,59 @@ fn refused(errno: Errno) -> bool {
     matches!(errno, Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::NOENT | Errno::AGAIN | Errno::NOTSUP)
 }
 
-/// The v2 cgroup below which this process may make others: its own, or the one above the leaf that an
-/// earlier launch moved it to.
-fn delegated() -> Option<OwnedFd> {
-    let own = read_small(CWD, "/proc/self/cgroup").ok()?;
-    let path = own.split(|b| *b == b'\n').find_map(|line| line.strip_prefix(b"0::/"))?;
-    // A cgroup outside of the namespace that is mounted: cgroup_namespaces(7).
-    if path.starts_with(b"..") {
-        return None;
+/// The v2 cgroups below which this process may make others, the better first: its own, or the one above the
+/// leaf that an earlier launch moved it to; for root also the root of the hierarchy.
+///
+/// Processes are moved out of the way only in a cgroup that was handed over: what a service manager keeps for
+/// itself is not this launcher's to arrange (systemd, "Control Group APIs and Delegation").
+fn parents() -> Vec<OwnedFd> {
+    let mut parents = Vec::new();
+    let directory = |path: &[u8]| open(CWD, join(MOUNT, path)?, OFlags::RDONLY | OFlags::DIRECTORY);
+    let own = read_small(CWD, "/proc/self/cgroup").unwrap_or_default();
+    let path = own.split(|b| *b == b'\n').find_map(|line| line.strip_prefix(b"0::/"));
+    // `..` is a cgroup outside of the namespace that is mounted: cgroup_namespaces(7).
+    if let Some(path) = path.filter(|path| !path.starts_with(b"..")) {
+        let (above, last) = split(path);
+        let path = if last == LEAF { above } else { path };
+        if let Ok(own) = directory(path) {
+            enable(&own, path.is_empty() || is_delegated(&own));
+            parents.push(own);
+        }
     }
-    let (above, last) = split(path);
-    let path = if last == LEAF { above } else { path };
-    open(CWD, join(MOUNT, path).ok()?, OFlags::RDONLY | OFlags::DIRECTORY).ok()
+    if geteuid().is_root()
+        && let Ok(root) = directory(b"")
+    {
+        parents.push(root);
+    }
+    parents
 }
 
-/// Turns controllers on for the children of `parent`; who looks at cgroup.subtree_control afterwards sees
-/// what came of it.
-fn enable(parent: &OwnedFd, controllers: &[u8]) {
-    let each = |parent: &OwnedFd| {
-        for controller in words(controllers) {
-            // One that was not delegated must not keep the others off.
-            if write_small(parent, "cgroup.subtree_control", controller) == Err(Errno::BUSY) {
-                return true;
-            }
-        }
-        false
+/// Whether a cgroup was handed to whoever runs this: a user owns it, systemd marks root's so (`Delegate=`).
+fn is_delegated(cgroup: &OwnedFd) -> bool {
+    if !geteuid().is_root() {
+        return fstat(cgroup).is_ok_and(|stat| stat.st_uid == geteuid().as_raw());
+    }
+    let mut value = [0; 8];
+    fgetxattr(cgroup, "trusted.delegate", &mut value).is_ok_and(|length| value.get(..length) == Some(b"1"))
+}
+
+/// Whether children of `parent` have the controller of `limit`.
+fn enabled(parent: &OwnedFd, limit: &Wanted) -> bool {
+    let has = read_small(parent, "cgroup.subtree_control").unwrap_or_default();
+    words(&has).any(|word| word == limit.controller.as_bytes())
+}
+
+/// Turns the controllers of every limit on for the children of `parent`, as far as it has them; who looks at
+/// cgroup.subtree_control afterwards sees what came of it. With processes in it that takes room: `may_empty`.
+fn enable(parent: &OwnedFd, may_empty: bool) {
+    let each = || {
+        // One that was not delegated must not keep the others off.
+        CONTROLLERS
+            .iter()
+            .any(|controller| write_small(parent, "cgroup.subtree_control", controller) == Err(Errno::BUSY))
     };
-    if each(parent) && empty(parent).is_ok() {
-        each(parent);
+    if each() && may_empty && empty(parent).is_ok() {
+        each();
     }
 }
 

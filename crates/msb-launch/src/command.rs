@@ -46,6 +46,9 @@ pub(crate) fn execute(child: &Child<'_>, listener: impl Fn(u32)) -> u32 {
 
 /// The paths to try for `name`: itself when it has a `/`, else one in each directory of PATH.
 fn candidates(name: &CStr, environment: &[CString]) -> Vec<CString> {
+    if name.is_empty() {
+        return Vec::new();
+    }
     if name.to_bytes().contains(&b'/') {
         return Vec::from([CString::from(name)]);
     }

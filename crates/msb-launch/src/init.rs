@@ -114,7 +114,7 @@ fn reap(command: Pid) -> Option<i32> {
 pub(crate) fn step_failure(step: Step, errno: u16, child: &Child<'_>) -> msb_plan::event::Failure {
     let origin = match step {
         Step::Filter => child.filter.origin,
-        _ => child.plan.identity.origin,
+        _ => child.plan.policy.origin,
     };
     failure(step, Some(origin), Errno::from_raw_os_error(i32::from(errno)))
 }

@@ -30,7 +30,7 @@ pub(crate) struct Parent<'a> {
 impl Parent<'_> {
     /// Waits for the end and gives the exit code.
     pub(crate) fn run(self, cgroups: &Cgroups, output: &Output) -> i32 {
-        let killed_for = self.wait();
+        let killed_for = self.wait(output);
         let usage = loop {
             match msb_sys::process::wait(self.init) {
                 Err(Errno::INTR) => {}
@@ -85,11 +85,15 @@ impl Parent<'_> {
     }
 
     /// Forwards signals until the init has ended; gives the limit for which this killed it.
-    fn wait(&self) -> Option<(LimitKind, OriginId)> {
+    ///
+    /// Whoever reads the events started this, and waits for it: when nobody can read them any more, that
+    /// process was killed, and the sandbox ends with it.
+    fn wait(&self, output: &Output) -> Option<(LimitKind, OriginId)> {
         let limits = &self.plan.limits;
         let deadline = limits.wall_ms.map(|limit| (self.begin_us + limit.value * 1000, limit.origin));
         let watched = limits.memory_bytes.filter(|_| !self.held.memory);
         let mut killed_for = None;
+        let mut abandoned = false;
         loop {
             let now = monotonic_us();
             if killed_for.is_none() {
@@ -107,12 +111,24 @@ impl Parent<'_> {
                 Some(_) => None,
                 None => [until_deadline, until_look].into_iter().flatten().min(),
             };
-            let mut fds =
-                [PollFd::new(&self.pidfd, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
+            // A pipe's end for writing has nothing to wait for but the end of its readers.
+            let (reader, nothing) = match output.report() {
+                Some(report) if !abandoned => (report, PollFlags::empty()),
+                _ => (&self.pidfd, PollFlags::IN),
+            };
+            let mut fds = [
+                PollFd::new(&self.pidfd, PollFlags::IN),
+                PollFd::new(&self.signals, PollFlags::IN),
+                PollFd::new(reader, nothing),
+            ];
             let ready = poll(&mut fds, wait_us.map(timespec).as_ref());
-            let [init, signals] = fds.map(|fd| ready.is_ok() && !fd.revents().is_empty());
+            let [init, signals, reader] = fds.map(|fd| ready.is_ok() && !fd.revents().is_empty());
             if init {
                 return killed_for;
+            }
+            if reader {
+                abandoned = true;
+                let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
             }
             if signals {
                 self.forward();
@@ -162,9 +178,10 @@ pub(crate) fn exit_of_status(status: i32) -> i32 {
 
 /// 126 and 127 for a command that can't be executed, as a shell has it; 125 for everything else.
 pub(crate) fn exit_of_failure(failure: &Failure) -> i32 {
-    let errno = Errno::from_raw_os_error(i32::from(failure.errno));
+    // A refusal of the launcher's own has number 0, which is no errno.
+    let is_missing = i32::from(failure.errno) == Errno::NOENT.raw_os_error();
     match failure.step {
-        Step::Exec if errno == Errno::NOENT => EXIT_NOT_FOUND,
+        Step::Exec if is_missing => EXIT_NOT_FOUND,
         Step::Exec => EXIT_NOT_EXECUTABLE,
         _ => EXIT_REFUSED,
     }

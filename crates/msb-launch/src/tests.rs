@@ -6,7 +6,7 @@ use crate::fail::refusal;
 use crate::files::{decimal, number};
 use crate::message::Message;
 use crate::output::sentence;
-use crate::parent::exit_of_status;
+use crate::parent::{exit_of_failure, exit_of_status};
 use crate::path::{ancestors, below, join, sort_by, split};
 use crate::prepare::kernel;
 use alloc::vec::Vec;
@@ -104,6 +104,15 @@ fn wait_status_becomes_an_exit_code() {
         (exit_of_status(0), exit_of_status(42 << 8), exit_of_status(9), exit_of_status(0x8b)),
         (0, 42, 137, 139)
     );
+}
+
+#[test]
+fn failures_become_exit_codes() {
+    let code = |step, errno| exit_of_failure(&Failure { step, origin: None, errno });
+    assert_eq!((code(Step::Exec, 2), code(Step::Exec, 13), code(Step::Exec, 0)), (127, 126, 126));
+    for step in Step::ALL.iter().filter(|step| **step != Step::Exec) {
+        assert_eq!((code(*step, 0), code(*step, 2), code(*step, 133)), (125, 125, 125));
+    }
 }
 
 #[test]

@@ -192,6 +192,23 @@ fn memory_is_held() {
     stdout(&stage.shell("head -c 1M /dev/zero | tail -c 1M > /dev/null"));
 }
 
+/// Where this test can make cgroups itself: v1, as root. Others are looked at in rig/suite.sh.
+#[test]
+fn cgroup_of_a_killed_launcher_is_removed_by_the_next() {
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let path = own.lines().find_map(|line| line.split_once(":pids:"));
+    let Some((_, path)) = path.filter(|_| rustix::process::geteuid().is_root()) else {
+        eprintln!("skipped, because this test needs root and a v1 hierarchy of pids");
+        return;
+    };
+    let stale = std::path::PathBuf::from(format!("/sys/fs/cgroup/pids{path}")).join("msb-4194305"); // above any pid
+    std::fs::create_dir(&stale).expect("a cgroup");
+    let mut plan = plan();
+    plan.limits.pids = Some(Limit { value: 5, origin: ORIGIN });
+    stdout(&Stage::new(&plan).shell("true"));
+    assert!(!stale.exists());
+}
+
 #[test]
 fn signals_reach_the_command() {
     let stage = Stage::new(&plan());
@@ -243,4 +260,39 @@ fn input_and_output_are_verbatim() {
     let output = child.wait_with_output().expect("ends");
     writer.join().expect("joins").expect("written");
     assert!(output.stdout == data);
+}
+
+#[test]
+fn sandbox_ends_with_whoever_reads_its_events() {
+    let stage = Stage::new(&plan());
+    let (mut events, report) = std::io::pipe().expect("a pipe");
+    rustix::io::fcntl_setfd(&report, rustix::io::FdFlags::empty()).expect("inherited");
+    let number = std::os::fd::AsRawFd::as_raw_fd(&report).to_string();
+    let mut command = stage.command_with(&["--report-fd", &number], &["sh", "-c", "echo ready; sleep 100"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("starts");
+    drop(report);
+    let mut ready = [0; 6];
+    std::io::Read::read_exact(child.stdout.as_mut().expect("piped"), &mut ready).expect("ready");
+    // Nothing was reported yet, and nobody listens any more.
+    rustix::io::ioctl_fionbio(&events, true).expect("non-blocking");
+    assert!(std::io::Read::read(&mut events, &mut [0; 16]).is_err());
+    drop(events);
+    assert_eq!(child.wait().expect("ends").code(), Some(137));
+}
+
+/// docs/adr/0001-no-std-launcher.md: at most 128 KB, and no loader, so that a start costs a few pages.
+#[test]
+fn program_is_small_and_static() {
+    const BYTES_MAX: usize = 128 * 1000;
+    const PT_INTERP: u32 = 3; // elf(5)
+    let program = std::fs::read(common::launcher()).expect("the launcher");
+    assert!(program.len() <= BYTES_MAX, "{} bytes", program.len());
+    let number = |at: usize, bytes: usize| {
+        program[at..at + bytes].iter().rev().fold(0_usize, |value, byte| value << 8 | usize::from(*byte))
+    };
+    let (table, entry_bytes, entries) = (number(32, 8), number(54, 2), number(56, 2));
+    assert!(entries > 0);
+    for index in 0..entries {
+        assert_ne!(number(table + index * entry_bytes, 4), PT_INTERP as usize, "it asks for a loader");
+    }
 }

@@ -114,6 +114,12 @@ impl Places {
         places
     }
 
+    /// Adds a file that the compiler writes into the new root, to be read.
+    pub fn add_generated(&mut self, inside: &str, origin: OriginId) {
+        let rights = Rights { read: true, write: false, run: false };
+        self.shown.push(Shown { inside: inside.to_owned(), host: None, rights, origin });
+    }
+
     /// What the rules say of `path`, an absolute path inside without `.` and `..`.
     #[must_use]
     pub fn decide(&self, path: &str, access: Access) -> Verdict {
@@ -121,6 +127,12 @@ impl Places {
         let Some(deepest) = self.shown.iter().filter(covering).max_by_key(|shown| shown.inside.len()) else {
             return match self.denial(path, None, access) {
                 Some(origin) => refused(Reason::Denied(origin), path),
+                // The directories above what is shown exist, and can be listed.
+                None if access == Access::Read
+                    && self.shown.iter().any(|shown| below(&shown.inside, path).is_some()) =>
+                {
+                    Verdict::Allowed
+                }
                 None => refused(Reason::NotShown, path),
             };
         };

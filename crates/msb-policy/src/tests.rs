@@ -1,6 +1,7 @@
 mod canonical;
 mod decide;
 mod difference;
+mod places;
 mod predicate;
 
 use proptest::prelude::*;

@@ -12,9 +12,10 @@ mod subject;
 mod words;
 
 pub use json::to_json;
+pub use words::{duration, size};
 
 use msb_diag::{Diagnostic, Severity, Sources, Style, codes};
-use msb_plan::event::{Cause, Event, Failure, LimitKind};
+use msb_plan::event::{Cause, Event, Failure, LimitKind, Step};
 use msb_plan::{OriginId, Plan};
 use std::ffi::OsString;
 use std::path::Path;
@@ -60,8 +61,8 @@ impl Report {
 pub fn explain(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Option<Report> {
     let (diagnostic, origin, label) = match *event {
         Event::Failed(failure) => {
-            let diagnostic = failed(failure, plan, context);
-            (diagnostic, failure.origin, Some(words::failure(failure)))
+            let (origin, label) = blamed(failure, plan);
+            (failed(failure, plan, context), origin, Some(label))
         }
         Event::HeldWithoutCgroup { limit, origin } => (held(limit, plan), Some(origin), None),
         Event::LimitReached { limit, times, origin } => (reached(limit, times, plan), Some(origin), None),
@@ -79,11 +80,34 @@ pub fn explain(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Option<
     Some(Report { sentence: sentence(event, plan), diagnostic, sources })
 }
 
+/// Several limits that no cgroup holds, in one line; "" for none.
+#[must_use]
+pub fn held_together(events: &[Event], plan: &Plan<'_>) -> String {
+    let held: Vec<(LimitKind, OriginId)> = events
+        .iter()
+        .filter_map(|event| match *event {
+            Event::HeldWithoutCgroup { limit, origin } => Some((limit, origin)),
+            _ => None,
+        })
+        .collect();
+    let name = |(limit, _): &(LimitKind, OriginId)| {
+        format!("`{} {}`", limit.word(), words::limit_value(*limit, plan))
+    };
+    let names: Vec<String> = held.iter().map(name).collect();
+    let Some(((_, origin), (last, others))) = held.first().zip(names.split_last()) else {
+        return String::new();
+    };
+    let names = if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };
+    let verb = if others.is_empty() { "is" } else { "are" };
+    let at = place::show(plan, *origin).map_or_else(String::new, |at| format!(" ({at})"));
+    format!("no cgroup can be had: {names} {verb} held in a weaker way, see `msbc doc MSB1202`{at}")
+}
+
 /// `event` in one line, without a line break: the sentence, and where the policy asked for it.
 #[must_use]
 pub fn short(event: &Event, plan: &Plan<'_>) -> String {
     let origin = match *event {
-        Event::Failed(Failure { origin, .. }) => origin,
+        Event::Failed(failure) => blamed(failure, plan).0,
         Event::HeldWithoutCgroup { origin, .. } | Event::LimitReached { origin, .. } => Some(origin),
         Event::Ended(ended) => match ended.cause {
             Cause::Limit(_, origin) => Some(origin),
@@ -110,6 +134,20 @@ fn sentence(event: &Event, plan: &Plan<'_>) -> String {
     }
 }
 
+/// The line that a failure is shown on, and what is said there.
+fn blamed(failure: Failure, plan: &Plan<'_>) -> (Option<OriginId>, String) {
+    /// The launcher's own findings about parameters, which it says with an errno.
+    const MISSING: u16 = 22; // EINVAL
+    match failure.step {
+        Step::Param if failure.errno == MISSING => {
+            (failure.origin, "it is declared here, without a default".to_owned())
+        }
+        // A command is given at launch, and what is there to execute is the whole policy's matter.
+        Step::Exec => (Some(plan.policy.origin), words::failure(failure)),
+        _ => (failure.origin, words::failure(failure)),
+    }
+}
+
 fn failed(failure: Failure, plan: &Plan<'_>, context: &Context<'_>) -> Diagnostic {
     let row = advice::find(failure.step, failure.errno);
     let subject = subject::Subject::of(failure, plan, context);
@@ -121,7 +159,7 @@ fn failed(failure: Failure, plan: &Plan<'_>, context: &Context<'_>) -> Diagnosti
 }
 
 fn held(limit: LimitKind, plan: &Plan<'_>) -> Diagnostic {
-    let name = words::limit(limit);
+    let name = limit.word();
     let (how, help) = advice::fallback(limit);
     let value = words::limit_value(limit, plan);
     Diagnostic::new(codes::HELD_WITHOUT_CGROUP, format!("`{name} {value}` is held without a cgroup: {how}"))
@@ -129,14 +167,14 @@ fn held(limit: LimitKind, plan: &Plan<'_>) -> Diagnostic {
 }
 
 fn reached(limit: LimitKind, times: u64, plan: &Plan<'_>) -> Diagnostic {
-    let (name, value) = (words::limit(limit), words::limit_value(limit, plan));
+    let (name, value) = (limit.word(), words::limit_value(limit, plan));
     let (what, help) = advice::reached(limit);
     let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
     Diagnostic::new(codes::LIMIT_REACHED, format!("`{name} {value}` was reached {times}: {what}")).help(help)
 }
 
 fn ended_by(limit: LimitKind, plan: &Plan<'_>) -> Diagnostic {
-    let (name, value) = (words::limit(limit), words::limit_value(limit, plan));
+    let (name, value) = (limit.word(), words::limit_value(limit, plan));
     let (_, help) = advice::reached(limit);
     Diagnostic::new(codes::LIMIT_REACHED, format!("everything inside was killed at `{name} {value}`"))
         .help(help)

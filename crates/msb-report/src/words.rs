@@ -63,17 +63,6 @@ pub(crate) fn failure(failure: Failure) -> String {
     format!("could not {}: {}", failure.step.words(), errno(failure.errno))
 }
 
-/// The name of a limit in the language.
-pub(crate) fn limit(limit: LimitKind) -> &'static str {
-    match limit {
-        LimitKind::Memory => "memory",
-        LimitKind::Pids => "pids",
-        LimitKind::Cpu => "cpu",
-        LimitKind::Wall => "wall",
-        LimitKind::Files => "files",
-    }
-}
-
 /// The value of a limit as a policy writes it; "unlimited" where the plan has none.
 pub(crate) fn limit_value(limit: LimitKind, plan: &Plan<'_>) -> String {
     fn show<T: Into<u64>>(limit: Option<Limit<T>>, write: fn(u64) -> String) -> Option<String> {
@@ -90,8 +79,9 @@ pub(crate) fn limit_value(limit: LimitKind, plan: &Plan<'_>) -> String {
     value.unwrap_or_else(|| "unlimited".to_owned())
 }
 
-/// The largest binary unit that gives a whole number: `512MiB`.
-pub(crate) fn size(bytes: u64) -> String {
+/// `bytes` as a policy writes it, in the largest binary unit that gives a whole number: `512MiB`.
+#[must_use]
+pub fn size(bytes: u64) -> String {
     const UNITS: [(u32, &str); 4] = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
     match UNITS.iter().find(|(shift, _)| bytes > 0 && bytes.trailing_zeros() >= *shift) {
         Some((shift, unit)) => format!("{}{unit}", bytes >> shift),
@@ -99,8 +89,9 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// A duration as a policy writes it: `1min30s`.
-pub(crate) fn duration(ms: u64) -> String {
+/// `ms` milliseconds as a policy writes them: `1min30s`.
+#[must_use]
+pub fn duration(ms: u64) -> String {
     const UNITS: [(u64, &str); 5] =
         [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"), (1, "ms")];
     let mut left = ms;

@@ -105,10 +105,10 @@ fn too_long(file: FileId, bytes: usize) -> Option<Diagnostic> {
     (bytes > FILE_BYTES_MAX).then(|| {
         Diagnostic::new(
             codes::LIMIT_OF_THE_LANGUAGE,
-            format!("the file has {bytes} bytes, and a policy has {FILE_BYTES_MAX} at most"),
+            format!("the file is longer than {} MiB, and no policy is", FILE_BYTES_MAX >> 20),
         )
         .label(Span { file, start: 0, end: 0 }, "")
-        .help("move parts of it to files of their own and import them")
+        .help("check that this is the file you meant: a policy is a page or two")
     })
 }
 

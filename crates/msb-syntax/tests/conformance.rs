@@ -31,9 +31,11 @@ fn run(path: &Path) -> (Vec<msb_diag::Diagnostic>, Sources) {
 fn accepted() {
     let own = cases("conformance/accept", "syntax-");
     assert!(own.len() >= 8, "{own:?}");
-    for path in cases("conformance/accept", "").iter().chain(&cases("examples", "")).chain(&cases("std", ""))
-    {
-        let (found, sources) = run(path);
+    let others = [cases("conformance/accept", "check-"), cases("examples", ""), cases("std", "")].concat();
+    for path in own.iter().chain(&others) {
+        let (mut found, sources) = run(path);
+        // A later pass, `accept`, takes back warnings that a policy gives a reason for.
+        found.retain(|found| own.contains(path) || found.is_error());
         assert!(found.is_empty(), "{}", render(&found, &sources, Style::default()));
     }
 }

@@ -19,9 +19,10 @@ use msb_policy::{Places, Policy};
 use msb_report::Context;
 use msb_trace::Tracer;
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, poll};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -106,21 +107,28 @@ impl Session<'_> {
     }
 
     /// Reads events until nobody can write more; what a person should know at once is said at once.
-    fn listen(&self, mut from: impl Read, report: &Mutex<Option<File>>) -> Vec<Event> {
+    fn listen(&self, mut from: impl Read + AsFd, report: &Mutex<Option<File>>) -> Vec<Event> {
         let mut events = Vec::new();
+        let mut told = 0;
         let mut bytes = Vec::new();
         let mut chunk = [0; EVENT_BYTES_MAX];
         loop {
+            // What is held without a cgroup comes limit by limit, and is told of at once but together.
+            if told < events.len() && !comes_soon(&from) {
+                self.announce(&events[told..]);
+                told = events.len();
+            }
             match from.read(&mut chunk) {
-                Ok(0) => return events,
-                Ok(count) => bytes.extend_from_slice(&chunk[..count]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => return events,
+                Ok(count) if count > 0 => bytes.extend_from_slice(&chunk[..count]),
+                _ => {
+                    self.announce(&events[told..]);
+                    return events;
+                }
             }
             let mut rest = bytes.as_slice();
             while let Some((event, left)) = decode_event(rest) {
                 rest = left;
-                self.announce(&event);
                 self.record(report, || {
                     self.with_context(|context| msb_report::to_json(&event, self.plan(), context))
                 });
@@ -134,9 +142,10 @@ impl Session<'_> {
         }
     }
 
-    fn announce(&self, event: &Event) {
-        if matches!(event, Event::HeldWithoutCgroup { .. }) && !self.arguments.policy.json {
-            self.output.message(&msb_report::short(event, self.plan()));
+    fn announce(&self, events: &[Event]) {
+        let line = msb_report::held_together(events, self.plan());
+        if !line.is_empty() && !self.arguments.policy.json {
+            self.output.message(&line);
         }
     }
 
@@ -153,7 +162,10 @@ impl Session<'_> {
     /// Answers the filter and says what is refused, until the last process inside has ended.
     fn trace(&self, socket: OwnedFd, policy: &Policy, report: &Mutex<Option<File>>) -> io::Result<()> {
         let home = std::env::var("HOME").ok();
-        let places = Places::new(policy, |index| self.place(policy, index), home.as_deref());
+        let mut places = Places::new(policy, |index| self.place(policy, index), home.as_deref());
+        for file in &self.plan().files {
+            places.add_generated(&format!("/{}", file.path.rest), policy.origin);
+        }
         let mut tracer = Tracer::new(policy, places);
         let served = tracer.serve(socket, |refusal| {
             self.record(report, || refusals::to_json(refusal, policy));
@@ -224,6 +236,13 @@ impl Session<'_> {
             exists: Some(Path::exists),
         })
     }
+}
+
+/// Whether there is more to read within a few milliseconds.
+fn comes_soon(from: impl AsFd) -> bool {
+    const SOON_MS: u8 = 5;
+    let mut fds = [PollFd::new(from.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, SOON_MS).is_ok_and(|ready| ready > 0)
 }
 
 /// Opened before anything is started, and without waiting for the reader of a FIFO.

@@ -123,7 +123,13 @@ impl Stage {
 
     /// The launcher, ready to run `words`.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
+        self.command_with(&[], words)
+    }
+
+    /// The same with options of the launcher's.
+    pub(crate) fn command_with(&self, options: &[&str], words: &[&str]) -> Command {
         let mut command = Command::new(launcher());
+        command.args(options);
         command.arg(&self.plan).arg("--set").arg(format!("workspace={}", self.workspace.display()));
         command.arg("--").args(words);
         command

@@ -207,3 +207,17 @@ fn json_has_numbers_words_and_place() {
     assert_eq!(json["message"], "`$workspace/src` (/x/y/src) does not exist on this host");
     assert!(json["help"].is_string());
 }
+
+/// The launcher names a line that has nothing to do with the command.
+#[test]
+fn a_command_that_cannot_be_executed_is_shown_on_the_policys_line() {
+    let report = with(&[], Step::Exec, ENOENT, Some(CWD));
+    assert!(report.render(Style::default()).contains("[agent.msb:3:1]"));
+    assert!(short(&event(Step::Exec, ENOENT, Some(CWD)), &plan()).ends_with("(agent.msb:3:1)"));
+}
+
+#[test]
+fn a_parameter_without_a_value_is_shown_where_it_is_declared() {
+    let text = with(&[], Step::Param, 22, Some(PARAM)).render(Style::default());
+    assert!(text.contains("it is declared here, without a default") && !text.contains("EINVAL"), "{text}");
+}

@@ -1,7 +1,7 @@
 //! What is said of limits and ends.
 
 use super::fixture::{LIMITS, plan};
-use crate::{Context, explain, location, short, to_json, words};
+use crate::{Context, explain, held_together, location, short, to_json, words};
 use msb_diag::Severity;
 use msb_plan::OriginId;
 use msb_plan::event::{Cause, Ended, Event, LimitKind};
@@ -115,4 +115,21 @@ fn sizes_and_times_are_written_as_in_a_policy() {
     {
         assert_eq!(words::duration(ms), text);
     }
+}
+
+#[test]
+fn limits_that_no_cgroup_holds_are_one_line() {
+    let held = |limit| Event::HeldWithoutCgroup { limit, origin: LIMITS };
+    let all = [held(LimitKind::Memory), held(LimitKind::Pids), held(LimitKind::Cpu)];
+    let line = |events| held_together(events, &plan());
+    assert_eq!(line(&[]), "");
+    assert_eq!(
+        line(&all[..1]),
+        "no cgroup can be had: `memory 512MiB` is held in a weaker way, see `msbc doc MSB1202` (agent.msb:10:12)"
+    );
+    assert_eq!(
+        line(&all),
+        "no cgroup can be had: `memory 512MiB`, `pids 64` and `cpu 50%` are held in a weaker way, see \
+         `msbc doc MSB1202` (agent.msb:10:12)"
+    );
 }

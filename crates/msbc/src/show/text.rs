@@ -4,6 +4,7 @@ use super::{bpf, calls};
 use msb_plan::{
     Base, Env, Limit, Missing, Mount, MountKind, OriginId, ParamKind, Path, Plan, Presence, Rights, Text,
 };
+use msb_report::{duration, size};
 
 /// Sections of lines in columns.
 struct Page<'a> {
@@ -208,11 +209,11 @@ fn mount(mount: &Mount<'_>, plan: &Plan<'_>) -> String {
         }
         MountKind::Scratch { size_bytes, inodes, rights: of } => {
             let rights = rights(of).join(", ");
-            format!("{target}: scratch of {size_bytes} bytes and {inodes} inodes, {rights}")
+            format!("{target}: scratch of {} and {inodes} inodes, {rights}", size(size_bytes))
         }
         MountKind::Proc(_) => format!("{target}: its own processes"),
         MountKind::Dev { shm_bytes } => {
-            format!("{target}: standard devices, {shm_bytes} bytes of shared memory")
+            format!("{target}: standard devices, {} of shared memory", size(shm_bytes))
         }
     }
 }
@@ -233,15 +234,13 @@ fn files(plan: &Plan<'_>) -> Lines {
 }
 
 fn limits(plan: &Plan<'_>) -> Lines {
-    fn line<T: std::fmt::Display>(
+    fn line<T: Copy>(
         name: &str,
         limit: Option<Limit<T>>,
-        unit: &str,
+        show: impl Fn(T) -> String,
     ) -> (String, Option<OriginId>) {
-        match limit {
-            Some(limit) => (format!("{name} {}{unit}", limit.value), Some(limit.origin)),
-            None => (format!("{name} unlimited"), None),
-        }
+        let value = limit.map_or_else(|| "unlimited".to_owned(), |limit| show(limit.value));
+        (format!("{name} {value}"), limit.map(|limit| limit.origin))
     }
     let limits = plan.limits;
     let hold = match limits.hold {
@@ -249,11 +248,11 @@ fn limits(plan: &Plan<'_>) -> Lines {
         msb_plan::Hold::Cgroup => "held by a cgroup, or nothing is started",
     };
     vec![
-        line("memory", limits.memory_bytes, " bytes"),
-        line("pids", limits.pids, ""),
-        line("cpu", limits.cpu_percent, "%"),
-        line("wall", limits.wall_ms, " ms"),
-        line("files", limits.files, ""),
+        line("memory", limits.memory_bytes, size),
+        line("pids", limits.pids, |count| count.to_string()),
+        line("cpu", limits.cpu_percent, |percent| format!("{percent}%")),
+        line("wall", limits.wall_ms, duration),
+        line("files", limits.files, |count| count.to_string()),
         (hold.to_owned(), None),
     ]
 }

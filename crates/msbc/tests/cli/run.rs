@@ -187,13 +187,29 @@ fn limits_are_told_of_after_the_run_and_once() {
 fn a_weaker_way_is_said_before_the_command_speaks() {
     let bench = Bench::new(&[], "sleep 0.3; echo command >&2; exit 0");
     let origin = bench.origin("limits {");
-    let events = [Event::HeldWithoutCgroup { limit: LimitKind::Cpu, origin }, RAN];
+    let held = |limit| Event::HeldWithoutCgroup { limit, origin };
+    let events = [held(LimitKind::Memory), held(LimitKind::Cpu), RAN];
     bench.host.write("events", events.iter().flat_map(encode_event).collect::<Vec<u8>>());
     let said = bench.run(&["agent.msb"]);
     let lines: Vec<&str> = said.err.lines().collect();
     assert_eq!(lines.len(), 2, "{}", said.err);
-    assert!(lines[0].starts_with("msbc: `cpu 100%` is held without a cgroup"), "{}", said.err);
+    assert!(
+        lines[0].starts_with("msbc: no cgroup can be had: `memory 512MiB` and `cpu 100%` are"),
+        "{}",
+        said.err
+    );
     assert_eq!(lines[1], "command");
+}
+
+#[test]
+fn a_weaker_way_is_said_of_a_short_run_too() {
+    let bench = Bench::new(&[], "exit 0");
+    let origin = bench.origin("limits {");
+    let events = [Event::HeldWithoutCgroup { limit: LimitKind::Pids, origin }, RAN];
+    bench.host.write("events", events.iter().flat_map(encode_event).collect::<Vec<u8>>());
+    let said = bench.run(&["agent.msb"]);
+    said.fails(0, &["`pids 64` is held in a weaker way"]);
+    assert_eq!(said.err.lines().count(), 1, "{}", said.err);
 }
 
 #[test]
