@@ -74,7 +74,7 @@ pub fn parse_request(file: FileId, text: &str) -> (Option<ast::Probe>, Vec<Diagn
     if let Some(found) = too_long(file, text.len()) {
         return (None, vec![found]);
     }
-    let (tokens, mut found) = lexer::lex(file, text);
+    let lexer::Lexed { tokens, mut found, .. } = lexer::lex(file, text);
     let context = tokens::Context::new(file, text, &tokens);
     let probe = grammar::request(context.start());
     found.extend(context.found.into_inner());
