@@ -10,7 +10,6 @@ mod compile;
 mod convert;
 mod diff;
 mod doc;
-mod doc;
 mod explain;
 mod fix;
 mod format;
