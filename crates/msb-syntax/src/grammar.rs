@@ -11,6 +11,8 @@ mod statement;
 mod syscalls;
 mod tool;
 mod value;
+mod words;
 
 pub use fragment::{Fragment, Read};
 pub(crate) use item::file;
+pub use words::{Words, words};

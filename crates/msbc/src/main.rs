@@ -12,6 +12,7 @@ mod doc;
 mod fix;
 mod format;
 mod input;
+mod lsp;
 mod output;
 mod run;
 mod show;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         Command::Compile(compile) => compile::compile(&compile, &mut output),
         Command::Show(show) => show::show(&show, &mut output),
         Command::Run(run) => run::run(&run, &mut output),
+        Command::Lsp => lsp::lsp(&output),
         Command::Convert(convert) => convert::convert(&convert, &mut output),
         Command::Schema => convert::schema(&mut output),
         Command::Doc(doc) => doc::doc(&doc, &mut output),

@@ -7,5 +7,6 @@ mod doc;
 mod fix;
 mod fmt;
 mod host;
+mod lsp;
 mod run;
 mod show;
