@@ -15,7 +15,7 @@ mod scan;
 mod token;
 mod tokens;
 
-pub use grammar::{Fragment, Read};
+pub use grammar::{Fragment, Read, Words, words};
 pub use lexeme::{Class, Lexeme, lexemes};
 
 use ast::File;

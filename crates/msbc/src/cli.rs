@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Show(Show),
     /// Compiles a policy and runs a command confined by it
     Run(Run),
+    /// Speaks the language server protocol on standard input and output, for editors
+    Lsp,
     /// Prints a policy in another form, without its comments
     Convert(Convert),
     /// Prints the JSON Schema of policies as YAML and JSON

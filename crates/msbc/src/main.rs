@@ -14,6 +14,7 @@ mod explain;
 mod fix;
 mod format;
 mod input;
+mod lsp;
 mod meaning;
 mod output;
 mod run;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
         Command::Compile(compile) => compile::compile(&compile, &mut output),
         Command::Show(show) => show::show(&show, &mut output),
         Command::Run(run) => run::run(&run, &mut output),
+        Command::Lsp => lsp::lsp(&output),
         Command::Convert(convert) => convert::convert(&convert, &mut output),
         Command::Schema => convert::schema(&mut output),
         Command::Doc(doc) => doc::doc(&doc, &mut output),

@@ -13,13 +13,13 @@ use nom::combinator::opt;
 use nom::multi::separated_list1;
 use nom::sequence::{delimited, preceded};
 
-const SPEC: BlockSpec = BlockSpec {
+pub(super) const SPEC: BlockSpec = BlockSpec {
     entry: "a rule of `syscalls`",
     starts: &["allow", "log", "notify", "errno", "trap", "kill", "default", "arch"],
     outer: OUTER_OF_RULES,
 };
 
-const ACTIONS: &[&str] = &["allow", "log", "notify", "errno", "trap", "kill"];
+pub(super) const ACTIONS: &[&str] = &["allow", "log", "notify", "errno", "trap", "kill"];
 
 /// The braces after `syscalls` and what is in them.
 pub(super) fn rules(input: Tokens<'_>) -> Parsed<'_, Vec<SysRule>> {

@@ -8,6 +8,7 @@ mod explain;
 mod fix;
 mod fmt;
 mod host;
+mod lsp;
 mod run;
 mod show;
 mod syscalls;
