@@ -1,5 +1,5 @@
 //! The command that people type: check, lint, fmt, fix, compile, show, run,
-//! convert, schema, doc.
+//! convert, schema, doc, graph, lsp, completions, man.
 //!
 //! Everything that reads files, writes files and speaks to a person is here; what a policy means is
 //! decided elsewhere. Exit codes: 0 for success, 1 for a policy or plan that is wrong, 2 for a wrong command
@@ -11,7 +11,9 @@ mod convert;
 mod doc;
 mod fix;
 mod format;
+mod graph;
 mod input;
+mod install;
 mod lsp;
 mod output;
 mod run;
@@ -61,6 +63,9 @@ fn main() -> ExitCode {
         Command::Compile(compile) => compile::compile(&compile, &mut output),
         Command::Show(show) => show::show(&show, &mut output),
         Command::Run(run) => run::run(&run, &mut output),
+        Command::Graph(graph) => graph::graph(&graph, &mut output),
+        Command::Completions(completions) => install::completions(&completions, &mut output),
+        Command::Man(man) => install::man(&man, &mut output),
         Command::Lsp => lsp::lsp(&output),
         Command::Convert(convert) => convert::convert(&convert, &mut output),
         Command::Schema => convert::schema(&mut output),
