@@ -48,6 +48,12 @@ pub(crate) enum Command {
     Show(Show),
     /// Compiles a policy and runs a command confined by it
     Run(Run),
+    /// Draws what a policy allows, as an SVG picture
+    Graph(Graph),
+    /// Prints what makes a shell complete msbc's words
+    Completions(Completions),
+    /// Prints the manual page, or writes those of all commands to a folder
+    Man(Man),
     /// Speaks the language server protocol on standard input and output, for editors
     Lsp,
     /// Prints a policy in another form, without its comments
@@ -165,6 +171,43 @@ pub(crate) struct Diff {
     /// Prints the differences as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Graph {
+    /// The policy
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Which policy of the file; needed where it has several
+    #[arg(long = "policy", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Where to write the picture; without it, standard output
+    #[arg(short, long, value_name = "SVG")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// For which shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    /// bash
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The folder, such as ~/.local/share/man/man1
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) to: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,5 @@
 //! The command that people type: check, test, lint, fmt, fix, explain, diff, compile, show, run, convert,
-//! schema, doc, syscalls.
+//! schema, graph, lsp, completions, man, doc, syscalls.
 //!
 //! Everything that reads files, writes files and speaks to a person is here; what a policy means is
 //! decided elsewhere. Exit codes: 0 for success, 1 for a policy or plan that is wrong, 2 for a wrong command
@@ -13,7 +13,9 @@ mod doc;
 mod explain;
 mod fix;
 mod format;
+mod graph;
 mod input;
+mod install;
 mod lsp;
 mod meaning;
 mod output;
@@ -72,6 +74,9 @@ fn main() -> ExitCode {
         Command::Compile(compile) => compile::compile(&compile, &mut output),
         Command::Show(show) => show::show(&show, &mut output),
         Command::Run(run) => run::run(&run, &mut output),
+        Command::Graph(graph) => graph::graph(&graph, &mut output),
+        Command::Completions(completions) => install::completions(&completions, &mut output),
+        Command::Man(man) => install::man(&man, &mut output),
         Command::Lsp => lsp::lsp(&output),
         Command::Convert(convert) => convert::convert(&convert, &mut output),
         Command::Schema => convert::schema(&mut output),
