@@ -104,11 +104,13 @@ fn components(cx: &mut Context<'_>, expr: &PathExpr, base: Base, rest: &str) -> 
     let joined = normal.join("/");
     if plain != joined || (rest.starts_with("//")) {
         let start = shown.trim_start_matches('"').split('/').next().unwrap_or("").to_owned();
-        cx.say(
-            Diagnostic::new(codes::PATH_NOT_NORMAL, format!("path `{shown}` is not normalised"))
-                .label(expr.span, "has an empty component or `.`")
-                .help(format!("write `{start}/{joined}`")),
-        );
+        let mut found = Diagnostic::new(codes::PATH_NOT_NORMAL, format!("path `{shown}` is not normalised"))
+            .label(expr.span, "has an empty component or `.`")
+            .help(format!("write `{start}/{joined}`"));
+        if !shown.starts_with('"') {
+            found = found.edit(expr.span, format!("{start}/{joined}"));
+        }
+        cx.say(found);
         return None;
     }
     let long = |component: &&str| component.len() > COMPONENT_BYTES_MAX;

@@ -5,6 +5,7 @@
 
 pub(crate) mod implied;
 mod lints;
+mod power;
 pub(crate) mod predicate;
 pub(crate) mod sets;
 mod variants;
@@ -70,6 +71,7 @@ pub(crate) fn syscalls(
     if !msb_diag::has_errors(cx.found.get(before..).unwrap_or(&[])) {
         lints::conflicts(cx, &rules);
         lints::lints(cx, &rules);
+        power::power(cx, &rules);
         variants::variants(cx, &rules);
     }
     let default = match default {

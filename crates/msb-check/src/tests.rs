@@ -123,7 +123,7 @@ fn the_most_severe_rule_decides_in_any_order() {
 
 #[test]
 fn some_calls_are_denied_whatever_a_policy_allows() {
-    const ALL: &str = "allow @system-service, @namespace, @mount, @debug";
+    const ALL: &str = "allow @system-service, @namespace, @debug";
     let namespaces = [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000];
     let policy = policy(&format!("  limits {{ cpu 1 }}\n  syscalls {{ {ALL} }}"));
     for flag in namespaces {

@@ -73,6 +73,7 @@ fn without_unit(value: &Spanned<Value>, number: u64, kind: &str, unit: &str) -> 
     Diagnostic::new(codes::NUMBER_WITHOUT_UNIT, format!("`{number}` has no unit"))
         .label(value.span, format!("a {kind} needs a unit"))
         .help(format!("write `{number}{unit}`"))
+        .edit(value.span, format!("{number}{unit}"))
 }
 
 /// `what` takes a `wanted` and got something else.

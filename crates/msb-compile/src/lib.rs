@@ -1,9 +1,13 @@
 //! Files in, plan and diagnostics out: the passes of the compiler in their order.
 //!
+//! A file whose name ends in `.yaml`, `.yml` or `.json` is read as that, any other as the language.
 //! Nothing here does IO. Files come in through [`Files`], findings go out as values, and the same text
 //! gives the same bytes. A plan exists only if there is no error.
 
 mod failure;
+mod fix;
+
+pub use fix::{Fixed, fix};
 
 pub use msb_check::{Deferred, Detail, Expected, Explained};
 
@@ -134,7 +138,7 @@ fn check_observed(files: &dyn Files, path: &str, options: &Options, done: &mut d
         }
     };
     let file = sources.add(path, shown(&bytes));
-    let (tree, found) = msb_syntax::parse_bytes(file, &bytes);
+    let (tree, found) = msb_data::parse_bytes(msb_data::Form::of(path), file, &bytes);
     done(Pass::Parse);
     let mut checked = understand(files, &tree, found, options, &mut sources, done);
     sort(&mut checked.diagnostics);
@@ -145,7 +149,7 @@ fn check_observed(files: &dyn Files, path: &str, options: &Options, done: &mut d
 #[must_use]
 pub fn policies(files: &dyn Files, path: &str) -> Vec<String> {
     let Ok(bytes) = files.read(path) else { return Vec::new() };
-    let (tree, _) = msb_syntax::parse_bytes(msb_diag::FileId(0), &bytes);
+    let (tree, _) = msb_data::parse_bytes(msb_data::Form::of(path), msb_diag::FileId(0), &bytes);
     let policy = |item: ast::Item| match item {
         ast::Item::Block(block) if block.kind == ast::BlockKind::Policy => Some(block.name.node),
         _ => None,
@@ -334,7 +338,7 @@ fn above(
         }
     };
     let id = sources.add(path, shown(&bytes));
-    let (tree, mut found) = msb_syntax::parse_bytes(id, &bytes);
+    let (tree, mut found) = msb_data::parse_bytes(msb_data::Form::of(path), id, &bytes);
     if has_errors(&found) {
         return found;
     }

@@ -51,10 +51,13 @@ fn run_blocks(page: &str, text: &str, code_of_page: Option<&str>) -> BTreeSet<St
     given
 }
 
-/// Codes that no policy gives: the launcher does, or reading the file, or the compiler's own limits.
+/// Codes that no policy gives: the launcher does, or reading the file, the compiler's own limits, or the
+/// formatter when it is asked. Those of YAML and JSON are given by files of these kinds.
 fn needs_more_than_a_policy(code: msb_diag::Code) -> bool {
-    let own = [codes::CANNOT_READ, codes::NOT_TEXT, codes::FILTER_TOO_LONG];
-    code.0 >= 1100 || own.contains(&code)
+    let own = [codes::CANNOT_READ, codes::NOT_FORMATTED, codes::NOT_TEXT, codes::FILTER_TOO_LONG];
+    // Data has fixtures in YAML; the pages show it as such.
+    let data = [codes::NOT_DATA, codes::AMBIGUOUS_DATA, codes::UNKNOWN_MEMBER, codes::WRONG_DATA];
+    code.0 >= 1100 || own.contains(&code) || data.contains(&code)
 }
 
 #[test]
@@ -94,6 +97,23 @@ fn every_code_of_the_compiler_is_given_by_a_fixture() {
         .collect();
     // This one needs an absolute path of the policy, which fixtures do not have; its page gives it.
     assert_eq!(missing, [codes::WRITE_COVERS_POLICY.to_string()]);
+}
+
+/// Files in YAML, each of which gives the code that its name begins with.
+#[test]
+fn every_code_of_data_is_given_by_a_file_of_data() {
+    let mut given: BTreeSet<String> = BTreeSet::new();
+    for (name, text) in common::files("conformance/reject", "yaml") {
+        let found = common::codes(&common::compile(&name, &text));
+        let expected = name.split('-').nth(1).unwrap_or_default().to_owned();
+        assert!(found.contains(&expected), "{name}: {found:?}");
+        given.insert(expected);
+    }
+    for (name, text) in common::files("conformance/accept", "yaml") {
+        let checked = common::compile(&name, &text);
+        assert!(checked.diagnostics.is_empty(), "{name}:\n{}", common::rendered(&checked));
+    }
+    assert_eq!(given, ["MSB0030", "MSB0031", "MSB0032", "MSB0033"].map(str::to_owned).into());
 }
 
 #[test]

@@ -68,6 +68,7 @@ codes! {
     UNKNOWN_EDITION = 8, Error, "unknown edition";
     LIMIT_OF_THE_LANGUAGE = 9, Error, "file beyond a limit of the language";
     DUPLICATE_SETTING = 10, Error, "setting given twice";
+    NOT_FORMATTED = 11, Hint, "not formatted";
     ACCEPT_WITHOUT_REASON = 12, Error, "accept without a reason or with an unknown code";
     ACCEPT_NOT_NEEDED = 13, Warning, "accept is not needed";
     NOT_ENFORCED = 14, Error, "not enforced by this version";
@@ -77,6 +78,10 @@ codes! {
     NUMBER_OUT_OF_RANGE = 18, Error, "number out of range";
     WRONG_OPTION = 19, Error, "option does not belong to the rule";
     CANNOT_READ = 20, Error, "file cannot be read";
+    NOT_DATA = 30, Error, "YAML or JSON that cannot be read";
+    AMBIGUOUS_DATA = 31, Error, "YAML or JSON that readers understand differently";
+    UNKNOWN_MEMBER = 32, Error, "unknown or missing member";
+    WRONG_DATA = 33, Error, "YAML or JSON value of the wrong kind";
 
     // 01xx: names and modules
     UNKNOWN_NAME = 101, Error, "unknown name";
@@ -137,13 +142,16 @@ codes! {
     // 07xx: system calls
     IO_URING_ALLOWED = 701, Error, "io_uring is allowed";
     CLONE3_ALLOWED = 702, Error, "clone3 is allowed";
+    OTHER_PROCESSES_OPEN = 703, Warning, "a program can reach into others of its sandbox";
     TERMINAL_IOCTL_ALLOWED = 704, Error, "ioctl that injects terminal input is allowed";
     PERSONALITY_ALLOWED = 706, Warning, "personality is allowed";
     WRITE_EXEC_INCOMPLETE = 707, Warning, "write and execute is denied in one call and left open in another";
+    NAMESPACES_WITH_MOUNT = 708, Error, "new namespaces and mounts are allowed together";
     OTHER_ABI = 709, Error, "another ABI of the processor";
     DANGEROUS_CALL = 710, Warning, "system call with a history of escapes is allowed";
     VARIANT_OPEN = 711, Warning, "a variant of a denied system call is allowed";
     ALLOW_BY_DEFAULT = 713, Error, "system calls are allowed by default";
+    ESSENTIAL_CALL_KILLED = 715, Warning, "a call that every program makes kills it";
     DEFAULT_KILL = 716, Warning, "unlisted system calls kill the program";
     LAUNCHER_CALL_KILLED = 717, Error, "a call that the launcher needs would kill it";
     EXEC_NOT_ALLOWED = 719, Error, "no program can be started";

@@ -7,10 +7,12 @@
 pub mod codes;
 mod json;
 mod render;
+mod sarif;
 mod sources;
 
 pub use json::to_json;
 pub use render::{Style, render};
+pub use sarif::to_sarif;
 pub use sources::{SourceFile, Sources};
 
 /// A range of bytes in one source file.
@@ -177,6 +179,40 @@ pub struct Label {
 pub struct Fix {
     /// The edits; they do not overlap.
     pub edits: Vec<Edit>,
+}
+
+/// `text`, the content of `file`, with the edits of `fixes` made.
+///
+/// A fix is made as a whole or not at all: one that overlaps another before it, concerns another file or
+/// does not fit the text is left out. The indices of those that were made are given with the text.
+#[must_use]
+pub fn apply<'a>(text: &str, file: FileId, fixes: impl IntoIterator<Item = &'a Fix>) -> (String, Vec<usize>) {
+    let mut chosen: Vec<&Edit> = Vec::new();
+    let mut made = Vec::new();
+    for (index, fix) in fixes.into_iter().enumerate() {
+        let fits = |edit: &Edit| {
+            let range = edit.span.start as usize..edit.span.end as usize;
+            let apart = |other: &&Edit| {
+                // Two insertions at one place have no order that would be right.
+                other.span.end < edit.span.start || edit.span.end < other.span.start
+            };
+            edit.span.file == file && text.get(range).is_some() && chosen.iter().all(apart)
+        };
+        if !fix.edits.is_empty() && fix.edits.iter().all(fits) {
+            chosen.extend(&fix.edits);
+            made.push(index);
+        }
+    }
+    chosen.sort_by_key(|edit| edit.span);
+    let mut out = String::with_capacity(text.len());
+    let mut end = 0;
+    for edit in chosen {
+        out.push_str(text.get(end..edit.span.start as usize).unwrap_or_default());
+        out.push_str(&edit.text);
+        end = (edit.span.end as usize).max(end);
+    }
+    out.push_str(text.get(end..).unwrap_or_default());
+    (out, made)
 }
 
 /// One replacement.

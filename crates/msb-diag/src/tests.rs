@@ -1,4 +1,7 @@
-use crate::{Code, Diagnostic, FileId, Severity, Sources, Span, Style, codes, render, sort, to_json};
+use crate::{
+    Code, Diagnostic, Edit, FileId, Fix, Severity, Sources, Span, Style, apply, codes, render, sort, to_json,
+    to_sarif,
+};
 use proptest::prelude::*;
 
 const PLAIN: Style = Style { color: false, width: 80, unicode: true };
@@ -24,7 +27,8 @@ fn every_code_has_one_row_in_order() {
         assert_eq!(row.code.row(), Some(row));
         assert_eq!(Code::parse(&row.code.to_string()), Some(row.code));
         let first = row.title.chars().next();
-        assert!(first.is_some_and(|c| !c.is_uppercase() || row.title.starts_with("UTF")), "{}", row.title);
+        let is_name = ["UTF", "YAML"].iter().any(|name| row.title.starts_with(name));
+        assert!(first.is_some_and(|c| !c.is_uppercase() || is_name), "{}", row.title);
         assert!(!row.title.ends_with('.'), "{}", row.title);
     }
 }
@@ -265,4 +269,67 @@ proptest! {
         prop_assert!(rendered.contains("error[MSB0002]"));
         prop_assert!(to_json(&[found], &sources).is_array());
     }
+}
+
+#[test]
+fn fixes_are_made_whole_or_not_at_all() {
+    let at = |start: u32, end: u32, text: &str| Edit {
+        span: Span { file: FileId(0), start, end },
+        text: text.to_owned(),
+    };
+    let fix = |edits: Vec<Edit>| Fix { edits };
+    let elsewhere = Edit { span: Span { file: FileId(1), start: 0, end: 1 }, text: "x".to_owned() };
+    let fixes = [
+        fix(vec![at(4, 5, "E"), at(0, 1, "A")]),
+        // Overlaps the first; its other edit is not made either.
+        fix(vec![at(0, 2, "no"), at(2, 3, "no")]),
+        fix(vec![at(2, 2, "+")]),
+        fix(vec![at(2, 2, "-")]),
+        fix(vec![elsewhere]),
+        fix(vec![at(5, 99, "")]),
+        fix(vec![at(6, 8, "")]),
+        fix(vec![]),
+    ];
+    assert_eq!(apply("abcdefgh", FileId(0), &fixes), ("Ab+cdEf".to_owned(), vec![0, 2, 6]));
+}
+
+/// The values of the members that the format requires, and of what hosts show.
+#[test]
+fn sarif_has_what_code_hosts_show() {
+    let mut sources = one_file("edition 2026\nread é 5\n");
+    sources.add("/etc/my policies/ü.msb", "x\n");
+    let other = Span { file: FileId(1), start: 0, end: 1 };
+    let found = at(21, 22).label(other, "there").help("write it").edit(span(21, 22), "5MiB");
+    let placeless = Diagnostic::new(codes::NO_POLICY, "no policy in `a.msb`");
+    let hint = Diagnostic::new(codes::NOT_FORMATTED, "not formatted").label(span(0, 0), "");
+    let log = to_sarif(&[found, placeless, hint], &sources, "1.2.3");
+    assert_eq!(log["version"], "2.1.0");
+    let run = &log["runs"][0];
+    assert_eq!(run["tool"]["driver"]["version"], "1.2.3");
+    let rules = run["tool"]["driver"]["rules"].as_array().expect("rules");
+    let results = run["results"].as_array().expect("results");
+    assert_eq!((rules.len(), results.len()), (3, 3));
+    for result in results {
+        let rule = usize::try_from(result["ruleIndex"].as_u64().expect("an index")).expect("small");
+        assert_eq!(rules[rule]["id"], result["ruleId"]);
+        assert!(result["message"]["text"].is_string());
+    }
+    let levels: Vec<_> = results.iter().map(|it| (it["ruleId"].as_str(), it["level"].as_str())).collect();
+    assert_eq!(
+        levels,
+        [(Some("MSB0015"), Some("error")), (Some("MSB0011"), Some("note")), (Some("MSB0002"), Some("error"))]
+    );
+    assert!(results[0].get("locations").is_none());
+    let place = &results[2]["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "a.msb");
+    let region = serde_json::json!({"startLine": 2, "startColumn": 8, "endLine": 2, "endColumn": 9});
+    assert_eq!(place["region"], region);
+    let related = &results[2]["relatedLocations"][0];
+    assert_eq!(
+        related["physicalLocation"]["artifactLocation"]["uri"],
+        "file:///etc/my%20policies/%C3%BC.msb"
+    );
+    let change = &results[2]["fixes"][0]["artifactChanges"][0];
+    assert_eq!(change["replacements"][0]["insertedContent"]["text"], "5MiB");
+    assert_eq!(change["replacements"][0]["deletedRegion"], region);
 }

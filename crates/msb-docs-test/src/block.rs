@@ -38,8 +38,14 @@ impl Example {
             ["console"] => Ok(Example::Console),
             ["msb", "accept"] => Ok(Example::Accept),
             ["msb", "reject", code] => Ok(Example::Reject((*code).to_owned())),
-            ["msb", file] if file.starts_with("file=") => Ok(Example::File(file["file=".len()..].to_owned())),
-            [first, ..] if first.starts_with("console") || first.starts_with("msb") => {
+            ["msb" | "yaml", file] if file.starts_with("file=") => {
+                Ok(Example::File(file["file=".len()..].to_owned()))
+            }
+            [first, ..]
+                if first.starts_with("console")
+                    || first.starts_with("msb")
+                    || words.len() > 1 && *first == "yaml" =>
+            {
                 Err(format!("`{info}` is no kind of example"))
             }
             _ => Ok(Example::None),

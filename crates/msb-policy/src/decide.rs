@@ -11,9 +11,9 @@ use crate::{
 /// ENOENT: what getenv finds of a variable that nothing passes.
 const ENOENT: u16 = 2;
 /// ENOSYS: libc's fallbacks depend on getting this, and not EPERM, for calls that are newer than its caller.
-const ENOSYS: u16 = 38;
+pub(crate) const ENOSYS: u16 = 38;
 /// `__X32_SYSCALL_BIT` of asm/unistd.h: the x32 calls come with x86-64's `arch` and this bit in the number.
-const X32_SYSCALL_BIT: u32 = 0x4000_0000;
+pub(crate) const X32_SYSCALL_BIT: u32 = 0x4000_0000;
 
 /// Something that a program asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,7 @@ mod calls;
 mod canonical;
 mod cube;
 mod decide;
+mod difference;
 mod ir;
 mod narrow;
 mod net;
@@ -19,6 +20,7 @@ mod pred;
 mod tool;
 
 pub use decide::{Decision, Precedence, Request};
+pub use difference::{Witness, difference, widening};
 pub use ir::*;
 pub use narrow::{By, Widening, Wider};
 pub use net::*;

@@ -1,5 +1,6 @@
 mod canonical;
 mod decide;
+mod difference;
 mod narrow;
 mod net;
 mod open;

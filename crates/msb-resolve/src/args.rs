@@ -218,7 +218,7 @@ pub(crate) fn unknown_variable(name: &Name, scope: &[Binding]) -> Diagnostic {
     let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown parameter `${}`", name.node))
         .label(name.span, "neither a parameter nor a constant");
     match nearest(&name.node, scope.iter().map(|binding| binding.name.as_str())) {
-        Some(meant) => unknown.help(format!("did you mean `${meant}`?")),
+        Some(meant) => unknown.help(format!("did you mean `${meant}`?")).edit(name.span, format!("${meant}")),
         None => unknown.help(format!("declare it: `policy NAME({}: dir)`", name.node)),
     }
 }

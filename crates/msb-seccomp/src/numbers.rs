@@ -17,7 +17,7 @@ const X32_SYSCALL_BIT: u32 = 0x4000_0000;
 ///
 /// The kernel runs a program once for every number when it is loaded, and remembers which numbers it allows
 /// without a look at their arguments (Linux 5.11): those never come to it again.
-const MADE_PERCENT: u64 = 25;
+const MADE_PERCENT: u64 = 10;
 
 /// Everything that the program does, where it begins, and what each number costs.
 pub(crate) fn graph(policy: &Policy, options: Options) -> (Graph, NodeId, Vec<Cost>) {

@@ -3,6 +3,7 @@
 //! One token of look-ahead decides everywhere, so no rule is tried twice over more than a token.
 
 mod claim;
+mod fragment;
 mod fs;
 mod item;
 mod net;
@@ -10,6 +11,9 @@ mod statement;
 mod syscalls;
 mod tool;
 mod value;
+mod words;
 
 pub(crate) use claim::request;
+pub use fragment::{Fragment, Read};
 pub(crate) use item::file;
+pub use words::{Words, words};

@@ -19,29 +19,45 @@ pub(crate) const ERRORS_MAX: usize = 100;
 /// After this many warnings no more are given; they do not change what is accepted.
 const WARNINGS_MAX: usize = 100;
 
-/// The tokens of `text`, with [`Kind::End`] as the last, and what is wrong with it.
-pub(crate) fn lex(file: FileId, text: &str) -> (Vec<Token>, Vec<Diagnostic>) {
+/// What a text consists of. What stands between tokens and comments is white space.
+pub(crate) struct Lexed {
+    /// The tokens, with [`Kind::End`] as the last.
+    pub(crate) tokens: Vec<Token>,
+    /// First byte and end of each `#` comment, of which the parser knows nothing.
+    pub(crate) comments: Vec<(u32, u32)>,
+    /// What is wrong.
+    pub(crate) found: Vec<Diagnostic>,
+}
+
+/// The tokens and comments of `text`.
+pub(crate) fn lex(file: FileId, text: &str) -> Lexed {
+    let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    lex_from(file, text, mark, None)
+}
+
+/// The tokens and comments of `text` from the byte `at`; spans are all `whole`, where it is given.
+pub(crate) fn lex_from(file: FileId, text: &str, at: usize, whole: Option<Span>) -> Lexed {
     // A token and the blank after it are seldom shorter than four bytes.
-    let tokens = Vec::with_capacity(text.len() / 4 + 1);
-    let mut lexer =
-        Lexer { file, text, at: 0, first_on_line: true, tokens, errors: Vec::new(), warnings: Vec::new() };
-    if text.starts_with('\u{feff}') {
-        lexer.at = '\u{feff}'.len_utf8();
-    }
+    let tokens = Vec::with_capacity((text.len() - at) / 4 + 1);
+    let comments = Vec::new();
+    let (errors, warnings) = (Vec::new(), Vec::new());
+    let mut lexer = Lexer { file, text, whole, at, first_on_line: true, tokens, comments, errors, warnings };
     while lexer.errors.len() < ERRORS_MAX && lexer.token() {}
     let (at, first_on_line) = (offset(lexer.at), lexer.first_on_line);
     lexer.tokens.push(Token { kind: Kind::End, start: at, end: at, first_on_line });
     let mut found = lexer.errors;
     found.append(&mut lexer.warnings);
-    (lexer.tokens, found)
+    Lexed { tokens: lexer.tokens, comments: lexer.comments, found }
 }
 
 struct Lexer<'a> {
     file: FileId,
     text: &'a str,
+    whole: Option<Span>,
     at: usize,
     first_on_line: bool,
     tokens: Vec<Token>,
+    comments: Vec<(u32, u32)>,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
 }
@@ -87,13 +103,23 @@ impl<'a> Lexer<'a> {
     }
 
     fn span(&self, start: usize, end: usize) -> Span {
-        Span { file: self.file, start: offset(start), end: offset(end) }
+        self.whole.unwrap_or(Span { file: self.file, start: offset(start), end: offset(end) })
     }
 
     /// Notes an error over `length` bytes from here.
     fn error(&mut self, code: Code, length: usize, message: String, help: impl Into<String>) {
         let span = self.span(self.at, self.at + length);
         self.errors.push(Diagnostic::new(code, message).label(span, "").help(help));
+    }
+
+    /// Adds to the last error what to write in the place of what it shows.
+    fn fix_last(&mut self, text: impl Into<String>) {
+        if let Some(last) = self.errors.pop() {
+            self.errors.push(match last.span() {
+                Some(span) => last.edit(span, text),
+                None => last,
+            });
+        }
     }
 
     /// Checks the characters of a string or comment: `length` bytes from here.
@@ -128,7 +154,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// `# …` is dropped, `## …` becomes a token.
+    /// `# …` is noted, `## …` becomes a token.
     fn comment(&mut self) {
         let rest = self.rest();
         let length = rest.find('\n').unwrap_or(rest.len());
@@ -137,6 +163,7 @@ impl<'a> Lexer<'a> {
         if rest.starts_with("##") {
             self.push(Kind::Doc, shown);
         } else {
+            self.comments.push((offset(self.at), offset(self.at + shown)));
             self.at += shown;
         }
     }
@@ -203,13 +230,17 @@ impl<'a> Lexer<'a> {
         let (length, kind, wrong) = number::number(self.rest());
         let written = clipped(&self.rest()[..length]);
         if let Some(wrong) = wrong {
+            let fix = match &wrong {
+                Wrong::Unit(_, fix) => fix.clone(),
+                _ => None,
+            };
             let (code, message, help) = match wrong {
                 Wrong::TooBig => {
                     let help =
                         format!("write at most `{}`, in bytes or microseconds where it has a unit", u64::MAX);
                     (codes::NUMBER_OUT_OF_RANGE, format!("`{written}` is too big"), help)
                 }
-                Wrong::Unit(help) => {
+                Wrong::Unit(help, _) => {
                     (codes::NUMBER_WITHOUT_UNIT, format!("`{written}` has no known unit"), help)
                 }
                 Wrong::Fraction(help) => (
@@ -232,6 +263,9 @@ impl<'a> Lexer<'a> {
                 }
             };
             self.error(code, length, message, help);
+            if let Some(fix) = fix {
+                self.fix_last(fix);
+            }
         }
         self.push(kind, length);
     }
@@ -284,6 +318,9 @@ impl<'a> Lexer<'a> {
                     _ => format!("write `\"{written}\"`"),
                 };
                 self.error(codes::PATH_NEEDS_QUOTES, length, message, help);
+                if !matches!(character, '{' | '#' | '"' | '\\') && prefix == 0 {
+                    self.fix_last(format!("\"{}\"", &rest[..length]));
+                }
             }
         }
         self.push(if prefix > 0 { Kind::Var } else { Kind::Path }, length);
@@ -391,6 +428,9 @@ impl<'a> Lexer<'a> {
             None => "write `\"` round text".to_owned(),
         };
         self.error(codes::UNEXPECTED, length, format!("unexpected {}", name(open)), help);
+        if let Some(end) = end.filter(|&end| !inner[..end].contains(['"', '\\'])) {
+            self.fix_last(format!("\"{}\"", &inner[..end]));
+        }
         self.push(Kind::Bad, length);
     }
 
@@ -426,6 +466,12 @@ impl<'a> Lexer<'a> {
         };
         let shown = if first.is_whitespace() { name(first) } else { format!("`{shown}`") };
         self.error(codes::UNEXPECTED, length, format!("unexpected {shown}"), help);
+        match first {
+            ';' => self.fix_last(""),
+            '!' if length == 1 => self.fix_last("not "),
+            _ if first.is_whitespace() => self.fix_last(" "),
+            _ => {}
+        }
         self.push(Kind::Bad, length);
     }
 }

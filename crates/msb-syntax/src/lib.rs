@@ -7,12 +7,16 @@
 
 pub mod ast;
 mod grammar;
+mod lexeme;
 mod lexer;
 mod number;
 mod recover;
 mod scan;
 mod token;
 mod tokens;
+
+pub use grammar::{Fragment, Read, Words, words};
+pub use lexeme::{Class, Lexeme, lexemes};
 
 use ast::File;
 use msb_diag::{Diagnostic, FileId, Span, codes};
@@ -38,7 +42,7 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
     if let Some(found) = too_long(file, text.len()) {
         return (File::default(), vec![found]);
     }
-    let (tokens, mut found) = lexer::lex(file, text);
+    let lexer::Lexed { tokens, mut found, .. } = lexer::lex(file, text);
     let mut tree = File::default();
     if !too_many(&found) {
         let context = tokens::Context::new(file, text, &tokens);
@@ -70,7 +74,7 @@ pub fn parse_request(file: FileId, text: &str) -> (Option<ast::Probe>, Vec<Diagn
     if let Some(found) = too_long(file, text.len()) {
         return (None, vec![found]);
     }
-    let (tokens, mut found) = lexer::lex(file, text);
+    let lexer::Lexed { tokens, mut found, .. } = lexer::lex(file, text);
     let context = tokens::Context::new(file, text, &tokens);
     let probe = grammar::request(context.start());
     found.extend(context.found.into_inner());

@@ -55,8 +55,8 @@ const FRACTION_DIGITS_MAX: usize = 18;
 pub(crate) enum Wrong {
     /// It does not fit 64 bits.
     TooBig,
-    /// No such unit; what to write instead, if that can be guessed.
-    Unit(String),
+    /// No such unit; what to write instead, and the same as text where there is one answer.
+    Unit(String, Option<String>),
     /// A fraction where only sizes have one.
     Fraction(String),
     /// A leading zero, which elsewhere means octal.
@@ -102,7 +102,7 @@ pub(crate) fn number(text: &str) -> (usize, Kind, Option<Wrong>) {
                 Some(micros) => (period_end, Kind::Rate(count, micros), None),
                 None => {
                     let help = format!("periods are `s`, `min`, `h` and `d`: write `{count}/min`");
-                    (period_end, Kind::Rate(count, 1), Some(Wrong::Unit(help)))
+                    (period_end, Kind::Rate(count, 1), Some(Wrong::Unit(help, None)))
                 }
             }
         }
@@ -191,23 +191,30 @@ fn with_unit(whole: &str, fraction: &str, unit: &str) -> (Kind, Option<Wrong>) {
         }
         Some(Some(value)) => (Kind::Duration(value), None),
         Some(None) => (Kind::Duration(u64::MAX), Some(Wrong::TooBig)),
-        None => (Kind::Size(u64::MAX), Some(Wrong::Unit(guess(whole, fraction, unit)))),
+        None => {
+            let (help, only) = guess(whole, fraction, unit);
+            (Kind::Size(u64::MAX), Some(Wrong::Unit(help, only)))
+        }
     }
 }
 
-fn guess(whole: &str, fraction: &str, unit: &str) -> String {
+/// What to write instead, and the same as text where there is one answer.
+fn guess(whole: &str, fraction: &str, unit: &str) -> (String, Option<String>) {
     let lower = unit.to_ascii_lowercase();
     let by_case = SIZES.iter().chain(&DURATIONS).map(|&(name, _)| name);
     let by_case: Vec<&str> = by_case.filter(|name| name.eq_ignore_ascii_case(unit)).collect();
     let mistaken = MISTAKEN.iter().find(|(wrong, _)| *wrong == lower).map_or(&[][..], |&(_, right)| right);
     let guesses = if mistaken.is_empty() { &by_case } else { mistaken };
     if guesses.is_empty() {
-        return "units are `B`, `KiB`, `MiB`, `GiB`, `TiB`, `KB`, `MB`, `GB`, `TB` for sizes and `us`, `ms`, `s`, \
-                `min`, `h`, `d` for durations"
-            .to_owned();
+        let help = "units are `B`, `KiB`, `MiB`, `GiB`, `TiB`, `KB`, `MB`, `GB`, `TB` for sizes and `us`, `ms`, `s`, \
+                    `min`, `h`, `d` for durations";
+        return (help.to_owned(), None);
     }
-    let written: Vec<String> = guesses.iter().map(|unit| format!("`{whole}{fraction}{unit}`")).collect();
-    format!("write {}", written.join(" or "))
+    let written: Vec<String> = guesses.iter().map(|unit| format!("{whole}{fraction}{unit}")).collect();
+    let help = format!("write `{}`", written.join("` or `"));
+    // A fraction of a duration is wrong with every unit.
+    let exact = fraction.is_empty() || SIZES.iter().any(|(name, _)| Some(name) == guesses.first());
+    (help, written.first().filter(|_| guesses.len() == 1 && exact).cloned())
 }
 
 fn unit_of(units: &[(&str, u64)], name: &str) -> Option<u64> {

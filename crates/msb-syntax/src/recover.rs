@@ -104,7 +104,7 @@ pub(crate) fn docs(input: Tokens<'_>) -> (Tokens<'_>, String) {
     let mut lines: Vec<&str> = Vec::new();
     let mut at = input;
     while at.next().kind == Kind::Doc {
-        let line = at.text().trim_start_matches('#');
+        let line = at.text().trim_start_matches('#').trim_end();
         lines.push(line.strip_prefix(' ').unwrap_or(line));
         at = at.skip();
     }
@@ -144,8 +144,13 @@ pub(crate) fn report<'a>(context: &'a Context<'a>, opened: Option<Span>) {
     if let Some(opened) = opened.filter(|_| closes && outer) {
         found = found.label(opened, "this `{` is not closed");
     }
-    let help = help(at, &expected, outer && closes);
-    context.found.borrow_mut().push(found.help(help));
+    let unclosed = outer && closes;
+    let help = help(at, &expected, unclosed);
+    found = found.help(help);
+    if let Some((span, text)) = fix(at, &expected, unclosed) {
+        found = found.edit(span, text);
+    }
+    context.found.borrow_mut().push(found);
 }
 
 /// Skips to where an entry of the block, its end, or something outside of it begins.
@@ -313,6 +318,31 @@ fn help(at: Tokens<'_>, expected: &[Expected], unclosed: bool) -> String {
         return format!("write {} {place}", either(&literals));
     }
     format!("write {}", parts.join("; or "))
+}
+
+/// The same as an edit, where a program can make it: what goes, and what comes.
+fn fix(at: Tokens<'_>, expected: &[Expected], unclosed: bool) -> Option<(Span, String)> {
+    let text = at.text();
+    let span = at.span();
+    let marks = Span { end: span.start.saturating_add(2), ..span };
+    if at.next().kind == Kind::Doc || at.next().kind == Kind::Path && text.starts_with("//") {
+        return Some((marks, "#".to_owned()));
+    }
+    if unclosed {
+        // Where the brace belongs is for a person to say.
+        return None;
+    }
+    if text == "=" {
+        let instead = if expected.contains(&Expected::Literal(":")) {
+            ":"
+        } else if expected.contains(&Expected::Kind("a comparison")) {
+            "=="
+        } else {
+            ""
+        };
+        return Some((span, instead.to_owned()));
+    }
+    nearest(at.next(), text, expected).map(|near| (span, near.to_owned()))
 }
 
 /// `a, b or c`

@@ -48,6 +48,8 @@ pub(crate) struct Context<'a> {
     file: FileId,
     /// The text of the file.
     pub(crate) text: &'a str,
+    /// The span of everything, for text that stands nowhere as it is.
+    whole: Option<Span>,
     tokens: &'a [Token],
     /// What is wrong so far.
     pub(crate) found: RefCell<Vec<Diagnostic>>,
@@ -72,9 +74,20 @@ pub(crate) enum Expected {
 
 impl<'a> Context<'a> {
     pub(crate) fn new(file: FileId, text: &'a str, tokens: &'a [Token]) -> Context<'a> {
+        Context::of_fragment(file, text, tokens, None)
+    }
+
+    /// Of a text whose spans are all `whole`, where it is given.
+    pub(crate) fn of_fragment(
+        file: FileId,
+        text: &'a str,
+        tokens: &'a [Token],
+        whole: Option<Span>,
+    ) -> Context<'a> {
         Context {
             file,
             text,
+            whole,
             tokens,
             found: RefCell::default(),
             furthest: Cell::new(0),
@@ -100,6 +113,9 @@ impl<'a> Context<'a> {
 
     /// Where a token is. The end of the file is shown behind the last token, not below empty lines.
     pub(crate) fn span_of(&self, token: &Token) -> Span {
+        if let Some(whole) = self.whole {
+            return whole;
+        }
         let (mut start, mut end) = (token.start, token.end);
         if token.kind == Kind::End {
             let last = self.tokens.len().checked_sub(2).and_then(|index| self.tokens.get(index));

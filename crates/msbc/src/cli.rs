@@ -32,6 +32,12 @@ pub(crate) enum Command {
     Check(Check),
     /// Decides the assertions and tests of a policy, and says what no assertion is about
     Test(Test),
+    /// Says everything that is worth a look, hints included; any finding is a failure
+    Lint(Check),
+    /// Brings policies into the one style
+    Fmt(Fmt),
+    /// Repairs what has one plain repair: units, quotes, misspelt names, a missing edition
+    Fix(Fix),
     /// Says what a policy or a plan decides of one request, by which line, and what would change it
     Explain(Explain),
     /// Says what a new version of a policy allows and denies that the old one did not
@@ -42,6 +48,18 @@ pub(crate) enum Command {
     Show(Show),
     /// Compiles a policy and runs a command confined by it
     Run(Run),
+    /// Draws what a policy allows, as an SVG picture
+    Graph(Graph),
+    /// Prints what makes a shell complete msbc's words
+    Completions(Completions),
+    /// Prints the manual page, or writes those of all commands to a folder
+    Man(Man),
+    /// Speaks the language server protocol on standard input and output, for editors
+    Lsp,
+    /// Prints a policy in another form, without its comments
+    Convert(Convert),
+    /// Prints the JSON Schema of policies as YAML and JSON
+    Schema,
     /// Explains a diagnostic (MSB0304), a standard profile (std.base) or a group (@file-system)
     Doc(Doc),
     /// Prints the table of system calls, or those that a word finds
@@ -76,12 +94,57 @@ pub(crate) struct Check {
     pub(crate) policy: Policy,
     #[command(flatten)]
     pub(crate) above: Ceiling,
+    /// Prints findings as SARIF 2.1.0, for code hosts
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) sarif: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Test {
     #[command(flatten)]
     pub(crate) policy: Policy,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fmt {
+    /// The policies, text files
+    #[arg(value_name = "FILE", required_unless_present = "stdin")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Changes nothing, says what is not formatted, and ends with 1 if anything is
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Reads a policy from standard input and prints it formatted
+    #[arg(long, conflicts_with = "files")]
+    pub(crate) stdin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fix {
+    #[command(flatten)]
+    pub(crate) policy: Policy,
+    /// Prints the repaired policy and changes no file
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Convert {
+    /// The policy; `.yaml`, `.yml` and `.json` are read as that, any other name as the language
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The form to print
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub(crate) to: Form,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// The language itself
+    Msb,
+    /// YAML
+    Yaml,
+    /// JSON
+    Json,
 }
 
 #[derive(Debug, Args)]
@@ -108,6 +171,43 @@ pub(crate) struct Diff {
     /// Prints the differences as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Graph {
+    /// The policy
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Which policy of the file; needed where it has several
+    #[arg(long = "policy", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Where to write the picture; without it, standard output
+    #[arg(short, long, value_name = "SVG")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// For which shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Shell {
+    /// bash
+    Bash,
+    /// zsh
+    Zsh,
+    /// fish
+    Fish,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The folder, such as ~/.local/share/man/man1
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) to: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! check and compile.
+//! check, lint and compile.
 
 use crate::cli::{Ceiling, Check, Compile, Policy};
 use crate::input::Disk;
@@ -10,19 +10,43 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-/// `msbc check`: findings on standard error, or as JSON on standard output.
+/// `msbc check`: findings on standard error, or as JSON or SARIF on standard output.
 pub(crate) fn check(arguments: &Check, output: &mut Output) -> Exit {
     // The whole compiler, so that what passes here also gives a plan.
-    let Some(compiled) = observed(&arguments.policy, &arguments.above, Filter::Decides, output, &mut |_| ())
-    else {
-        return Exit::Usage;
-    };
-    if arguments.policy.json {
-        output.json(&msb_diag::to_json(&compiled.diagnostics, &compiled.sources));
-    } else {
-        summary(&compiled.diagnostics, output);
-    }
+    let Some(compiled) = silent(arguments, output) else { return Exit::Usage };
+    tell(arguments, &compiled, output);
     if compiled.plan.is_some() { Exit::Success } else { Exit::Wrong }
+}
+
+/// `msbc lint`: the findings of `check` and the hints that nobody asked for there.
+pub(crate) fn lint(arguments: &Check, output: &mut Output) -> Exit {
+    let Some(mut compiled) = silent(arguments, output) else { return Exit::Usage };
+    let first = msb_diag::FileId::default();
+    let text = compiled.sources.get(first).map(|file| file.text.as_str());
+    compiled.diagnostics.extend(text.and_then(|text| msb_format::unformatted(first, text)));
+    msb_diag::sort(&mut compiled.diagnostics);
+    tell(arguments, &compiled, output);
+    if compiled.diagnostics.is_empty() { Exit::Success } else { Exit::Wrong }
+}
+
+/// Compiled without a word, so that the caller says everything.
+fn silent(arguments: &Check, output: &Output) -> Option<Compiled> {
+    let policy = &arguments.policy;
+    let silent = Policy { json: true, name: policy.name.clone(), file: policy.file.clone() };
+    observed(&silent, &arguments.above, Filter::Decides, output, &mut |_| ())
+}
+
+/// The findings in the form that was asked for.
+fn tell(arguments: &Check, compiled: &Compiled, output: &mut Output) {
+    let Compiled { diagnostics, sources, .. } = compiled;
+    if arguments.policy.json {
+        output.json(&msb_diag::to_json(diagnostics, sources));
+    } else if arguments.sarif {
+        output.json(&msb_diag::to_sarif(diagnostics, sources, env!("CARGO_PKG_VERSION")));
+    } else {
+        findings(diagnostics, sources, output);
+        summary(diagnostics, output);
+    }
 }
 
 /// `msbc compile`: the plan, if there are no errors.
@@ -121,14 +145,15 @@ impl Timings {
     }
 }
 
-fn findings(found: &[Diagnostic], sources: &Sources, output: &Output) {
+/// Findings on standard error, where there are any.
+pub(crate) fn findings(found: &[Diagnostic], sources: &Sources, output: &Output) {
     if !found.is_empty() {
         output.findings(found, sources);
     }
 }
 
 /// `2 errors, 1 warning`, and how to learn more; nothing where nothing was found.
-fn summary(found: &[Diagnostic], output: &Output) {
+pub(crate) fn summary(found: &[Diagnostic], output: &Output) {
     let count = |severity| found.iter().filter(|found| found.severity == severity).count();
     let parts: Vec<String> = [Severity::Error, Severity::Warning, Severity::Hint]
         .into_iter()

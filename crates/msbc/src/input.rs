@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 /// Read of a policy: one byte more than the compiler takes, so that it says what is wrong.
-const POLICY_BYTES_MAX: u64 = 1 + (1 << 20);
+pub(crate) const POLICY_BYTES_MAX: u64 = 1 + (1 << 20);
 
 /// The file system as the compiler sees it.
 #[derive(Debug)]
@@ -18,6 +18,12 @@ pub(crate) struct Disk;
 impl Files for Disk {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
         read(Path::new(path), POLICY_BYTES_MAX).map_err(|reason| ReadError { reason })
+    }
+}
+
+impl msb_resolve::Load for Disk {
+    fn load(&self, path: &str) -> Result<Vec<u8>, String> {
+        read(Path::new(path), POLICY_BYTES_MAX)
     }
 }
 

@@ -1,4 +1,5 @@
-//! The command that people type: check, test, explain, diff, compile, show, run, doc, syscalls.
+//! The command that people type: check, test, lint, fmt, fix, explain, diff, compile, show, run, convert,
+//! schema, graph, lsp, completions, man, doc, syscalls.
 //!
 //! Everything that reads files, writes files and speaks to a person is here; what a policy means is
 //! decided elsewhere. Exit codes: 0 for success, 1 for a policy or plan that is wrong, 2 for a wrong command
@@ -6,10 +7,16 @@
 
 mod cli;
 mod compile;
+mod convert;
 mod diff;
 mod doc;
 mod explain;
+mod fix;
+mod format;
+mod graph;
 mod input;
+mod install;
+mod lsp;
 mod meaning;
 mod output;
 mod run;
@@ -59,11 +66,20 @@ fn main() -> ExitCode {
     let exit = match arguments.command {
         Command::Check(check) => compile::check(&check, &mut output),
         Command::Test(test) => test::test(&test, &mut output),
+        Command::Lint(check) => compile::lint(&check, &mut output),
+        Command::Fmt(fmt) => format::format(&fmt, &mut output),
+        Command::Fix(fix) => fix::fix(&fix, &mut output),
         Command::Explain(explain) => explain::explain(&explain, &mut output),
         Command::Diff(diff) => diff::diff(&diff, &mut output),
         Command::Compile(compile) => compile::compile(&compile, &mut output),
         Command::Show(show) => show::show(&show, &mut output),
         Command::Run(run) => run::run(&run, &mut output),
+        Command::Graph(graph) => graph::graph(&graph, &mut output),
+        Command::Completions(completions) => install::completions(&completions, &mut output),
+        Command::Man(man) => install::man(&man, &mut output),
+        Command::Lsp => lsp::lsp(&output),
+        Command::Convert(convert) => convert::convert(&convert, &mut output),
+        Command::Schema => convert::schema(&mut output),
         Command::Doc(doc) => doc::doc(&doc, &mut output),
         Command::Syscalls(syscalls) => syscalls::syscalls(&syscalls, &mut output),
     };

@@ -17,6 +17,16 @@ const MODE: u32 = 0o644;
 /// What is there must be a regular file or nothing: a rename would replace a device or FIFO. The error is in
 /// a few words.
 pub(crate) fn at_once(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    with_mode(path, bytes, MODE)
+}
+
+/// [`at_once`] for a file that is there and keeps its mode: a policy, whose mode is its owner's business.
+pub(crate) fn in_place(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    let there = fs::metadata(path).map_err(|error| reason(&error))?;
+    with_mode(path, bytes, there.permissions().mode() & 0o777)
+}
+
+fn with_mode(path: &Path, bytes: &[u8], mode: u32) -> Result<(), String> {
     match fs::symlink_metadata(path) {
         Ok(there) if there.is_dir() => return Err("it is a directory".to_owned()),
         Ok(there) if !there.is_file() && !there.is_symlink() => {
@@ -37,7 +47,7 @@ pub(crate) fn at_once(path: &Path, bytes: &[u8]) -> Result<(), String> {
     let mut options = OpenOptions::new();
     let file =
         options.write(true).create_new(true).mode(0o600).open(&beside).map_err(|error| reason(&error))?;
-    let done = fill(file, bytes).and_then(|()| fs::rename(&beside, &target));
+    let done = fill(file, bytes, mode).and_then(|()| fs::rename(&beside, &target));
     done.map_err(|error| {
         // The half-written file is of no use to anybody; that it cannot be removed changes nothing.
         let _ = fs::remove_file(&beside);
@@ -45,10 +55,10 @@ pub(crate) fn at_once(path: &Path, bytes: &[u8]) -> Result<(), String> {
     })
 }
 
-fn fill(mut file: File, bytes: &[u8]) -> std::io::Result<()> {
+fn fill(mut file: File, bytes: &[u8], mode: u32) -> std::io::Result<()> {
     file.write_all(bytes)?;
     // Not through the umask, which may forbid others to read it, but in so many words.
-    file.set_permissions(Permissions::from_mode(MODE))?;
+    file.set_permissions(Permissions::from_mode(mode))?;
     file.sync_all()
 }
 

@@ -12,17 +12,19 @@ use nom::combinator::opt;
 use nom::multi::separated_list1;
 use nom::sequence::{delimited, preceded};
 
-const SPEC: BlockSpec =
+pub(super) const SPEC: BlockSpec =
     BlockSpec { entry: "a claim", starts: &["allow", "deny", "never", "narrower"], outer: OUTER_OF_RULES };
 
-const PROBES: &[&str] = &["open", "connect", "listen", "syscall", "call", "env"];
+pub(super) const PROBES: &[&str] = &["open", "connect", "listen", "syscall", "call", "env"];
+
+pub(super) const ACCESSES: &[&str] = &["read", "write", "create", "run"];
 
 /// The braces and the claims in them.
 pub(super) fn claims(input: Tokens<'_>) -> Parsed<'_, Vec<Claim>> {
     block(&SPEC, claim)(input)
 }
 
-fn claim(input: Tokens<'_>, doc: String) -> Parsed<'_, Claim> {
+pub(super) fn claim(input: Tokens<'_>, doc: String) -> Parsed<'_, Claim> {
     let (rest, verb) = one_of(SPEC.entry, SPEC.starts)(input)?;
     let (mut by, mut because) = (None, None);
     let (rest, kind) = match verb.node.as_str() {
@@ -62,7 +64,7 @@ fn probe(input: Tokens<'_>) -> Parsed<'_, Probe> {
     match word_found.node.as_str() {
         "open" => {
             let (rest, path) = path(rest)?;
-            let access = one_of("an access", &["read", "write", "create", "run"]);
+            let access = one_of("an access", ACCESSES);
             let (rest, access) = preceded(word("for"), access).parse(rest)?;
             Ok((rest, Probe::Open { path, access }))
         }

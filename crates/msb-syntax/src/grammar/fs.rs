@@ -10,10 +10,15 @@ use nom::multi::many0;
 
 const SPEC: BlockSpec = BlockSpec { entry: "a rule of `fs`", starts: VERBS, outer: OUTER_OF_RULES };
 
-const VERBS: &[&str] =
+pub(super) const VERBS: &[&str] =
     &["read", "write", "create", "append", "run", "deny", "scratch", "overlay", "device", "socket", "proc"];
 
-const OPTIONS: &[&str] = &["at", "size", "inodes", "from", "optional", "missing", "symlinks", "enforce"];
+pub(super) const OPTIONS: &[&str] =
+    &["at", "size", "inodes", "from", "optional", "missing", "symlinks", "enforce"];
+
+pub(super) const MISSING: &[&str] = &["mask", "fail", "skip"];
+pub(super) const SYMLINKS: &[&str] = &["refuse", "follow"];
+pub(super) const ENFORCE: &[&str] = &["mount", "snapshot", "broker"];
 
 /// The braces after `fs` and what is in them.
 pub(super) fn rules(input: Tokens<'_>) -> Parsed<'_, Vec<FsRule>> {
@@ -66,15 +71,9 @@ fn option_kind(input: Tokens<'_>) -> Parsed<'_, FsOptionKind> {
         "size" => quantity.map(FsOptionKind::Size).parse(rest),
         "inodes" => quantity.map(FsOptionKind::Inodes).parse(rest),
         "from" => path.map(FsOptionKind::From).parse(rest),
-        "missing" => {
-            choice("what to do where it is missing", &["mask", "fail", "skip"], FsOptionKind::Missing)(rest)
-        }
-        "symlinks" => {
-            choice("what to do with symbolic links", &["refuse", "follow"], FsOptionKind::Symlinks)(rest)
-        }
-        "enforce" => {
-            choice("a way to enforce it", &["mount", "snapshot", "broker"], FsOptionKind::Enforce)(rest)
-        }
+        "missing" => choice("what to do where it is missing", MISSING, FsOptionKind::Missing)(rest),
+        "symlinks" => choice("what to do with symbolic links", SYMLINKS, FsOptionKind::Symlinks)(rest),
+        "enforce" => choice("a way to enforce it", ENFORCE, FsOptionKind::Enforce)(rest),
         _ => Ok((rest, FsOptionKind::Optional)),
     }
 }

@@ -92,7 +92,8 @@ fn second_edition(second: Span, first: Span, at: Tokens<'_>) {
     let found = Diagnostic::new(codes::DUPLICATE_SETTING, "`edition` is given twice")
         .label(second, "")
         .label(first, "the first")
-        .help("remove this one");
+        .help("remove this one")
+        .edit(second, "");
     at.context.found.borrow_mut().push(found);
 }
 

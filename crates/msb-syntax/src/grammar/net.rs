@@ -11,17 +11,18 @@ use nom::combinator::opt;
 use nom::multi::{many0, many1, separated_list1};
 use nom::sequence::{delimited, preceded};
 
-const SPEC: BlockSpec = BlockSpec {
+pub(super) const SPEC: BlockSpec = BlockSpec {
     entry: "a rule of `net`",
     starts: &["allow", "deny", "listen", "total"],
     outer: OUTER_OF_RULES,
 };
 
-const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-const OPTIONS: &[&str] = &["only", "inject", "inspect", "optional", "rate", "quota", "connections"];
+pub(super) const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+pub(super) const OPTIONS: &[&str] =
+    &["only", "inject", "inspect", "optional", "rate", "quota", "connections"];
 const LIMITS: &[&str] = &["rate", "quota", "connections"];
-const PROTOCOLS: &[&str] = &["tcp", "udp", "tls", "https", "http", "unix"];
-const PEERS: &[&str] = &["any", "private", "host", "metadata"];
+pub(super) const PROTOCOLS: &[&str] = &["tcp", "udp", "tls", "https", "http", "unix"];
+pub(super) const PEERS: &[&str] = &["any", "private", "host", "metadata"];
 
 /// What stands after `net`.
 pub(super) fn net(input: Tokens<'_>) -> Parsed<'_, Net> {

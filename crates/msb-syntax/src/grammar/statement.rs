@@ -14,7 +14,7 @@ use nom::combinator::opt;
 use nom::multi::{many1, separated_list1};
 use nom::sequence::preceded;
 
-const STATEMENTS: BlockSpec = BlockSpec {
+pub(super) const STATEMENTS: BlockSpec = BlockSpec {
     entry: "a statement",
     starts: &[
         "include", "fs", "net", "syscalls", "limits", "caps", "env", "exec", "tools", "tool", "assert",
@@ -23,9 +23,9 @@ const STATEMENTS: BlockSpec = BlockSpec {
     outer: ITEM_ONLY_STARTS,
 };
 const LIMITS: BlockSpec = BlockSpec { entry: "a limit", starts: &[], outer: OUTER_OF_RULES };
-const ENV: BlockSpec =
+pub(super) const ENV: BlockSpec =
     BlockSpec { entry: "a rule of `env`", starts: &["pass", "set", "secret"], outer: OUTER_OF_RULES };
-const EXEC: BlockSpec = BlockSpec {
+pub(super) const EXEC: BlockSpec = BlockSpec {
     entry: "a setting of `exec`",
     starts: &["command", "user", "cwd", "tty", "hostname"],
     outer: OUTER_OF_RULES,

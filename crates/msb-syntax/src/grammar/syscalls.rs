@@ -13,13 +13,13 @@ use nom::combinator::opt;
 use nom::multi::separated_list1;
 use nom::sequence::{delimited, preceded};
 
-const SPEC: BlockSpec = BlockSpec {
+pub(super) const SPEC: BlockSpec = BlockSpec {
     entry: "a rule of `syscalls`",
     starts: &["allow", "log", "notify", "errno", "trap", "kill", "default", "arch"],
     outer: OUTER_OF_RULES,
 };
 
-const ACTIONS: &[&str] = &["allow", "log", "notify", "errno", "trap", "kill"];
+pub(super) const ACTIONS: &[&str] = &["allow", "log", "notify", "errno", "trap", "kill"];
 
 /// The braces after `syscalls` and what is in them.
 pub(super) fn rules(input: Tokens<'_>) -> Parsed<'_, Vec<SysRule>> {
@@ -40,6 +40,11 @@ fn rule(input: Tokens<'_>, doc: String) -> Parsed<'_, SysRule> {
     Ok((rest, SysRule { doc, kind, span: input.span_to(rest) }))
 }
 
+/// `kill`, `errno EPERM`
+pub(super) fn any_action(input: Tokens<'_>) -> Parsed<'_, Action> {
+    action("an action")(input)
+}
+
 fn action<'a>(what: &'static str) -> impl FnMut(Tokens<'a>) -> Parsed<'a, Action> {
     move |input: Tokens<'a>| {
         let words = if what == SPEC.entry { SPEC.starts } else { ACTIONS };
@@ -58,7 +63,7 @@ fn action<'a>(what: &'static str) -> impl FnMut(Tokens<'a>) -> Parsed<'a, Action
 
 /// A set with its condition and architectures. A condition belongs to the item before it, not to the
 /// whole rule.
-fn item(input: Tokens<'_>) -> Parsed<'_, SysItem> {
+pub(super) fn item(input: Tokens<'_>) -> Parsed<'_, SysItem> {
     let (rest, set) = numbered_or_set(input)?;
     let (rest, predicate) = opt(preceded(word("where"), pred)).parse(rest)?;
     let (rest, on) = on_arch(rest)?;

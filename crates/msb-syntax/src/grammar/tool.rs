@@ -10,7 +10,7 @@ use nom::combinator::opt;
 use nom::multi::{many1, separated_list0};
 use nom::sequence::{delimited, preceded};
 
-const SPEC: BlockSpec = BlockSpec {
+pub(super) const SPEC: BlockSpec = BlockSpec {
     entry: "an option of the tool",
     starts: &[
         "rate",

@@ -12,7 +12,7 @@ fn refuse(text: &str, expected: &str) {
     assert!(length > 0 && length <= text.len());
     let shown = match wrong {
         None => "fine".to_owned(),
-        Some(Wrong::Unit(help) | Wrong::Fraction(help) | Wrong::LeadingZero(help)) => help,
+        Some(Wrong::Unit(help, _) | Wrong::Fraction(help) | Wrong::LeadingZero(help)) => help,
         Some(other) => format!("{other:?}"),
     };
     assert_eq!(shown, expected, "{text}");

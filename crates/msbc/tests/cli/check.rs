@@ -1,6 +1,6 @@
 //! msbc check, and what every command says of a file that is no policy.
 
-use crate::host::{Host, modes_hold};
+use crate::host::Host;
 use std::os::unix::net::UnixListener;
 
 #[test]
@@ -36,6 +36,23 @@ fn findings_as_json_are_on_standard_output_alone() {
     let found = json.as_array().expect("a list").iter().find(|found| found["code"] == "MSB0003");
     assert_eq!(found.expect("a finding")["line"], 3);
     host.msbc(&["check", "--json", "agent.msb"]).is(0, "[]\n", "");
+}
+
+#[test]
+fn findings_as_sarif_are_on_standard_output_alone() {
+    let host = Host::new();
+    host.write("bad.msb", "edition 2026\npolicy p {\n  limits { memory 512 }\n}\n");
+    let said = host.msbc(&["check", "--sarif", "bad.msb"]);
+    assert_eq!((said.code, said.err.as_str()), (Some(1), ""));
+    let log: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+    let results = log["runs"][0]["results"].as_array().expect("results");
+    let found = results.iter().find(|it| it["ruleId"] == "MSB0003").expect("a finding");
+    let place = &found["locations"][0]["physicalLocation"];
+    assert_eq!(
+        (&place["artifactLocation"]["uri"], &place["region"]["startLine"]),
+        (&"bad.msb".into(), &3.into())
+    );
+    host.msbc(&["check", "--sarif", "--json", "bad.msb"]).fails(2, &["--sarif"]);
 }
 
 #[test]
@@ -93,11 +110,7 @@ fn special_files_are_refused_and_not_waited_for() {
 
 #[test]
 fn unreadable_files_are_refused() {
-    if !modes_hold() {
-        println!("skipped, because root reads every file");
-        return;
-    }
-    let host = Host::new();
+    let host = Host::of_an_ordinary_user();
     host.chmod("agent.msb", 0);
     refused(&host, "agent.msb", &["cannot read `agent.msb`", "permission denied"]);
 }

@@ -2,9 +2,15 @@
 
 mod check;
 mod compile;
+mod convert;
 mod doc;
 mod explain;
+mod fix;
+mod fmt;
+mod graph;
 mod host;
+mod install;
+mod lsp;
 mod run;
 mod show;
 mod syscalls;

@@ -1,0 +1,299 @@
+//! Data to tree. What a member has to be is asked for in one place each; everything wrong is said.
+
+#![allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a method of a type with a lifetime is not general enough to be passed by its name"
+)]
+
+mod block;
+mod net;
+mod rules;
+mod tool;
+mod value;
+
+pub(crate) use block::word;
+pub(crate) use net::is_address;
+pub(crate) use rules::VERBS;
+pub(crate) use value::is_more_than_text;
+
+use crate::document::{Key, Kind, Node};
+use crate::lists;
+use msb_diag::{Diagnostic, FileId, Severity, Span, codes, is_invisible};
+use msb_resolve::nearest;
+use msb_syntax::ast::{BlockKind, File, Import, Item, Name, PathExpr, PathKind, Spanned};
+use msb_syntax::{EDITION, Fragment, Read};
+
+/// The tree of `node`, the content of `file`.
+pub(crate) fn file(file: FileId, text: &str, node: &Node, found: &mut Vec<Diagnostic>) -> File {
+    let mut reader = Reader { file, text, found: Vec::new() };
+    let tree = reader.whole(node);
+    // The characters of the file are looked at once, as a whole.
+    reader.found.retain(|it| it.is_error() || it.code != codes::INVISIBLE_CHARACTER);
+    invisible(file, text, &mut reader.found);
+    found.append(&mut reader.found);
+    tree
+}
+
+/// Warns of characters that a reviewer does not see.
+fn invisible(file: FileId, text: &str, found: &mut Vec<Diagnostic>) {
+    const WARNINGS_MAX: usize = 100;
+    let characters = text.char_indices().skip(usize::from(text.starts_with('\u{feff}')));
+    for (at, character) in characters.filter(|(_, it)| is_invisible(*it)).take(WARNINGS_MAX) {
+        let span = crate::document::span(file, at, at + character.len_utf8());
+        let message = format!("the file has the invisible character U+{:04X}", u32::from(character));
+        let one = Diagnostic::new(codes::INVISIBLE_CHARACTER, message).label(span, "");
+        found.push(one.help("remove it, or type the text anew"));
+    }
+}
+
+struct Reader<'a> {
+    file: FileId,
+    text: &'a str,
+    found: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    // ---- what every part uses ----------------------------------------------------------------------
+
+    fn say(&mut self, found: Diagnostic) {
+        self.found.push(found);
+    }
+
+    fn wrong_kind(&mut self, node: &Node, wanted: &str) {
+        let help = match node.kind {
+            Kind::Odd(_) | Kind::Bool(_) | Kind::Int(_) if wanted.contains("text") => {
+                "write quotes round it".to_owned()
+            }
+            _ => format!("write {wanted}"),
+        };
+        let message = format!("expected {wanted}, found {}", node.what());
+        self.say(Diagnostic::new(codes::WRONG_DATA, message).label(node.span, "").help(help));
+    }
+
+    /// The members of a mapping.
+    fn map<'n>(&mut self, node: &'n Node, wanted: &str) -> &'n [(Key, Node)] {
+        if let Kind::Map(members) = &node.kind {
+            return members;
+        }
+        self.wrong_kind(node, wanted);
+        &[]
+    }
+
+    fn list<'n>(&mut self, node: &'n Node, wanted: &str) -> &'n [Node] {
+        if let Kind::List(nodes) = &node.kind {
+            return nodes;
+        }
+        self.wrong_kind(node, wanted);
+        &[]
+    }
+
+    fn string<'n>(&mut self, node: &'n Node, wanted: &str) -> Option<&'n str> {
+        if let Kind::Text { text, .. } = &node.kind {
+            if text.contains('\0') {
+                let nul = Diagnostic::new(codes::UNEXPECTED, "the text has a NUL").label(node.span, "");
+                self.say(nul.help("remove it: it would end the text early wherever the kernel reads it"));
+                return None;
+            }
+            return Some(text);
+        }
+        self.wrong_kind(node, wanted);
+        None
+    }
+
+    fn spanned_string(&mut self, node: &Node, wanted: &str) -> Option<Spanned<String>> {
+        self.string(node, wanted).map(|text| Spanned { node: text.to_owned(), span: node.span })
+    }
+
+    /// Documentation: lines without the marks.
+    fn doc(&mut self, node: &Node) -> String {
+        let text = self.string(node, "a text").unwrap_or_default();
+        text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    }
+
+    /// `true`; what is `false` is as if it were not there.
+    fn flag(&mut self, node: &Node) -> bool {
+        if let Kind::Bool(set) = node.kind {
+            return set;
+        }
+        self.wrong_kind(node, "`true` or `false`");
+        false
+    }
+
+    fn int(&mut self, node: &Node) -> Option<Spanned<u64>> {
+        if let Kind::Int(value) = node.kind {
+            return Some(Spanned { node: value, span: node.span });
+        }
+        self.wrong_kind(node, "a whole number");
+        None
+    }
+
+    /// What a text says in the language.
+    fn fragment<T>(
+        &mut self,
+        node: &Node,
+        wanted: &str,
+        read: impl Fn(Fragment<'_>) -> Read<T>,
+    ) -> Option<T> {
+        let Kind::Text { text, verbatim } = &node.kind else {
+            self.wrong_kind(node, wanted);
+            return None;
+        };
+        let exact = verbatim.and_then(|at| Fragment::verbatim(self.file, self.text, at, at + text.len()));
+        let fragment = exact.unwrap_or_else(|| Fragment::written(text, node.span));
+        let (value, mut found) = read(fragment);
+        self.found.append(&mut found);
+        value
+    }
+
+    /// What the name of a member says in the language.
+    fn key<T>(&mut self, key: &Key, read: impl Fn(Fragment<'_>) -> Read<T>) -> Option<T> {
+        let (value, mut found) = read(Fragment::written(&key.text, key.span));
+        self.found.append(&mut found);
+        value
+    }
+
+    fn name(&mut self, node: &Node, wanted: &str) -> Option<Name> {
+        self.fragment(node, wanted, |it| it.name())
+    }
+
+    /// A list of which each node is read by `one`.
+    fn all<T>(
+        &mut self,
+        node: &Node,
+        wanted: &str,
+        mut one: impl FnMut(&mut Self, &Node) -> Option<T>,
+    ) -> Vec<T> {
+        self.list(node, wanted).iter().filter_map(|node| one(self, node)).collect()
+    }
+
+    /// There is no such member.
+    fn unknown(&mut self, key: &Key, known: &[&str]) {
+        let found = Diagnostic::new(codes::UNKNOWN_MEMBER, format!("unknown member `{}`", key.text))
+            .label(key.span, "");
+        let written = self.text.get(key.span.start as usize..key.span.end as usize);
+        self.say(match nearest(&key.text, known.iter().copied()) {
+            Some(meant) if written == Some(key.text.as_str()) => {
+                found.help(format!("did you mean `{meant}`?")).edit(key.span, meant)
+            }
+            Some(meant) => found.help(format!("did you mean `{meant}`?")),
+            None => found.help(format!("the members here are `{}`", known.join("`, `"))),
+        });
+    }
+
+    fn missing(&mut self, span: Span, what: &str) {
+        // What is there may be long; its beginning is enough.
+        let line = self.text.get(span.start as usize..span.end as usize).unwrap_or_default();
+        let length = u32::try_from(line.find('\n').unwrap_or(line.len())).unwrap_or(u32::MAX);
+        let span = Span { end: span.start.saturating_add(length), ..span };
+        let found = Diagnostic::new(codes::UNKNOWN_MEMBER, format!("missing member `{what}`"));
+        self.say(found.label(span, "").help(format!("write `{what}` here")));
+    }
+
+    /// A path: `$name/…` and `@group` as in the language, all else as it is; `{"path": …}` as it is in
+    /// any case.
+    fn path(&mut self, node: &Node) -> Option<PathExpr> {
+        if let Kind::Map(members) = &node.kind
+            && let [(key, inner)] = members.as_slice()
+            && key.text == "path"
+        {
+            let text = self.string(inner, "a path in a text")?;
+            return self.literal_path(text, node.span);
+        }
+        let text = self.string(node, "a path in a text")?;
+        if text.starts_with(['$', '@']) {
+            return self.fragment(node, "a path in a text", |it| it.path());
+        }
+        self.literal_path(text, node.span)
+    }
+
+    fn literal_path(&mut self, text: &str, span: Span) -> Option<PathExpr> {
+        if let Some(character) = text.chars().find(|&it| is_invisible(it) || it.is_control()) {
+            let message = format!("the path has the invisible character U+{:04X}", u32::from(character));
+            let found = Diagnostic::new(codes::INVISIBLE_CHARACTER, message).raise(Severity::Error);
+            self.say(found.label(span, "").help("remove it, or type the path anew"));
+            return None;
+        }
+        Some(PathExpr { kind: PathKind::Path(text.to_owned()), span })
+    }
+
+    fn paths(&mut self, node: &Node) -> Vec<PathExpr> {
+        let paths = self.all(node, "a list of paths", Reader::path);
+        if matches!(&node.kind, Kind::List(nodes) if nodes.is_empty()) {
+            self.wrong_kind(node, "a list of at least one path");
+        }
+        paths
+    }
+
+    // ---- the file ----------------------------------------------------------------------------------
+
+    fn whole(&mut self, node: &Node) -> File {
+        let mut file = File::default();
+        for (key, node) in self.map(node, "a mapping with `edition` and `policies`") {
+            match key.text.as_str() {
+                "edition" => file.edition = self.edition(node),
+                "imports" => file.imports = self.all(node, "a list of imports", Reader::import),
+                "policies" | "profiles" => {
+                    let kind = if key.text == "policies" { BlockKind::Policy } else { BlockKind::Profile };
+                    let blocks = self.list(node, "a list");
+                    file.items.extend(blocks.iter().filter_map(|it| self.block(it, kind)).map(Item::Block));
+                }
+                "groups" => {
+                    for (key, node) in self.map(node, "a mapping of groups to sets") {
+                        let name = self.key(key, |it| it.group());
+                        let set = self.fragment(node, "a set of system calls in a text", |it| it.set());
+                        file.items.extend(name.zip(set).map(|(name, set)| Item::Group { name, set }));
+                    }
+                }
+                "constants" => {
+                    for (key, node) in self.map(node, "a mapping of names to values") {
+                        file.items.extend(self.constant(key, node));
+                    }
+                }
+                "tool" => file
+                    .items
+                    .extend(self.all(node, "a list of tools", Reader::tool).into_iter().map(Item::Tool)),
+                "tests" => file.items.extend(self.all(node, "a list of tests", Reader::test)),
+                _ => self.unknown(key, lists::FILE),
+            }
+        }
+        if file.edition.is_none() && !self.found.iter().any(Diagnostic::is_error) {
+            let found = Diagnostic::new(codes::MISSING_EDITION, "missing `edition`");
+            let begin = Span { end: node.span.start, ..node.span };
+            self.say(found.label(begin, "").help(format!("write `edition` with the value {EDITION}")));
+        }
+        file
+    }
+
+    fn edition(&mut self, node: &Node) -> Option<Spanned<u64>> {
+        let edition = self.int(node)?;
+        if edition.node != EDITION {
+            let found =
+                Diagnostic::new(codes::UNKNOWN_EDITION, format!("unknown edition `{}`", edition.node))
+                    .label(edition.span, "")
+                    .help(format!("write {EDITION}, the only one that this version knows"));
+            self.say(found.edit(edition.span, EDITION.to_string()));
+        }
+        Some(edition)
+    }
+
+    fn import(&mut self, node: &Node) -> Option<Import> {
+        let Kind::Map(members) = &node.kind else {
+            let wanted = "the name of a library in a text, or `file` and `as`";
+            return self.fragment(node, wanted, |it| it.dotted_name()).map(Import::Library);
+        };
+        let (mut path, mut name) = (None, None);
+        for (key, node) in members {
+            match key.text.as_str() {
+                "file" => path = self.spanned_string(node, "the path of a file in a text"),
+                "as" => name = self.name(node, "a name in a text"),
+                _ => self.unknown(key, &["file", "as"]),
+            }
+        }
+        for (member, there) in [("file", path.is_some()), ("as", name.is_some())] {
+            if !there && !members.iter().any(|(key, _)| key.text == member) {
+                self.missing(node.span, member);
+            }
+        }
+        Some(Import::File { path: path?, name: name? })
+    }
+}

@@ -1,0 +1,107 @@
+//! What is said in the picture of a policy.
+
+use super::svg;
+use msb_diag::Sources;
+
+/// The texts of the picture, in the order in which they are drawn.
+/// Policies of these tests import nothing.
+struct Alone;
+
+impl msb_resolve::Load for Alone {
+    fn load(&self, path: &str) -> Result<Vec<u8>, String> {
+        Err(format!("`{path}` is not there"))
+    }
+}
+
+fn texts(policy: &str) -> Vec<String> {
+    let mut sources = Sources::default();
+    let file = sources.add("a.msb", policy);
+    let (tree, found) = msb_data::parse(msb_data::Form::Msb, file, policy);
+    assert_eq!(found, []);
+    let (resolved, found) = msb_resolve::resolve(&tree, None, &mut sources, &Alone);
+    let unknown = |it: &&msb_diag::Diagnostic| it.is_error() && it.code != msb_diag::codes::NOT_ENFORCED;
+    assert!(!found.iter().any(|it| unknown(&it)), "{found:?}");
+    let drawn = svg(&resolved.expect("a policy"), &sources);
+    assert!(drawn.starts_with("<svg ") && drawn.ends_with("</svg>\n"));
+    assert_eq!(drawn.matches("<text").count(), drawn.matches("</text>").count());
+    drawn
+        .split("</text>")
+        .filter_map(|part| part.rsplit_once("<text").and_then(|(_, text)| text.split_once('>')))
+        .map(|(_, text)| text.to_owned())
+        .collect()
+}
+
+#[track_caller]
+fn says(policy: &str, parts: &[&str]) {
+    let texts = texts(policy);
+    let all = texts.join(" ");
+    for part in parts {
+        assert!(all.contains(part), "{part}: {texts:#?}");
+    }
+}
+
+#[test]
+fn everything_that_a_policy_grants_is_there() {
+    says(
+        "edition 2026\n## Does things.\npolicy p(work: dir, key: secret) {\n  include std.base\n  fs { write $work at /work  deny write $work/.git missing mask  scratch /tmp size 512MiB inodes 9  run /usr/bin optional }\n  net { allow https \"api.example\":443 only GET inject $key  deny tcp metadata  total rate 10/min burst 5 }\n  tool search(query: string(1..9)) { timeout 20s  confirm }\n  syscalls { allow @python-runtime  allow socket where domain == AF_UNIX  kill ptrace  default errno ENOSYS }\n  limits { memory 1GiB  pids 64  wall 1h30min }\n  caps NET_BIND_SERVICE\n  env { pass LANG  set HOME = \"/work\"  secret TOKEN from $key }\n  exec { command \"sh\" \"-c\" \"x\"  user 1000  cwd /work  tty none  hostname \"h\" }\n}\n",
+        &[
+            "p Does things.",
+            "‹work›: dir",
+            "can change ‹work› → /work",
+            "cannot change ‹work›/.git cannot be created either",
+            "temporary /tmp up to 512 MiB, 9 files",
+            "can run /usr/bin if it exists",
+            "by the profile std.base",
+            "can reach api.example port 443 (https) only GET, the secret ‹key› is added outside",
+            "cannot reach cloud metadata services (tcp)",
+            "10 per minute, 5 at once",
+            "may ask search(query) 20 seconds each, a person is asked each time",
+            "allowed socket where domain == AF_UNIX",
+            "ends the program ptrace",
+            "fails every other call with ENOSYS",
+            "1 GiB memory",
+            "64 processes",
+            "1 hour 30 minutes",
+            "NET_BIND_SERVICE",
+            "passed on LANG",
+            "HOME = /work",
+            "TOKEN = ‹key›",
+            "sh -c x",
+            "as user 1000",
+            "in /work",
+            "without a terminal",
+            "Everything that is not in this picture is denied.",
+        ],
+    );
+}
+
+#[test]
+fn what_there_is_none_of_is_said() {
+    let condition = "mmap, mprotect where prot has all PROT_WRITE | PROT_EXEC";
+    says(
+        &format!("edition 2026\npolicy p {{ syscalls {{ errno EACCES {condition} }} }}\n"),
+        &[condition, "with EACCES"],
+    );
+    says("edition 2026\npolicy p { net none }\n", &["No file of the host is seen.", "No network at all."]);
+}
+
+/// A policy comes from somebody else, and a browser obeys what it is sent.
+#[test]
+fn nothing_of_a_policy_becomes_markup() {
+    let texts = texts(
+        "edition 2026\n## <script>alert(1)</script> & co\npolicy p { exec { hostname \"</text><a href=\\\"x\\\">\\u{202e}\" } }\n",
+    );
+    let all = texts.join(" ");
+    assert!(all.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; co"), "{all}");
+    assert!(all.contains("&lt;/text&gt;&lt;a href=&quot;x&quot;&gt;\\u{202e}"), "{all}");
+    assert!(!all.contains('\u{202e}'));
+}
+
+#[test]
+fn long_texts_are_broken() {
+    let path = "/a".repeat(200);
+    let texts = texts(&format!("edition 2026\npolicy p {{ fs {{ read {path} }} }}\n"));
+    assert!(texts.iter().all(|text| text.chars().count() < 140), "{texts:?}");
+    let pieces: String = texts.iter().filter(|text| text.contains("/a/a/a")).map(String::as_str).collect();
+    assert_eq!(pieces, path);
+}

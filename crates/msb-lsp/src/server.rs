@@ -1,0 +1,165 @@
+//! The session: messages in, messages out.
+
+use crate::Host;
+use crate::analysis::{Overlay, check, tree};
+use crate::answers::{self, Open};
+use crate::place::{Encoding, Places, path_of};
+use lsp_server::{Connection, ErrorCode, Message, Notification, Request, Response};
+use msb_compile::Options;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Speaks the protocol on standard input and output until the editor says that it is over.
+///
+/// # Errors
+/// In a few words, where the editor breaks the protocol or goes away.
+pub fn serve(host: &dyn Host) -> Result<(), String> {
+    let (connection, threads) = Connection::stdio();
+    session(&connection, host)?;
+    // The writer ends when nobody can give it anything any more.
+    drop(connection);
+    threads.join().map_err(|error| error.to_string())
+}
+
+/// A session over any connection.
+pub(crate) fn session(connection: &Connection, host: &dyn Host) -> Result<(), String> {
+    let (id, params) = connection.initialize_start().map_err(|error| error.to_string())?;
+    let encoding = encoding(&params);
+    let answer = json!({
+        "capabilities": capabilities(encoding),
+        "serverInfo": {"name": "msbc", "version": env!("CARGO_PKG_VERSION")},
+    });
+    connection.initialize_finish(id, answer).map_err(|error| error.to_string())?;
+    let mut server = Server { connection, host, encoding, texts: BTreeMap::new() };
+    for message in &connection.receiver {
+        match message {
+            Message::Request(request) => {
+                if connection.handle_shutdown(&request).map_err(|error| error.to_string())? {
+                    return Ok(());
+                }
+                server.request(request);
+            }
+            Message::Notification(notification) => server.notification(&notification),
+            Message::Response(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// UTF-8 where the editor offers it, which saves counting.
+fn encoding(params: &Value) -> Encoding {
+    let offered = params.pointer("/capabilities/general/positionEncodings").and_then(Value::as_array);
+    let utf8 = offered.is_some_and(|all| all.iter().any(|it| it == "utf-8"));
+    if utf8 { Encoding::Utf8 } else { Encoding::Utf16 }
+}
+
+fn capabilities(encoding: Encoding) -> Value {
+    json!({
+        "positionEncoding": if encoding == Encoding::Utf8 { "utf-8" } else { "utf-16" },
+        // The whole text with each change: policies are a page or two.
+        "textDocumentSync": {"openClose": true, "change": 1},
+        "hoverProvider": true,
+        "completionProvider": {"triggerCharacters": ["$", "@", ".", " ", "("]},
+        "definitionProvider": true,
+        "documentFormattingProvider": true,
+        "documentSymbolProvider": true,
+        "codeActionProvider": {"codeActionKinds": ["quickfix", "source.fixAll"]},
+    })
+}
+
+struct Server<'a> {
+    connection: &'a Connection,
+    host: &'a dyn Host,
+    encoding: Encoding,
+    /// By URI.
+    texts: BTreeMap<String, String>,
+}
+
+impl Server<'_> {
+    fn send(&self, message: impl Into<Message>) {
+        // An editor that is gone is noticed at the next read.
+        let _ = self.connection.sender.send(message.into());
+    }
+
+    fn notification(&mut self, notification: &Notification) {
+        let document = &notification.params["textDocument"];
+        let Some(uri) = document["uri"].as_str().map(str::to_owned) else { return };
+        match notification.method.as_str() {
+            "textDocument/didOpen" => {
+                let text = document["text"].as_str().unwrap_or_default().to_owned();
+                self.texts.insert(uri.clone(), text);
+                self.publish(&uri, &document["version"]);
+            }
+            "textDocument/didChange" => {
+                let changes = notification.params["contentChanges"].as_array();
+                let text = changes.and_then(|all| all.last()).and_then(|last| last["text"].as_str());
+                if let Some(text) = text {
+                    self.texts.insert(uri.clone(), text.to_owned());
+                    self.publish(&uri, &document["version"]);
+                }
+            }
+            "textDocument/didClose" => {
+                self.texts.remove(&uri);
+                let params = json!({"uri": uri, "diagnostics": []});
+                self.send(Notification::new("textDocument/publishDiagnostics".to_owned(), params));
+            }
+            _ => {}
+        }
+    }
+
+    fn publish(&self, uri: &str, version: &Value) {
+        let found =
+            self.with(uri, |open, files| answers::diagnostics(open, &check(files, open.path, open.tree)));
+        let mut params = json!({"uri": uri, "diagnostics": found.unwrap_or(json!([]))});
+        if version.is_i64() {
+            params["version"] = version.clone();
+        }
+        self.send(Notification::new("textDocument/publishDiagnostics".to_owned(), params));
+    }
+
+    /// What `answer` says about an open text; `None` where it is not open.
+    fn with<T>(&self, uri: &str, answer: impl FnOnce(&Open<'_>, &Overlay<'_>) -> T) -> Option<T> {
+        let text = self.texts.get(uri)?;
+        // A text that was never saved has a name all the same, so that messages can name it.
+        let path = path_of(uri).unwrap_or_else(|| uri.to_owned());
+        let tree = tree(&path, text);
+        let places = Places::new(text, self.encoding);
+        let open = Open { uri, path: &path, text, tree: &tree, places };
+        let others: Vec<(String, &String)> = self
+            .texts
+            .iter()
+            .filter(|(other, _)| *other != uri)
+            .filter_map(|(uri, text)| Some((path_of(uri)?, text)))
+            .collect();
+        let mut all = vec![(path.as_str(), text.as_str())];
+        all.extend(others.iter().map(|(path, text)| (path.as_str(), text.as_str())));
+        Some(answer(&open, &Overlay { files: self.host, open: all }))
+    }
+
+    fn request(&self, request: Request) {
+        let params = &request.params;
+        let uri = params["textDocument"]["uri"].as_str().unwrap_or_default();
+        let at = |open: &Open<'_>| open.places.byte(&params["position"]).unwrap_or_default();
+        let answer = match request.method.as_str() {
+            "textDocument/hover" => self.with(uri, |open, _| answers::hovered(open, at(open))),
+            "textDocument/completion" => self.with(uri, |open, _| answers::completions(open, at(open))),
+            "textDocument/definition" => {
+                self.with(uri, |open, _| answers::definition(open, at(open), self.host))
+            }
+            "textDocument/formatting" => self.with(uri, |open, _| answers::formatting(open)),
+            "textDocument/documentSymbol" => self.with(uri, |open, _| answers::symbols(open)),
+            "textDocument/codeAction" => self.with(uri, |open, files| {
+                let byte = |end: &str| open.places.byte(&params["range"][end]).unwrap_or_default();
+                let range = (byte("start"), byte("end"));
+                let checked = check(files, open.path, open.tree);
+                let all = msb_compile::fix(files, open.path, &Options::default()).text;
+                answers::actions(open, &checked, range, all)
+            }),
+            other => {
+                let message = format!("`{other}` is not known");
+                return self.send(Response::new_err(request.id, ErrorCode::MethodNotFound as i32, message));
+            }
+        };
+        self.send(Response::new_ok(request.id, answer.unwrap_or(Value::Null)));
+    }
+}
