@@ -15,7 +15,7 @@ step() { # step NAME COMMAND...
   local name=$1 start=$SECONDS rc=0; shift
   "$@" > "$WORK/log/step.out" 2>&1 || rc=$?
   printf '%4d s  %-6s %s\n' $((SECONDS - start)) "$([ $rc = 0 ] && echo ok || echo FAILED)" "$name"
-  if [ $rc = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); grep -v '^ok ' "$WORK/log/step.out" | tail -40; fi
+  if [ $rc = 0 ]; then passed=$((passed + 1)); else failed=$((failed + 1)); grep -av '^ok ' "$WORK/log/step.out" | tail -40; fi
   return $rc
 }
 finish() { echo "$passed passed, $failed failed, $SECONDS s"; [ $failed = 0 ]; exit; }

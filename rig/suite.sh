@@ -49,7 +49,8 @@ expect "no cgroup is left" "$before" "$(cgroups)"
 out=$(hello sh -c 'exit 7'); expect "an exit status passes" 7 $? "$out"
 out=$(hello sh -c 'kill -TERM $$'); expect "a signal is 128+n" 143 $? "$out"
 out=$(hello no-such-command); expect "a missing command is 127" 127 $? "$out"
-head -c 3000000 /dev/urandom > workspace/in; hello cat < workspace/in > workspace/out
+head -c 3000000 /dev/urandom > workspace/in   # standard error has the line on limits
+msbc run "$HERE/policy-lang/examples/hello-agent.msb" --set workspace="$DIR/workspace" -- cat < workspace/in > workspace/out 2>/dev/null
 cmp -s workspace/in workspace/out && ok "3 MB pass through unchanged" || bad "3 MB pass through unchanged"
 
 # Nothing outlives the launcher, not even when it is killed.

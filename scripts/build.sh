@@ -7,6 +7,6 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 . scripts/lib.sh
 require_rust
 cargo build --quiet --release -p msbc
-cargo build --quiet --profile launcher -p msb-launch --features program --features program
+cargo build --quiet --profile launcher -p msb-launch --features program
 mkdir -p "$TARGET/dist"
 install -m 755 "$TARGET/release/msbc" "$TARGET/launcher/msb-launch" "$TARGET/dist/"

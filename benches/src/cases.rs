@@ -106,7 +106,7 @@ pub fn prepare(dir: &Path, bin: &Path) -> io::Result<Cases> {
     Ok(found)
 }
 
-fn compile_c(source: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn compile_c(source: &Path, to: &Path) -> io::Result<()> {
     run(Command::new("cc").args(C_FLAGS).arg("-o").arg(to).arg(source))
 }
 

@@ -14,6 +14,8 @@ fn main() {
     constants(&mut out, &sets);
     names(&mut out, "ERRNOS", "errno", "u16");
     names(&mut out, "CAPABILITIES", "capabilities", "u32");
+    names(&mut out, "FREQUENCIES", "frequency", "u32");
+    since(&mut out);
     let prototypes = rows("prototypes", 2);
     let prototypes: BTreeMap<&str, &str> =
         prototypes.iter().map(|row| (row[0].as_str(), row[1].as_str())).collect();
@@ -60,6 +62,14 @@ fn names(out: &mut String, table: &str, file: &str, number_type: &str) {
     writeln!(out, "pub(crate) static {table}: &[({number_type}, &str)] = &[").expect("a String grows");
     for row in rows(file, 2) {
         writeln!(out, "({}, {:?}),", number(&row[0]), row[1]).expect("a String grows");
+    }
+    out.push_str("];\n");
+}
+
+fn since(out: &mut String) {
+    out.push_str("pub(crate) static SINCE: &[(&str, &str)] = &[\n");
+    for row in rows("since", 2) {
+        writeln!(out, "({:?}, {:?}),", row[1], row[0]).expect("a String grows");
     }
     out.push_str("];\n");
 }

@@ -6,13 +6,17 @@
 //! this version does not enforce is an error here, never silently passed over.
 
 mod accept;
+mod ask;
 mod bounds;
 mod caps;
+mod claims;
 mod context;
 mod env;
 mod exec;
+mod explain;
 mod fs;
 mod limits;
+mod narrow;
 mod net;
 mod origins;
 mod params;
@@ -22,32 +26,82 @@ mod unenforced;
 mod values;
 
 pub use accept::accept;
+pub use claims::{Deferred, Expected};
+pub use explain::{Explained, explain};
+pub use narrow::exceeds;
 
 use context::Context;
-use msb_diag::{Diagnostic, Sources};
+use msb_diag::{Diagnostic, Sources, Span};
 use msb_policy::Policy;
 use msb_resolve::Resolved;
 use msb_syntax::ast;
 
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detail {
+    /// What is wrong, and what is likely wrong.
+    #[default]
+    Findings,
+    /// What no assertion is about as well.
+    Coverage,
+}
+
+/// What a policy means, and what was found.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// `None` if any finding is an error.
+    pub policy: Option<Policy>,
+    /// In no particular order.
+    pub found: Vec<Diagnostic>,
+    /// Where each origin of the policy stands, by its number.
+    pub spans: Vec<Span>,
+    /// Assertions that are to be decided when the parameters are known.
+    pub deferred: Vec<Deferred>,
+    /// How many assertions and claims of tests were decided, and how many of them failed.
+    pub claims: (usize, usize),
+}
+
 /// Checks the policy that was resolved from `file`, and gives what it means.
-///
-/// The policy is `None` if any finding is an error. Findings are in no particular order.
 #[must_use]
-pub fn check(file: &ast::File, resolved: &Resolved, sources: &Sources) -> (Option<Policy>, Vec<Diagnostic>) {
+pub fn check(file: &ast::File, resolved: &Resolved, sources: &Sources, detail: Detail) -> Checked {
     let mut cx = Context::new(resolved, sources);
     unenforced::unenforced(file, &mut cx);
-    let fs = fs::fs(&mut cx);
-    let (net, net_rules) = net::net(&mut cx);
-    let (limits, limit_rules) = limits::limits(&mut cx);
+    let policy = lower(&mut cx);
+    let mut claims = claims::lower(&mut cx);
+    claims.extend(narrow::required(&mut cx));
+    let policy = Policy { origins: cx.origins.finish(), ..policy };
+    let mut outcome = claims::Outcome::default();
+    // What could not be understood may be what a claim is about.
+    if !msb_diag::has_errors(&cx.found) {
+        outcome = claims::judge(&mut cx, &policy, &claims);
+        if detail == Detail::Coverage {
+            claims::coverage(&mut cx, &policy, &claims, &outcome);
+        }
+    }
+    Checked {
+        policy: Some(policy).filter(|_| !msb_diag::has_errors(&cx.found)),
+        spans: cx.origins.spans(),
+        found: cx.found,
+        deferred: outcome.deferred,
+        claims: (outcome.decided, outcome.failed),
+    }
+}
+
+/// The meaning of every section, held to the policy that it extends; its origins stay in `cx`.
+fn lower(cx: &mut Context<'_>) -> Policy {
+    unenforced::statements(cx);
+    let fs = fs::fs(cx);
+    let (net, net_rules) = net::net(cx);
+    let (limits, limit_rules) = limits::limits(cx);
     let implied = [net_rules, limit_rules].concat();
-    let (syscalls, syscall_default) = syscalls::syscalls(&mut cx, implied);
-    let capabilities = caps::caps(&mut cx);
-    let env = env::env(&mut cx);
-    let exec = exec::exec(&mut cx, &fs);
-    bounds::bounds(&mut cx, &fs, &env, &exec);
-    let policy = Policy {
-        name: resolved.block.name.node.clone(),
-        edition: u16::try_from(resolved.edition).unwrap_or(u16::MAX),
+    let (syscalls, syscall_default) = syscalls::syscalls(cx, implied);
+    let capabilities = caps::caps(cx);
+    let env = env::env(cx);
+    let exec = exec::exec(cx, &fs);
+    bounds::bounds(cx, &fs, &env, &exec);
+    let mut policy = Policy {
+        name: cx.resolved.block.name.node.clone(),
+        edition: u16::try_from(cx.resolved.edition).unwrap_or(u16::MAX),
         origin: cx.policy_origin(),
         params: cx.params.iter().map(|param| param.ir.clone()).collect(),
         fs,
@@ -59,10 +113,10 @@ pub fn check(file: &ast::File, resolved: &Resolved, sources: &Sources) -> (Optio
         capabilities,
         env,
         exec,
-        origins: cx.origins.finish(),
+        origins: Vec::new(),
     };
-    let policy = Some(policy).filter(|_| !msb_diag::has_errors(&cx.found));
-    (policy, cx.found)
+    narrow::extend(cx, &mut policy);
+    policy
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub(crate) const ORIGIN_TEXT_BYTES_MAX: usize = 200;
 pub(crate) struct Origins {
     all: Vec<Origin>,
     known: BTreeMap<Span, OriginId>,
+    spans: Vec<Span>,
 }
 
 impl Origins {
@@ -32,7 +33,18 @@ impl Origins {
         let id = OriginId(number(self.all.len()));
         self.all.push(origin);
         self.known.insert(span, id);
+        self.spans.push(span);
         id
+    }
+
+    /// Where an origin stands.
+    pub(crate) fn span(&self, origin: OriginId) -> Option<Span> {
+        self.spans.get(usize::try_from(origin.0).ok()?).copied()
+    }
+
+    /// Where each origin stands.
+    pub(crate) fn spans(&self) -> Vec<Span> {
+        self.spans.clone()
     }
 
     pub(crate) fn finish(&mut self) -> Vec<Origin> {

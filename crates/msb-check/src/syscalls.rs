@@ -5,8 +5,9 @@
 
 pub(crate) mod implied;
 mod lints;
-mod predicate;
-mod sets;
+mod power;
+pub(crate) mod predicate;
+pub(crate) mod sets;
 mod variants;
 
 use crate::context::{ARCH, Context};
@@ -70,6 +71,7 @@ pub(crate) fn syscalls(
     if !msb_diag::has_errors(cx.found.get(before..).unwrap_or(&[])) {
         lints::conflicts(cx, &rules);
         lints::lints(cx, &rules);
+        power::power(cx, &rules);
         variants::variants(cx, &rules);
     }
     let default = match default {
@@ -187,16 +189,10 @@ fn action(cx: &mut Context<'_>, action: &Action) -> Option<SyscallAction> {
         ActionKind::Allow => Some(SyscallAction::Allow),
         ActionKind::Kill => Some(SyscallAction::Kill),
         ActionKind::Errno(name) => error_number(cx, name).map(SyscallAction::Errno),
-        ActionKind::Log => {
-            cx.say(later("log", "write `allow`"));
-            None
-        }
+        ActionKind::Log => Some(SyscallAction::Log),
+        ActionKind::Trap => Some(SyscallAction::Trap),
         ActionKind::Notify => {
             cx.say(later("notify", "write `errno EPERM`"));
-            None
-        }
-        ActionKind::Trap => {
-            cx.say(later("trap", "write `kill`, or `errno ENOSYS` where the program can do without"));
             None
         }
     }
@@ -224,7 +220,7 @@ fn set_default(
 ) {
     let Some(action) = action(cx, written) else { return };
     match action {
-        SyscallAction::Allow => {
+        SyscallAction::Allow | SyscallAction::Log => {
             cx.say(
                 Diagnostic::new(codes::ALLOW_BY_DEFAULT, "system calls are allowed by default")
                     .label(span, "every call that the kernel ever gets is open")
@@ -232,7 +228,7 @@ fn set_default(
             );
             return;
         }
-        SyscallAction::Kill => cx.say(
+        SyscallAction::Kill | SyscallAction::Trap => cx.say(
             Diagnostic::new(codes::DEFAULT_KILL, "unlisted system calls kill the program")
                 .label(span, "programs try new calls, and go on without them")
                 .help("write `default errno ENOSYS`"),

@@ -4,27 +4,23 @@ use crate::context::Context;
 use msb_diag::{Diagnostic, Span, codes};
 use msb_syntax::ast::{File, Item, StmtKind};
 
-/// Reports whole statements and items; sections report what is in them.
+/// Reports items; sections report what is in them.
 pub(crate) fn unenforced(file: &File, cx: &mut Context<'_>) {
     for item in &file.items {
         match item {
             Item::Tool(tool) => cx.say(later("tool", tool.name.span, TOOL)),
-            Item::Test { title, .. } => cx.say(later("test", title.span, "take the test away")),
-            Item::Block(_) | Item::Group { .. } | Item::Const { .. } => {}
+            Item::Block(_) | Item::Group { .. } | Item::Const { .. } | Item::Test { .. } => {}
         }
     }
-    if let Some(extends) = &cx.resolved.block.extends {
-        cx.say(later("extends", extends.span, "`include` a profile that denies and limits the same"));
-    }
+}
+
+/// Reports whole statements.
+pub(crate) fn statements(cx: &mut Context<'_>) {
     for placed in cx.stmts() {
         let span = placed.stmt.span;
         match &placed.stmt.kind {
             StmtKind::ToolUse(_) => cx.say(later("tools", span, TOOL)),
             StmtKind::Tool(tool) => cx.say(later("tool", tool.name.span, TOOL)),
-            StmtKind::Assert(claims) => {
-                let at = claims.first().map_or(span, |claim| claim.span);
-                cx.say(later("assert", at, "take the assertions away"));
-            }
             StmtKind::Sandbox(_) => {
                 cx.say(later("sandbox", span, "take it away: what this version has is always used"));
             }

@@ -9,8 +9,11 @@ mod fix;
 
 pub use fix::{Fixed, fix};
 
-use msb_diag::{Diagnostic, Sources, codes, has_errors, sort};
-use msb_policy::Policy;
+pub use msb_check::{Deferred, Detail, Expected, Explained};
+
+use msb_diag::{Diagnostic, Sources, Span, codes, has_errors, sort};
+use msb_policy::{Places, Policy};
+use msb_syntax::ast;
 use std::fmt;
 
 /// Where the text of a policy comes from.
@@ -44,6 +47,11 @@ pub struct Options {
     pub policy: Option<String>,
     /// Whether the plan reports denied calls to a listener.
     pub trace: bool,
+    /// How much is said.
+    pub detail: Detail,
+    /// The file of a policy that must allow all that this one does, by a parameter of the same name for each of
+    /// its own.
+    pub ceiling: Option<String>,
 }
 
 /// A policy that was checked.
@@ -55,6 +63,12 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// What it means; `None` if any finding is an error.
     pub policy: Option<Policy>,
+    /// Assertions that are to be decided when the parameters are known.
+    pub deferred: Vec<Deferred>,
+    /// How many assertions and claims of tests were decided, and how many of them failed.
+    pub claims: (usize, usize),
+    /// Where each origin of the policy stands, by its number.
+    pub spans: Vec<Span>,
 }
 
 /// A policy that was compiled.
@@ -68,33 +82,192 @@ pub struct Compiled {
     pub policy: Option<Policy>,
     /// The plan, for a launcher; `None` if any finding is an error.
     pub plan: Option<Vec<u8>>,
+    /// Assertions that are to be decided when the parameters are known; see [`recheck`].
+    pub deferred: Vec<Deferred>,
+}
+
+/// A pass of the compiler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// Bytes to a tree.
+    Parse,
+    /// Names, includes and standard profiles.
+    Resolve,
+    /// The tree to a policy.
+    Check,
+    /// Mounts, files, limits and environment.
+    Sections,
+    /// The system call filter.
+    Filter,
+    /// The proof that the filter says what the policy says.
+    Proof,
+    /// The plan's bytes.
+    Encode,
+}
+
+impl Pass {
+    /// One word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Parse => "parse",
+            Self::Resolve => "resolve",
+            Self::Check => "check",
+            Self::Sections => "sections",
+            Self::Filter => "filter",
+            Self::Proof => "proof",
+            Self::Encode => "encode",
+        }
+    }
 }
 
 /// Reads and checks the policy at `path`.
 #[must_use]
 pub fn check(files: &dyn Files, path: &str, options: &Options) -> Checked {
+    check_observed(files, path, options, &mut |_| ())
+}
+
+fn check_observed(files: &dyn Files, path: &str, options: &Options, done: &mut dyn FnMut(Pass)) -> Checked {
     let mut sources = Sources::default();
     let bytes = match files.read(path) {
         Ok(bytes) => bytes,
         Err(failure) => {
             let found = Diagnostic::new(codes::CANNOT_READ, format!("cannot read `{path}`: {failure}"))
                 .help("give the path of a policy, such as `agent.msb`");
-            return Checked { sources, diagnostics: vec![found], policy: None };
+            return Checked { sources, ..refused(vec![found]) };
         }
     };
     let file = sources.add(path, shown(&bytes));
     let (tree, found) = msb_data::parse_bytes(msb_data::Form::of(path), file, &bytes);
-    let (policy, mut found) = understand(&tree, found, options, &mut sources);
+    done(Pass::Parse);
+    let mut checked = understand(files, &tree, found, options, &mut sources, done);
+    sort(&mut checked.diagnostics);
+    Checked { sources, ..checked }
+}
+
+/// The names of the policies in the file at `path`, in their order; none where it cannot be read.
+#[must_use]
+pub fn policies(files: &dyn Files, path: &str) -> Vec<String> {
+    let Ok(bytes) = files.read(path) else { return Vec::new() };
+    let (tree, _) = msb_data::parse_bytes(msb_data::Form::of(path), msb_diag::FileId(0), &bytes);
+    let policy = |item: ast::Item| match item {
+        ast::Item::Block(block) if block.kind == ast::BlockKind::Policy => Some(block.name.node),
+        _ => None,
+    };
+    tree.items.into_iter().filter_map(policy).collect()
+}
+
+/// Decides the assertions that depend on parameters again, now that `places` knows them: what fails.
+#[must_use]
+pub fn recheck(deferred: &[Deferred], places: &Places) -> Vec<Diagnostic> {
+    let failed = deferred.iter().filter(|claim| !claim.holds(places)).map(|claim| {
+        let (is, wanted) = match claim.expected {
+            Expected::Allowed => ("denied", "allowed"),
+            Expected::Denied => ("allowed", "denied"),
+        };
+        Diagnostic::new(codes::ASSERTION_FAILED, format!("assertion failed: with these parameters it is {is}"))
+            .label(claim.span, format!("expected to be {wanted}"))
+            .help("bind the parameters to directories that lie apart from each other and from what the policy names")
+    });
+    failed.collect()
+}
+
+/// What a policy says of one request.
+#[derive(Debug, Clone)]
+pub struct Answers {
+    /// The files that were read, and the request.
+    pub sources: Sources,
+    /// What is wrong with the policy, or with the request.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The answers; none where something is wrong.
+    pub answers: Vec<Explained>,
+}
+
+/// What the policy at `path` says of `request`, written as in a claim: `open /etc/passwd for read`.
+#[must_use]
+pub fn explain(files: &dyn Files, path: &str, options: &Options, request: &str) -> Answers {
+    let checked = check(files, path, options);
+    let Some(policy) = checked.policy else {
+        return Answers { sources: checked.sources, diagnostics: checked.diagnostics, answers: Vec::new() };
+    };
+    answer(&policy, checked.sources, request)
+}
+
+/// What `policy` says of `request`. It may come from a plan: its sources are not needed.
+#[must_use]
+pub fn explain_policy(policy: &Policy, request: &str) -> Answers {
+    answer(policy, Sources::default(), request)
+}
+
+fn answer(policy: &Policy, mut sources: Sources, request: &str) -> Answers {
+    let id = sources.add("request", request);
+    let (probe, mut found) = msb_syntax::parse_request(id, request);
+    let mut answers = Vec::new();
+    if let Some(probe) = probe {
+        // The names that a request can use are the parameters.
+        let resolved = msb_resolve::Resolved::of_params(policy.params.iter().map(|param| {
+            let ty = match param.kind {
+                msb_policy::ParamKind::Dir => "dir",
+                msb_policy::ParamKind::File => "file",
+                msb_policy::ParamKind::Text => "string",
+            };
+            (param.name.as_str(), ty)
+        }));
+        found.extend(msb_resolve::unknown_in(&probe, &resolved));
+        let (all, more) = msb_check::explain(policy, &resolved, &probe, &sources);
+        answers = all;
+        found.extend(more);
+    }
     sort(&mut found);
-    Checked { sources, diagnostics: found, policy }
+    Answers { sources, diagnostics: found, answers }
+}
+
+fn refused(diagnostics: Vec<Diagnostic>) -> Checked {
+    Checked {
+        sources: Sources::default(),
+        diagnostics,
+        policy: None,
+        deferred: Vec::new(),
+        claims: (0, 0),
+        spans: Vec::new(),
+    }
+}
+
+/// What a policy imports, read as the policy itself is.
+struct Imports<'a>(&'a dyn Files);
+
+impl msb_resolve::Load for Imports<'_> {
+    fn load(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.0.read(path).map_err(|failure| failure.reason)
+    }
 }
 
 /// Reads, checks and compiles the policy at `path`.
 #[must_use]
 pub fn compile(files: &dyn Files, path: &str, options: &Options) -> Compiled {
-    let Checked { sources, mut diagnostics, policy } = check(files, path, options);
+    compile_observed(files, path, options, &mut |_| ())
+}
+
+/// The same, and tells `done` after each pass: what it costs is for the caller's clock to say.
+#[must_use]
+pub fn compile_observed(
+    files: &dyn Files,
+    path: &str,
+    options: &Options,
+    done: &mut dyn FnMut(Pass),
+) -> Compiled {
+    let Checked { sources, mut diagnostics, policy, deferred, .. } =
+        check_observed(files, path, options, done);
     let plan = policy.as_ref().and_then(|policy| {
-        match msb_emit::emit(policy, msb_emit::Options { trace: options.trace }) {
+        let mut emitted = |pass| {
+            done(match pass {
+                msb_emit::Pass::Sections => Pass::Sections,
+                msb_emit::Pass::Filter => Pass::Filter,
+                msb_emit::Pass::Proof => Pass::Proof,
+                msb_emit::Pass::Encode => Pass::Encode,
+            });
+        };
+        match msb_emit::emit_observed(policy, msb_emit::Options { trace: options.trace }, &mut emitted) {
             Ok(plan) => Some(plan),
             Err(failure) => {
                 diagnostics.push(failure::diagnostic(&failure, policy, &sources));
@@ -104,29 +277,75 @@ pub fn compile(files: &dyn Files, path: &str, options: &Options) -> Compiled {
         }
     });
     let policy = policy.filter(|_| plan.is_some());
-    Compiled { sources, diagnostics, policy, plan }
+    Compiled { sources, diagnostics, policy, plan, deferred }
 }
 
-/// resolve → check → accept
+/// resolve → check → accept. The sources stay with the caller.
 fn understand(
-    tree: &msb_syntax::ast::File,
+    files: &dyn Files,
+    tree: &ast::File,
     mut found: Vec<Diagnostic>,
     options: &Options,
     sources: &mut Sources,
-) -> (Option<Policy>, Vec<Diagnostic>) {
+    done: &mut dyn FnMut(Pass),
+) -> Checked {
     let whole = !has_errors(&found);
     if !whole && tree.items.is_empty() {
-        return (None, found);
+        return refused(found);
     }
     // A tree with holes gives findings about the holes as well; what does stand there is looked at.
+    let (resolved, more) = msb_resolve::resolve(tree, options.policy.as_deref(), sources, &Imports(files));
+    // The same of what it imports.
+    let imported = |it: &Diagnostic| it.span().is_some_and(|span| span.file != msb_diag::FileId(0));
+    let whole = whole && !more.iter().any(|it| it.is_error() && it.code.0 < 100 && imported(it));
     let keep = |more: Vec<Diagnostic>| more.into_iter().filter(move |it| whole || !is_consequence(it));
-    let (resolved, more) = msb_resolve::resolve(tree, options.policy.as_deref(), sources);
     found.extend(keep(more));
-    let Some(resolved) = resolved else { return (None, found) };
-    let (policy, more) = msb_check::check(tree, &resolved, sources);
-    found.extend(keep(more));
+    done(Pass::Resolve);
+    let Some(resolved) = resolved else { return refused(found) };
+    let checked = msb_check::check(tree, &resolved, sources, options.detail);
+    found.extend(keep(checked.found));
+    if let (Some(ceiling), Some(policy)) = (&options.ceiling, &checked.policy) {
+        found.extend(above(files, ceiling, policy, &checked.spans, &resolved, sources));
+    }
     let found = msb_check::accept(&resolved, found);
-    (policy.filter(|_| !has_errors(&found)), found)
+    done(Pass::Check);
+    Checked {
+        policy: checked.policy.filter(|_| !has_errors(&found)),
+        deferred: checked.deferred,
+        claims: checked.claims,
+        spans: checked.spans,
+        ..refused(found)
+    }
+}
+
+/// What `policy` allows and the ceiling at `path` does not.
+fn above(
+    files: &dyn Files,
+    path: &str,
+    policy: &Policy,
+    spans: &[Span],
+    resolved: &msb_resolve::Resolved,
+    sources: &mut Sources,
+) -> Vec<Diagnostic> {
+    let bytes = match files.read(path) {
+        Ok(bytes) => bytes,
+        Err(failure) => {
+            let found = Diagnostic::new(codes::CANNOT_READ, format!("cannot read `{path}`: {failure}"));
+            return vec![found.help("give the path of the ceiling, such as `org.msb`")];
+        }
+    };
+    let id = sources.add(path, shown(&bytes));
+    let (tree, mut found) = msb_data::parse_bytes(msb_data::Form::of(path), id, &bytes);
+    if has_errors(&found) {
+        return found;
+    }
+    let (ceiling, more) = msb_resolve::ceiling(&tree, id, None, resolved, sources, &Imports(files));
+    found.extend(more);
+    found.retain(Diagnostic::is_error);
+    if let Some(ceiling) = ceiling.filter(|_| found.is_empty()) {
+        found.extend(msb_check::exceeds(policy, spans, resolved, &ceiling, sources));
+    }
+    found
 }
 
 /// Whether a finding may be about what the parser could not read, and not about what a person wrote.

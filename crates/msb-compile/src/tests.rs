@@ -46,7 +46,7 @@ fn a_file_that_is_too_long_is_not_parsed() {
 fn of_two_policies_the_named_one_is_compiled() {
     let text: &'static [u8] = b"edition 2026\npolicy a { include std.base }\npolicy b { include std.base }\n";
     let files: &'static [(&'static str, &'static [u8])] = Box::leak(Box::new([("it.msb", text)]));
-    let named = |name: &str| Options { policy: Some(name.to_owned()), trace: false };
+    let named = |name: &str| Options { policy: Some(name.to_owned()), ..Options::default() };
     let compiled = compile(&Folder(files), "it.msb", &named("b"));
     assert_eq!(compiled.policy.map(|policy| policy.name), Some("b".to_owned()));
     assert!(compiled.plan.is_some());
@@ -58,7 +58,7 @@ fn of_two_policies_the_named_one_is_compiled() {
 fn a_trace_changes_the_plan_and_not_the_policy() {
     let text: &'static [u8] = b"edition 2026\npolicy a { include std.base }\n";
     let files: &'static [(&'static str, &'static [u8])] = Box::leak(Box::new([("it.msb", text)]));
-    let with = |trace| compile(&Folder(files), "it.msb", &Options { policy: None, trace });
+    let with = |trace| compile(&Folder(files), "it.msb", &Options { trace, ..Options::default() });
     let (plain, traced) = (with(false), with(true));
     assert_ne!(plain.plan, traced.plan);
     assert_eq!(plain.policy, traced.policy);

@@ -11,7 +11,13 @@ const PLACE: &str = "/policies/example.msb";
 fn run_blocks(page: &str, text: &str, code_of_page: Option<&str>) -> BTreeSet<String> {
     let mut given = BTreeSet::new();
     for (head, policy) in common::blocks(text) {
-        let checked = common::check(PLACE, &policy);
+        let asks_for_coverage = matches!(code_of_page, Some("MSB0504" | "MSB0505"));
+        let place = match code_of_page {
+            Some("MSB0405") => "/policies/ceiling.msb",
+            _ if asks_for_coverage => "/policies/coverage.msb",
+            _ => PLACE,
+        };
+        let checked = common::check(place, &policy);
         let found = common::codes(&checked);
         match head.split_whitespace().collect::<Vec<_>>().as_slice() {
             ["accept"] => {

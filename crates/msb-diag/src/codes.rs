@@ -90,6 +90,7 @@ codes! {
     UNKNOWN_GROUP = 105, Error, "unknown or empty group";
     UNUSED = 106, Warning, "declared but not used";
     WRONG_ARGUMENTS = 107, Error, "missing, extra or duplicate argument";
+    IMPORT_ESCAPES = 109, Error, "import leaves the folder of the policy";
 
     // 02xx: types
     WRONG_TYPE = 201, Error, "value of the wrong type";
@@ -110,6 +111,19 @@ codes! {
     TWO_SOURCES = 315, Error, "two sources for one path";
     RESERVED_PATH = 316, Error, "path inside belongs to the launcher";
 
+    // 04xx: inheritance and change
+    WIDENS_PARENT = 401, Error, "policy allows more than its parent";
+    LIMIT_ABOVE_PARENT = 402, Error, "limit is above the parent's";
+    REQUIREMENT_DROPPED = 403, Error, "what the parent asserts does not hold";
+    EXCEEDS_CEILING = 405, Error, "policy allows more than the ceiling";
+
+    // 05xx: assertions
+    ASSERTION_FAILED = 501, Error, "assertion failed";
+    ASSERTION_VACUOUS = 502, Warning, "assertion that cannot fail";
+    ASSERTION_DEFERRED = 503, Hint, "assertion depends on parameters";
+    NO_ASSERTION = 504, Hint, "policy has no assertions";
+    RULE_NOT_EXERCISED = 505, Hint, "rule that no assertion is about";
+
     // 06xx: file system security
     WRITE_COVERS_POLICY = 601, Error, "writable path covers the policy, the plan or the launcher";
     WRITE_TOO_BROAD = 602, Error, "writable path is too broad";
@@ -122,13 +136,16 @@ codes! {
     // 07xx: system calls
     IO_URING_ALLOWED = 701, Error, "io_uring is allowed";
     CLONE3_ALLOWED = 702, Error, "clone3 is allowed";
+    OTHER_PROCESSES_OPEN = 703, Warning, "a program can reach into others of its sandbox";
     TERMINAL_IOCTL_ALLOWED = 704, Error, "ioctl that injects terminal input is allowed";
     PERSONALITY_ALLOWED = 706, Warning, "personality is allowed";
     WRITE_EXEC_INCOMPLETE = 707, Warning, "write and execute is denied in one call and left open in another";
+    NAMESPACES_WITH_MOUNT = 708, Error, "new namespaces and mounts are allowed together";
     OTHER_ABI = 709, Error, "another ABI of the processor";
     DANGEROUS_CALL = 710, Warning, "system call with a history of escapes is allowed";
     VARIANT_OPEN = 711, Warning, "a variant of a denied system call is allowed";
     ALLOW_BY_DEFAULT = 713, Error, "system calls are allowed by default";
+    ESSENTIAL_CALL_KILLED = 715, Warning, "a call that every program makes kills it";
     DEFAULT_KILL = 716, Warning, "unlisted system calls kill the program";
     LAUNCHER_CALL_KILLED = 717, Error, "a call that the launcher needs would kill it";
     EXEC_NOT_ALLOWED = 719, Error, "no program can be started";

@@ -129,7 +129,7 @@ impl EmitError {
             msb_seccomp::CompileError::TooLong { costliest, .. } => {
                 costliest.iter().flat_map(|cost| cost.origins.iter().copied()).collect()
             }
-            msb_seccomp::CompileError::Differs { .. } => Vec::new(),
+            msb_seccomp::CompileError::Unproved(_) => Vec::new(),
         };
         let mut seen = BTreeSet::new();
         origins.retain(|origin| seen.insert(*origin));

@@ -26,6 +26,19 @@ pub struct Options {
     pub trace: bool,
 }
 
+/// A pass of [`emit_observed`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// Mounts, files, limits and environment.
+    Sections,
+    /// The system call filter.
+    Filter,
+    /// The proof that the filter says what the policy says.
+    Proof,
+    /// The bytes.
+    Encode,
+}
+
 /// Least kernel that the launcher runs on: mount_setattr(2) and open_tree(2) with `MOUNT_ATTR_IDMAP`'s
 /// structure came with 5.12, after openat2 (5.6), `subset=pid` of procfs (5.8) and close_range (5.9).
 /// A listener (seccomp_unotify(2), 5.0; its `SECCOMP_USER_NOTIF_FLAG_CONTINUE`, 5.5) asks for no more.
@@ -36,13 +49,33 @@ const KERNEL_MIN: (u16, u16) = (5, 12);
 /// # Errors
 /// When the policy asks for something that a plan cannot hold: the error names its lines.
 pub fn emit(policy: &ir::Policy, options: Options) -> Result<Vec<u8>, EmitError> {
+    emit_observed(policy, options, &mut |_| ())
+}
+
+/// The same, and tells `done` after each pass.
+///
+/// # Errors
+/// As [`emit`].
+pub fn emit_observed(
+    policy: &ir::Policy,
+    options: Options,
+    done: &mut dyn FnMut(Pass),
+) -> Result<Vec<u8>, EmitError> {
     let order = origins::Order::of(policy);
     let mounts = mounts::table(policy, &order)?;
     let denies = mounts::denies(policy, &order)?;
     let files = files::generate(policy, &mounts)?;
     let variables = env::rules(policy, &order)?;
     let limits = limits::check(policy)?;
-    let program = msb_seccomp::compile(policy, msb_seccomp::Options { trace: options.trace })
+    done(Pass::Sections);
+    let mut filter_done = |pass| {
+        done(match pass {
+            msb_seccomp::Pass::Program => Pass::Filter,
+            msb_seccomp::Pass::Proof => Pass::Proof,
+        });
+    };
+    let filter_options = msb_seccomp::Options { trace: options.trace };
+    let program = msb_seccomp::compile_observed(policy, filter_options, &mut filter_done)
         .map_err(|cause| EmitError::filter(&cause, policy.syscall_default.1))?;
     let program = program.bytes();
 
@@ -83,7 +116,9 @@ pub fn emit(policy: &ir::Policy, options: Options) -> Result<Vec<u8>, EmitError>
         origins: origins.list(),
     };
     error::count(policy, &emitted)?;
-    plan::encode(&emitted).map_err(|cause| EmitError::refused(cause, policy.origin))
+    let bytes = plan::encode(&emitted).map_err(|cause| EmitError::refused(cause, policy.origin))?;
+    done(Pass::Encode);
+    Ok(bytes)
 }
 
 fn parameter<'p>(param: &'p ir::Param, origins: &Origins<'p>) -> plan::Param<'p> {

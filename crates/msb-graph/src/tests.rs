@@ -3,13 +3,21 @@
 use super::svg;
 use msb_diag::Sources;
 
+struct Nothing;
+
+impl msb_resolve::Load for Nothing {
+    fn load(&self, _: &str) -> Result<Vec<u8>, String> {
+        Err("no such file".to_owned())
+    }
+}
+
 /// The texts of the picture, in the order in which they are drawn.
 fn texts(policy: &str) -> Vec<String> {
     let mut sources = Sources::default();
     let file = sources.add("a.msb", policy);
     let (tree, found) = msb_data::parse(msb_data::Form::Msb, file, policy);
     assert_eq!(found, []);
-    let (resolved, found) = msb_resolve::resolve(&tree, None, &mut sources);
+    let (resolved, found) = msb_resolve::resolve(&tree, None, &mut sources, &Nothing);
     let unknown = |it: &&msb_diag::Diagnostic| it.is_error() && it.code != msb_diag::codes::NOT_ENFORCED;
     assert!(!found.iter().any(|it| unknown(&it)), "{found:?}");
     let drawn = svg(&resolved.expect("a policy"), &sources);
@@ -64,6 +72,25 @@ fn everything_that_a_policy_grants_is_there() {
             "Everything that is not in this picture is denied.",
         ],
     );
+}
+
+/// A child has its parent's denies and limits without saying so.
+#[test]
+fn what_is_inherited_is_there() {
+    let parent = "policy top(root: dir) {\n  fs { write $root  deny write $root/.git }\n  syscalls { kill ptrace  allow read }\n  limits { memory 2GiB  pids 9 }\n}\n";
+    let child =
+        "policy p(work: dir) extends top(root: $work) {\n  fs { read $work }\n  limits { memory 1GiB }\n}\n";
+    let policy = format!("edition 2026\n{parent}{child}");
+    says(
+        &policy,
+        &[
+            "cannot change ‹work›/.git from top, which it extends",
+            "ends the program ptrace",
+            "1 GiB memory",
+            "9 processes",
+        ],
+    );
+    assert!(!texts(&policy).join(" ").contains("2 GiB"));
 }
 
 #[test]

@@ -11,12 +11,14 @@ use alloc::vec::Vec;
 use msb_plan::event::{LimitKind, Step};
 use msb_plan::{Hold, Limits, OriginId};
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fgetxattr, fstat, mkdirat, statfs, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, fgetxattr, fstat, mkdirat, statat, statfs, unlinkat};
 use rustix::io::Errno;
 use rustix::process::{geteuid, getpid};
 
 const MOUNT: &[u8] = b"/sys/fs/cgroup";
 const CGROUP2_MAGIC: i64 = 0x6367_7270; // CGROUP2_SUPER_MAGIC of linux/magic.h
+/// Before the number of the launcher that a cgroup is made for.
+const PREFIX: &[u8] = b"msb-";
 /// Where the processes of a delegated v2 cgroup are moved, so that it may have limited children
 /// (cgroups(7), "no internal processes").
 const LEAF: &[u8] = b"msb-outside";
@@ -288,7 +290,8 @@ fn wanted(limits: &Limits, version: Version) -> Vec<Wanted> {
 impl Group {
     /// Makes an empty one below `parent`, named for this process.
     fn new(parent: &OwnedFd) -> core::result::Result<Group, Errno> {
-        let name = decimal(b"msb-", u64::from(getpid().as_raw_nonzero().get().unsigned_abs()));
+        sweep(parent);
+        let name = decimal(PREFIX, u64::from(getpid().as_raw_nonzero().get().unsigned_abs()));
         let mut made = mkdirat(parent, name.as_slice(), Mode::from_raw_mode(0o755));
         if made == Err(Errno::EXIST) {
             // Left by a launcher of the same number that was killed; one in use can't be removed.
@@ -331,6 +334,25 @@ impl Group {
                 Err(Errno::BUSY) => crate::parent::sleep_us(1000),
                 _ => return,
             }
+        }
+    }
+}
+
+/// Removes what launchers left that were killed: cgroups named for a process that is gone. One that is in use
+/// can't be removed.
+fn sweep(parent: &OwnedFd) {
+    let Ok(listing) = open(parent, ".", OFlags::RDONLY | OFlags::DIRECTORY) else { return };
+    let mut buffer: Vec<u8> = Vec::with_capacity(4096);
+    let mut entries = RawDir::new(listing, buffer.spare_capacity_mut());
+    while let Some(Ok(entry)) = entries.next() {
+        let name = entry.file_name().to_bytes();
+        let Some(process) = name.strip_prefix(PREFIX).filter(|rest| rest.iter().all(u8::is_ascii_digit))
+        else {
+            continue;
+        };
+        if statat(CWD, [b"/proc/", process].concat(), AtFlags::empty()).err() == Some(Errno::NOENT) {
+            // Another launch may have been faster.
+            let _ = unlinkat(parent, name, AtFlags::REMOVEDIR);
         }
     }
 }

@@ -68,7 +68,7 @@ fn capabilities(kept: u64) -> core::result::Result<(), Errno> {
         }
         match remove_capability_from_bounding_set(capability) {
             // Past the last one that this kernel has: capabilities(7).
-            Err(Errno::INVAL) if number > CAPABILITY_MAX || number > 0 => break,
+            Err(Errno::INVAL) if number > 0 => break,
             removed => removed?,
         }
     }

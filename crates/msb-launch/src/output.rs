@@ -67,7 +67,7 @@ pub(crate) fn held_sentence(held: &[(LimitKind, OriginId)], plan: &Plan<'_>) -> 
     let mut line = String::from("msb-launch: no cgroup can be had here:");
     for (index, (limit, origin)) in held.iter().enumerate() {
         line.push_str(if index == 0 { " " } else { ", " });
-        line.push_str(limit_word(*limit));
+        line.push_str(limit.word());
         if let Some(at) = plan.origins.get(usize::from(origin.0)) {
             line.push_str(" (");
             line.push_str(at.file);
@@ -106,7 +106,7 @@ pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
         Event::HeldWithoutCgroup { .. } => return String::new(),
         Event::LimitReached { limit, times, origin } => {
             line.push_str("the limit of ");
-            line.push_str(limit_word(limit));
+            line.push_str(limit.word());
             line.push_str(" was reached");
             if times > 1 {
                 line.push(' ');
@@ -122,16 +122,6 @@ pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
     }
     line.push('\n');
     line
-}
-
-fn limit_word(limit: LimitKind) -> &'static str {
-    match limit {
-        LimitKind::Memory => "memory",
-        LimitKind::Pids => "pids",
-        LimitKind::Cpu => "cpu",
-        LimitKind::Wall => "wall",
-        LimitKind::Files => "files",
-    }
 }
 
 fn add_origin(line: &mut String, origin: Option<OriginId>, plan: Option<&Plan<'_>>) {

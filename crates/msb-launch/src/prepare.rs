@@ -34,9 +34,10 @@ const NAMESPACES: u64 =
 /// 1879048191).
 const PRIVATE_IDS: u32 = 0x6000_0000;
 
-/// Signals that end, stop or continue the launcher itself.
+/// Of signal(7), the same on x86-64 and AArch64.
 const SIGCHLD: u32 = 17;
-/// ILL, TRAP, BUS, FPE, SEGV, CONT, TSTP, TTIN, TTOU and CHLD of signal(7).
+/// Faults of the launcher's own, and what stops and continues it: ILL, TRAP, BUS, FPE, SEGV, CONT, TSTP, TTIN,
+/// TTOU and CHLD of signal(7).
 const NOT_FORWARDED: [u32; 10] = [4, 5, 7, 8, 11, 18, 20, 21, 22, SIGCHLD];
 /// Raised by a message of the launcher's own that nobody reads: blocked, and nobody else's business.
 const SIGPIPE: u32 = 13;

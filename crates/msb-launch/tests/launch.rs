@@ -192,6 +192,23 @@ fn memory_is_held() {
     stdout(&stage.shell("head -c 1M /dev/zero | tail -c 1M > /dev/null"));
 }
 
+/// Where this test can make cgroups itself: v1, as root. Others are looked at in rig/suite.sh.
+#[test]
+fn cgroup_of_a_killed_launcher_is_removed_by_the_next() {
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let path = own.lines().find_map(|line| line.split_once(":pids:"));
+    let Some((_, path)) = path.filter(|_| rustix::process::geteuid().is_root()) else {
+        eprintln!("skipped, because this test needs root and a v1 hierarchy of pids");
+        return;
+    };
+    let stale = std::path::PathBuf::from(format!("/sys/fs/cgroup/pids{path}")).join("msb-4194305"); // above any pid
+    std::fs::create_dir(&stale).expect("a cgroup");
+    let mut plan = plan();
+    plan.limits.pids = Some(Limit { value: 5, origin: ORIGIN });
+    stdout(&Stage::new(&plan).shell("true"));
+    assert!(!stale.exists());
+}
+
 #[test]
 fn signals_reach_the_command() {
     let stage = Stage::new(&plan());
@@ -261,4 +278,21 @@ fn sandbox_ends_with_whoever_reads_its_events() {
     assert!(std::io::Read::read(&mut events, &mut [0; 16]).is_err());
     drop(events);
     assert_eq!(child.wait().expect("ends").code(), Some(137));
+}
+
+/// docs/adr/0001-no-std-launcher.md: at most 128 KB, and no loader, so that a start costs a few pages.
+#[test]
+fn program_is_small_and_static() {
+    const BYTES_MAX: usize = 128 * 1000;
+    const PT_INTERP: u32 = 3; // elf(5)
+    let program = std::fs::read(common::launcher()).expect("the launcher");
+    assert!(program.len() <= BYTES_MAX, "{} bytes", program.len());
+    let number = |at: usize, bytes: usize| {
+        program[at..at + bytes].iter().rev().fold(0_usize, |value, byte| value << 8 | usize::from(*byte))
+    };
+    let (table, entry_bytes, entries) = (number(32, 8), number(54, 2), number(56, 2));
+    assert!(entries > 0);
+    for index in 0..entries {
+        assert_ne!(number(table + index * entry_bytes, 4), PT_INTERP as usize, "it asks for a loader");
+    }
 }

@@ -223,6 +223,8 @@ mod bpf {
     pub(super) const DATA_BYTES: u32 = 64;
     pub(super) const RET_KILL_PROCESS: u32 = 0x8000_0000;
     pub(super) const RET_USER_NOTIF: u32 = 0x7fc0_0000;
+    pub(super) const RET_LOG: u32 = 0x7ffc_0000;
+    pub(super) const RET_TRAP: u32 = 0x0003_0000;
     pub(super) const RET_ALLOW: u32 = 0x7fff_0000;
     pub(super) const RET_ERRNO_MIN: u32 = 0x0005_0001;
     /// MAX_ERRNO of linux/err.h; the kernel lowers anything above to it.
@@ -259,12 +261,16 @@ fn program(filter: &Filter<'_>) -> Result<(), Invalid> {
 }
 
 /// The actions that a policy can ask for. Errno 0 would report success for a call that was not made; the
-/// others (TRACE, TRAP, LOG, KILL_THREAD) no policy asks for.
+/// others (TRACE, KILL_THREAD, data beside TRAP and LOG) no policy asks for.
 fn returns(action: u32) -> bool {
     matches!(
         action,
-        bpf::RET_ALLOW | bpf::RET_KILL_PROCESS | bpf::RET_USER_NOTIF | bpf::RET_ERRNO_MIN
-            ..=bpf::RET_ERRNO_MAX
+        bpf::RET_ALLOW
+            | bpf::RET_LOG
+            | bpf::RET_TRAP
+            | bpf::RET_KILL_PROCESS
+            | bpf::RET_USER_NOTIF
+            | bpf::RET_ERRNO_MIN..=bpf::RET_ERRNO_MAX
     )
 }
 

@@ -87,6 +87,20 @@ pub enum LimitKind {
     Files,
 }
 
+impl LimitKind {
+    /// The word of the language.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            LimitKind::Memory => "memory",
+            LimitKind::Pids => "pids",
+            LimitKind::Cpu => "cpu",
+            LimitKind::Wall => "wall",
+            LimitKind::Files => "files",
+        }
+    }
+}
+
 macro_rules! steps {
     ($($(#[$doc:meta])* $name:ident = $say:literal,)*) => {
         /// What the launcher was doing when it failed.

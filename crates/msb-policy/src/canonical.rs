@@ -156,6 +156,8 @@ fn action(out: &mut Bytes, action: SyscallAction) {
         SyscallAction::Allow => out.number(0),
         SyscallAction::Errno(errno) => out.number(1).number(u64::from(errno)),
         SyscallAction::Kill => out.number(2),
+        SyscallAction::Log => out.number(3),
+        SyscallAction::Trap => out.number(4),
     };
 }
 

@@ -4,14 +4,14 @@ use std::cmp::Reverse;
 
 use msb_syscalls::by_number;
 
-use crate::{Arch, EnvKind, OriginId, Policy, SyscallAction, SyscallRule};
+use crate::{Access, Arch, EnvKind, OriginId, Path, Policy, SyscallAction, SyscallRule};
 
 /// ENOENT: what getenv finds of a variable that nothing passes.
 const ENOENT: u16 = 2;
 /// ENOSYS: libc's fallbacks depend on getting this, and not EPERM, for calls that are newer than its caller.
-const ENOSYS: u16 = 38;
+pub(crate) const ENOSYS: u16 = 38;
 /// `__X32_SYSCALL_BIT` of asm/unistd.h: the x32 calls come with x86-64's `arch` and this bit in the number.
-const X32_SYSCALL_BIT: u32 = 0x4000_0000;
+pub(crate) const X32_SYSCALL_BIT: u32 = 0x4000_0000;
 
 /// Something that a program asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,13 @@ pub enum Request<'a> {
     },
     /// A variable of the launcher's environment, by name.
     Env(&'a str),
+    /// A path that is opened, or executed; see [`Policy::open`].
+    Open {
+        /// Which.
+        path: &'a Path,
+        /// What for.
+        access: Access,
+    },
 }
 
 /// What a policy says of a request.
@@ -43,12 +50,14 @@ impl Policy {
     ///
     /// The most severe matching rule decides a system call, and the default one that the table has but no rule
     /// matches. Calls of another architecture kill; x32 calls, number −1 and numbers that neither the table nor
-    /// a rule knows fail with ENOSYS. A variable is allowed, or absent: ENOENT.
+    /// a rule knows fail with ENOSYS. A variable is allowed, or absent: ENOENT. A path is decided for parameters
+    /// that lie apart.
     #[must_use]
     pub fn decide(&self, request: &Request<'_>) -> Decision {
         match *request {
             Request::Syscall { audit_arch, nr, args } => self.decide_syscall(audit_arch, nr, &args),
             Request::Env(name) => self.decide_env(name),
+            Request::Open { path, access } => self.open(path, access).verdict.decision(access),
         }
     }
 
@@ -57,18 +66,22 @@ impl Policy {
             return Decision { action: SyscallAction::Kill, origin: None };
         }
         let unknown = Decision { action: SyscallAction::Errno(ENOSYS), origin: None };
-        // −1 is what a tracer leaves to skip a call.
-        if nr == u32::MAX || (self.arch == Arch::X86_64 && nr & X32_SYSCALL_BIT != 0) {
+        if self.refuses_number(nr) {
             return unknown;
         }
         let matching = self.syscalls.iter().filter(|rule| rule.nr == nr && rule.predicate.holds(args));
-        match matching.max_by_key(|rule| precedence(rule)) {
+        match matching.max_by_key(|rule| rule.precedence()) {
             Some(rule) => Decision { action: rule.action, origin: Some(rule.origin) },
             None if by_number(self.arch, nr).is_some() => {
                 Decision { action: self.syscall_default.0, origin: Some(self.syscall_default.1) }
             }
             None => unknown,
         }
+    }
+
+    /// Whether a number is refused whatever rules say: −1, which is what a tracer leaves to skip a call, and x32.
+    pub(crate) fn refuses_number(&self, nr: u32) -> bool {
+        nr == u32::MAX || (self.arch == Arch::X86_64 && nr & X32_SYSCALL_BIT != 0)
     }
 
     fn decide_env(&self, name: &str) -> Decision {
@@ -87,22 +100,37 @@ impl Policy {
     }
 }
 
-/// Which of two matching rules decides: the greater.
-///
-/// Two errnos on one request are a mistake that the checker reports; should they come here all the same, the
-/// order of the rules still means nothing.
-fn precedence(rule: &SyscallRule) -> (u8, bool, Reverse<SyscallAction>, Reverse<OriginId>) {
-    (rule.action.severity(), !rule.implied, Reverse(rule.action), Reverse(rule.origin))
+impl SyscallRule {
+    /// Which of two matching rules decides: the one of which this is greater.
+    ///
+    /// Two errnos on one request are a mistake that the checker reports; should they come here all the same, the
+    /// order of the rules still means nothing.
+    #[must_use]
+    pub const fn precedence(&self) -> Precedence {
+        Precedence(self.action.severity(), !self.implied, Reverse(self.action), Reverse(self.origin))
+    }
 }
 
+/// See [`SyscallRule::precedence`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Precedence(u8, bool, Reverse<SyscallAction>, Reverse<OriginId>);
+
 impl SyscallAction {
-    /// How much it takes away: 0 for allow, 1 for an errno, 2 for kill.
+    /// How much it takes away: nothing for allow, most for kill.
     #[must_use]
     pub const fn severity(self) -> u8 {
         match self {
             Self::Allow => 0,
-            Self::Errno(_) => 1,
-            Self::Kill => 2,
+            Self::Log => 1,
+            Self::Errno(_) => 2,
+            Self::Trap => 3,
+            Self::Kill => 4,
         }
+    }
+
+    /// Whether the call is made.
+    #[must_use]
+    pub const fn makes(self) -> bool {
+        matches!(self, Self::Allow | Self::Log)
     }
 }

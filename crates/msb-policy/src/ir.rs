@@ -199,8 +199,12 @@ pub struct SyscallRule {
 pub enum SyscallAction {
     /// It is made.
     Allow,
+    /// It is made, and the kernel writes a line about it into its log (seccomp(2), Linux 4.14).
+    Log,
     /// It fails with this errno (1 to 4095).
     Errno(u16),
+    /// It is not made, and the thread gets SIGSYS, which it may handle; the process dies of it otherwise.
+    Trap,
     /// The process dies of SIGSYS.
     Kill,
 }

@@ -5,16 +5,24 @@
 //! Three laws hold: what nothing allows is denied, a deny overrides every allow, and the order of
 //! rules means nothing.
 
+mod calls;
 mod canonical;
 mod cube;
 mod decide;
+mod difference;
 mod ir;
+mod narrow;
+mod open;
+mod path;
 mod places;
 mod pred;
 
-pub use decide::{Decision, Request};
+pub use decide::{Decision, Precedence, Request};
+pub use difference::{Witness, difference, widening};
 pub use ir::*;
-pub use places::{Access, Places, Reason, Verdict};
+pub use narrow::{By, Widening, Wider};
+pub use open::{Below, Open};
+pub use places::{Access, GENERATED_FILES, Places, Reason, Verdict};
 
 #[cfg(test)]
 mod tests;

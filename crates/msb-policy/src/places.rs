@@ -1,15 +1,20 @@
 //! What a policy says of a path inside, once its parameters are known.
 //!
-//! The rights of a path are those of every grant that shows the same thing there, less those of every deny
-//! that covers it, by its name on the host or its name inside. Nothing is looked up: the answer is about names.
+//! What is mounted deepest shows a path. Its rights are those of every grant that shows the same thing there,
+//! less those of every deny that covers it, by its name on the host or its name inside. Nothing is looked up:
+//! the answer is about names.
 
-use crate::{Base, FsKind, OriginId, Path, Policy, Rights};
+use std::cmp::Reverse;
+
+use crate::{Base, FsKind, FsRule, OriginId, Path, Policy, Rights};
 
 /// A policy's file rules with every parameter bound.
 #[derive(Debug, Clone)]
 pub struct Places {
     shown: Vec<Shown>,
     denied: Vec<Denied>,
+    home: Option<String>,
+    params: Vec<Option<String>>,
 }
 
 /// What a program wants of a path.
@@ -21,6 +26,21 @@ pub enum Access {
     Write,
     /// Execute.
     Run,
+}
+
+impl Access {
+    /// Every access, the mildest first.
+    pub const ALL: [Access; 3] = [Access::Read, Access::Write, Access::Run];
+
+    /// Its word in the language.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Access::Read => "read",
+            Access::Write => "write",
+            Access::Run => "run",
+        }
+    }
 }
 
 /// Why a path is refused.
@@ -38,7 +58,12 @@ pub enum Reason {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// The program may.
-    Allowed,
+    Allowed {
+        /// The rule that grants it.
+        origin: OriginId,
+        /// Its name on the host; `None` for what exists inside alone.
+        host: Option<String>,
+    },
     /// The program may not.
     Refused {
         /// Why.
@@ -48,14 +73,29 @@ pub enum Verdict {
     },
 }
 
+impl Verdict {
+    /// Whether the program may.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        matches!(self, Verdict::Allowed { .. })
+    }
+}
+
 /// A rule that puts something inside.
 #[derive(Debug, Clone)]
 struct Shown {
+    /// Its name inside as the rule says it.
+    target: Path,
+    /// Its name on the host as the rule says it.
+    source: Option<Path>,
     /// Its name inside, absolute.
     inside: String,
     /// Its name on the host; `None` for what exists inside alone.
     host: Option<String>,
+    /// With those of every grant that covers it and shows the same there.
     rights: Rights,
+    /// The rule that grants each right, in the order of [`Access::ALL`].
+    grants: [Option<OriginId>; 3],
     origin: OriginId,
 }
 
@@ -71,80 +111,179 @@ impl Places {
     /// The rules of `policy`, where `parameter` gives the absolute path of a parameter by index and `home` is
     /// the home directory. A rule whose base is not known is left out: it is about no path that exists.
     pub fn new(policy: &Policy, parameter: impl Fn(usize) -> Option<String>, home: Option<&str>) -> Places {
-        let absolute = |path: &Path| {
-            let base = match path.base {
-                Base::Root => String::new(),
-                Base::Home => home?.trim_end_matches('/').to_owned(),
-                Base::Param(index) => parameter(index)?.trim_end_matches('/').to_owned(),
-            };
-            Some(if path.rest.is_empty() && !base.is_empty() {
-                base
-            } else {
-                format!("{base}/{}", path.rest)
-            })
-        };
-        let mut places = Places { shown: Vec::new(), denied: Vec::new() };
-        for rule in &policy.fs {
-            let origin = rule.origin;
-            let own = |inside: &str, rights| Shown { inside: inside.to_owned(), host: None, rights, origin };
-            match &rule.kind {
-                FsKind::Grant { source, target, rights, .. } => {
-                    if let (Some(host), Some(inside)) = (absolute(source), absolute(target)) {
-                        places.shown.push(Shown { inside, host: Some(host), rights: *rights, origin });
-                    }
-                }
-                FsKind::Scratch { target, .. } => {
-                    let rights = Rights { read: true, write: true, run: false };
-                    places.shown.extend(absolute(target).map(|inside| own(&inside, rights)));
-                }
-                FsKind::Deny { path, rights, .. } => {
-                    if let Some(host) = absolute(path) {
-                        let inside = (path.base == Base::Root).then(|| host.clone());
-                        places.denied.push(Denied { host, inside, rights: *rights, origin });
-                    }
-                }
-                FsKind::StdDevices => {
-                    places.shown.push(own("/dev", Rights { read: true, write: true, run: false }));
-                }
-                FsKind::ProcSelf => {
-                    places.shown.push(own("/proc", Rights { read: true, write: true, run: false }));
-                }
-            }
-        }
+        let params: Vec<Option<String>> = (0..policy.params.len()).map(parameter).collect();
+        let home = home.map(str::to_owned);
+        let mut places = Places { shown: Vec::new(), denied: Vec::new(), home, params };
+        places.shown = mounts(policy).into_iter().filter_map(|mount| places.show(mount)).collect();
+        places.denied = policy.fs.iter().filter_map(|rule| places.deny(rule)).collect();
         places
     }
 
-    /// Adds a file that the compiler writes into the new root, to be read.
-    pub fn add_generated(&mut self, inside: &str, origin: OriginId) {
-        let rights = Rights { read: true, write: false, run: false };
-        self.shown.push(Shown { inside: inside.to_owned(), host: None, rights, origin });
+    fn show(&self, mount: Mount<'_>) -> Option<Shown> {
+        let host = match mount.source {
+            Some(source) => Some(self.absolute(source)?),
+            None => None,
+        };
+        let inside = self.absolute(&mount.target)?;
+        let Mount { target, source, rights, grants, origin } = mount;
+        Some(Shown { target, source: source.cloned(), inside, host, rights, grants, origin })
+    }
+
+    fn deny(&self, rule: &FsRule) -> Option<Denied> {
+        let FsKind::Deny { path, rights, .. } = &rule.kind else { return None };
+        let host = self.absolute(path)?;
+        let inside = (path.base == Base::Root).then(|| host.clone());
+        Some(Denied { host, inside, rights: *rights, origin: rule.origin })
+    }
+
+    /// `path` as an absolute name; `None` if its base is not known.
+    fn absolute(&self, path: &Path) -> Option<String> {
+        let base = match path.base {
+            Base::Root => "",
+            Base::Home => self.home.as_deref()?,
+            Base::Param(index) => self.params.get(index)?.as_deref()?,
+        };
+        let base = base.trim_end_matches('/');
+        let whole = path.rest.is_empty() && !base.is_empty();
+        Some(if whole { base.to_owned() } else { format!("{base}/{}", path.rest) })
+    }
+
+    /// The rules of `policy` for parameters, and a home, that lie apart: none is in another, or in any path that
+    /// a rule names.
+    #[must_use]
+    pub fn apart(policy: &Policy) -> Places {
+        Places::apart_but(policy, |_| None)
+    }
+
+    /// The rules of `policy` for the parameters that `given` knows, and others that lie apart.
+    #[must_use]
+    pub fn apart_but(policy: &Policy, given: impl Fn(usize) -> Option<String>) -> Places {
+        // No path of a policy has a NUL in it.
+        let other = |index| given(index).or_else(|| Some(format!("/\0{index}")));
+        Places::new(policy, other, Some("/\0home"))
+    }
+
+    /// What the rules say of `path` as a policy names it: of a name inside where it begins with `/`, otherwise of
+    /// the host's file, by whatever name a rule shows it, or of what a rule with the same beginning puts inside
+    /// by that name.
+    #[must_use]
+    pub fn decide_path(&self, path: &Path, access: Access) -> Verdict {
+        let Some(name) = self.absolute(path) else { return refused(Reason::NotShown, "") };
+        if path.base == Base::Root {
+            return self.decide(&name, access);
+        }
+        let placed = self.shown.iter().any(|shown| shown.target.covers(path));
+        let placed = placed.then(|| self.decide(&name, access));
+        let verdicts = self.decide_file(&name, access).into_iter().chain(placed);
+        verdicts.max_by_key(preference).unwrap_or_else(|| match self.denial(&name, Some(&name), access) {
+            Some(origin) => refused(Reason::Denied(origin), &name),
+            None => refused(Reason::NotShown, &name),
+        })
+    }
+
+    /// What the rules say of the host's file, by the best of the names that it has inside; `None` if it has none.
+    pub(crate) fn of_host(&self, path: &Path, access: Access) -> Option<Verdict> {
+        self.decide_file(&self.absolute(path)?, access)
+    }
+
+    /// The deny that covers the host's file and takes `access` away.
+    pub(crate) fn denied_on_host(&self, path: &Path, access: Access) -> Option<OriginId> {
+        let name = self.absolute(path)?;
+        self.denial(&name, Some(&name), access)
+    }
+
+    /// What the rules say of a name inside; nothing of the directories above what they show.
+    pub(crate) fn inside(&self, path: &Path, access: Access) -> Option<Verdict> {
+        Some(self.decide_shown(&self.absolute(path)?, access))
+    }
+
+    /// What the rules say of the host's file `name`, by the best of the names that it has inside; `None` if it
+    /// has none.
+    fn decide_file(&self, name: &str, access: Access) -> Option<Verdict> {
+        let aliases = self.shown.iter().filter_map(|shown| {
+            let rest = below(name, shown.host.as_deref()?)?;
+            let inside = shown.inside.trim_end_matches('/');
+            let alias = if rest.is_empty() { shown.inside.clone() } else { format!("{inside}/{rest}") };
+            // Hidden by something else, it cannot be had by this name.
+            let visible =
+                self.deepest(&alias).iter().all(|it| host_name(it, &alias).as_deref() == Some(name));
+            visible.then_some(alias)
+        });
+        aliases.map(|alias| self.decide(&alias, access)).max_by_key(preference)
+    }
+
+    /// A path that may be opened, and the rule that grants it, among `path` and everything below it.
+    #[must_use]
+    pub fn allowed_below(&self, path: &Path, access: Access) -> Option<(Path, OriginId)> {
+        let name = self.absolute(path)?;
+        let granted = |verdict: Verdict| match verdict {
+            Verdict::Allowed { origin, .. } => Some(origin),
+            Verdict::Refused { .. } => None,
+        };
+        if let Some(origin) = granted(self.decide_path(path, access)) {
+            return Some((path.clone(), origin));
+        }
+        let root = path.base == Base::Root;
+        let placed = self.shown.iter().any(|shown| shown.target.covers(path));
+        self.shown.iter().find_map(|shown| {
+            // The host's files have the names that the host gives them.
+            let host = shown.host.as_deref().filter(|host| !root && below(host, &name).is_some());
+            if let Some(origin) = host.and_then(|host| granted(self.decide_file(host, access)?)) {
+                return Some((shown.source.clone()?, origin));
+            }
+            let by_name = (root || placed) && below(&shown.inside, &name).is_some();
+            let inside = by_name || path.covers(&shown.target);
+            let origin = inside.then(|| granted(self.decide(&shown.inside, access))).flatten()?;
+            Some((shown.target.clone(), origin))
+        })
     }
 
     /// What the rules say of `path`, an absolute path inside without `.` and `..`.
     #[must_use]
     pub fn decide(&self, path: &str, access: Access) -> Verdict {
-        let covering = |shown: &&Shown| below(path, &shown.inside).is_some();
-        let Some(deepest) = self.shown.iter().filter(covering).max_by_key(|shown| shown.inside.len()) else {
-            return match self.denial(path, None, access) {
-                Some(origin) => refused(Reason::Denied(origin), path),
-                // The directories above what is shown exist, and can be listed.
-                None if access == Access::Read
-                    && self.shown.iter().any(|shown| below(&shown.inside, path).is_some()) =>
-                {
-                    Verdict::Allowed
-                }
-                None => refused(Reason::NotShown, path),
-            };
-        };
-        let host = host_name(deepest, path);
+        let verdict = self.decide_shown(path, access);
+        // The directories above what is shown exist, and can be listed.
+        let not_shown = matches!(&verdict, Verdict::Refused { reason: Reason::NotShown, .. });
+        let mut inner = self.shown.iter().filter(|shown| below(&shown.inside, path).is_some());
+        match inner.next() {
+            Some(first) if not_shown && access == Access::Read => {
+                let origin = inner.map(|shown| shown.origin).fold(first.origin, OriginId::min);
+                Verdict::Allowed { origin, host: None }
+            }
+            _ => verdict,
+        }
+    }
+
+    /// The same of what rules show, without the directories above.
+    fn decide_shown(&self, path: &str, access: Access) -> Verdict {
+        let deepest = self.deepest(path);
+        let verdicts = deepest.iter().map(|shown| self.through(shown, path, access));
+        verdicts.min_by_key(preference).unwrap_or_else(|| match self.denial(path, None, access) {
+            Some(origin) => refused(Reason::Denied(origin), path),
+            None => refused(Reason::NotShown, path),
+        })
+    }
+
+    /// What shows `path`: several where parameters are bound to one place, of which each must allow it.
+    fn deepest(&self, path: &str) -> Vec<&Shown> {
+        let covering: Vec<&Shown> =
+            self.shown.iter().filter(|shown| below(path, &shown.inside).is_some()).collect();
+        let depth = |shown: &Shown| shown.inside.trim_end_matches('/').len();
+        let deepest = covering.iter().map(|shown| depth(shown)).max();
+        covering.into_iter().filter(|shown| Some(depth(shown)) == deepest).collect()
+    }
+
+    /// What the rules say of `path` where `shown` is what shows it.
+    fn through(&self, shown: &Shown, path: &str, access: Access) -> Verdict {
+        let host = host_name(shown, path);
         if let Some(origin) = self.denial(path, host.as_deref(), access) {
             return refused(Reason::Denied(origin), host.as_deref().unwrap_or(path));
         }
-        let same = |shown: &&Shown| covering(shown) && host_name(shown, path) == host;
-        if self.shown.iter().filter(same).any(|shown| has(shown.rights, access)) {
-            return Verdict::Allowed;
+        if has(shown.rights, access) {
+            let origin = shown.grants[access as usize].unwrap_or(shown.origin);
+            return Verdict::Allowed { origin, host };
         }
-        refused(Reason::NotGranted(deepest.origin), host.as_deref().unwrap_or(path))
+        refused(Reason::NotGranted(shown.origin), host.as_deref().unwrap_or(path))
     }
 
     /// The deny that covers a path and takes `access` away.
@@ -153,9 +292,81 @@ impl Places {
             // Where nothing is shown, the name inside and the name on the host are the same place.
             let by_host = below(host.unwrap_or(path), &denied.host).is_some();
             let by_inside = denied.inside.as_deref().is_some_and(|inside| below(path, inside).is_some());
-            (by_host || by_inside) && (has(denied.rights, access) || denied.rights.read)
+            (by_host || by_inside) && takes(denied.rights, access)
         };
-        self.denied.iter().find(covers).map(|denied| denied.origin)
+        self.denied.iter().filter(covers).map(|denied| denied.origin).min()
+    }
+}
+
+/// The files that a launch writes, below `/`, unless a rule shows something there: who is who inside.
+pub const GENERATED_FILES: &[&str] = &["etc/group", "etc/hosts", "etc/nsswitch.conf", "etc/passwd"];
+
+/// A rule that puts something inside, its paths open.
+#[derive(Debug, Clone)]
+pub(crate) struct Mount<'p> {
+    pub(crate) target: Path,
+    pub(crate) source: Option<&'p Path>,
+    /// With those of every grant that covers it and shows the same there.
+    pub(crate) rights: Rights,
+    pub(crate) grants: [Option<OriginId>; 3],
+    pub(crate) origin: OriginId,
+}
+
+/// What the rules put inside. A grant inside of another hides it, so it has the rights of both, as far as both
+/// show the same place of the host whatever the parameters are.
+pub(crate) fn mounts(policy: &Policy) -> Vec<Mount<'_>> {
+    const PRIVATE: Rights = Rights { read: true, write: true, run: false };
+    let root = |rest: &str| Path { base: Base::Root, rest: rest.to_owned() };
+    let mount = |target: Path, source, rights: Rights, origin| {
+        let grants = Access::ALL.map(|access| has(rights, access).then_some(origin));
+        Mount { target, source, rights, grants, origin }
+    };
+    let mut all: Vec<Mount<'_>> = Vec::new();
+    for rule in &policy.fs {
+        let origin = rule.origin;
+        match &rule.kind {
+            FsKind::Grant { source, target, rights, .. } => {
+                all.push(mount(target.clone(), Some(source), *rights, origin));
+            }
+            FsKind::Scratch { target, .. } => all.push(mount(target.clone(), None, PRIVATE, origin)),
+            FsKind::StdDevices => all.push(mount(root("dev"), None, PRIVATE, origin)),
+            FsKind::ProcSelf => all.push(mount(root("proc"), None, PRIVATE, origin)),
+            FsKind::Deny { .. } => {}
+        }
+    }
+    for rest in GENERATED_FILES {
+        let target = root(rest);
+        if !all.iter().any(|mount| mount.target.covers(&target)) {
+            let rights = Rights { read: true, write: false, run: false };
+            all.push(mount(target, None, rights, policy.origin));
+        }
+    }
+    let narrow = all.clone();
+    for inner in &mut all {
+        let Some(source) = inner.source else { continue };
+        for outer in &narrow {
+            let Some(from) = outer.source else { continue };
+            let rest = outer.target.remainder(&inner.target);
+            if rest.is_none() || rest != from.remainder(source) {
+                continue;
+            }
+            inner.rights = inner.rights.union(outer.rights);
+            for (grant, other) in inner.grants.iter_mut().zip(outer.grants) {
+                // The first line, so that the order of rules means nothing.
+                *grant = [*grant, other].into_iter().flatten().min();
+            }
+        }
+    }
+    all
+}
+
+/// How good an answer is to a program that has several names to try.
+fn preference(verdict: &Verdict) -> (u8, Reverse<Option<OriginId>>) {
+    match verdict {
+        Verdict::Allowed { origin, .. } => (3, Reverse(Some(*origin))),
+        Verdict::Refused { reason: Reason::NotShown, .. } => (0, Reverse(None)),
+        Verdict::Refused { reason: Reason::NotGranted(origin), .. } => (1, Reverse(Some(*origin))),
+        Verdict::Refused { reason: Reason::Denied(origin), .. } => (2, Reverse(Some(*origin))),
     }
 }
 
@@ -163,12 +374,17 @@ fn refused(reason: Reason, host: &str) -> Verdict {
     Verdict::Refused { reason, host: host.to_owned() }
 }
 
-fn has(rights: Rights, access: Access) -> bool {
+pub(crate) fn has(rights: Rights, access: Access) -> bool {
     match access {
         Access::Read => rights.read,
         Access::Write => rights.write,
         Access::Run => rights.run,
     }
+}
+
+/// Whether a deny of these rights takes `access` away: without reading nothing is left.
+pub(crate) fn takes(rights: Rights, access: Access) -> bool {
+    has(rights, access) || rights.read
 }
 
 fn host_name(shown: &Shown, path: &str) -> Option<String> {

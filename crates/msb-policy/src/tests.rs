@@ -1,5 +1,8 @@
 mod canonical;
 mod decide;
+mod difference;
+mod narrow;
+mod open;
 mod places;
 mod predicate;
 
@@ -75,6 +78,8 @@ fn any_action() -> impl Strategy<Value = SyscallAction> {
         Just(SyscallAction::Allow),
         prop::sample::select(vec![1u16, 13, 38]).prop_map(SyscallAction::Errno),
         Just(SyscallAction::Kill),
+        Just(SyscallAction::Log),
+        Just(SyscallAction::Trap),
     ]
 }
 

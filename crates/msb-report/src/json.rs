@@ -23,13 +23,13 @@ pub fn to_json(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Value {
         }),
         Event::HeldWithoutCgroup { limit, origin: at } => json!({
             "event": "held-without-cgroup",
-            "limit": words::limit(limit),
+            "limit": limit.word(),
             "value": words::limit_value(limit, plan),
             "origin": origin(Some(at), plan),
         }),
         Event::LimitReached { limit, times, origin: at } => json!({
             "event": "limit-reached",
-            "limit": words::limit(limit),
+            "limit": limit.word(),
             "value": words::limit_value(limit, plan),
             "times": times,
             "origin": origin(Some(at), plan),
@@ -49,7 +49,7 @@ fn end(ended: Ended, plan: &Plan<'_>) -> Value {
     let signal = words::signal(ended.wait_status);
     let (cause, limit, at) = match ended.cause {
         Cause::Command => ("command", None, None),
-        Cause::Limit(limit, at) => ("limit", Some(words::limit(limit)), Some(at)),
+        Cause::Limit(limit, at) => ("limit", Some(limit.word()), Some(at)),
         Cause::Outside => ("outside", None, None),
     };
     json!({

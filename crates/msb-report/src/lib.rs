@@ -91,7 +91,7 @@ pub fn held_together(events: &[Event], plan: &Plan<'_>) -> String {
         })
         .collect();
     let name = |(limit, _): &(LimitKind, OriginId)| {
-        format!("`{} {}`", words::limit(*limit), words::limit_value(*limit, plan))
+        format!("`{} {}`", limit.word(), words::limit_value(*limit, plan))
     };
     let names: Vec<String> = held.iter().map(name).collect();
     let Some(((_, origin), (last, others))) = held.first().zip(names.split_last()) else {
@@ -159,7 +159,7 @@ fn failed(failure: Failure, plan: &Plan<'_>, context: &Context<'_>) -> Diagnosti
 }
 
 fn held(limit: LimitKind, plan: &Plan<'_>) -> Diagnostic {
-    let name = words::limit(limit);
+    let name = limit.word();
     let (how, help) = advice::fallback(limit);
     let value = words::limit_value(limit, plan);
     Diagnostic::new(codes::HELD_WITHOUT_CGROUP, format!("`{name} {value}` is held without a cgroup: {how}"))
@@ -167,14 +167,14 @@ fn held(limit: LimitKind, plan: &Plan<'_>) -> Diagnostic {
 }
 
 fn reached(limit: LimitKind, times: u64, plan: &Plan<'_>) -> Diagnostic {
-    let (name, value) = (words::limit(limit), words::limit_value(limit, plan));
+    let (name, value) = (limit.word(), words::limit_value(limit, plan));
     let (what, help) = advice::reached(limit);
     let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
     Diagnostic::new(codes::LIMIT_REACHED, format!("`{name} {value}` was reached {times}: {what}")).help(help)
 }
 
 fn ended_by(limit: LimitKind, plan: &Plan<'_>) -> Diagnostic {
-    let (name, value) = (words::limit(limit), words::limit_value(limit, plan));
+    let (name, value) = (limit.word(), words::limit_value(limit, plan));
     let (_, help) = advice::reached(limit);
     Diagnostic::new(codes::LIMIT_REACHED, format!("everything inside was killed at `{name} {value}`"))
         .help(help)

@@ -63,17 +63,6 @@ pub(crate) fn failure(failure: Failure) -> String {
     format!("could not {}: {}", failure.step.words(), errno(failure.errno))
 }
 
-/// The name of a limit in the language.
-pub(crate) fn limit(limit: LimitKind) -> &'static str {
-    match limit {
-        LimitKind::Memory => "memory",
-        LimitKind::Pids => "pids",
-        LimitKind::Cpu => "cpu",
-        LimitKind::Wall => "wall",
-        LimitKind::Files => "files",
-    }
-}
-
 /// The value of a limit as a policy writes it; "unlimited" where the plan has none.
 pub(crate) fn limit_value(limit: LimitKind, plan: &Plan<'_>) -> String {
     fn show<T: Into<u64>>(limit: Option<Limit<T>>, write: fn(u64) -> String) -> Option<String> {

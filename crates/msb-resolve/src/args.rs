@@ -63,6 +63,21 @@ pub(crate) fn bind(
     profile.params.iter().map(|param| bind_one(include, param, outer, found)).collect()
 }
 
+/// The values that `include` gives to parameters of `policy`; the parameters that it leaves out stay open.
+pub(crate) fn bind_given(
+    include: &Include,
+    policy: &Block,
+    found: &mut Vec<Diagnostic>,
+) -> Vec<(String, Value)> {
+    surplus(include, policy, found);
+    let given = policy.params.iter().filter_map(|param| {
+        let arg = include.args.iter().find(|arg| arg.name.node == param.name.node)?;
+        let ty = declared(param, found)?;
+        Some((param.name.node.clone(), argument(&arg.value, ty, param, &[], found)?))
+    });
+    given.collect()
+}
+
 /// Reports arguments that no parameter takes, and those given twice.
 fn surplus(include: &Include, profile: &Block, found: &mut Vec<Diagnostic>) {
     let names: Vec<String> = profile.params.iter().map(|param| param.name.node.clone()).collect();
@@ -106,7 +121,7 @@ fn bind_one(include: &Include, param: &Param, outer: &[Binding], found: &mut Vec
     let Some(value) = given.or(param.default.as_ref()) else {
         found.push(
             Diagnostic::new(codes::WRONG_ARGUMENTS, format!("argument `{name}` is missing"))
-                .label(include.span, format!("needs `{name}`, a {}", ty.word()))
+                .label(include.span, format!("needs `{name}`, {}", an(ty.word())))
                 .label(param.span, "declared here")
                 .help(format!("write `{}({name}: …)`", crate::scope::dotted(&include.name))),
         );
@@ -169,10 +184,10 @@ fn argument(
 ) -> Option<Value> {
     let mut wrong = |is: &str| {
         found.push(
-            Diagnostic::new(codes::WRONG_TYPE, format!("expected a {}, found a {is}", wanted.word()))
-                .label(value.span, format!("this is a {is}"))
+            Diagnostic::new(codes::WRONG_TYPE, format!("expected {}, found {}", an(wanted.word()), an(is)))
+                .label(value.span, format!("this is {}", an(is)))
                 .label(param.span, "declared here")
-                .help(format!("give `{}` a {}", param.name.node, wanted.word())),
+                .help(format!("give `{}` {}", param.name.node, an(wanted.word()))),
         );
     };
     if let Value::Var { name, rest } = &value.node {
@@ -246,8 +261,8 @@ impl Visit for Substitute<'_> {
             }
             Some(value) => {
                 let is = binding.ty.map_or(describe(value), ParamType::word);
-                let wrong = Diagnostic::new(codes::WRONG_TYPE, format!("expected a path, found a {is}"))
-                    .label(path.span, format!("`${}` is a {is}", name.node))
+                let wrong = Diagnostic::new(codes::WRONG_TYPE, format!("expected a path, found {}", an(is)))
+                    .label(path.span, format!("`${}` is {}", name.node, an(is)))
                     .label(binding.declared, "declared here")
                     .help(format!("declare `{}` as `dir` or `file`", name.node));
                 self.found.push(wrong);
@@ -293,4 +308,10 @@ pub(crate) fn substitute(stmt: &mut msb_syntax::ast::Stmt, scope: &[Binding], fo
 
 fn join(base: &str, rest: &str) -> String {
     format!("{}{rest}", base.trim_end_matches('/'))
+}
+
+/// A noun with its article.
+pub(crate) fn an(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    format!("{article} {noun}")
 }

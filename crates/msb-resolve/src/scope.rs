@@ -1,5 +1,6 @@
 //! What a file declares, and which of its policies is meant.
 
+use crate::standard;
 use crate::{STANDARD, nearest};
 use msb_diag::{Diagnostic, codes};
 use msb_syntax::ast::{Block, BlockKind, File, Import, Item, Name, QName};
@@ -17,32 +18,24 @@ pub(crate) fn blocks(file: &File) -> impl Iterator<Item = &Block> {
     })
 }
 
-/// Whether `name` begins with the name of an imported file, which was reported where it is imported.
-pub(crate) fn is_foreign(file: &File, name: &QName) -> bool {
-    file.imports.iter().any(|import| match import {
-        Import::File { name: alias, .. } => {
-            name.parts.len() > 1 && name.parts.first().is_some_and(|part| part.node == alias.node)
-        }
-        Import::Library(_) => false,
-    })
-}
-
+/// Reports imports of standard profiles that do not exist, and two imports of one name.
 pub(crate) fn imports(file: &File, found: &mut Vec<Diagnostic>) {
+    let aliases = file.imports.iter().filter_map(|import| match import {
+        Import::File { name, .. } => Some(name),
+        Import::Library(_) => None,
+    });
+    twice("import", aliases, found);
     for import in &file.imports {
         match import {
-            Import::File { path, .. } => found.push(
-                Diagnostic::new(
-                    codes::NOT_ENFORCED,
-                    format!("import of the file `{}` is not enforced by this version", path.node),
-                )
-                .label(path.span, "this file is not read")
-                .help("write the profile that you need in this file and `include` it"),
-            ),
-            Import::Library(name) => {
-                if !is_standard(name) {
-                    found.push(unknown_profile(name, []));
-                }
+            Import::Library(name) if !is_standard(name) => {
+                found.push(unknown_block(name, BlockKind::Profile, &standard::names(BlockKind::Profile)));
             }
+            Import::File { name, .. } if name.node == "std" => found.push(
+                Diagnostic::new(codes::DUPLICATE_SETTING, "`std` is the standard library")
+                    .label(name.span, "the name is taken by the language")
+                    .help("give the file another name"),
+            ),
+            Import::Library(_) | Import::File { .. } => {}
         }
     }
 }
@@ -55,16 +48,18 @@ pub(crate) fn is_standard(name: &QName) -> bool {
     }
 }
 
-/// There is no profile called `name`; `local` are the profiles of the file itself.
-pub(crate) fn unknown_profile<'a>(name: &QName, local: impl IntoIterator<Item = &'a str>) -> Diagnostic {
+/// There is no block called `name`; `known` are those that there are.
+pub(crate) fn unknown_block(name: &QName, wanted: BlockKind, known: &[String]) -> Diagnostic {
     let written = dotted(name);
-    let mut known: Vec<String> = local.into_iter().map(str::to_owned).collect();
-    known.extend(STANDARD.iter().map(|file| format!("std.{}", file.name)));
-    let found = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown profile `{written}`"))
-        .label(name.span, "no profile has this name");
+    let (what, plural) = match wanted {
+        BlockKind::Profile => ("profile", "profiles"),
+        BlockKind::Policy => ("policy", "policies"),
+    };
+    let found = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown {what} `{written}`"))
+        .label(name.span, format!("no {what} has this name"));
     match nearest(&written, known.iter().map(String::as_str)) {
         Some(meant) => found.help(format!("did you mean `{meant}`?")).edit(name.span, meant),
-        None => found.help(format!("the profiles here are {}", list(&known))),
+        None => found.help(format!("the {plural} here are {}", list(known))),
     }
 }
 
@@ -122,7 +117,19 @@ fn again(what: &str, name: &Name, first: &Name) -> Diagnostic {
         .help("give one of them another name")
 }
 
-/// The policy called `wanted`, or the only one.
+/// The only policy that no other one extends.
+fn leaf<'a>(policies: &[&'a Block]) -> Option<&'a Block> {
+    let extended = |block: &Block| {
+        policies.iter().any(|other| {
+            let parent = other.extends.as_ref().map(|extends| dotted(&extends.name));
+            parent.is_some_and(|parent| parent == block.name.node)
+        })
+    };
+    let mut leaves = policies.iter().filter(|block| !extended(block));
+    leaves.next().filter(|_| leaves.next().is_none()).copied()
+}
+
+/// The policy called `wanted`, or the only one that no other one extends.
 pub(crate) fn choose<'a>(
     file: &'a File,
     wanted: Option<&str>,
@@ -141,6 +148,7 @@ pub(crate) fn choose<'a>(
             None
         }
         (None, [only]) => Some(only),
+        (None, many) if leaf(many).is_some() => leaf(many),
         (None, many) => {
             let mut which =
                 Diagnostic::new(codes::WHICH_POLICY, format!("this file has {} policies", many.len()));

@@ -22,27 +22,50 @@ pub const STANDARD: &[StandardFile] = &[
 /// The standard files that this compilation has read so far.
 #[derive(Debug, Default)]
 pub(crate) struct Library {
-    read: Vec<(&'static str, FileId, ast::File)>,
+    read: Vec<(&'static str, ast::File)>,
 }
 
 impl Library {
-    /// The profile `std.NAME` and its file, read into `sources` the first time.
-    pub(crate) fn profile(
+    /// The block `std.NAME.BLOCK` and its file, read into `sources` the first time.
+    pub(crate) fn block(
         &mut self,
         name: &str,
+        block: &str,
         sources: &mut Sources,
-    ) -> Option<(FileId, &ast::File, &ast::Block)> {
+    ) -> Option<(&ast::File, &ast::Block)> {
         let standard = STANDARD.iter().find(|file| file.name == name)?;
-        if !self.read.iter().any(|(read, ..)| *read == standard.name) {
-            let id = sources.add(format!("std.{name}"), standard.text);
+        let source = format!("std.{name}");
+        if !self.read.iter().any(|(read, _)| *read == standard.name) {
+            // A policy and its parent may both need it, and positions are in one text.
+            let known = (0..sources.len()).filter_map(|id| u32::try_from(id).ok()).map(FileId);
+            let known = known.into_iter().find(|id| sources.get(*id).is_some_and(|file| file.name == source));
+            let id = known.unwrap_or_else(|| sources.add(source, standard.text));
             let (file, _) = msb_syntax::parse(id, standard.text);
-            self.read.push((standard.name, id, file));
+            self.read.push((standard.name, file));
         }
-        let (_, id, file) = self.read.iter().find(|(read, ..)| *read == standard.name)?;
+        let (_, file) = self.read.iter().find(|(read, _)| *read == standard.name)?;
         let block = file.items.iter().find_map(|item| match item {
-            ast::Item::Block(block) if block.name.node == name => Some(block),
+            ast::Item::Block(found) if found.name.node == block => Some(found),
             _ => None,
         })?;
-        Some((*id, file, block))
+        Some((file, block))
     }
+}
+
+/// The names of the standard blocks of this kind.
+pub(crate) fn names(wanted: ast::BlockKind) -> Vec<String> {
+    let of = |standard: &StandardFile| {
+        let (file, _) = msb_syntax::parse(FileId(0), standard.text);
+        let name = |item: ast::Item| match item {
+            ast::Item::Block(block) if block.kind == wanted => Some(block.name.node),
+            _ => None,
+        };
+        let blocks: Vec<String> = file.items.into_iter().filter_map(name).collect();
+        let whole = |block: String| match block == standard.name {
+            true => format!("std.{block}"),
+            false => format!("std.{}.{block}", standard.name),
+        };
+        blocks.into_iter().map(whole).collect::<Vec<_>>()
+    };
+    STANDARD.iter().flat_map(of).collect()
 }

@@ -1,12 +1,21 @@
 use super::*;
 use msb_syntax::ast::{FsRule, PathKind, StmtKind};
 
+/// No files to import.
+struct Nothing;
+
+impl Load for Nothing {
+    fn load(&self, _: &str) -> Result<Vec<u8>, String> {
+        Err("no such file or directory".to_owned())
+    }
+}
+
 fn resolved(text: &str) -> (Resolved, Vec<u16>) {
     let mut sources = Sources::default();
     let id = sources.add("it.msb", text);
     let (file, found) = msb_syntax::parse(id, text);
     assert_eq!(found, []);
-    let (resolved, found) = resolve(&file, None, &mut sources);
+    let (resolved, found) = resolve(&file, None, &mut sources, &Nothing);
     (resolved.expect("a policy"), found.iter().map(|it| it.code.0).collect())
 }
 

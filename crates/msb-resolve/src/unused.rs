@@ -4,7 +4,8 @@ use crate::scope::{blocks, dotted, is_standard};
 use crate::walk::{self, Visit};
 use msb_diag::{Diagnostic, Span, codes};
 use msb_syntax::ast::{
-    Block, BlockKind, File, Import, Include, Item, Name, PathExpr, PathKind, Spanned, StmtKind, Value,
+    Block, BlockKind, ClaimKind, File, Import, Include, Item, Name, PathExpr, PathKind, Spanned, StmtKind,
+    Value,
 };
 use std::collections::BTreeSet;
 
@@ -58,6 +59,14 @@ impl Used {
         for stmt in &block.stmts {
             match &stmt.kind {
                 StmtKind::Include(include) => self.include(include),
+                StmtKind::Assert(claims) => {
+                    for claim in claims {
+                        if let ClaimKind::NarrowerThan(name) = &claim.kind {
+                            self.includes.insert(dotted(name));
+                        }
+                    }
+                    walk::stmt(&mut stmt.clone(), self);
+                }
                 _ => walk::stmt(&mut stmt.clone(), self),
             }
         }
@@ -109,12 +118,21 @@ pub(crate) fn unused(file: &File, found: &mut Vec<Diagnostic>) {
         }
     }
     for import in &file.imports {
+        if let Import::File { name, .. } = import {
+            let inside = format!("{}.", name.node);
+            let in_groups =
+                everywhere.groups.iter().any(|group| group.trim_start_matches('@').starts_with(&inside));
+            if !in_groups && !everywhere.includes.iter().any(|used| used.starts_with(&inside)) {
+                found.push(unused_at("import", &name.node, name.span, "nothing of it is named"));
+            }
+        }
         // One that does not exist was reported as that.
         if let Import::Library(name) = import
             && is_standard(name)
         {
             let written = dotted(name);
-            if !everywhere.includes.contains(&written) {
+            let inside = format!("{written}.");
+            if !everywhere.includes.iter().any(|used| *used == written || used.starts_with(&inside)) {
                 found.push(unused_at("import", &written, name.span, "nothing includes it"));
             }
         }

@@ -181,7 +181,8 @@ fn written_type(ty: &mut Type, visit: &mut dyn Visit) {
     }
 }
 
-fn claim(claim: &mut Claim, visit: &mut dyn Visit) {
+/// Walks over `claim`.
+pub(crate) fn claim(claim: &mut Claim, visit: &mut dyn Visit) {
     let (ClaimKind::Allow(probe) | ClaimKind::Deny(probe) | ClaimKind::Never(probe)) = &mut claim.kind else {
         return;
     };

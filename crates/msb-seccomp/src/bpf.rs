@@ -24,6 +24,10 @@ pub(crate) mod code {
 pub mod action {
     /// `SECCOMP_RET_ALLOW`.
     pub const ALLOW: u32 = 0x7fff_0000;
+    /// `SECCOMP_RET_LOG`, Linux 4.14.
+    pub const LOG: u32 = 0x7ffc_0000;
+    /// `SECCOMP_RET_TRAP`.
+    pub const TRAP: u32 = 0x0003_0000;
     /// `SECCOMP_RET_KILL_PROCESS`, Linux 4.14.
     pub const KILL_PROCESS: u32 = 0x8000_0000;
     /// `SECCOMP_RET_USER_NOTIF`, Linux 5.0.

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use msb_policy::{OriginId, SyscallAction};
+use msb_policy::OriginId;
 
-use crate::INSTRUCTIONS_MAX;
+use crate::{INSTRUCTIONS_MAX, Unproved};
 
 /// How many of the costliest numbers an error names.
 const NAMED_MAX: usize = 5;
@@ -19,19 +19,9 @@ pub enum CompileError {
         /// The numbers that cost most, the costliest first.
         costliest: Vec<Cost>,
     },
-    /// The program does not say what the policy says: a mistake of this crate, and no program is given.
-    Differs {
-        /// `seccomp_data.arch`.
-        audit_arch: u32,
-        /// `seccomp_data.nr`.
-        nr: u32,
-        /// `seccomp_data.args`.
-        args: [u64; 6],
-        /// What the policy says.
-        decided: SyscallAction,
-        /// What the program returns.
-        returned: u32,
-    },
+    /// It was not proved that the program says what the policy says: a mistake of this crate, and no program is
+    /// given.
+    Unproved(Unproved),
 }
 
 /// What the conditions on one number cost.
@@ -72,11 +62,7 @@ impl fmt::Display for CompileError {
                 }
                 Ok(())
             }
-            Self::Differs { audit_arch, nr, args, decided, returned } => write!(
-                f,
-                "the filter returns {returned:#x} for call {nr} of architecture {audit_arch:#x} with {args:x?}, \
-                 where the policy says {decided:?} (this is a mistake in msbc)"
-            ),
+            Self::Unproved(cause) => cause.fmt(f),
         }
     }
 }

@@ -3,19 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use msb_policy::{Policy, Pred, SyscallRule};
-use msb_syscalls::{Arch, all};
+use msb_syscalls::{Arch, all, frequency, highest};
 
 use crate::bpf::{SeccompData, action};
 use crate::error::Cost;
 use crate::graph::{Graph, NodeId, Test};
-use crate::{Options, rules};
+use crate::{Options, rules, tree};
 
 /// `__X32_SYSCALL_BIT` of asm/unistd.h.
 const X32_SYSCALL_BIT: u32 = 0x4000_0000;
 
-/// Up to this many numbers that stand out of a stretch are asked for one by one: a comparison for equality
-/// does the work of two for order.
-const CHAIN_MAX: usize = 3;
+/// Share of all weight that is given to calls for which the program runs whenever they are made, in per cent.
+///
+/// The kernel runs a program once for every number when it is loaded, and remembers which numbers it allows
+/// without a look at their arguments (Linux 5.11): those never come to it again.
+const MADE_PERCENT: u64 = 10;
 
 /// Everything that the program does, where it begins, and what each number costs.
 pub(crate) fn graph(policy: &Policy, options: Options) -> (Graph, NodeId, Vec<Cost>) {
@@ -30,7 +32,9 @@ pub(crate) fn graph(policy: &Policy, options: Options) -> (Graph, NodeId, Vec<Co
     by_number.retain(|nr, _| *nr != u32::MAX && !(policy.arch == Arch::X86_64 && nr & X32_SYSCALL_BIT != 0));
 
     let unknown = rules::unknown(&mut graph, options);
+    let allow = graph.returns(action::ALLOW);
     let mut ranges = Ranges(Vec::new());
+    let mut made: BTreeMap<u32, u64> = BTreeMap::new();
     for (nr, of_number) in &by_number {
         let before = graph.nodes().len();
         let node = rules::node(&mut graph, policy, options, *nr, of_number);
@@ -40,28 +44,48 @@ pub(crate) fn graph(policy: &Policy, options: Options) -> (Graph, NodeId, Vec<Co
             let name = msb_syscalls::by_number(policy.arch, *nr).map(|call| call.name);
             costs.push(Cost { nr: *nr, name, instructions, origins: origins.into_iter().collect() });
         }
+        if node != allow
+            && let Some(call) = msb_syscalls::by_number(policy.arch, *nr)
+        {
+            made.insert(*nr, u64::from(frequency(call.name)));
+        }
         ranges.extend_to(*nr, unknown);
         ranges.push(*nr, *nr, node);
     }
     ranges.extend_to(u32::MAX, unknown);
     ranges.push(u32::MAX, u32::MAX, unknown);
 
-    let tree = tree(&mut graph, &ranges.0);
-    let numbers = match policy.arch {
-        Arch::X86_64 => graph.test(SeccompData::NR, Test::AnySet, X32_SYSCALL_BIT, (unknown, tree)),
-        Arch::Aarch64 => tree,
-    };
+    // x32 numbers and −1 lie in the last range, or between numbers beyond the table that rules name: to be unknown
+    // is what they have in common with those, so that no test of their own is needed.
+    let weights = weights(policy.arch, &made);
+    let tree = tree::search(&mut graph, &ranges.0, &weights);
     let foreign = graph.returns(action::KILL_PROCESS);
-    let root = graph.test(SeccompData::ARCH, Test::Equal, policy.arch.audit(), (numbers, foreign));
+    let root = graph.test(SeccompData::ARCH, Test::Equal, policy.arch.audit(), (tree, foreign));
     (graph, root, costs)
+}
+
+/// How much it matters that a number is found soon: each counts once for when a program is loaded, and those for
+/// which it runs when they are made share [`MADE_PERCENT`] by how often that is. Numbers beyond count nothing.
+fn weights(arch: Arch, made: &BTreeMap<u32, u64>) -> Vec<u64> {
+    /// What a number counts that is never made.
+    const ONE: u64 = 1000;
+    let count = highest(arch) as usize + 1;
+    let mut weights = vec![ONE; count];
+    let sum: u64 = made.values().sum();
+    for (nr, frequency) in made {
+        if let Some(weight) = weights.get_mut(*nr as usize) {
+            *weight += ONE * count as u64 * MADE_PERCENT / (100 - MADE_PERCENT) * frequency / sum.max(1);
+        }
+    }
+    weights
 }
 
 /// Numbers that lead to the same.
 #[derive(Debug, Clone, Copy)]
-struct Range {
-    first: u32,
-    last: u32,
-    node: NodeId,
+pub(crate) struct Range {
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+    pub(crate) node: NodeId,
 }
 
 /// Ranges without gaps from 0 on, no two neighbours alike.
@@ -83,36 +107,4 @@ impl Ranges {
             self.push(first, end - 1, node);
         }
     }
-}
-
-/// Finds the range that a number is in.
-fn tree(graph: &mut Graph, ranges: &[Range]) -> NodeId {
-    match ranges {
-        // There is always a range; were there none, nothing would be allowed.
-        [] => graph.returns(action::KILL_PROCESS),
-        [only] => only.node,
-        _ => {
-            if let Some(chain) = chain(graph, ranges) {
-                return chain;
-            }
-            let (below, above) = ranges.split_at(ranges.len() / 2);
-            let first = above[0].first;
-            let (below, above) = (tree(graph, below), tree(graph, above));
-            graph.test(SeccompData::NR, Test::GreaterOrEqual, first, (above, below))
-        }
-    }
-}
-
-/// The same where few single numbers stand out of one stretch.
-fn chain(graph: &mut Graph, ranges: &[Range]) -> Option<NodeId> {
-    let background = ranges.iter().max_by_key(|range| range.last - range.first)?.node;
-    let outstanding: Vec<_> = ranges.iter().filter(|range| range.node != background).collect();
-    let singles = outstanding.iter().all(|range| range.first == range.last);
-    // Order needs one test less than there are ranges.
-    if !singles || outstanding.len() > CHAIN_MAX || outstanding.len() >= ranges.len() - 1 {
-        return None;
-    }
-    Some(outstanding.iter().rev().fold(background, |next, range| {
-        graph.test(SeccompData::NR, Test::Equal, range.first, (range.node, next))
-    }))
 }

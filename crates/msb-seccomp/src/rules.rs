@@ -24,7 +24,8 @@ pub(crate) fn node(
         None => SyscallAction::Errno(ENOSYS),
     };
     let mut rules = rules.to_vec();
-    rules.sort_by_key(|rule| weight(rule));
+    // The most severe first: of two that say the same, the one that decides is kept.
+    rules.sort_by_key(|rule| std::cmp::Reverse(weight(rule)));
     let mut seen = Vec::new();
     rules.retain(|rule| {
         let new = !seen.contains(&(rule.action, &rule.predicate));
@@ -32,7 +33,7 @@ pub(crate) fn node(
         new
     });
     let last = outcome(graph, policy, options, nr, default);
-    rules.iter().fold(last, |next, rule| {
+    rules.iter().rev().fold(last, |next, rule| {
         let then = outcome(graph, policy, options, nr, rule.action);
         graph.condition(&rule.predicate, then, next)
     })
@@ -43,23 +44,26 @@ pub(crate) fn unknown(graph: &mut Graph, options: Options) -> NodeId {
     graph.returns(if options.trace { action::USER_NOTIF } else { action::errno(ENOSYS) })
 }
 
-/// The rule that is asked last comes first: allows, then implied errnos, then written ones, each from the
-/// greatest number down, then kills.
+/// The rule that is asked last is the least: allows, then those that are logged, then implied errnos, then written
+/// ones, each from the greatest number down, then traps, then kills.
 fn weight(rule: &SyscallRule) -> (u8, bool, u16) {
     match rule.action {
         SyscallAction::Allow => (0, false, 0),
-        SyscallAction::Errno(errno) => (1, !rule.implied, u16::MAX - errno),
-        SyscallAction::Kill => (2, false, 0),
+        SyscallAction::Log => (1, false, 0),
+        SyscallAction::Errno(errno) => (2, !rule.implied, u16::MAX - errno),
+        SyscallAction::Trap => (3, false, 0),
+        SyscallAction::Kill => (4, false, 0),
     }
 }
 
 fn outcome(graph: &mut Graph, policy: &Policy, options: Options, nr: u32, action: SyscallAction) -> NodeId {
     match action {
         SyscallAction::Kill => graph.returns(action::KILL_PROCESS),
+        SyscallAction::Trap => graph.returns(action::TRAP),
         SyscallAction::Errno(_) if options.trace => graph.returns(action::USER_NOTIF),
         SyscallAction::Errno(errno) => graph.returns(action::errno(errno)),
-        SyscallAction::Allow => {
-            let allow = graph.returns(action::ALLOW);
+        SyscallAction::Allow | SyscallAction::Log => {
+            let allow = graph.returns(if action == SyscallAction::Log { action::LOG } else { action::ALLOW });
             match trace::condition(policy.arch, nr).filter(|_| options.trace) {
                 None => allow,
                 Some(condition) => {

@@ -1,8 +1,12 @@
+mod borders;
 mod interpreter;
 mod kernel;
+mod libseccomp;
 mod limits;
+mod mutants;
 mod oracle;
 mod other;
+mod proof;
 mod tracing;
 
 use msb_policy::{
@@ -69,9 +73,11 @@ fn ask(program: &Program, arch: u32, nr: u32, args: [u64; 6]) -> Execution {
 fn expected(policy: &Policy, trace: bool, audit_arch: u32, nr: u32, args: [u64; 6]) -> u32 {
     match policy.decide(&Request::Syscall { audit_arch, nr, args }).action {
         SyscallAction::Kill => action::KILL_PROCESS,
+        SyscallAction::Trap => action::TRAP,
         SyscallAction::Errno(_) if trace => action::USER_NOTIF,
         SyscallAction::Errno(errno) => action::errno(errno),
-        SyscallAction::Allow if trace && traced(policy.arch, nr, &args) => action::USER_NOTIF,
+        decided if trace && decided.makes() && traced(policy.arch, nr, &args) => action::USER_NOTIF,
+        SyscallAction::Log => action::LOG,
         SyscallAction::Allow => action::ALLOW,
     }
 }

@@ -37,19 +37,23 @@ const TRACED: &[(&str, Option<u8>)] = &[
 /// [`trace`](crate::Options::trace).
 #[must_use]
 pub fn traced(arch: Arch, nr: u32, args: &[u64; 6]) -> bool {
-    let found = by_number(arch, nr).and_then(|call| TRACED.iter().find(|(name, _)| *name == call.name));
-    match found {
-        Some((_, Some(length))) => args[usize::from(*length)] >= TRACED_LENGTH_BYTES_MIN,
-        Some((_, None)) => true,
+    match traced_length(arch, nr) {
+        Some(Some(length)) => args[usize::from(length)] >= TRACED_LENGTH_BYTES_MIN,
+        Some(None) => true,
         None => false,
     }
 }
 
+/// For calls that are put to the supervisor the argument that has the length from which on they are, if there is
+/// one; `None` for calls that never are.
+pub(crate) fn traced_length(arch: Arch, nr: u32) -> Option<Option<u8>> {
+    let name = by_number(arch, nr)?.name;
+    TRACED.iter().find(|(traced, _)| *traced == name).map(|(_, length)| *length)
+}
+
 /// The same as a condition; `None` for calls that never are.
 pub(crate) fn condition(arch: Arch, nr: u32) -> Option<Pred> {
-    let name = by_number(arch, nr)?.name;
-    let (_, length) = TRACED.iter().find(|(traced, _)| *traced == name)?;
-    Some(match *length {
+    Some(match traced_length(arch, nr)? {
         None => Pred::True,
         Some(argument) => {
             Pred::Compare { argument, width: Width::W64, op: Op::Ge, value: TRACED_LENGTH_BYTES_MIN }

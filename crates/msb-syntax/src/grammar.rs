@@ -13,6 +13,7 @@ mod tool;
 mod value;
 mod words;
 
+pub(crate) use claim::request;
 pub use fragment::{Fragment, Read};
 pub(crate) use item::file;
 pub use words::{Words, words};

@@ -63,6 +63,25 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
     (tree, found)
 }
 
+/// Reads a request, as it stands in a claim: `open /etc/passwd for read`. `None` if something is wrong with it.
+///
+/// ```
+/// let (probe, found) = msb_syntax::parse_request(msb_diag::FileId(0), "syscall mmap(prot: PROT_EXEC)");
+/// assert!(probe.is_some() && found.is_empty());
+/// ```
+#[must_use]
+pub fn parse_request(file: FileId, text: &str) -> (Option<ast::Probe>, Vec<Diagnostic>) {
+    if let Some(found) = too_long(file, text.len()) {
+        return (None, vec![found]);
+    }
+    let lexer::Lexed { tokens, mut found, .. } = lexer::lex(file, text);
+    let context = tokens::Context::new(file, text, &tokens);
+    let probe = grammar::request(context.start());
+    found.extend(context.found.into_inner());
+    msb_diag::sort(&mut found);
+    (probe.filter(|_| !msb_diag::has_errors(&found)), found)
+}
+
 /// [`parse`] of a file as it was read, which may not be text at all.
 ///
 /// To show the diagnostics, add the file to the sources with [`String::from_utf8_lossy`]: up to the

@@ -20,16 +20,28 @@ const AMBIGUOUS: &[&str] = &["ip_protocol", "socket_option", "ipc_cmd"];
 /// ```
 #[must_use]
 pub fn describe(arch: Arch, nr: u32, args: &[u64; 6]) -> String {
+    describe_some(arch, nr, args, |_| true)
+}
+
+/// The same with those arguments alone, by their positions, of which `shown` says so; `ioctl` where there are none.
+///
+/// ```
+/// use msb_syscalls::{Arch, describe_some};
+/// let args = [0, 0x5412, 0, 0, 0, 0];
+/// assert_eq!(describe_some(Arch::X86_64, 16, &args, |argument| argument == 1), "ioctl(cmd: TIOCSTI)");
+/// ```
+#[must_use]
+pub fn describe_some(arch: Arch, nr: u32, args: &[u64; 6], shown: impl Fn(usize) -> bool) -> String {
     let Some(call) = by_number(arch, nr) else {
         return format!("syscall({nr})");
     };
-    let written: Vec<String> = call
-        .args
-        .iter()
-        .zip(args)
-        .map(|(arg, value)| format!("{}: {}", arg.name, one(arg.kind, *value)))
-        .collect();
-    format!("{}({})", call.name, written.join(", "))
+    let all = call.args.iter().zip(args).enumerate().filter(|(position, _)| shown(*position));
+    let written: Vec<String> =
+        all.map(|(_, (arg, value))| format!("{}: {}", arg.name, one(arg.kind, *value))).collect();
+    match written.as_slice() {
+        [] if !call.args.is_empty() => call.name.to_owned(),
+        _ => format!("{}({})", call.name, written.join(", ")),
+    }
 }
 
 fn one(kind: Kind, raw: u64) -> String {

@@ -14,9 +14,9 @@ pub use constant::{
     Constant, ConstantSet, capability, capability_name, constant, constant_set, constant_sets, errno,
     errno_name, sets_with,
 };
-pub use describe::describe;
+pub use describe::{describe, describe_some};
 pub use group::{Group, expand, group, groups};
-pub use table::{Arch, Arg, Bits, Kind, Syscall, all, by_number, find, highest};
+pub use table::{Arch, Arg, Bits, Kind, Syscall, all, by_number, find, frequency, highest, since};
 
 mod generated {
     use crate::{Arg, Bits, Constant, ConstantSet, Kind, Syscall};

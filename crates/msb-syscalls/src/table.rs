@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::generated::{AARCH64, X86_64};
+use crate::generated::{AARCH64, FREQUENCIES, SINCE, X86_64};
 
 /// Instruction sets that have a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +97,24 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The type of C that has the width that the kernel looks at.
+    #[must_use]
+    pub const fn c_type(self) -> &'static str {
+        match self {
+            Self::Pointer => "void *",
+            Self::Fd => "int",
+            Self::Int { bits, signed }
+            | Self::Enum { bits, signed, .. }
+            | Self::Flags { bits, signed, .. } => match (bits, signed) {
+                (Bits::B16, _) => "unsigned short",
+                (Bits::B32, true) => "int",
+                (Bits::B32, false) => "unsigned int",
+                (Bits::B64, true) => "long",
+                (Bits::B64, false) => "unsigned long",
+            },
+        }
+    }
+
     /// How much of the argument the kernel looks at.
     #[must_use]
     pub const fn bits(self) -> Bits {
@@ -178,4 +196,20 @@ pub fn by_number(arch: Arch, nr: u32) -> Option<&'static Syscall> {
 #[must_use]
 pub fn highest(arch: Arch) -> u32 {
     all(arch).last().map_or(0, |call| call.nr)
+}
+
+/// How often programs make the call named `name`, in 1/100,000 of all calls; 0 where it was not seen.
+///
+/// It is a mean over a few dozen ordinary programs (`data/frequency.tsv` names them): good for what to test first,
+/// and for nothing else.
+#[must_use]
+pub fn frequency(name: &str) -> u32 {
+    FREQUENCIES.iter().find(|(_, known)| *known == name).map_or(0, |(share, _)| *share)
+}
+
+/// The version of Linux that first had the call named `name`, such as `5.6`; 1.0 for that or an earlier one. `None`
+/// for names that never did anything.
+#[must_use]
+pub fn since(name: &str) -> Option<&'static str> {
+    SINCE.iter().find(|(known, _)| *known == name).map(|(_, version)| *version)
 }

@@ -1,3 +1,5 @@
+mod peers;
+
 use std::collections::BTreeSet;
 
 use crate::*;
@@ -196,6 +198,30 @@ fn flags_that_differ_between_architectures_are_in_different_sets() {
     let set = kind.set().expect("a set");
     assert_eq!(constant(set, "O_DIRECTORY"), Some(0o40000));
     assert_eq!(constant("open_flags", "O_DIRECTORY"), Some(0o200_000));
+}
+
+#[test]
+fn it_is_known_since_when_there_is_a_call() {
+    let cases =
+        [("read", "1.0"), ("openat", "2.6.16"), ("clone3", "5.3"), ("mseal", "6.10"), ("uprobe", "6.18")];
+    for (name, version) in cases {
+        assert_eq!(since(name), Some(version), "{name}");
+    }
+    let unknown: Vec<_> =
+        all(Arch::X86_64).iter().map(|call| call.name).filter(|name| since(name).is_none()).collect();
+    let nothing =
+        ["getpmsg", "putpmsg", "afs_syscall", "tuxcall", "security", "epoll_ctl_old", "epoll_wait_old"];
+    assert_eq!(unknown, [&nothing[..], &["vserver"]].concat());
+    assert!(all(Arch::Aarch64).iter().all(|call| since(call.name).is_some()));
+}
+
+#[test]
+fn calls_that_are_made_often_are_known() {
+    assert!(frequency("openat") > frequency("mmap") && frequency("mmap") > frequency("ioctl"));
+    assert_eq!((frequency("mount"), frequency("reed")), (0, 0));
+    let calls = all(Arch::X86_64).iter();
+    let sum: u32 = calls.map(|call| frequency(call.name)).sum();
+    assert!((99_000..=100_100).contains(&sum), "every name is a call: {sum}");
 }
 
 #[test]

@@ -15,6 +15,14 @@ pub enum Need {
     TwoCpus,
     /// An unconfined user namespace for ordinary users.
     UserNamespaces,
+    /// cgroup v1 hierarchies of memory, pids and cpu.
+    CgroupV1,
+    /// A C compiler, and the headers of the kernel and of libc.
+    Compiler,
+    /// A C compiler, and libseccomp with its header.
+    Libseccomp,
+    /// `systemd-analyze`, whose groups of system calls are compared with ours.
+    Systemd,
 }
 
 impl fmt::Display for Need {
@@ -25,6 +33,10 @@ impl fmt::Display for Need {
             Need::Python => "python3",
             Need::TwoCpus => "two-cpus",
             Need::UserNamespaces => "userns",
+            Need::CgroupV1 => "cgroup-v1",
+            Need::Compiler => "cc",
+            Need::Libseccomp => "libseccomp",
+            Need::Systemd => "systemd",
         })
     }
 }

@@ -291,3 +291,55 @@ fn hard_limits_are_held_by_a_cgroup_or_refused() {
         }
     }
 }
+
+/// A user to whom root gave a cgroup of each v1 hierarchy: the limits are held there, and nothing is left.
+#[test]
+fn a_delegated_v1_cgroup_holds_the_limits_of_a_user() {
+    const HIERARCHIES: [&str; 3] = ["memory", "pids", "cpu"];
+    let mount = std::path::Path::new("/sys/fs/cgroup");
+    if Account::root().is_none() {
+        return;
+    }
+    if !HIERARCHIES.iter().all(|name| mount.join(name).join("cgroup.procs").exists()) {
+        skip(Need::CgroupV1, "no cgroup v1 hierarchies are mounted here");
+        return;
+    }
+    let account = Account::ordinary();
+    let workspace = Workspace::new(account);
+    let plan = workspace.compile(
+        "edition 2026\npolicy delegated(workspace: dir) {\n  include std.base\n  include std.python\n  net none\n  \
+         fs { write $workspace at /work }\n  limits hard { memory 64MiB  pids 20  cpu 50%  wall 1min }\n}\n",
+    );
+    let own = format!("msb-test-{}", std::process::id());
+    let groups = HIERARCHIES.map(|name| mount.join(name).join(&own));
+    for group in &groups {
+        std::fs::create_dir(group).expect("a cgroup");
+        for file in ["", "cgroup.procs", "tasks"] {
+            let (uid, gid) = (Some(account.uid), Some(account.gid));
+            std::os::unix::fs::chown(group.join(file), uid, gid).expect("it is given away");
+        }
+    }
+    // The shell joins as root, then becomes the user.
+    let join: String =
+        groups.iter().map(|group| format!("echo $$ > {}/cgroup.procs; ", group.display())).collect();
+    let launcher = workspace.launch(&plan, ["python3", "-c", "x = bytearray(128 << 20); print('survived')"]);
+    let words: Vec<String> = std::iter::once(launcher.get_program())
+        .chain(launcher.get_args())
+        .map(|word| format!("'{}'", word.to_str().expect("UTF-8")))
+        .collect();
+    let become_user = format!("setpriv --reuid {} --regid {} --clear-groups", account.uid, account.gid);
+    let script = format!("{join} exec {become_user} {}", words.join(" "));
+    let ended = finish(std::process::Command::new("sh").args(["-c", &script]), 60);
+    let left: Vec<_> = groups
+        .iter()
+        .flat_map(|group| std::fs::read_dir(group).expect("listed"))
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+        .collect();
+    for group in &groups {
+        std::fs::remove_dir(group).expect("it is empty again");
+    }
+    assert_eq!((ended.code(), ended.out().as_str()), (137, ""), "{}", ended.err());
+    assert!(ended.err().contains("memory"), "{}", ended.err());
+    assert!(left.is_empty(), "{left:?}");
+}

@@ -124,7 +124,7 @@ impl<'p> Tracer<'p> {
         let call = Request::Syscall { audit_arch: asked.audit_arch, nr, args: asked.args };
         let decision = self.policy.decide(&call);
         match decision.action {
-            SyscallAction::Allow => (Answer::Continue, self.look(asked)),
+            SyscallAction::Allow | SyscallAction::Log => (Answer::Continue, self.look(asked)),
             // Not refused but not there: glibc tries clone3 first each time, and goes on with clone.
             SyscallAction::Errno(errno) if calls::falls_back(self.policy.arch, asked) => {
                 (Answer::Errno(errno), Vec::new())
@@ -138,8 +138,8 @@ impl<'p> Tracer<'p> {
                 let refusal = Refusal { what, origin: decision.origin, why, errno: Some(errno) };
                 (Answer::Errno(errno), Vec::from([refusal]))
             }
-            // The filter kills by itself; if it asks all the same, nothing is allowed.
-            SyscallAction::Kill => (Answer::Errno(EPERM), Vec::new()),
+            // The filter kills and traps by itself; if it asks all the same, nothing is allowed.
+            SyscallAction::Kill | SyscallAction::Trap => (Answer::Errno(EPERM), Vec::new()),
         }
     }
 

@@ -30,12 +30,18 @@ pub(crate) enum Color {
 pub(crate) enum Command {
     /// Says what is wrong with a policy
     Check(Check),
+    /// Decides the assertions and tests of a policy, and says what no assertion is about
+    Test(Test),
     /// Says everything that is worth a look, hints included; any finding is a failure
     Lint(Check),
     /// Brings policies into the one style
     Fmt(Fmt),
     /// Repairs what has one plain repair: units, quotes, misspelt names, a missing edition
     Fix(Fix),
+    /// Says what a policy or a plan decides of one request, by which line, and what would change it
+    Explain(Explain),
+    /// Says what a new version of a policy allows and denies that the old one did not
+    Diff(Diff),
     /// Writes the plan of a policy
     Compile(Compile),
     /// Prints everything that a policy or a plan grants
@@ -56,6 +62,8 @@ pub(crate) enum Command {
     Schema,
     /// Explains a diagnostic (MSB0304), a standard profile (std.base) or a group (@file-system)
     Doc(Doc),
+    /// Prints the table of system calls, or those that a word finds
+    Syscalls(Syscalls),
 }
 
 /// What every command that reads a policy takes.
@@ -72,13 +80,29 @@ pub(crate) struct Policy {
     pub(crate) json: bool,
 }
 
+/// What the policy is held to.
+#[derive(Debug, Args)]
+pub(crate) struct Ceiling {
+    /// A policy that must allow all that this one does; its parameters are those of the same names
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ceiling: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) policy: Policy,
+    #[command(flatten)]
+    pub(crate) above: Ceiling,
     /// Prints findings as SARIF 2.1.0, for code hosts
     #[arg(long, conflicts_with = "json")]
     pub(crate) sarif: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    #[command(flatten)]
+    pub(crate) policy: Policy,
 }
 
 #[derive(Debug, Args)]
@@ -161,12 +185,43 @@ pub(crate) struct Man {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) policy: Policy,
+    /// The request, as in an assertion: open /etc/passwd for read, syscall mmap(prot: PROT_EXEC), env HOME
+    #[arg(required = true, value_name = "REQUEST")]
+    pub(crate) request: Vec<String>,
+}
+
+/// Exit code 3 when anything is newly allowed.
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// A policy or a plan
+    #[arg(value_name = "OLD")]
+    pub(crate) old: PathBuf,
+    /// A policy or a plan
+    #[arg(value_name = "NEW")]
+    pub(crate) new: PathBuf,
+    /// Which policy of the files; needed where they have several
+    #[arg(long = "policy", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Prints the differences as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Compile {
     #[command(flatten)]
     pub(crate) policy: Policy,
+    #[command(flatten)]
+    pub(crate) above: Ceiling,
     /// Where to write the plan
     #[arg(short, long, value_name = "PLAN")]
     pub(crate) output: PathBuf,
+    /// Says on standard error what each pass cost
+    #[arg(long)]
+    pub(crate) timings: bool,
 }
 
 #[derive(Debug, Args)]
@@ -200,6 +255,30 @@ pub(crate) struct Run {
 pub(crate) struct Doc {
     /// A code such as MSB0304, a profile such as std.base, or a group such as @file-system
     pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Syscalls {
+    /// A call by name or number, a part of a name, an argument, or a constant such as TIOCSTI
+    #[arg(value_name = "SEARCH")]
+    pub(crate) search: Option<String>,
+    /// The architecture
+    #[arg(long, value_enum, default_value_t = Architecture::X86_64, value_name = "ARCH")]
+    pub(crate) arch: Architecture,
+    /// Only calls of this group, such as @file-system
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+    /// Prints everything that is known as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Architecture {
+    #[value(name = "x86_64")]
+    X86_64,
+    #[value(name = "aarch64")]
+    Aarch64,
 }
 
 /// A parameter and its value, which may be a path that is not UTF-8.

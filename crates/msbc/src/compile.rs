@@ -1,12 +1,14 @@
 //! check, lint and compile.
 
-use crate::cli::{Check, Compile, Policy};
+use crate::cli::{Ceiling, Check, Compile, Policy};
 use crate::input::Disk;
 use crate::output::Output;
 use crate::{Exit, write};
-use msb_compile::{Compiled, Options};
+use msb_compile::{Compiled, Options, Pass};
 use msb_diag::{Diagnostic, Severity, Sources};
 use serde_json::json;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
 
 /// `msbc check`: findings on standard error, or as JSON or SARIF on standard output.
 pub(crate) fn check(arguments: &Check, output: &mut Output) -> Exit {
@@ -31,7 +33,7 @@ pub(crate) fn lint(arguments: &Check, output: &mut Output) -> Exit {
 fn silent(arguments: &Check, output: &Output) -> Option<Compiled> {
     let policy = &arguments.policy;
     let silent = Policy { json: true, name: policy.name.clone(), file: policy.file.clone() };
-    compiled(&silent, Filter::Decides, output)
+    observed(&silent, &arguments.above, Filter::Decides, output, &mut |_| ())
 }
 
 /// The findings in the form that was asked for.
@@ -49,7 +51,14 @@ fn tell(arguments: &Check, compiled: &Compiled, output: &mut Output) {
 
 /// `msbc compile`: the plan, if there are no errors.
 pub(crate) fn compile(arguments: &Compile, output: &mut Output) -> Exit {
-    let Some(compiled) = compiled(&arguments.policy, Filter::Decides, output) else { return Exit::Usage };
+    let mut timings = Timings::start();
+    let done = &mut |pass: Pass| timings.done(pass);
+    let Some(compiled) = observed(&arguments.policy, &arguments.above, Filter::Decides, output, done) else {
+        return Exit::Usage;
+    };
+    if arguments.timings {
+        output.note(&timings.table());
+    }
     if arguments.policy.json {
         output.json(&msb_diag::to_json(&compiled.diagnostics, &compiled.sources));
     }
@@ -78,16 +87,62 @@ pub(crate) enum Filter {
 /// The policy, compiled; findings are printed unless they go out as JSON. `None` for a path that the
 /// compiler cannot name in a message.
 pub(crate) fn compiled(policy: &Policy, filter: Filter, output: &Output) -> Option<Compiled> {
+    observed(policy, &Ceiling { ceiling: None }, filter, output, &mut |_| ())
+}
+
+/// The same of a policy that is held to a ceiling.
+fn observed(
+    policy: &Policy,
+    above: &Ceiling,
+    filter: Filter,
+    output: &Output,
+    done: &mut dyn FnMut(Pass),
+) -> Option<Compiled> {
     let Some(path) = policy.file.to_str() else {
         output.message(&format!("the path `{}` is not UTF-8: rename the file", policy.file.display()));
         return None;
     };
-    let options = Options { policy: policy.name.clone(), trace: filter == Filter::Asks };
-    let compiled = msb_compile::compile(&Disk, path, &options);
+    let options = Options {
+        policy: policy.name.clone(),
+        trace: filter == Filter::Asks,
+        ceiling: above.ceiling.clone(),
+        ..Options::default()
+    };
+    let compiled = msb_compile::compile_observed(&Disk, path, &options, done);
     if !policy.json {
         findings(&compiled.diagnostics, &compiled.sources, output);
     }
     Some(compiled)
+}
+
+/// What passes cost.
+struct Timings {
+    last: Instant,
+    passes: Vec<(Pass, Duration)>,
+}
+
+impl Timings {
+    fn start() -> Timings {
+        Timings { last: Instant::now(), passes: Vec::new() }
+    }
+
+    fn done(&mut self, pass: Pass) {
+        let now = Instant::now();
+        self.passes.push((pass, now.duration_since(self.last)));
+        self.last = now;
+    }
+
+    /// A line for each pass that came to its end, and one for all.
+    fn table(&self) -> String {
+        let mut table = String::new();
+        let all: Duration = self.passes.iter().map(|(_, took)| *took).sum();
+        let named = self.passes.iter().map(|(pass, took)| (pass.name(), *took));
+        for (name, took) in named.chain([("all", all)]) {
+            // A String takes everything.
+            let _ = writeln!(table, "{name:<8} {:>8.3} ms", took.as_secs_f64() * 1000.0);
+        }
+        table
+    }
 }
 
 /// Findings on standard error, where there are any.

@@ -23,11 +23,10 @@ pub(crate) fn graph(arguments: &Graph, output: &mut Output) -> Exit {
     if has_errors(&found) {
         return fail(&found, &sources, output);
     }
-    let (resolved, mut found) = msb_resolve::resolve(&tree, arguments.name.as_deref(), &mut sources);
-    // Warnings are for `check`, and what is not enforced yet is drawn as it is meant; but what a file that is
-    // not read would bring is not known.
-    let imports = tree.imports.iter().any(|it| matches!(it, msb_syntax::ast::Import::File { .. }));
-    found.retain(|it| it.is_error() && (imports || it.code != codes::NOT_ENFORCED));
+    let (resolved, mut found) =
+        msb_resolve::resolve(&tree, arguments.name.as_deref(), &mut sources, &Imported);
+    // Warnings are for `check`, and what is not enforced yet is drawn as it is meant.
+    found.retain(|it| it.is_error() && it.code != codes::NOT_ENFORCED);
     let Some(resolved) = resolved.filter(|_| found.is_empty()) else {
         return fail(&found, &sources, output);
     };
@@ -42,6 +41,14 @@ pub(crate) fn graph(arguments: &Graph, output: &mut Output) -> Exit {
             output.message(&format!("cannot write `{}`: {reason}", path.display()));
             Exit::Usage
         }
+    }
+}
+
+struct Imported;
+
+impl msb_resolve::Load for Imported {
+    fn load(&self, path: &str) -> Result<Vec<u8>, String> {
+        read(path.as_ref(), POLICY_BYTES_MAX)
     }
 }
 

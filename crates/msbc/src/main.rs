@@ -1,23 +1,28 @@
-//! The command that people type: check, lint, fmt, fix, compile, show, run,
-//! convert, schema, doc, graph, lsp, completions, man.
+//! The command that people type: check, test, lint, fmt, fix, explain, diff, compile, show, run, graph,
+//! convert, schema, doc, syscalls, lsp, completions, man.
 //!
 //! Everything that reads files, writes files and speaks to a person is here; what a policy means is
 //! decided elsewhere. Exit codes: 0 for success, 1 for a policy or plan that is wrong, 2 for a wrong command
-//! line, 4 when msbc itself cannot go on; `run` ends with the launcher's.
+//! line, 3 when a new version allows more, 4 when msbc itself cannot go on; `run` ends with the launcher's.
 
 mod cli;
 mod compile;
 mod convert;
+mod diff;
 mod doc;
+mod explain;
 mod fix;
 mod format;
 mod graph;
 mod input;
 mod install;
 mod lsp;
+mod meaning;
 mod output;
 mod run;
 mod show;
+mod syscalls;
+mod test;
 mod write;
 
 use clap::Parser as _;
@@ -34,6 +39,8 @@ enum Exit {
     Wrong,
     /// The command line is wrong.
     Usage,
+    /// A new version allows more than the old one.
+    Widened,
     /// msbc cannot go on.
     Internal,
     /// The launcher's own exit code.
@@ -46,6 +53,7 @@ impl From<Exit> for ExitCode {
             Exit::Success => 0,
             Exit::Wrong => 1,
             Exit::Usage => 2,
+            Exit::Widened => 3,
             Exit::Internal => 4,
             Exit::Launcher(code) => code,
         })
@@ -57,9 +65,12 @@ fn main() -> ExitCode {
     let mut output = Output::new(arguments.color);
     let exit = match arguments.command {
         Command::Check(check) => compile::check(&check, &mut output),
+        Command::Test(test) => test::test(&test, &mut output),
         Command::Lint(check) => compile::lint(&check, &mut output),
         Command::Fmt(fmt) => format::format(&fmt, &mut output),
         Command::Fix(fix) => fix::fix(&fix, &mut output),
+        Command::Explain(explain) => explain::explain(&explain, &mut output),
+        Command::Diff(diff) => diff::diff(&diff, &mut output),
         Command::Compile(compile) => compile::compile(&compile, &mut output),
         Command::Show(show) => show::show(&show, &mut output),
         Command::Run(run) => run::run(&run, &mut output),
@@ -70,6 +81,7 @@ fn main() -> ExitCode {
         Command::Convert(convert) => convert::convert(&convert, &mut output),
         Command::Schema => convert::schema(&mut output),
         Command::Doc(doc) => doc::doc(&doc, &mut output),
+        Command::Syscalls(syscalls) => syscalls::syscalls(&syscalls, &mut output),
     };
     output.finish(exit).into()
 }

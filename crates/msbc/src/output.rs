@@ -56,6 +56,11 @@ impl Output {
         self.error(&format!("msbc: {text}\n"));
     }
 
+    /// Writes text that was asked for to standard error, where another thing has standard output.
+    pub(crate) fn note(&self, text: &str) {
+        self.error(text);
+    }
+
     /// Writes findings to standard error.
     pub(crate) fn findings(&self, found: &[Diagnostic], sources: &Sources) {
         self.error(&msb_diag::render(found, sources, self.style));

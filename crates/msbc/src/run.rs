@@ -70,6 +70,9 @@ impl Session<'_> {
                 return Exit::Usage;
             }
         };
+        if !self.assertions_hold() {
+            return Exit::Wrong;
+        }
         let Some(program) = launcher::find() else {
             self.output.message(
                 "msb-launch is neither beside msbc nor on the PATH; `scripts/build.sh` puts both in one place",
@@ -83,6 +86,27 @@ impl Session<'_> {
                 NOT_STARTED
             }
         }
+    }
+
+    /// Decides the assertions that depend on parameters, and says which fail.
+    fn assertions_hold(&self) -> bool {
+        let Some(policy) = self.compiled.policy.as_ref().filter(|_| !self.compiled.deferred.is_empty())
+        else {
+            return true;
+        };
+        let failed = msb_compile::recheck(&self.compiled.deferred, &self.places(policy));
+        if !failed.is_empty() && self.arguments.policy.json {
+            self.output.json_message(&msb_diag::to_json(&failed, &self.compiled.sources));
+        } else if !failed.is_empty() {
+            self.output.findings(&failed, &self.compiled.sources);
+        }
+        failed.is_empty()
+    }
+
+    /// The file rules, with the parameters of this run.
+    fn places(&self, policy: &Policy) -> Places {
+        let home = std::env::var("HOME").ok();
+        Places::new(policy, |index| self.place(policy, index), home.as_deref())
     }
 
     fn launch(&self, program: &Path, report: Option<File>) -> io::Result<Exit> {
@@ -161,12 +185,7 @@ impl Session<'_> {
 
     /// Answers the filter and says what is refused, until the last process inside has ended.
     fn trace(&self, socket: OwnedFd, policy: &Policy, report: &Mutex<Option<File>>) -> io::Result<()> {
-        let home = std::env::var("HOME").ok();
-        let mut places = Places::new(policy, |index| self.place(policy, index), home.as_deref());
-        for file in &self.plan().files {
-            places.add_generated(&format!("/{}", file.path.rest), policy.origin);
-        }
-        let mut tracer = Tracer::new(policy, places);
+        let mut tracer = Tracer::new(policy, self.places(policy));
         let served = tracer.serve(socket, |refusal| {
             self.record(report, || refusals::to_json(refusal, policy));
             if self.arguments.policy.json {

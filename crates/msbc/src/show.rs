@@ -1,6 +1,6 @@
 //! show: everything that a plan does, for a person or a program.
 
-mod bpf;
+pub(crate) mod bpf;
 mod calls;
 mod json;
 mod text;
@@ -63,7 +63,7 @@ fn fail(message: &str, arguments: &Show, output: &mut Output) -> Exit {
     Exit::Wrong
 }
 
-fn words(error: DecodeError) -> String {
+pub(crate) fn words(error: DecodeError) -> String {
     match error {
         DecodeError::Truncated => "it ends too early".to_owned(),
         DecodeError::TooLong => "it is longer than a plan can be".to_owned(),

@@ -43,7 +43,7 @@ pub(super) fn conflicts(cx: &mut Context<'_>, rules: &[Rule]) {
 fn error(action: SyscallAction) -> &'static str {
     match action {
         SyscallAction::Errno(number) => errno_name(number).unwrap_or("an error"),
-        SyscallAction::Allow | SyscallAction::Kill => "",
+        SyscallAction::Allow | SyscallAction::Log | SyscallAction::Trap | SyscallAction::Kill => "",
     }
 }
 
@@ -64,7 +64,7 @@ impl<'a> Calls<'a> {
 
     /// Arguments with which `name` is made although `condition` holds, and a rule that allows it.
     pub(super) fn open(&self, name: &str, condition: &Pred) -> Option<([u64; 6], &'a Rule)> {
-        let allow = |rule: &&Rule| rule.action == SyscallAction::Allow;
+        let allow = |rule: &&Rule| rule.action.makes();
         let denies = self.of(name).filter(|rule| !allow(rule)).map(|rule| rule.predicate.clone()).collect();
         let not_denied = Pred::Not(Box::new(Pred::Any(denies)));
         self.of(name).filter(allow).find_map(|rule| {
@@ -101,7 +101,7 @@ pub(super) fn lints(cx: &mut Context<'_>, rules: &[Rule]) {
     let calls = Calls::new(rules);
     // The command is started by execve, after the filter is there.
     if calls.open("execve", &Pred::True).is_none() {
-        let deny = calls.of("execve").find(|rule| rule.action != SyscallAction::Allow);
+        let deny = calls.of("execve").find(|rule| !rule.action.makes());
         let (at, why) = match deny {
             Some(deny) => (deny.span, "denied here"),
             None => (cx.resolved.block.head, "no rule allows `execve`"),
@@ -143,7 +143,7 @@ fn finding(code: Code, rule: &Rule, message: &str) -> Diagnostic {
 
 /// In a group it is denied all the same; who names it expects that it works.
 fn clone3(cx: &mut Context<'_>, calls: &Calls<'_>) {
-    let named = calls.of("clone3").find(|rule| rule.action == SyscallAction::Allow && rule.direct);
+    let named = calls.of("clone3").find(|rule| rule.action.makes() && rule.direct);
     if let Some(rule) = named {
         cx.say(
             Diagnostic::new(codes::CLONE3_ALLOWED, "`clone3` is allowed")
@@ -154,7 +154,7 @@ fn clone3(cx: &mut Context<'_>, calls: &Calls<'_>) {
 }
 
 fn terminal(cx: &mut Context<'_>, calls: &Calls<'_>) {
-    for rule in calls.of("ioctl").filter(|rule| rule.action == SyscallAction::Allow) {
+    for rule in calls.of("ioctl").filter(|rule| rule.action.makes()) {
         for (name, request) in TERMINAL_IOCTLS {
             if names_value(&rule.predicate, *request) {
                 cx.say(
@@ -182,11 +182,16 @@ fn names_value(pred: &Pred, wanted: u64) -> bool {
 /// The launcher, or init, makes these on the way to the command.
 fn killed(cx: &mut Context<'_>, calls: &Calls<'_>) {
     for name in ["seccomp", "prctl"] {
-        if let Some(rule) = calls.of(name).find(|rule| rule.action == SyscallAction::Kill) {
+        let kills = |action| match action {
+            SyscallAction::Kill => Some("kill"),
+            SyscallAction::Trap => Some("trap"),
+            _ => None,
+        };
+        if let Some((rule, word)) = calls.of(name).find_map(|rule| Some((rule, kills(rule.action)?))) {
             cx.say(
                 Diagnostic::new(
                     codes::LAUNCHER_CALL_KILLED,
-                    format!("`kill {name}` would kill the launcher"),
+                    format!("`{word} {name}` would kill the launcher"),
                 )
                 .label(rule.span, "it makes this call while it confines the program")
                 .help(format!("write `errno EPERM {name}`")),

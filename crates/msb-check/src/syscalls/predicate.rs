@@ -15,7 +15,7 @@ struct Argument {
 }
 
 /// The condition for `call`; `None` where something was reported.
-pub(super) fn lower(cx: &mut Context<'_>, pred: &ast::Pred, call: &'static Syscall) -> Option<Pred> {
+pub(crate) fn lower(cx: &mut Context<'_>, pred: &ast::Pred, call: &'static Syscall) -> Option<Pred> {
     match &pred.kind {
         PredKind::Or(all) => many(cx, all, call).map(Pred::Any),
         PredKind::And(all) => many(cx, all, call).map(Pred::All),

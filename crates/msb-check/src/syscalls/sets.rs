@@ -9,15 +9,15 @@ use msb_syscalls::{Syscall, all, by_number, find, groups};
 
 /// A call of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Member {
-    pub(super) call: &'static Syscall,
+pub(crate) struct Member {
+    pub(crate) call: &'static Syscall,
     /// Whether it is named itself, and not only by way of a group.
-    pub(super) direct: bool,
+    pub(crate) direct: bool,
 }
 
 /// The calls of `set` by number, for the first of the architectures `on` that this version compiles for, or
 /// the first at all; `None` where a name was reported.
-pub(super) fn expand(cx: &mut Context<'_>, set: &Set, on: &[Arch]) -> Option<Vec<Member>> {
+pub(crate) fn expand(cx: &mut Context<'_>, set: &Set, on: &[Arch]) -> Option<Vec<Member>> {
     let arch = if on.contains(&ARCH) { ARCH } else { *on.first()? };
     let before = cx.found.len();
     // A call that is named for several architectures must exist on each.

@@ -4,7 +4,7 @@ use super::Rule;
 use super::lints::Calls;
 use crate::context::Context;
 use msb_diag::{Diagnostic, codes};
-use msb_policy::{Pred, SyscallAction, Width};
+use msb_policy::{Pred, Width};
 use msb_resolve::LayerId;
 use msb_syscalls::{Bits, constant};
 
@@ -41,7 +41,7 @@ pub(super) fn variants(cx: &mut Context<'_>, rules: &[Rule]) {
             rule.whole.is_some()
                 && rule.layer == LayerId::POLICY
                 && rule.direct
-                && rule.action != SyscallAction::Allow
+                && !rule.action.makes()
                 && rule.predicate == Pred::True
                 && family.contains(&rule.call.name)
         });
@@ -80,7 +80,7 @@ fn write_exec(cx: &mut Context<'_>, rules: &[Rule], calls: &Calls<'_>) {
     let denied = rules.iter().find(|rule| {
         rule.whole.is_some()
             && PROTECT.contains(&rule.call.name)
-            && rule.action != SyscallAction::Allow
+            && !rule.action.makes()
             && rule.predicate != Pred::True
             && both(rule).is_some_and(|both| calls.open(rule.call.name, &both).is_none())
     });

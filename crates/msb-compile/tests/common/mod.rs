@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use msb_compile::{Checked, Compiled, Files, Options, ReadError};
+use msb_compile::{Checked, Compiled, Detail, Files, Options, ReadError};
 use std::path::{Path, PathBuf};
 
 /// A file that is only in memory, and may not be text.
@@ -11,6 +11,21 @@ pub(crate) struct Memory<'a>(pub(crate) &'a [u8]);
 impl Files for Memory<'_> {
     fn read(&self, _: &str) -> Result<Vec<u8>, ReadError> {
         Ok(self.0.to_vec())
+    }
+}
+
+/// A file in memory, and beside it the folders of the language that have policies.
+pub(crate) struct Beside<'a>(pub(crate) &'a str, pub(crate) &'a [u8]);
+
+impl Files for Beside<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        if path == self.0 {
+            return Ok(self.1.to_vec());
+        }
+        let folders = ["conformance/reject", "conformance/accept", "examples", "spec"];
+        let found =
+            folders.iter().find_map(|folder| std::fs::read(policy_lang().join(folder).join(path)).ok());
+        found.ok_or_else(|| ReadError { reason: "no such file or directory".to_owned() })
     }
 }
 
@@ -40,13 +55,20 @@ pub(crate) fn files(folder: &str, extension: &str) -> Vec<(String, Vec<u8>)> {
 /// What the compiler says of `text`, as a file called `name`.
 #[must_use]
 pub(crate) fn check(name: &str, text: impl AsRef<[u8]>) -> Checked {
-    msb_compile::check(&Memory(text.as_ref()), name, &Options::default())
+    // What no assertion is about is said where it is asked for.
+    let detail = if name.contains("coverage") { Detail::Coverage } else { Detail::Findings };
+    // So is what goes beyond a ceiling.
+    let ceiling = name.contains("ceiling").then(|| "imports/org.msb".to_owned());
+    let options = Options { detail, ceiling, ..Options::default() };
+    msb_compile::check(&Beside(name, text.as_ref()), name, &options)
 }
 
 /// The plan of `text`, as a file called `name`.
 #[must_use]
 pub(crate) fn compile(name: &str, text: impl AsRef<[u8]>) -> Compiled {
-    msb_compile::compile(&Memory(text.as_ref()), name, &Options::default())
+    let ceiling = name.contains("ceiling").then(|| "imports/org.msb".to_owned());
+    let options = Options { ceiling, ..Options::default() };
+    msb_compile::compile(&Beside(name, text.as_ref()), name, &options)
 }
 
 /// The findings as text.

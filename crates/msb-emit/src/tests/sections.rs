@@ -261,3 +261,23 @@ fn filters_that_are_too_long_name_their_lines() {
     assert_eq!(error.origins(), [ir::OriginId(5)]);
     assert!(error.help().is_some());
 }
+
+/// What the oracle says of them is said of these.
+#[test]
+fn the_oracle_knows_the_files_that_are_written() {
+    let policy = policy();
+    let emitted = emit(&policy, Options::default()).expect("a plan");
+    let checked = plan::decode(&emitted).expect("a plan");
+    let written: Vec<&str> = checked.plan().files.iter().map(|file| file.path.rest).collect();
+    let known: Vec<&str> = ir::GENERATED_FILES
+        .iter()
+        .copied()
+        .filter(|rest| {
+            !policy
+                .fs
+                .iter()
+                .any(|rule| matches!(&rule.kind, ir::FsKind::Grant { target, .. } if target.rest == *rest))
+        })
+        .collect();
+    assert_eq!(written, known);
+}

@@ -35,16 +35,17 @@ fn places() -> Places {
         deny(path(Base::Home, ".ssh"), "rwx", 6),
         deny(path(Base::Root, "work/inside"), "w", 7),
     ]);
-    let mut places = Places::new(&policy, |_| Some("/home/u/project".to_owned()), Some("/home/u"));
-    places.add_generated("/etc/passwd", OriginId(8));
-    places
+    policy.origin = OriginId(8);
+    let kind = ParamKind::Dir;
+    policy.params = vec![Param { name: "w".to_owned(), kind, default: None, origin: OriginId(0) }];
+    Places::new(&policy, |_| Some("/home/u/project".to_owned()), Some("/home/u"))
 }
 
 #[test]
 fn rights_are_those_of_the_grants_less_those_of_the_denies() {
     let places = places();
     let refused = |path: &str, access| match places.decide(path, access) {
-        Verdict::Allowed => None,
+        Verdict::Allowed { .. } => None,
         Verdict::Refused { reason, .. } => Some(reason),
     };
     let cases = [
@@ -76,7 +77,7 @@ fn rights_are_those_of_the_grants_less_those_of_the_denies() {
 #[test]
 fn refused_path_has_its_name_on_the_host() {
     let host = |path: &str, access| match places().decide(path, access) {
-        Verdict::Allowed => panic!("{path} is allowed"),
+        Verdict::Allowed { .. } => panic!("{path} is allowed"),
         Verdict::Refused { host, .. } => host,
     };
     assert_eq!(host("/data/key", Read), "/home/u/project/data/key");

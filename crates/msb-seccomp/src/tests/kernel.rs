@@ -13,6 +13,7 @@ use crate::{Options, compile};
 /// Makes the calls that are its arguments, `number argument...`, and prints the errno of each, or 0.
 const MAKE_CALLS: &str = r#"
     $| = 1;
+    $SIG{SYS} = sub { print "trapped\n" };
     for (@ARGV) {
         my ($number, @arguments) = map { $_ + 0 } split / /;
         $! = 0;
@@ -38,6 +39,8 @@ fn marked() -> Policy {
         rule(nr("lseek"), NO_SEEK, far),
         rule(nr("personality"), NO_PERSONA, bits),
         rule(nr("acct"), KILL, Pred::True),
+        rule(nr("getpid"), SyscallAction::Log, Pred::True),
+        rule(nr("getuid"), SyscallAction::Trap, low(0, Op::Eq, 5)),
     ];
     policy(Arch::X86_64, rules, ALLOW)
 }
@@ -111,8 +114,10 @@ fn the_kernel_decides_as_the_oracle() {
                 denied += 1;
                 assert_eq!(errno, decided, "{nr} {args:x?}");
             }
-            ALLOW => assert!(errno < 900 && errno != 38, "{nr} {args:x?}: {errno}"),
-            KILL => panic!("{nr} {args:x?} is not to be made here"),
+            SyscallAction::Allow | SyscallAction::Log => {
+                assert!(errno < 900 && errno != 38, "{nr} {args:x?}: {errno}");
+            }
+            SyscallAction::Kill | SyscallAction::Trap => panic!("{nr} {args:x?} is not to be made here"),
         }
     }
     assert!(denied > 20, "{denied} of {}", calls.len());
@@ -147,6 +152,14 @@ fn a_call_that_kills_ends_the_process_with_sigsys() {
     let Some(output) = make(&marked(), &calls) else { return };
     assert_eq!(output.status.signal(), Some(31), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n", "nothing after it is made");
+}
+
+/// A program may handle the signal, and goes on after the call, which was not made.
+#[test]
+fn a_call_that_is_trapped_gives_a_signal_that_can_be_handled() {
+    let calls = [5, 6, 5 | 1 << 32].map(|argument| (nr("getuid"), vec![argument]));
+    let Some(output) = make(&marked(), &calls) else { return };
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "trapped\n0\n0\ntrapped\n0\n", "{output:?}");
 }
 
 /// A policy that allows what perl needs and nothing else, so that perl itself is the probe.

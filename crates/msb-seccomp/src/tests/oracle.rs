@@ -1,7 +1,7 @@
 //! `run(compile(p), r) == decide(p, r)` on generated policies and requests at the borders.
 
 use super::*;
-use crate::{CompileError, Instruction, Options, compile, run, verify};
+use crate::{Options, compile};
 use proptest::prelude::*;
 
 /// Values at which something changes, and constants of the conditions below.
@@ -74,7 +74,7 @@ fn any_action() -> impl Strategy<Value = SyscallAction> {
     prop_oneof![
         3 => Just(ALLOW),
         2 => prop::sample::select(vec![1u16, 13, 38, 4095]).prop_map(SyscallAction::Errno),
-        1 => Just(KILL),
+        1 => prop::sample::select(vec![KILL, SyscallAction::Trap, SyscallAction::Log]),
     ]
 }
 
@@ -205,45 +205,13 @@ fn a_foreign_architecture_kills_and_x32_fails_even_where_everything_is_allowed()
     assert_eq!(ask(&program, policy.arch.audit(), 600, [0; 6]).action, action::errno(38));
 }
 
-/// The check that every program passes before it is given out finds each single mistake in one. A few changes
-/// mean nothing (a number that is allowed on both sides of a border): those answer alike on a wider grid.
+/// Of two rules that say the same the one that a person wrote counts, also against a third.
 #[test]
-fn a_program_with_one_wrong_instruction_is_refused() {
-    let policy = coding_agent();
-    let audit_arch = policy.arch.audit();
-    let args = [0, 1, 2, 10, 15, 38, 0x5412, 0x541c, 0x1000_0000, 0x1_0000_0001, 1 << 20, 1 << 40];
-    for trace in [false, true] {
-        let options = Options { trace };
-        let right = compile(&policy, options).expect("short, and right").instructions;
-        assert_eq!(verify::check(&policy, options, &right), Ok(()));
-        let (mut refused, mut alike) = (0, 0);
-        for (at, instruction) in right.iter().copied().enumerate() {
-            let Instruction { jt, jf, k, .. } = instruction;
-            let changed = [
-                Instruction { k: k ^ 1, ..instruction },
-                Instruction { k: k ^ 0x8000, ..instruction },
-                Instruction { jt: jf, jf: jt, ..instruction },
-            ];
-            for changed in changed.into_iter().filter(|changed| *changed != instruction) {
-                let mut wrong = right.clone();
-                wrong[at] = changed;
-                if let Err(CompileError::Differs { .. }) = verify::check(&policy, options, &wrong) {
-                    refused += 1;
-                    continue;
-                }
-                alike += 1;
-                for nr in (0..2048).chain([1 << 15, 1 << 30, (1 << 30) | 1, 1 << 31, u32::MAX]) {
-                    for first in args {
-                        for second in args {
-                            let args = [first, second, second, first, 0, 0];
-                            let data = SeccompData { nr, arch: audit_arch, instruction_pointer: 0, args };
-                            assert_eq!(run(&wrong, &data), run(&right, &data), "{at}: {changed:?} {data:x?}");
-                        }
-                    }
-                }
-            }
-        }
-        println!("trace {trace}: {refused} refused, {alike} alike");
-        assert!(refused > 10 * alike, "{refused} refused, {alike} alike");
-    }
+fn a_written_rule_counts_beside_an_implied_one_that_says_the_same() {
+    let written = rule(40, EPERM, Pred::True);
+    let implied = SyscallRule { implied: true, ..written.clone() };
+    let rules = vec![written, implied, rule(40, SyscallAction::Errno(38), Pred::True)];
+    let policy = policy(Arch::X86_64, rules, ALLOW);
+    let program = compile(&policy, Options::default()).expect("short, and right");
+    assert_eq!(ask(&program, policy.arch.audit(), 40, [0; 6]).action, action::errno(1));
 }

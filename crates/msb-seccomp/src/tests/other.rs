@@ -12,12 +12,12 @@ use seccompiler::{
 
 /// One comparison in both languages; seccompiler compares masked bits with a mask of the argument's width.
 #[derive(Debug, Clone)]
-struct Comparison {
-    argument: u8,
-    width: Width,
-    op: Option<Op>,
-    mask: u64,
-    value: u64,
+pub(super) struct Comparison {
+    pub(super) argument: u8,
+    pub(super) width: Width,
+    pub(super) op: Option<Op>,
+    pub(super) mask: u64,
+    pub(super) value: u64,
 }
 
 impl Comparison {
@@ -48,9 +48,9 @@ impl Comparison {
 }
 
 /// For each number: it is allowed if all of one of its lists hold. An empty map entry is allowed always.
-type Allowed = BTreeMap<u32, Vec<Vec<Comparison>>>;
+pub(super) type Allowed = BTreeMap<u32, Vec<Vec<Comparison>>>;
 
-fn ours(allowed: &Allowed) -> Vec<Instruction> {
+pub(super) fn ours(allowed: &Allowed) -> Vec<Instruction> {
     let rules = allowed.iter().map(|(nr, lists)| {
         let any = lists.iter().map(|list| Pred::All(list.iter().map(Comparison::ours).collect())).collect();
         rule(*nr, ALLOW, if lists.is_empty() { Pred::True } else { Pred::Any(any) })
@@ -72,7 +72,7 @@ fn theirs(allowed: &Allowed) -> Vec<Instruction> {
     program.iter().map(|i| Instruction { code: i.code, jt: i.jt, jf: i.jf, k: i.k }).collect()
 }
 
-fn any_value() -> impl Strategy<Value = u64> {
+pub(super) fn any_value() -> impl Strategy<Value = u64> {
     prop::sample::select(vec![
         0u64,
         1,
@@ -87,7 +87,7 @@ fn any_value() -> impl Strategy<Value = u64> {
     ])
 }
 
-fn any_comparison() -> impl Strategy<Value = Comparison> {
+pub(super) fn any_comparison() -> impl Strategy<Value = Comparison> {
     let width = prop::sample::select(vec![Width::W32, Width::W64]);
     let ops = [Op::Eq, Op::Ne, Op::Lt, Op::Le, Op::Gt, Op::Ge].map(Some);
     let op = prop::sample::select([ops.to_vec(), vec![None, None]].concat());
@@ -105,7 +105,7 @@ fn any_allowed() -> impl Strategy<Value = Allowed> {
     prop::collection::btree_map(0..470u32, lists, 1..20)
 }
 
-fn data(arch: u32, nr: u32, args: [u64; 6]) -> SeccompData {
+pub(super) fn data(arch: u32, nr: u32, args: [u64; 6]) -> SeccompData {
     SeccompData { nr, arch, instruction_pointer: 0, args }
 }
 

@@ -5,8 +5,8 @@ use super::syscalls;
 use super::tool;
 use super::value::{arg, code, env_pattern, path, qname};
 use crate::ast::{Claim, ClaimKind, Probe};
-use crate::recover::{BlockSpec, OUTER_OF_RULES, block};
-use crate::tokens::{Parsed, Tokens, one_of, sign, string, word};
+use crate::recover::{BlockSpec, OUTER_OF_RULES, block, report};
+use crate::tokens::{Expected, Parsed, Tokens, one_of, sign, string, word};
 use nom::Parser;
 use nom::combinator::opt;
 use nom::multi::separated_list1;
@@ -40,6 +40,23 @@ pub(super) fn claim(input: Tokens<'_>, doc: String) -> Parsed<'_, Claim> {
         }
     };
     Ok((rest, Claim { doc, kind, by, because, span: input.span_to(rest) }))
+}
+
+/// A request and nothing after it; what is wrong is in the context.
+pub(crate) fn request(input: Tokens<'_>) -> Option<Probe> {
+    let parsed = probe(input).ok();
+    let (rest, probe) = match parsed {
+        Some((rest, probe)) => (rest, Some(probe)),
+        None => (input, None),
+    };
+    if probe.is_none() || !rest.is_end() {
+        if probe.is_some() {
+            rest.expect(Expected::Kind("nothing after the request"));
+        }
+        report(input.context, None);
+        return None;
+    }
+    probe
 }
 
 fn probe(input: Tokens<'_>) -> Parsed<'_, Probe> {

@@ -30,6 +30,10 @@ pub(super) fn line(refusal: &Refusal, policy: &Policy) -> String {
     let at = format!("{}:{}: {}", origin.file, origin.line, origin.text);
     match refusal.why {
         Why::Denied | Why::Limit => at,
+        // What no line asked for belongs to the policy as a whole.
+        Why::AllowsLess if refusal.origin == Some(policy.origin) => {
+            format!("{at}  (no line of it allows this)")
+        }
         Why::AllowsLess => format!("{at}  (allows no more than this)"),
         Why::NothingAllows => format!("{at}  (no line of it allows this)"),
     }

@@ -5,15 +5,15 @@ use std::fmt::Write as _;
 
 /// `struct sock_filter` of linux/filter.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Instruction {
-    pub(super) code: u16,
-    pub(super) jt: u8,
-    pub(super) jf: u8,
-    pub(super) k: u32,
+pub(crate) struct Instruction {
+    pub(crate) code: u16,
+    pub(crate) jt: u8,
+    pub(crate) jf: u8,
+    pub(crate) k: u32,
 }
 
 /// The instructions of a checked plan's filter.
-pub(super) fn instructions(program: &[u8]) -> Vec<Instruction> {
+pub(crate) fn instructions(program: &[u8]) -> Vec<Instruction> {
     let (chunks, _) = program.as_chunks::<INSTRUCTION_BYTES>();
     chunks
         .iter()
@@ -36,6 +36,8 @@ pub(super) fn action(value: u32) -> String {
                 .map_or_else(|| format!("errno {errno}"), |name| format!("errno {name}"))
         }
         0x8000_0000 => "kill".to_owned(),
+        0x7ffc_0000 => "log".to_owned(),
+        0x0003_0000 => "trap".to_owned(),
         0x7fc0_0000 => "notify".to_owned(),
         _ => format!("{value:#010x}"),
     }

@@ -1,6 +1,6 @@
 //! msbc check, and what every command says of a file that is no policy.
 
-use crate::host::{Host, modes_hold};
+use crate::host::Host;
 use std::os::unix::net::UnixListener;
 
 #[test]
@@ -110,11 +110,7 @@ fn special_files_are_refused_and_not_waited_for() {
 
 #[test]
 fn unreadable_files_are_refused() {
-    if !modes_hold() {
-        println!("skipped, because root reads every file");
-        return;
-    }
-    let host = Host::new();
+    let host = Host::of_an_ordinary_user();
     host.chmod("agent.msb", 0);
     refused(&host, "agent.msb", &["cannot read `agent.msb`", "permission denied"]);
 }
@@ -134,7 +130,7 @@ fn help_and_version_are_answers() {
     let host = Host::new();
     let help = host.msbc(&["--help"]);
     assert_eq!((help.code, help.err.as_str()), (Some(0), ""));
-    for command in ["check", "compile", "show", "run", "doc"] {
+    for command in ["check", "test", "explain", "diff", "compile", "show", "run", "doc"] {
         assert!(help.out.contains(command), "{}", help.out);
     }
     host.msbc(&["--version"]).is(0, concat!("msbc ", env!("CARGO_PKG_VERSION"), "\n"), "");
@@ -161,4 +157,33 @@ fn escape_sequences_do_not_reach_the_terminal() {
     let said = host.msbc(&["check", "evil.msb"]);
     assert_eq!(said.code, Some(1));
     assert!(!said.err.contains('\u{1b}') && !said.err.contains('\u{202e}'), "{}", said.err);
+}
+
+/// Imports are read from the folder of the policy, whatever folder msbc runs in.
+#[test]
+fn a_policy_is_held_to_its_parent_and_to_a_ceiling() {
+    let host = Host::new();
+    std::fs::create_dir(host.path("policies")).expect("a directory");
+    let policy = |name: &str, head: &str, fs: &str| {
+        let text = format!(
+            "edition 2026\n{head} {{\n  include std.base\n  net none\n  fs {{ {fs} }}\n  \
+             limits {{ memory 1GiB  pids 10  wall 1min }}\n}}\n"
+        );
+        host.write(name, text);
+    };
+    policy("policies/org.msb", "policy ceiling(root: dir)", "read $root");
+    let extends = "import \"./org.msb\" as org\npolicy p(root: dir) extends org.ceiling(root: $root)";
+    policy("policies/good.msb", extends, "read $root/src");
+    policy("policies/bad.msb", extends, "write $root/src");
+    host.msbc(&["check", "policies/good.msb"]).is(0, "", "");
+    host.msbc(&["check", "policies/bad.msb"])
+        .fails(1, &["MSB0401", "open $root/src for write", "policies/org.msb:5"]);
+    policy("free.msb", "policy p(root: dir)", "write $root/src");
+    host.msbc(&["check", "free.msb"]).is(0, "", "");
+    for command in [&["check", "free.msb"][..], &["compile", "free.msb", "-o", "plan.bin"]] {
+        let ceiling = ["--ceiling", "policies/org.msb"];
+        host.msbc(&[command, &ceiling].concat()).fails(1, &["MSB0405", "policies/org.msb:5"]);
+    }
+    assert!(!host.path("plan.bin").exists());
+    host.msbc(&["check", "free.msb", "--ceiling", "missing.msb"]).fails(1, &["cannot read `missing.msb`"]);
 }

@@ -1,8 +1,10 @@
 //! A directory of its own for each test, and msbc run in it.
 
+use nix::unistd::Uid;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -29,7 +31,12 @@ policy agent(workspace: dir, tag: string = \"latest\") {
 /// A directory that is removed at the end.
 pub(crate) struct Host {
     directory: TempDir,
+    /// The copy of msbc that the user of this number runs; without one, who runs the test runs the original.
+    other_user: Option<(u32, PathBuf)>,
 }
+
+/// A number that nobody has: above people's, below what systemd hands out (61184 to 65519).
+const SPARE_ID: u32 = 61_000;
 
 /// What a process said, as text.
 #[derive(Debug)]
@@ -42,8 +49,21 @@ pub(crate) struct Said {
 impl Host {
     /// With the sample policy as `agent.msb`.
     pub(crate) fn new() -> Host {
-        let host = Host { directory: tempfile::tempdir().expect("a directory") };
+        let host = Host { directory: tempfile::tempdir().expect("a directory"), other_user: None };
         host.write("agent.msb", POLICY);
+        host
+    }
+
+    /// The same, and msbc is run by somebody whom a file's mode keeps out: not by root.
+    pub(crate) fn of_an_ordinary_user() -> Host {
+        let mut host = Host::new();
+        fs::set_permissions(host.directory.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
+        if Uid::effective().is_root() {
+            // The build may lie where only root goes.
+            let copy = host.path("msbc");
+            fs::copy(env!("CARGO_BIN_EXE_msbc"), &copy).expect("a copy");
+            host.other_user = Some((SPARE_ID, copy));
+        }
         host
     }
 
@@ -80,7 +100,11 @@ impl Host {
 
     /// Runs msbc; a test that hangs fails after a minute.
     pub(crate) fn msbc<W: AsRef<OsStr>>(&self, words: &[W]) -> Said {
-        let mut command = self.command(Path::new(env!("CARGO_BIN_EXE_msbc")));
+        let own = Path::new(env!("CARGO_BIN_EXE_msbc"));
+        let mut command = self.command(self.other_user.as_ref().map_or(own, |(_, copy)| copy));
+        if let Some((id, _)) = self.other_user {
+            command.uid(id).gid(id);
+        }
         said(command.args(words))
     }
 
@@ -146,11 +170,4 @@ impl Said {
         }
         assert!(!self.err.contains("panicked"), "{}", self.err);
     }
-}
-
-/// Whether a mode keeps a file from this process: not from root.
-pub(crate) fn modes_hold() -> bool {
-    let host = Host::new();
-    host.chmod("agent.msb", 0);
-    fs::File::open(host.path("agent.msb")).is_err()
 }

@@ -1,0 +1,241 @@
+//! What the oracle says of each kind of question, and what would have to be written for another answer.
+
+use super::{Abi, Asked, Evidence, Judgement, Why};
+use msb_policy::{
+    Access, EnvKind, FsKind, Net, OriginId, Path, Places, Policy, Pred, Reason, Request, Verdict,
+};
+use msb_syscalls::{Syscall, describe};
+
+/// `AUDIT_ARCH_I386` of linux/audit.h: EM_386 (3) | `__AUDIT_ARCH_LE`.
+const AUDIT_ARCH_I386: u32 = 0x4000_0003;
+/// `__X32_SYSCALL_BIT` of asm/unistd.h.
+const X32_SYSCALL_BIT: u32 = 0x4000_0000;
+
+/// Who answers: a policy, and the places that its parameters are bound to where a test says so.
+pub(crate) struct Judge<'p> {
+    pub(crate) policy: &'p Policy,
+    pub(crate) places: Option<Places>,
+}
+
+impl Judge<'_> {
+    /// The answer to `asked`.
+    pub(crate) fn judge(&self, asked: &Asked) -> Judgement {
+        match asked {
+            Asked::Open { path, access, below } => self.open(path, *access, *below),
+            Asked::Calls { calls, abi, .. } => self.calls(calls, *abi),
+            Asked::Env { name, prefix } => self.env(name, *prefix),
+            Asked::Narrower { .. } => {
+                Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() }
+            }
+            Asked::Network { what } => {
+                let Net::None { origin } = self.policy.net;
+                let refused = Evidence::new(what.clone(), Some(origin), Why::Denied);
+                Judgement { allowed: None, refused: Some(refused), proved: true, rules: vec![origin] }
+            }
+        }
+    }
+
+    fn open(&self, path: &Path, access: Access, below: bool) -> Judgement {
+        let what = |path: &Path| format!("open {} for {}", self.policy.shown(path), access.word());
+        let (verdict, mut proved) = match &self.places {
+            Some(places) => (places.decide_path(path, access), true),
+            None => {
+                let open = self.policy.open(path, access);
+                (open.verdict, open.proved)
+            }
+        };
+        let (mut allowed, mut refused) = (None, None);
+        match &verdict {
+            Verdict::Allowed { origin, .. } => {
+                allowed = Some(Evidence::new(what(path), Some(*origin), self.granted(*origin)));
+            }
+            Verdict::Refused { reason, .. } => {
+                let (rule, why) = match reason {
+                    Reason::Denied(origin) => (Some(*origin), Why::Denied),
+                    Reason::NotGranted(origin) if *origin == self.policy.origin => {
+                        (Some(*origin), Why::Generated)
+                    }
+                    Reason::NotGranted(origin) => (Some(*origin), Why::NoRight),
+                    Reason::NotShown => (None, Why::Absent),
+                };
+                refused = Some(Evidence::new(what(path), rule, why));
+            }
+        }
+        if below {
+            let found = match &self.places {
+                Some(places) => places.allowed_below(path, access),
+                None => {
+                    let below = self.policy.open_below(path, access);
+                    proved = below.proved;
+                    below.allowed
+                }
+            };
+            allowed =
+                found.map(|(path, origin)| Evidence::new(what(&path), Some(origin), self.granted(origin)));
+        }
+        let rules = [&allowed, &refused].into_iter().flatten().filter_map(|it| it.rule).collect();
+        Judgement { allowed, refused, proved, rules }
+    }
+
+    /// Why a path is allowed. What no line of the policy shows is the launcher's.
+    fn granted(&self, origin: OriginId) -> Why {
+        if origin == self.policy.origin { Why::Generated } else { Why::Allowed }
+    }
+
+    fn calls(&self, calls: &[(&'static Syscall, Pred)], abi: Abi) -> Judgement {
+        let mut judgement = Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() };
+        for (call, condition) in calls {
+            let nr = call.nr;
+            if abi != Abi::Own {
+                let args = condition.witness();
+                judgement.refused = judgement.refused.or_else(|| self.other_abi(call, abi, args?));
+                continue;
+            }
+            if let Some(args) = self.policy.made_with(nr, condition) {
+                let evidence = self.call(nr, args);
+                judgement.rules.extend(evidence.rule);
+                judgement.allowed.get_or_insert(evidence);
+            }
+            if let Some(args) = self.policy.refused_with(nr, condition) {
+                let evidence = self.call(nr, args);
+                judgement.rules.extend(evidence.rule);
+                judgement.refused.get_or_insert(evidence);
+            }
+        }
+        judgement
+    }
+
+    fn call(&self, nr: u32, args: [u64; 6]) -> Evidence {
+        let policy = self.policy;
+        let decision = policy.call(nr, args);
+        let matching = policy.syscalls.iter().filter(|rule| rule.nr == nr && rule.predicate.holds(&args));
+        let deciding = matching
+            .filter(|rule| Some(rule.origin) == decision.origin && rule.action == decision.action)
+            .min_by_key(|rule| rule.implied);
+        let why = match deciding {
+            Some(rule) if rule.implied => Why::Implied,
+            Some(rule) if rule.action.makes() => Why::Allowed,
+            Some(_) => Why::Denied,
+            None => Why::Default,
+        };
+        let what = format!("syscall {}", describe(policy.arch, nr, &args));
+        let sealing = policy.syscalls.iter().find(|rule| {
+            rule.nr == nr && rule.implied && !rule.action.makes() && rule.predicate.holds(&args)
+        });
+        Evidence { what, rule: decision.origin, why, sealed: sealing.map(|rule| rule.origin) }
+    }
+
+    fn other_abi(&self, call: &Syscall, abi: Abi, args: [u64; 6]) -> Option<Evidence> {
+        let (audit_arch, nr, word) = match abi {
+            Abi::Own => return None,
+            Abi::X32 => (self.policy.arch.audit(), call.nr | X32_SYSCALL_BIT, "x32"),
+            Abi::I386 => (AUDIT_ARCH_I386, call.nr, "i386"),
+        };
+        let decision = self.policy.decide(&Request::Syscall { audit_arch, nr, args });
+        (!decision.action.makes()).then(|| {
+            let what = format!("syscall {} on {word}", describe(self.policy.arch, call.nr, &args));
+            Evidence::new(what, None, Why::OtherAbi)
+        })
+    }
+
+    fn env(&self, name: &str, prefix: bool) -> Judgement {
+        let star = if prefix { "*" } else { "" };
+        let rule_for = |rule: &EnvKind| match rule {
+            EnvKind::Set { name: set, .. } | EnvKind::Pass { name: set, prefix: false } => {
+                (set == name || (prefix && set.starts_with(name))).then(|| set.clone())
+            }
+            EnvKind::Pass { name: start, prefix: true } => {
+                let longer = if start.len() > name.len() { start.as_str() } else { name };
+                let meets = name.starts_with(start.as_str()) || (prefix && start.starts_with(name));
+                meets.then(|| format!("{longer}{}", if prefix { "*" } else { "" }))
+            }
+        };
+        let meeting = || {
+            let env = &self.policy.env;
+            env.iter().filter_map(|rule| Some((rule_for(&rule.kind)?, rule.origin)))
+        };
+        let allowed = if prefix {
+            meeting().min_by_key(|(_, origin)| *origin)
+        } else {
+            self.policy.decide(&Request::Env(name)).origin.map(|origin| (name.to_owned(), origin))
+        };
+        let covered = self.policy.env.iter().any(|rule| match &rule.kind {
+            EnvKind::Pass { name: start, prefix: true } => name.starts_with(start.as_str()),
+            EnvKind::Pass { .. } | EnvKind::Set { .. } => false,
+        });
+        let open = if prefix { !covered } else { allowed.is_none() };
+        let absent = Evidence::new(format!("env {name}{star}"), None, Why::Absent);
+        Judgement {
+            allowed: allowed
+                .map(|(what, origin)| Evidence::new(format!("env {what}"), Some(origin), Why::Allowed)),
+            refused: open.then_some(absent),
+            proved: true,
+            rules: meeting().map(|(_, origin)| origin).collect(),
+        }
+    }
+}
+
+/// What to write so that the answer is another one: the smallest edit.
+pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> String {
+    match asked {
+        Asked::Open { path, access, .. } => open_advice(policy, path, *access, evidence),
+        Asked::Calls { calls, condition, .. } => {
+            let name = evidence.what.strip_prefix("syscall ").and_then(|what| what.split('(').next());
+            let name = name.unwrap_or_else(|| calls.first().map_or("", |(call, _)| call.name));
+            let calls = match condition {
+                Some(condition) => format!("{name} where {condition}"),
+                None => name.to_owned(),
+            };
+            match (evidence.why, evidence.sealed) {
+                (Why::Allowed, _) => format!("write `errno EPERM {calls}` in `syscalls`"),
+                (Why::OtherAbi, _) => "nothing allows it: every sandbox refuses it".to_owned(),
+                (_, Some(origin)) if origin == policy.origin => {
+                    "nothing allows it: every sandbox refuses it".to_owned()
+                }
+                (_, Some(origin)) => {
+                    let text = usize::try_from(origin.0).ok().and_then(|index| policy.origins.get(index));
+                    let text = text.map_or("another section", |origin| origin.text.as_str());
+                    format!("no rule of `syscalls` allows it: it follows from `{text}`")
+                }
+                (Why::Default, None) => format!("write `allow {calls}` in `syscalls`"),
+                _ => format!("take `{name}` out of the rule that denies it, as a deny overrides"),
+            }
+        }
+        Asked::Env { name, prefix } => {
+            let star = if *prefix { "*" } else { "" };
+            match evidence.why {
+                Why::Allowed => format!("take `{}` out of `env`", evidence.what.trim_start_matches("env ")),
+                _ => format!("write `pass {name}{star}` in `env`"),
+            }
+        }
+        Asked::Narrower { .. } => String::new(),
+        Asked::Network { .. } => "there is no network in this version: nothing allows it".to_owned(),
+    }
+}
+
+fn open_advice(policy: &Policy, path: &Path, access: Access, evidence: &Evidence) -> String {
+    let (name, verb) = (policy.shown(path), access.word());
+    match evidence.why {
+        Why::Generated => "nothing to do: the launcher writes this file, and shows it read only".to_owned(),
+        Why::Allowed if access == Access::Read => format!("write `deny {name}` in `fs`"),
+        Why::Allowed => format!("write `deny {verb} {name}` in `fs`"),
+        Why::Absent => format!("write `{verb} {name}` in `fs`"),
+        Why::NoRight => match evidence.rule.and_then(|origin| target(policy, origin, path)) {
+            Some(target) => format!("write `{verb} {}` in `fs` as well", policy.shown(&target)),
+            None => "nothing allows it: what is private to the sandbox can not be executed".to_owned(),
+        },
+        _ => "take the rule that denies it away, or name less in it, as a deny overrides".to_owned(),
+    }
+}
+
+/// Where the grant at `origin` shows `path`.
+fn target(policy: &Policy, origin: OriginId, path: &Path) -> Option<Path> {
+    let mut targets =
+        policy.fs.iter().filter(|rule| rule.origin == origin).filter_map(|rule| match &rule.kind {
+            FsKind::Grant { source, target, .. } => {
+                (target.covers(path) || source.covers(path)).then_some(target)
+            }
+            _ => None,
+        });
+    targets.next().cloned()
+}

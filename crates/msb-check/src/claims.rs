@@ -1,0 +1,308 @@
+//! `assert { … }` and `test "…" for …`: what must be allowed or denied, decided by the oracle.
+//!
+//! A claim that mentions no parameter, or whose answer is the same for all of them, is decided here. Where it
+//! depends on where parameters lie it is decided for those that lie apart, and again when they are known.
+
+use crate::ask::{self, Asked, Evidence, Judge, Judgement, Why};
+use crate::context::Context;
+use crate::narrow;
+use msb_diag::{Diagnostic, Span, codes};
+use msb_policy::{Access, OriginId, Path, Places, Policy};
+use msb_resolve::{LayerId, Test};
+use msb_syntax::ast::{Claim, ClaimKind, QName, StmtKind, Value};
+
+/// A claim whose answer depends on what parameters are bound to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deferred {
+    /// The claim.
+    pub span: Span,
+    /// The path that it is about.
+    pub path: Path,
+    /// What for.
+    pub access: Access,
+    /// Whether it is about everything below, too.
+    pub below: bool,
+    /// What must hold.
+    pub expected: Expected,
+}
+
+/// What a claim says of its requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// All are allowed.
+    Allowed,
+    /// All are denied.
+    Denied,
+}
+
+impl Deferred {
+    /// Whether it holds where the parameters are bound as in `places`.
+    #[must_use]
+    pub fn holds(&self, places: &Places) -> bool {
+        let allowed = if self.below {
+            places.allowed_below(&self.path, self.access).is_some()
+        } else {
+            places.decide_path(&self.path, self.access).is_allowed()
+        };
+        allowed == (self.expected == Expected::Allowed)
+    }
+}
+
+/// A claim that was read.
+pub(crate) struct Lowered<'a> {
+    claim: &'a Claim,
+    asked: Asked,
+    expected: Expected,
+    layer: LayerId,
+    test: Option<&'a Test>,
+    /// The parent that asserts it.
+    parent: Option<&'a str>,
+}
+
+/// Reads the claims of all layers, and of the tests.
+pub(crate) fn lower<'a>(cx: &mut Context<'a>) -> Vec<Lowered<'a>> {
+    let mut lowered = Vec::new();
+    let resolved = cx.resolved;
+    for placed in &resolved.stmts {
+        let StmtKind::Assert(claims) = &placed.stmt.kind else { continue };
+        lowered.extend(claims.iter().filter_map(|claim| one(cx, claim, placed.layer, None)));
+    }
+    for test in &resolved.tests {
+        lowered.extend(test.claims.iter().filter_map(|claim| one(cx, claim, LayerId::POLICY, Some(test))));
+    }
+    lowered
+}
+
+fn one<'a>(
+    cx: &mut Context<'_>,
+    claim: &'a Claim,
+    layer: LayerId,
+    test: Option<&'a Test>,
+) -> Option<Lowered<'a>> {
+    if let Some(by) = &claim.by {
+        cx.say(
+            Diagnostic::new(codes::NOT_ENFORCED, "`by` is not enforced by this version")
+                .label(by.span, "not enforced yet")
+                .help("take it away, or give a reason: `because \"…\"`"),
+        );
+    }
+    let (probe, expected, never) = match &claim.kind {
+        ClaimKind::Allow(probe) => (probe, Expected::Allowed, false),
+        ClaimKind::Deny(probe) => (probe, Expected::Denied, false),
+        ClaimKind::Never(probe) => (probe, Expected::Denied, true),
+        ClaimKind::NarrowerThan(name) => {
+            if test.is_some() {
+                cx.say(
+                    Diagnostic::new(
+                        codes::NOT_ENFORCED,
+                        "`narrower than` in a test is not enforced by this version",
+                    )
+                    .label(name.span, "tests are about requests")
+                    .help("write it in an `assert` of the policy"),
+                );
+            }
+            let asked = Asked::Narrower { than: dotted(name) };
+            return test.is_none().then_some(Lowered {
+                claim,
+                asked,
+                expected: Expected::Denied,
+                layer,
+                test,
+                parent: None,
+            });
+        }
+    };
+    let asked = ask::lower(cx, probe, never)?;
+    Some(Lowered { claim, asked, expected, layer, test, parent: None })
+}
+
+/// A claim of the policy `parent`, which this one extends.
+pub(crate) fn required<'a>(cx: &mut Context<'_>, claim: &'a Claim, parent: &'a str) -> Option<Lowered<'a>> {
+    let lowered = one(cx, claim, LayerId::POLICY, None)?;
+    Some(Lowered { parent: Some(parent), ..lowered })
+}
+
+fn dotted(name: &QName) -> String {
+    name.parts.iter().map(|part| part.node.as_str()).collect::<Vec<_>>().join(".")
+}
+
+/// What a policy's claims have shown.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// Claims to be decided when the parameters are known.
+    pub(crate) deferred: Vec<Deferred>,
+    /// Claims that were decided, those that failed among them.
+    pub(crate) decided: usize,
+    /// Claims that failed.
+    pub(crate) failed: usize,
+    /// Rules that decided a request of some claim.
+    exercised: Vec<OriginId>,
+}
+
+/// Puts each claim to the oracle.
+pub(crate) fn judge(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<'_>]) -> Outcome {
+    let mut outcome = Outcome::default();
+    for (index, lowered) in claims.iter().enumerate() {
+        if let Asked::Narrower { than } = &lowered.asked {
+            let holds = narrow::narrower(cx, policy, lowered.claim);
+            outcome.decided += usize::from(holds.is_some());
+            outcome.failed += usize::from(holds == Some(false));
+            cx.found.extend((*than == policy.name).then(|| itself(lowered.claim.span)));
+            continue;
+        }
+        let places = lowered.test.map(|test| Places::apart_but(policy, |index| given(policy, test, index)));
+        let judgement = Judge { policy, places }.judge(&lowered.asked);
+        outcome.decided += 1;
+        outcome.exercised.extend(&judgement.rules);
+        let against = match lowered.expected {
+            Expected::Allowed => judgement.refused.as_ref(),
+            Expected::Denied => judgement.allowed.as_ref(),
+        };
+        if let Some(against) = against {
+            outcome.failed += 1;
+            cx.found.push(failed(cx, policy, lowered, against));
+        } else if !judgement.proved {
+            outcome.deferred.extend(defer(cx, policy, lowered));
+        } else if lowered.parent.is_none() {
+            cx.found.extend(vacuous(lowered, claims.get(..index).unwrap_or(&[]), &judgement));
+        }
+    }
+    outcome
+}
+
+/// The place that a test gives a parameter.
+fn given(policy: &Policy, test: &Test, index: usize) -> Option<String> {
+    let name = &policy.params.get(index)?.name;
+    test.given.iter().find(|(given, _)| given == name).and_then(|(_, value)| match value {
+        Value::Path(path) | Value::Text(path) if path.starts_with('/') => Some(path.clone()),
+        _ => None,
+    })
+}
+
+fn failed(cx: &Context<'_>, policy: &Policy, lowered: &Lowered<'_>, against: &Evidence) -> Diagnostic {
+    let is = if lowered.expected == Expected::Allowed { "denied" } else { "allowed" };
+    let what = &against.what;
+    let wanted = if lowered.expected == Expected::Allowed { "allowed" } else { "denied" };
+    let (code, message) = match (lowered.test, lowered.parent) {
+        (Some(test), _) => {
+            (codes::ASSERTION_FAILED, format!("test `{}` failed: `{what}` is {is}", test.title.node))
+        }
+        (None, Some(parent)) => (
+            codes::REQUIREMENT_DROPPED,
+            format!("`{what}` is {is}, and the parent `{parent}` requires that it is {wanted}"),
+        ),
+        (None, None) => (codes::ASSERTION_FAILED, format!("assertion failed: `{what}` is {is}")),
+    };
+    let expected = match &lowered.claim.because {
+        Some(because) => format!("expected to be {wanted}: {}", because.node),
+        None => format!("expected to be {wanted}"),
+    };
+    let mut found = Diagnostic::new(code, message);
+    if lowered.parent.is_some()
+        && let Some(extends) = &cx.resolved.block.extends
+    {
+        found = found.label(extends.span, "held to this parent");
+    }
+    found = found.label(lowered.claim.span, expected);
+    if let Some(span) = against.rule.and_then(|rule| cx.origins.span(rule)) {
+        found = found.label(span, reason(against.why));
+    }
+    found.help(ask::advice(policy, &lowered.asked, against))
+}
+
+/// What a rule says of a request.
+pub(crate) fn reason(why: Why) -> &'static str {
+    match why {
+        Why::Allowed => "allowed by this",
+        Why::Denied => "denied by this",
+        Why::Implied => "follows from this, and holds in every sandbox",
+        Why::Default => "no rule allows it, and this decides then",
+        Why::Generated => "the launcher writes it, from nothing of the host",
+        Why::NoRight => "shown by this, without the right",
+        Why::Absent | Why::OtherAbi => "",
+    }
+}
+
+fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option<Deferred> {
+    let Asked::Open { path, access, below } = &lowered.asked else { return None };
+    let names: Vec<String> = policy.params.iter().map(|param| format!("`${}`", param.name)).collect();
+    let apart = match names.as_slice() {
+        [] => "the home directory lies apart".to_owned(),
+        [one] => format!("{one} lies apart"),
+        [many @ .., last] => format!("{} and {last} lie apart from each other and", many.join(", ")),
+    };
+    cx.say(
+        Diagnostic::new(codes::ASSERTION_DEFERRED, "assertion depends on what the parameters are")
+            .label(lowered.claim.span, format!("holds where {apart} from every path that a rule names"))
+            .help("nothing to do: `msbc run` decides it again before it starts the command"),
+    );
+    Some(Deferred {
+        span: lowered.claim.span,
+        path: path.clone(),
+        access: *access,
+        below: *below,
+        expected: lowered.expected,
+    })
+}
+
+fn itself(span: Span) -> Diagnostic {
+    Diagnostic::new(codes::ASSERTION_VACUOUS, "a policy is always as narrow as itself")
+        .label(span, "cannot fail")
+        .help("name another policy, or take the claim away")
+}
+
+/// A claim that cannot fail, because another one says the same, or because it is about nothing.
+fn vacuous(lowered: &Lowered<'_>, earlier: &[Lowered<'_>], judgement: &Judgement) -> Option<Diagnostic> {
+    let span = lowered.claim.span;
+    let found = |message: &str| Diagnostic::new(codes::ASSERTION_VACUOUS, message);
+    if judgement.allowed.is_none() && judgement.refused.is_none() {
+        return Some(
+            found("assertion is about no request")
+                .label(span, "no arguments are like this")
+                .help("take it away, or say less of the arguments"),
+        );
+    }
+    let same = |other: &&Lowered<'_>| {
+        let test = |it: &Lowered<'_>| it.test.map(|test| test.span);
+        (test(other), other.layer) == (test(lowered), lowered.layer)
+            && (&other.asked, other.expected) == (&lowered.asked, lowered.expected)
+    };
+    let first = earlier.iter().find(same)?;
+    Some(
+        found("assertion says nothing new")
+            .label(span, "again here")
+            .label(first.claim.span, "first here")
+            .help("take one of them away"),
+    )
+}
+
+/// Warns of a policy without assertions, and of rules of its own that none of them is about.
+pub(crate) fn coverage(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<'_>], outcome: &Outcome) {
+    if claims.is_empty() {
+        cx.say(
+            Diagnostic::new(codes::NO_ASSERTION, "the policy has no assertions")
+                .label(cx.resolved.block.head, "nothing says what it is for")
+                .help("write what must hold: `assert { deny env AWS_SECRET_ACCESS_KEY }`"),
+        );
+        return;
+    }
+    let rules = policy.fs.iter().map(|rule| rule.origin);
+    let rules = rules.chain(policy.syscalls.iter().filter(|rule| !rule.implied).map(|rule| rule.origin));
+    let rules = rules.chain(policy.env.iter().map(|rule| rule.origin));
+    let own = cx.resolved.block.span;
+    let mut spans: Vec<Span> = rules
+        .filter(|origin| !outcome.exercised.contains(origin))
+        .filter_map(|origin| cx.origins.span(origin))
+        .filter(|span| span.file == own.file && (own.start..own.end).contains(&span.start))
+        .filter(|span| *span != cx.resolved.block.head)
+        .collect();
+    spans.sort();
+    spans.dedup();
+    for span in spans {
+        cx.say(
+            Diagnostic::new(codes::RULE_NOT_EXERCISED, "no assertion is about this rule")
+                .label(span, "decides no request of an assertion or a test")
+                .help("assert a request that it decides"),
+        );
+    }
+}

@@ -1,0 +1,118 @@
+//! Where two policies differ on system calls: exactly, and with a call that shows it.
+//!
+//! For each number and each action that a policy can come to, the condition under which it does is one formula;
+//! two policies differ where a formula of the one and a formula of the other hold at once. The search for such
+//! arguments is that of [`Pred::witness`], which is exact.
+
+use std::collections::BTreeSet;
+
+use msb_syscalls::{Arch, all, by_number, describe_some};
+
+use crate::decide::{ENOSYS, X32_SYSCALL_BIT};
+use crate::{Decision, Policy, Pred, Request, SyscallAction};
+
+/// A call on which two policies differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Witness {
+    /// The architecture of the call.
+    pub arch: Arch,
+    /// Its number.
+    pub nr: u32,
+    /// Its arguments, small ones where there is a choice.
+    pub args: [u64; 6],
+    /// What the first policy says.
+    pub before: Decision,
+    /// What the second says.
+    pub after: Decision,
+}
+
+impl Witness {
+    /// The call as people read it, with the arguments that `before` or `after` look at: `ioctl(cmd: TIOCSTI)`.
+    #[must_use]
+    pub fn describe(&self, before: &Policy, after: &Policy) -> String {
+        let rules = before.syscalls.iter().chain(&after.syscalls).filter(|rule| rule.nr == self.nr);
+        let mut arguments = BTreeSet::new();
+        for rule in rules {
+            collect(&rule.predicate, &mut arguments);
+        }
+        describe_some(self.arch, self.nr, &self.args, |argument| arguments.contains(&argument))
+    }
+}
+
+/// The arguments that `pred` looks at.
+fn collect(pred: &Pred, arguments: &mut BTreeSet<usize>) {
+    match pred {
+        Pred::True => {}
+        Pred::Compare { argument, .. } | Pred::Masked { argument, .. } => {
+            arguments.insert(usize::from(*argument));
+        }
+        Pred::Not(inner) => collect(inner, arguments),
+        Pred::All(many) | Pred::Any(many) => many.iter().for_each(|one| collect(one, arguments)),
+    }
+}
+
+/// A call of which `before` and `after` say different things, that with the smallest number; `None` if there is
+/// none at all.
+#[must_use]
+pub fn difference(before: &Policy, after: &Policy) -> Option<Witness> {
+    search(before, after, |before, after| before != after)
+}
+
+/// A call that `after` makes and `before` does not, that with the smallest number; `None` if `after` is no wider.
+#[must_use]
+pub fn widening(before: &Policy, after: &Policy) -> Option<Witness> {
+    search(before, after, |before, after| after.makes() && !before.makes())
+}
+
+fn search(
+    before: &Policy,
+    after: &Policy,
+    differ: impl Fn(SyscallAction, SyscallAction) -> bool,
+) -> Option<Witness> {
+    let mut archs = vec![before.arch, after.arch];
+    archs.dedup();
+    archs.into_iter().find_map(|arch| {
+        let mut numbers: BTreeSet<u32> = all(arch).iter().map(|call| call.nr).collect();
+        numbers.extend(before.syscalls.iter().chain(&after.syscalls).map(|rule| rule.nr));
+        numbers.into_iter().find_map(|nr| {
+            let (left, right) = (outcomes(before, arch, nr), outcomes(after, arch, nr));
+            let pairs = left.iter().flat_map(|left| right.iter().map(move |right| (left, right)));
+            let mut pairs = pairs.filter(|((left, _), (right, _))| differ(*left, *right));
+            let args = pairs.find_map(|((_, left), (_, right))| left.witness_with(right))?;
+            let decide =
+                |policy: &Policy| policy.decide(&Request::Syscall { audit_arch: arch.audit(), nr, args });
+            Some(Witness { arch, nr, args, before: decide(before), after: decide(after) })
+        })
+    })
+}
+
+/// The actions that calls of `nr` can come to, each with the condition under which they do.
+fn outcomes(policy: &Policy, arch: Arch, nr: u32) -> Vec<(SyscallAction, Pred)> {
+    if arch != policy.arch {
+        return vec![(SyscallAction::Kill, Pred::True)];
+    }
+    if nr == u32::MAX || (arch == Arch::X86_64 && nr & X32_SYSCALL_BIT != 0) {
+        return vec![(SyscallAction::Errno(ENOSYS), Pred::True)];
+    }
+    let default = match by_number(arch, nr) {
+        Some(_) => policy.syscall_default.0,
+        None => SyscallAction::Errno(ENOSYS),
+    };
+    let mut rules: Vec<_> = policy.syscalls.iter().filter(|rule| rule.nr == nr).collect();
+    rules.sort_by_key(|rule| rule.precedence());
+    let actions: BTreeSet<SyscallAction> =
+        rules.iter().map(|rule| rule.action).chain(std::iter::once(default)).collect();
+    let under = |action: SyscallAction| {
+        let none = if action == default { Pred::True } else { Pred::Any(Vec::new()) };
+        // The last one has the first word.
+        let condition =
+            rules.iter().fold(none, |less, rule| match (&rule.predicate, rule.action == action) {
+                (Pred::True, true) => Pred::True,
+                (Pred::True, false) => Pred::Any(Vec::new()),
+                (pred, true) => Pred::Any(vec![pred.clone(), less]),
+                (pred, false) => Pred::All(vec![Pred::Not(Box::new(pred.clone())), less]),
+            });
+        (action, condition)
+    };
+    actions.into_iter().map(under).collect()
+}

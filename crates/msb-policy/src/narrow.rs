@@ -1,0 +1,354 @@
+//! Whether one policy allows no more than another, with a request as evidence where it does.
+//!
+//! Files of the host are compared by the name that the host gives them, whatever their names inside: a policy may
+//! show what its parent shows in another place. What is private to the sandbox is compared by its place inside.
+//! Rights are the same everywhere between the paths that rules name, so those paths are all that is asked about.
+//! Calls are compared exactly, condition against condition.
+
+use std::collections::BTreeSet;
+
+use msb_syscalls::{capability_name, describe};
+
+use crate::places::has;
+use crate::{
+    Access, Base, EnvKind, FsKind, FsRule, Limit, Limits, OriginId, Path, Places, Policy, Request,
+    SyscallRule, Text, Verdict,
+};
+
+/// Something that a policy allows and the other does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Widening {
+    /// What it allows.
+    pub what: Wider,
+    /// The rule that allows it; `None` where it is what no rule limits.
+    pub allowed: Option<OriginId>,
+    /// The rule of the other policy that refuses it, or says less; `None` where no rule is about it.
+    pub refused: Option<OriginId>,
+}
+
+/// What one policy allows and another does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wider {
+    /// A file of the host, or a place inside where `private`.
+    Open {
+        /// Which.
+        path: Path,
+        /// What for.
+        access: Access,
+        /// Whether it exists inside alone.
+        private: bool,
+    },
+    /// A call with these arguments.
+    Call {
+        /// Its number.
+        nr: u32,
+        /// Its arguments.
+        args: [u64; 6],
+    },
+    /// A variable of the host, or all that begin so.
+    Env {
+        /// The name, or its beginning.
+        name: String,
+        /// Whether `name` is a beginning.
+        prefix: bool,
+    },
+    /// A capability, by number.
+    Capability(u32),
+    /// A limit, by its word in the language.
+    Limit(&'static str),
+}
+
+impl Wider {
+    /// The request as a claim would say it, in the words of `policy`, which allows it.
+    #[must_use]
+    pub fn describe(&self, policy: &Policy) -> String {
+        match self {
+            Wider::Open { path, access, .. } => {
+                format!("open {} for {}", policy.shown(path), access.word())
+            }
+            Wider::Call { nr, args } => format!("syscall {}", describe(policy.arch, *nr, args)),
+            Wider::Env { name, prefix } => format!("env {name}{}", if *prefix { "*" } else { "" }),
+            Wider::Capability(number) => format!("caps {}", capability_name(*number).unwrap_or("?")),
+            Wider::Limit(word) => (*word).to_owned(),
+        }
+    }
+}
+
+/// How policies are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// As parent and child: files of the host by the name that the host gives them.
+    Host,
+    /// As two versions: by the names that programs use.
+    Inside,
+}
+
+impl Policy {
+    /// What this policy allows and `other` does not: the first request for each rule that allows one. The
+    /// parameters of both are the same, and lie apart.
+    #[must_use]
+    pub fn widenings(&self, other: &Policy, by: By) -> Vec<Widening> {
+        let mut found = Vec::new();
+        self.wider_files(other, by, &mut found);
+        self.wider_calls(other, &mut found);
+        self.wider_env(other, by, &mut found);
+        self.wider_capabilities(other, &mut found);
+        self.wider_limits(other, &mut found);
+        found
+    }
+
+    fn wider_files(&self, other: &Policy, by: By, found: &mut Vec<Widening>) {
+        let (own, its) = (Places::apart(self), Places::apart(other));
+        let mut seen: BTreeSet<(OriginId, Access)> = BTreeSet::new();
+        let paths: BTreeSet<Path> = self.named_paths().into_iter().chain(other.named_paths()).collect();
+        for path in &paths {
+            for access in Access::ALL {
+                // As the host names it, and as programs do.
+                let host = (by == By::Host).then(|| (own.of_host(path, access), its.of_host(path, access)));
+                let inside = (own.inside(path, access), its.inside(path, access));
+                for (private, (mine, theirs)) in
+                    host.map(|it| (false, it)).into_iter().chain([(true, inside)])
+                {
+                    let Some(Verdict::Allowed { origin, host }) = mine else { continue };
+                    // What a grant shows is the host's.
+                    if by == By::Host && private != host.is_none() {
+                        continue;
+                    }
+                    let refused = match theirs {
+                        Some(Verdict::Allowed { host: its, .. }) if by == By::Inside && its != host => None,
+                        Some(Verdict::Allowed { .. }) => continue,
+                        Some(verdict) => verdict.decision(access).origin,
+                        None => None,
+                    };
+                    if seen.insert((origin, access)) {
+                        let path = path.clone();
+                        let what = Wider::Open { path, access, private: private && host.is_none() };
+                        found.push(Widening { what, allowed: Some(origin), refused });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Every path that a file rule names, and the names that grants give it inside and on the host.
+    fn named_paths(&self) -> Vec<Path> {
+        let root = |rest: &str| Path { base: Base::Root, rest: rest.to_owned() };
+        let mut named = Vec::new();
+        for rule in &self.fs {
+            match &rule.kind {
+                FsKind::Grant { source, target, .. } => named.extend([source.clone(), target.clone()]),
+                FsKind::Scratch { target, .. } => named.push(target.clone()),
+                FsKind::Deny { path, .. } => named.push(path.clone()),
+                FsKind::StdDevices => named.push(root("dev")),
+                FsKind::ProcSelf => named.push(root("proc")),
+            }
+        }
+        let mut also = Vec::new();
+        for rule in &self.fs {
+            let FsKind::Grant { source, target, .. } = &rule.kind else { continue };
+            let inside = |path: &Path| Some(target.join(source.remainder(path)?));
+            let on_host = |path: &Path| Some(source.join(target.remainder(path)?));
+            also.extend(named.iter().filter_map(inside));
+            also.extend(named.iter().filter_map(on_host));
+        }
+        named.extend(also);
+        named
+    }
+
+    fn wider_calls(&self, other: &Policy, found: &mut Vec<Widening>) {
+        let mut seen = BTreeSet::new();
+        let numbers: BTreeSet<u32> = self.numbers().chain(other.numbers()).collect();
+        for nr in numbers {
+            let (own, its) = (self.made_when(nr), other.made_when(nr));
+            let Some(args) = own.witness_without(&its) else { continue };
+            let allowed = self.call(nr, args).origin;
+            if seen.insert(allowed) {
+                let what = Wider::Call { nr, args };
+                found.push(Widening { what, allowed, refused: other.call(nr, args).origin });
+            }
+        }
+    }
+
+    /// The calls that may be made: those that rules name, and all of the table where that is the default.
+    fn numbers(&self) -> impl Iterator<Item = u32> {
+        let all = self.syscall_default.0.makes();
+        let table = all.then(|| msb_syscalls::all(self.arch).iter().map(|call| call.nr));
+        self.syscalls.iter().map(|rule| rule.nr).chain(table.into_iter().flatten())
+    }
+
+    fn wider_env(&self, other: &Policy, by: By, found: &mut Vec<Widening>) {
+        for rule in &self.env {
+            let (name, prefix) = match &rule.kind {
+                EnvKind::Pass { name, prefix } => (name, *prefix),
+                // What is set says nothing of the host.
+                EnvKind::Set { name, .. } if by == By::Inside => (name, false),
+                EnvKind::Set { .. } => continue,
+            };
+            let passed = other.env.iter().any(|theirs| match &theirs.kind {
+                EnvKind::Pass { name: start, prefix: true } => name.starts_with(start.as_str()),
+                EnvKind::Pass { name: passed, prefix: false } => !prefix && passed == name,
+                EnvKind::Set { name: set, .. } => by == By::Inside && !prefix && set == name,
+            });
+            if !passed {
+                let refused = (!prefix).then(|| other.decide(&Request::Env(name)).origin).flatten();
+                let what = Wider::Env { name: name.clone(), prefix };
+                found.push(Widening { what, allowed: Some(rule.origin), refused });
+            }
+        }
+    }
+
+    fn wider_capabilities(&self, other: &Policy, found: &mut Vec<Widening>) {
+        let more = self.capabilities.0 & !other.capabilities.0;
+        found.extend((0..u64::BITS).filter(|bit| more >> bit & 1 == 1).map(|bit| Widening {
+            what: Wider::Capability(bit),
+            allowed: Some(self.capabilities.1),
+            refused: Some(other.capabilities.1),
+        }));
+    }
+
+    fn wider_limits(&self, other: &Policy, found: &mut Vec<Widening>) {
+        let (own, its) = (&self.limits, &other.limits);
+        let wide = |limit: Option<Limit<u32>>| {
+            limit.map(|limit| Limit { value: u64::from(limit.value), origin: limit.origin })
+        };
+        let limits = [
+            ("memory", own.memory_bytes, its.memory_bytes),
+            ("pids", wide(own.pids), wide(its.pids)),
+            ("cpu", wide(own.cpu_percent), wide(its.cpu_percent)),
+            ("wall", own.wall_ms, its.wall_ms),
+            ("files", wide(own.files), wide(its.files)),
+        ];
+        for (word, own, its) in limits {
+            let Some(its) = its else { continue };
+            if own.is_none_or(|own| own.value > its.value) {
+                let allowed = own.map(|own| own.origin);
+                found.push(Widening { what: Wider::Limit(word), allowed, refused: Some(its.origin) });
+            }
+        }
+        let (mine, theirs) = (self.scratches(), other.scratches());
+        for (target, size_bytes, inodes, origin) in mine {
+            let of_other = theirs.iter().find(|(its, ..)| *its == target);
+            if let Some((_, size, _, refused)) = of_other.filter(|it| it.1 < size_bytes || it.2 < inodes) {
+                let what = Wider::Limit(if *size < size_bytes { "size" } else { "inodes" });
+                found.push(Widening { what, allowed: Some(origin), refused: Some(*refused) });
+            }
+        }
+    }
+
+    fn scratches(&self) -> Vec<(Path, u64, u64, OriginId)> {
+        let scratch = |rule: &'_ FsRule| match &rule.kind {
+            FsKind::Scratch { target, size_bytes, inodes } => {
+                Some((target.clone(), *size_bytes, *inodes, rule.origin))
+            }
+            _ => None,
+        };
+        self.fs.iter().filter_map(scratch).collect()
+    }
+
+    /// The same policy with the parameters of `first` before its own, so that both mean the same by an index.
+    #[must_use]
+    pub fn with_params_of(&self, first: &Policy) -> Policy {
+        let mut params = first.params.clone();
+        let mut moved = Vec::with_capacity(self.params.len());
+        for param in &self.params {
+            let known =
+                params.iter().position(|other| (&other.name, other.kind) == (&param.name, param.kind));
+            moved.push(known.unwrap_or(params.len()));
+            if known.is_none() {
+                params.push(param.clone());
+            }
+        }
+        let index = |index: usize| moved.get(index).copied().unwrap_or(usize::MAX);
+        let path = |path: &Path| {
+            let base = match path.base {
+                Base::Param(param) => Base::Param(index(param)),
+                base => base,
+            };
+            Path { base, rest: path.rest.clone() }
+        };
+        let mut policy = Policy { params, ..self.clone() };
+        for rule in &mut policy.fs {
+            match &mut rule.kind {
+                FsKind::Grant { source, target, .. } => {
+                    *source = path(source);
+                    *target = path(target);
+                }
+                FsKind::Scratch { target: it, .. } | FsKind::Deny { path: it, .. } => *it = path(it),
+                FsKind::StdDevices | FsKind::ProcSelf => {}
+            }
+        }
+        for rule in &mut policy.env {
+            if let EnvKind::Set { value: Text::Param(param), .. } = &mut rule.kind {
+                *param = index(*param);
+            }
+        }
+        if let Some((cwd, _)) = &mut policy.exec.cwd {
+            *cwd = path(cwd);
+        }
+        policy
+    }
+
+    /// The grants of this policy of which nothing is left once it inherits the denies of `parent`.
+    #[must_use]
+    pub fn cancelled_by(&self, parent: &Policy) -> Vec<Widening> {
+        let denied = Policy { fs: parent.fs.clone(), ..self.clone() };
+        let denied = Places::apart(&denied);
+        let mut found = Vec::new();
+        for rule in &self.fs {
+            let FsKind::Grant { source, rights, .. } = &rule.kind else { continue };
+            let refused = Access::ALL.into_iter().filter(|access| has(*rights, *access)).find_map(|access| {
+                let origin = denied.denied_on_host(source, access)?;
+                Some((access, origin))
+            });
+            if let Some((access, refused)) = refused {
+                let what = Wider::Open { path: source.clone(), access, private: false };
+                found.push(Widening { what, allowed: Some(rule.origin), refused: Some(refused) });
+            }
+        }
+        found
+    }
+
+    /// What a policy that extends `parent` takes from it: every deny, and every limit that is smaller. `origin`
+    /// turns the parent's origins into this policy's.
+    pub fn inherit(&mut self, parent: &Policy, mut origin: impl FnMut(OriginId) -> OriginId) {
+        for rule in &parent.fs {
+            if matches!(rule.kind, FsKind::Deny { .. }) && self.fs.iter().all(|own| own.kind != rule.kind) {
+                self.fs.push(FsRule { kind: rule.kind.clone(), origin: origin(rule.origin) });
+            }
+        }
+        for rule in &parent.syscalls {
+            let known = |own: &SyscallRule| {
+                (own.nr, own.action, &own.predicate) == (rule.nr, rule.action, &rule.predicate)
+            };
+            if !rule.action.makes() && !self.syscalls.iter().any(known) {
+                // Of two errors the policy's own decides: it is as strict, and nearer.
+                self.syscalls.push(SyscallRule {
+                    implied: true,
+                    origin: origin(rule.origin),
+                    ..rule.clone()
+                });
+            }
+        }
+        let Limits { hard, memory_bytes, pids, cpu_percent, wall_ms, files } = parent.limits;
+        let own = &mut self.limits;
+        own.hard |= hard;
+        least(&mut own.memory_bytes, memory_bytes, &mut origin);
+        least(&mut own.pids, pids, &mut origin);
+        least(&mut own.cpu_percent, cpu_percent, &mut origin);
+        least(&mut own.wall_ms, wall_ms, &mut origin);
+        least(&mut own.files, files, &mut origin);
+    }
+}
+
+/// Makes `own` the smaller of both.
+fn least<T: Copy + PartialOrd>(
+    own: &mut Option<Limit<T>>,
+    parent: Option<Limit<T>>,
+    origin: &mut impl FnMut(OriginId) -> OriginId,
+) {
+    if let Some(parent) = parent
+        && own.is_none_or(|own| own.value > parent.value)
+    {
+        *own = Some(Limit { value: parent.value, origin: origin(parent.origin) });
+    }
+}

@@ -1,0 +1,223 @@
+//! The tables against those of others on this machine: libseccomp's numbers, the headers' constants, systemd's
+//! groups. What is different is here by name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use msb_testkit::{Libseccomp, Need, skip};
+
+use crate::*;
+
+/// A name that libseccomp does not know may be newer than it; a number that it gives must be ours.
+#[test]
+fn numbers_agree_with_libseccomp() {
+    let Some(libseccomp) = Libseccomp::find() else { return };
+    let names: BTreeSet<&str> =
+        [Arch::X86_64, Arch::Aarch64].iter().flat_map(|arch| all(*arch)).map(|call| call.name).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let mut known = [0, 0];
+    for (name, theirs) in names.iter().zip(libseccomp.numbers(&names)) {
+        for (index, arch) in [Arch::X86_64, Arch::Aarch64].into_iter().enumerate() {
+            let ours = find(arch, name).map(|call| call.nr);
+            if let Some(theirs) = theirs[index] {
+                known[index] += 1;
+                // Removed from aarch64's table in Linux 6.16, and from here; others keep the number.
+                let gone = arch == Arch::Aarch64 && ours.is_none();
+                assert!(ours == Some(theirs) || gone, "{name} is {ours:?} here and {theirs} there");
+            }
+        }
+    }
+    assert!(known[0] > 340 && known[1] > 280, "{known:?} names are known there");
+}
+
+/// Headers that define macros for the sets, in two groups that cannot be read together.
+const HEADERS: [&str; 2] = [
+    "asm/ioctls asm/termbits linux/serial linux/fcntl linux/stat linux/mman linux/sched linux/sched/types linux/net linux/netlink \
+     asm/socket linux/fs linux/prctl linux/seccomp linux/futex linux/memfd linux/mount linux/ptrace linux/keyctl \
+     linux/personality linux/bpf linux/resource linux/wait linux/time linux/timerfd linux/eventpoll linux/inotify \
+     linux/perf_event linux/userfaultfd linux/io_uring linux/landlock linux/mempolicy linux/membarrier linux/reboot \
+     linux/random linux/close_range linux/if_tun linux/sockios linux/vt linux/kd linux/ipc linux/shm linux/sem \
+     linux/msg linux/xattr asm/prctl linux/pidfd linux/kcmp linux/loop linux/kvm linux/fiemap linux/fscrypt \
+     linux/fsverity linux/cdrom linux/hdreg linux/rtc linux/watchdog",
+    "sys/socket sys/mman fcntl sys/stat netinet/in sys/epoll sched sys/wait sys/file sys/resource poll signal \
+     sys/reboot sys/random sys/sem sys/shm sys/msg unistd sys/uio sys/xattr sys/personality",
+];
+
+/// The values that the machine's headers give the names, for as many as they define as macros.
+fn defined(names: &BTreeSet<&str>, headers: &str) -> Option<BTreeMap<String, u64>> {
+    let mut source = String::from("#define _GNU_SOURCE\n");
+    for header in headers.split_whitespace() {
+        source += &format!("#if __has_include(<{header}.h>)\n#include <{header}.h>\n#endif\n");
+    }
+    source += "int printf(const char *, ...);\nint main(void) {\n";
+    for name in names {
+        source +=
+            &format!("#ifdef {name}\nprintf(\"{name} %llu\\n\", (unsigned long long)({name}));\n#endif\n");
+    }
+    source += "}\n";
+    let directory = std::env::temp_dir().join(format!("msb-constants-{}", std::process::id()));
+    let mut cc = Command::new("cc");
+    cc.args(["-w", "-x", "c", "-o"]).arg(&directory).arg("-").stdin(Stdio::piped());
+    let mut child = cc.spawn().ok()?;
+    child.stdin.take()?.write_all(source.as_bytes()).ok()?;
+    assert!(child.wait().is_ok_and(|status| status.success()), "the headers compile");
+    let output = Command::new(&directory).output().expect("it runs");
+    std::fs::remove_file(&directory).expect("it is there");
+    let text = String::from_utf8(output.stdout).expect("ASCII");
+    let row = |line: &str| {
+        let (name, value) = line.split_once(' ')?;
+        Some((name.to_owned(), value.parse().ok()?))
+    };
+    Some(text.lines().filter_map(row).collect())
+}
+
+#[test]
+fn constants_agree_with_the_headers_of_the_kernel_and_of_libc() {
+    // Of two sets for two architectures the one of this machine, whose headers these are.
+    let here = |name: &str| match name.strip_suffix("_aarch64") {
+        Some(_) => cfg!(target_arch = "aarch64"),
+        None => !cfg!(target_arch = "aarch64") || constant_set(&format!("{name}_aarch64")).is_none(),
+    };
+    let sets: Vec<&ConstantSet> = constant_sets().iter().filter(|set| here(set.name)).collect();
+    let names: BTreeSet<&str> = sets.iter().flat_map(|set| set.members).map(|member| member.name).collect();
+    let mut compared = BTreeSet::new();
+    for headers in HEADERS {
+        let Some(theirs) = defined(&names, headers) else {
+            return skip(Need::Compiler, "there is no C compiler");
+        };
+        for set in &sets {
+            for member in set.members {
+                let Some(value) = theirs.get(member.name) else { continue };
+                // What 64-bit programs need not say is 0 for libc; the kernel has a number for it all the same.
+                if (member.name, *value) == ("O_LARGEFILE", 0) {
+                    continue;
+                }
+                // Negative ones are extended to 32 bits here and to 64 there.
+                assert_eq!(
+                    member.value & 0xffff_ffff,
+                    value & 0xffff_ffff,
+                    "{} of {}",
+                    member.name,
+                    set.name
+                );
+                compared.insert(member.name);
+            }
+        }
+    }
+    println!("{} of {} constants compared", compared.len(), names.len());
+    assert!(compared.len() > 880, "{} of {} are defined", compared.len(), names.len());
+}
+
+/// Our groups against systemd's of the same name: what we have more, and what less. Calls that this systemd does
+/// not know are left out. Each difference has its reason in group.rs.
+const DIFFERENT: &[(&str, &str, &str)] = &[
+    ("@aio", "", "io_uring_enter io_uring_register io_uring_setup"),
+    ("@basic-io", "copy_file_range fcntl pipe pipe2 sendfile splice tee", ""),
+    ("@debug", "kcmp process_madvise process_mrelease process_vm_readv process_vm_writev userfaultfd", ""),
+    (
+        "@file-system",
+        "fadvise64 fdatasync flock fsync msync name_to_handle_at readahead sync sync_file_range syncfs umask",
+        "close fcntl",
+    ),
+    ("@io-event", "", "epoll_ctl_old epoll_wait_old"),
+    ("@ipc", "vmsplice", "memfd_create pipe pipe2 process_madvise process_vm_readv process_vm_writev"),
+    (
+        "@obsolete",
+        "epoll_ctl_old epoll_wait_old get_thread_area nfsservctl remap_file_pages set_thread_area",
+        "",
+    ),
+    (
+        "@privileged",
+        "fsconfig fsmount fsopen fspick mount mount_setattr move_mount open_tree syslog umount2",
+        "_sysctl chown fchown fchownat lchown nfsservctl setfsuid setgroups setresuid setreuid setuid",
+    ),
+    (
+        "@process",
+        "arch_prctl execve exit exit_group getcpu getegid geteuid getgid getgroups getpgid getpgrp getpid getppid \
+         getpriority getrandom getresgid getresuid getrlimit getsid gettid getuid prlimit64 setpgid setpriority \
+         setrlimit setsid sysinfo uname uretprobe",
+        "clone3 kill pidfd_send_signal rt_sigqueueinfo rt_tgsigqueueinfo setns tgkill tkill unshare",
+    ),
+    ("@resources", "get_mempolicy ioprio_get", "sched_setaffinity setpriority setrlimit"),
+    ("@setuid", "setfsgid setfsuid", ""),
+    (
+        "@signal",
+        "kill pause pidfd_send_signal restart_syscall rt_sigqueueinfo rt_sigreturn rt_tgsigqueueinfo tgkill tkill",
+        "",
+    ),
+    (
+        "@system-service",
+        "futex_requeue futex_wait futex_wake landlock_add_rule landlock_create_ruleset landlock_restrict_self \
+         map_shadow_stack memfd_secret mincore pkey_alloc pkey_free pkey_mprotect seccomp",
+        "add_key clone3 epoll_ctl_old epoll_wait_old get_thread_area io_uring_enter io_uring_register \
+         io_uring_setup kcmp keyctl process_madvise process_vm_readv process_vm_writev remap_file_pages request_key \
+         set_thread_area setns unshare userfaultfd",
+    ),
+];
+
+type Groups = BTreeMap<String, BTreeSet<String>>;
+
+/// Groups as `systemd-analyze syscall-filter` prints them, those within them not expanded.
+fn parse(text: &str) -> Groups {
+    let mut groups = Groups::new();
+    let mut current = String::new();
+    for line in text.lines() {
+        match line.strip_prefix("    ") {
+            None if line.starts_with('@') => current = line.trim().to_owned(),
+            Some(name) if !name.starts_with('#') => {
+                groups.entry(current.clone()).or_default().insert(name.trim().to_owned());
+            }
+            _ => {}
+        }
+    }
+    groups
+}
+
+fn expanded(groups: &Groups, name: &str) -> BTreeSet<String> {
+    let members = groups.get(name).into_iter().flatten();
+    members
+        .flat_map(|member| {
+            if groups.contains_key(member) {
+                expanded(groups, member)
+            } else {
+                BTreeSet::from([member.clone()])
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn groups_differ_from_those_of_systemd_only_where_it_is_said() {
+    let output = Command::new("systemd-analyze").args(["syscall-filter", "--no-pager"]).output();
+    let Ok(output) = output else {
+        return skip(Need::Systemd, "systemd-analyze is not installed");
+    };
+    let groups_there = parse(&String::from_utf8_lossy(&output.stdout));
+    assert!(groups_there.len() > 20, "{output:?}");
+    let known: BTreeSet<String> =
+        groups_there.keys().flat_map(|name| expanded(&groups_there, name)).collect();
+    let here: BTreeSet<String> = all(Arch::X86_64).iter().map(|call| call.name.to_owned()).collect();
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<BTreeSet<_>>();
+    let mut compared = 0;
+    for group in groups().iter().filter(|group| groups_there.contains_key(group.name)) {
+        compared += 1;
+        let row = DIFFERENT.iter().find(|(name, ..)| *name == group.name);
+        let (more, less) = row.map_or(("", ""), |(_, more, less)| (more, less));
+        let ours = expand(Arch::X86_64, group.name).unwrap_or_default();
+        let ours: BTreeSet<String> = ours.iter().map(|call| call.name.to_owned()).collect();
+        let theirs: BTreeSet<String> =
+            expanded(&groups_there, group.name).intersection(&here).cloned().collect();
+        let more_found: BTreeSet<String> =
+            ours.difference(&theirs).filter(|name| known.contains(*name)).cloned().collect();
+        // Another systemd may have moved a call since: what is said here and not found there is no mistake.
+        let said = words(more);
+        let unsaid: Vec<_> = more_found.difference(&said).collect();
+        assert!(unsaid.is_empty(), "{} has more than systemd's: {unsaid:?}", group.name);
+        let less_found: BTreeSet<String> = theirs.difference(&ours).cloned().collect();
+        let said = words(less);
+        let unsaid: Vec<_> = less_found.difference(&said).collect();
+        assert!(unsaid.is_empty(), "{} has less than systemd's: {unsaid:?}", group.name);
+    }
+    assert!(compared > 20, "{compared} groups have the same name");
+}

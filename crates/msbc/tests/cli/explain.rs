@@ -1,0 +1,103 @@
+//! msbc explain and msbc diff.
+
+use crate::host::{Host, POLICY};
+
+#[test]
+fn a_request_is_explained_by_its_line() {
+    let host = Host::new();
+    let cases = [
+        (
+            "open /work/.git/config for write",
+            "denied   open /work/.git/config for write\n         agent.msb:9: deny write $workspace/.git\n",
+        ),
+        (
+            "open /work/a for create",
+            "allowed  open /work/a for write\n         agent.msb:7: write   $workspace      at /work\n",
+        ),
+        ("open /srv/x for read", "         to change it: write `read /srv/x` in `fs`\n"),
+        ("env TAG", "         agent.msb:12: set TAG = $tag\n"),
+        ("syscall socket(domain: AF_INET)", "         agent.msb:5: net none\n"),
+        ("syscall swapon", "         to change it: write `allow swapon` in `syscalls`\n"),
+    ];
+    for (request, part) in cases {
+        let said = host.msbc(&["explain", "agent.msb", request]);
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{request}");
+        assert!(said.out.contains(part), "`{part}` is not in: {}", said.out);
+    }
+}
+
+/// A call without its arguments may be both.
+#[test]
+fn of_many_requests_one_of_each_kind_is_shown() {
+    let host = Host::new();
+    let policy = POLICY.replace("  env {", "  syscalls { errno EPERM write where fd == 7 }\n  env {");
+    host.write("part.msb", policy);
+    let out = host.msbc(&["explain", "part.msb", "syscall write"]).out;
+    assert!(
+        out.contains("allowed  syscall write(fd: 0") && out.contains("denied   syscall write(fd: 7"),
+        "{out}"
+    );
+    let json = host.msbc(&["explain", "--json", "part.msb", "syscall", "write"]).out;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!((json[0]["allowed"].as_bool(), json[1]["allowed"].as_bool()), (Some(true), Some(false)));
+    assert_eq!(json[1]["rule"]["file"], "part.msb");
+}
+
+#[test]
+fn a_plan_is_explained_from_what_is_in_it() {
+    let host = Host::new();
+    host.msbc(&["compile", "agent.msb", "-o", "plan.bin"]).is(0, "", "");
+    let explain = |request: &str| host.msbc(&["explain", "plan.bin", request]).out;
+    assert!(explain("open /work/.git/config for write").contains("agent.msb:9: deny write $workspace/.git"));
+    let mmap = explain("syscall ptrace");
+    assert!(mmap.starts_with("denied   syscall ptrace") && mmap.contains("ask the policy"), "{mmap}");
+    assert!(explain("env TAG").starts_with("allowed  env TAG"));
+}
+
+#[test]
+fn a_request_that_is_none_is_refused() {
+    let host = Host::new();
+    host.msbc(&["explain", "agent.msb", "opn /a for read"]).fails(2, &["MSB0002", "did you mean `open`?"]);
+    host.msbc(&["explain", "agent.msb", "open $work/a for read"]).fails(2, &["MSB0101", "request:1:6"]);
+    host.msbc(&["explain", "agent.msb", "open /a for read please"]).fails(2, &["unexpected `please`"]);
+    host.msbc(&["explain", "agent.msb"]).fails(2, &["Usage: msbc explain"]);
+    host.write("bad.msb", "edition 2026\npolicy p {\n  limits { memory 512 }\n}\n");
+    host.msbc(&["explain", "bad.msb", "env HOME"]).fails(1, &["MSB0003"]);
+}
+
+#[test]
+fn a_difference_is_shown_with_both_lines() {
+    let host = Host::new();
+    host.msbc(&["diff", "agent.msb", "agent.msb"]).is(0, "", "msbc: 0 newly allowed, 0 newly denied\n");
+    let wider = POLICY.replace("    deny write $workspace/.git\n", "").replace("pids 64", "pids 65");
+    host.write("wider.msb", wider.replace("set TAG = $tag", "pass EDITOR"));
+    let said = host.msbc(&["diff", "agent.msb", "wider.msb"]);
+    assert_eq!(said.code, Some(3));
+    for part in [
+        "newly allowed  open /work/.git for write\n               now: wider.msb:7: write   $workspace      at /work\n               was: agent.msb:9: deny write $workspace/.git\n",
+        "newly allowed  env EDITOR\n               now: wider.msb:11: pass EDITOR\n               was: no rule is about it\n",
+        "newly allowed  more `pids`\n",
+        "newly denied   env TAG\n               was: agent.msb:12: set TAG = $tag\n",
+    ] {
+        assert!(said.out.contains(part), "`{part}` is not in: {}", said.out);
+    }
+    // What is only denied is no reason to stop.
+    host.write("narrower.msb", POLICY.replace("write   $workspace ", "read    $workspace "));
+    let said = host.msbc(&["diff", "--json", "agent.msb", "narrower.msb"]);
+    assert_eq!(said.code, Some(0), "{}", said.out);
+    let json: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+    assert_eq!(json["newly_allowed"].as_array().map(Vec::len), Some(0));
+    assert_eq!(json["newly_denied"][0]["request"], "open /work for write");
+}
+
+#[test]
+fn plans_can_be_compared_with_policies() {
+    let host = Host::new();
+    host.msbc(&["compile", "agent.msb", "-o", "plan.bin"]).is(0, "", "");
+    host.msbc(&["diff", "plan.bin", "agent.msb"]).is(0, "", "msbc: 0 newly allowed, 0 newly denied\n");
+    host.write("more.msb", POLICY.replace("  env {", "  syscalls { allow quotactl }\n  env {"));
+    let said = host.msbc(&["diff", "plan.bin", "more.msb"]);
+    assert_eq!(said.code, Some(3));
+    assert!(said.out.contains("newly allowed  syscall quotactl("), "{}", said.out);
+    host.msbc(&["diff", "plan.bin", "missing.msb"]).fails(1, &["cannot read `missing.msb`"]);
+}
