@@ -3,11 +3,12 @@
 use super::svg;
 use msb_diag::Sources;
 
-struct Nothing;
+/// Policies of these tests import nothing.
+struct Alone;
 
-impl msb_resolve::Load for Nothing {
-    fn load(&self, _: &str) -> Result<Vec<u8>, String> {
-        Err("no such file".to_owned())
+impl msb_resolve::Load for Alone {
+    fn load(&self, path: &str) -> Result<Vec<u8>, String> {
+        Err(format!("`{path}` is not there"))
     }
 }
 
@@ -17,7 +18,7 @@ fn texts(policy: &str) -> Vec<String> {
     let file = sources.add("a.msb", policy);
     let (tree, found) = msb_data::parse(msb_data::Form::Msb, file, policy);
     assert_eq!(found, []);
-    let (resolved, found) = msb_resolve::resolve(&tree, None, &mut sources, &Nothing);
+    let (resolved, found) = msb_resolve::resolve(&tree, None, &mut sources, &Alone);
     let unknown = |it: &&msb_diag::Diagnostic| it.is_error() && it.code != msb_diag::codes::NOT_ENFORCED;
     assert!(!found.iter().any(|it| unknown(&it)), "{found:?}");
     let drawn = svg(&resolved.expect("a policy"), &sources);

@@ -148,6 +148,32 @@ pub(crate) enum Form {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Explain {
+    #[command(flatten)]
+    pub(crate) policy: Policy,
+    /// The request, as in an assertion: open /etc/passwd for read, syscall mmap(prot: PROT_EXEC), env HOME
+    #[arg(required = true, value_name = "REQUEST")]
+    pub(crate) request: Vec<String>,
+}
+
+/// Exit code 3 when anything is newly allowed.
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// A policy or a plan
+    #[arg(value_name = "OLD")]
+    pub(crate) old: PathBuf,
+    /// A policy or a plan
+    #[arg(value_name = "NEW")]
+    pub(crate) new: PathBuf,
+    /// Which policy of the files; needed where they have several
+    #[arg(long = "policy", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Prints the differences as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Graph {
     /// The policy
     #[arg(value_name = "FILE")]
@@ -182,32 +208,6 @@ pub(crate) struct Man {
     /// The folder, such as ~/.local/share/man/man1
     #[arg(long, value_name = "FOLDER")]
     pub(crate) to: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Explain {
-    #[command(flatten)]
-    pub(crate) policy: Policy,
-    /// The request, as in an assertion: open /etc/passwd for read, syscall mmap(prot: PROT_EXEC), env HOME
-    #[arg(required = true, value_name = "REQUEST")]
-    pub(crate) request: Vec<String>,
-}
-
-/// Exit code 3 when anything is newly allowed.
-#[derive(Debug, Args)]
-pub(crate) struct Diff {
-    /// A policy or a plan
-    #[arg(value_name = "OLD")]
-    pub(crate) old: PathBuf,
-    /// A policy or a plan
-    #[arg(value_name = "NEW")]
-    pub(crate) new: PathBuf,
-    /// Which policy of the files; needed where they have several
-    #[arg(long = "policy", value_name = "NAME")]
-    pub(crate) name: Option<String>,
-    /// Prints the differences as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use crate::cli::Graph;
 use crate::compile::{findings, summary};
-use crate::input::{POLICY_BYTES_MAX, read};
+use crate::input::{Disk, POLICY_BYTES_MAX, read};
 use crate::output::Output;
 use crate::{Exit, write};
 use msb_diag::{Diagnostic, Sources, codes, has_errors};
@@ -23,8 +23,7 @@ pub(crate) fn graph(arguments: &Graph, output: &mut Output) -> Exit {
     if has_errors(&found) {
         return fail(&found, &sources, output);
     }
-    let (resolved, mut found) =
-        msb_resolve::resolve(&tree, arguments.name.as_deref(), &mut sources, &Imported);
+    let (resolved, mut found) = msb_resolve::resolve(&tree, arguments.name.as_deref(), &mut sources, &Disk);
     // Warnings are for `check`, and what is not enforced yet is drawn as it is meant.
     found.retain(|it| it.is_error() && it.code != codes::NOT_ENFORCED);
     let Some(resolved) = resolved.filter(|_| found.is_empty()) else {
@@ -41,14 +40,6 @@ pub(crate) fn graph(arguments: &Graph, output: &mut Output) -> Exit {
             output.message(&format!("cannot write `{}`: {reason}", path.display()));
             Exit::Usage
         }
-    }
-}
-
-struct Imported;
-
-impl msb_resolve::Load for Imported {
-    fn load(&self, path: &str) -> Result<Vec<u8>, String> {
-        read(path.as_ref(), POLICY_BYTES_MAX)
     }
 }
 

@@ -21,6 +21,12 @@ impl Files for Disk {
     }
 }
 
+impl msb_resolve::Load for Disk {
+    fn load(&self, path: &str) -> Result<Vec<u8>, String> {
+        read(Path::new(path), POLICY_BYTES_MAX)
+    }
+}
+
 /// The first `bytes_max` bytes of a regular file, or why not, in a few words.
 ///
 /// Opened without blocking, so that a FIFO without a writer is refused and not waited for, and without

@@ -1,5 +1,5 @@
-//! The command that people type: check, test, lint, fmt, fix, explain, diff, compile, show, run, graph,
-//! convert, schema, doc, syscalls, lsp, completions, man.
+//! The command that people type: check, test, lint, fmt, fix, explain, diff, compile, show, run, convert,
+//! schema, graph, lsp, completions, man, doc, syscalls.
 //!
 //! Everything that reads files, writes files and speaks to a person is here; what a policy means is
 //! decided elsewhere. Exit codes: 0 for success, 1 for a policy or plan that is wrong, 2 for a wrong command
