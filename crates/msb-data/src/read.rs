@@ -107,6 +107,13 @@ impl Reader<'_> {
     /// Documentation: lines without the marks.
     fn doc(&mut self, node: &Node) -> String {
         let text = self.string(node, "a text").unwrap_or_default();
+        // As in a comment of the language: a terminal would obey.
+        if let Some(control) = text.lines().flat_map(str::chars).find(|&it| it.is_control() && it != '\t') {
+            let message = format!("the text has the control character U+{:04X}", u32::from(control));
+            let found = Diagnostic::new(codes::UNEXPECTED, message).label(node.span, "");
+            self.say(found.help("remove it; tabs and line ends are the only control characters of a policy"));
+            return String::new();
+        }
         text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
     }
 

@@ -138,6 +138,10 @@ fn findings_point_into_the_data() {
         &policy("fs: [{read: []}]"),
         &["4:17 MSB0033 expected a list of at least one path, found a list [[]]"],
     );
+    refused(
+        &policy("doc: \"a\\u001fb\""),
+        &["4:10 MSB0002 the text has the control character U+001F [\"a\\u001fb\"]"],
+    );
     refused("policies: []\n", &["1:1 MSB0001 missing `edition` []"]);
     refused("edition: 1999\n", &["1:10 MSB0008 unknown edition `1999` [1999]"]);
     refused("", &["1:1 MSB0033 expected a mapping with `edition` and `policies`, found nothing []"]);

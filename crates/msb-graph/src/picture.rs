@@ -48,13 +48,11 @@ pub(crate) fn picture(resolved: &Resolved, sources: &Sources) -> Picture {
         let ty = sources.text(param.ty.span);
         picture.given.push(format!("‹{}›: {ty}{}", param.name.node, default.unwrap_or_default()));
     }
-    for (index, layer) in resolved.layers.iter().enumerate() {
-        let own: Vec<&Placed> = resolved.stmts.iter().filter(|it| it.layer == LayerId(index)).collect();
-        if index == 0 {
-            own.iter().for_each(|placed| picture.own(placed, sources));
-        } else {
-            picture.included(&layer.name, &own, sources);
-        }
+    picture.layers(resolved, sources);
+    let mut parent = resolved.extends.as_deref();
+    while let Some(inherited) = parent {
+        picture.inherited(&inherited.name, &inherited.resolved, sources);
+        parent = inherited.resolved.extends.as_deref();
     }
     if picture.files.is_empty() {
         picture.files.push(row("nothing", Tone::Deny, "No file of the host is seen.", ""));
@@ -70,6 +68,38 @@ fn row(badge: &'static str, tone: Tone, text: impl Into<String>, note: impl Into
 }
 
 impl Picture {
+    fn layers(&mut self, resolved: &Resolved, sources: &Sources) {
+        for (index, layer) in resolved.layers.iter().enumerate() {
+            let stmts: Vec<&Placed> = resolved.stmts.iter().filter(|it| it.layer == LayerId(index)).collect();
+            if index == 0 {
+                stmts.iter().for_each(|placed| self.own(placed, sources));
+            } else {
+                self.included(&layer.name, &stmts, sources);
+            }
+        }
+    }
+
+    /// What a policy takes over from the one that it extends: denies, and limits that it has not lowered.
+    fn inherited(&mut self, name: &str, parent: &Resolved, sources: &Sources) {
+        let mut part = Picture::default();
+        part.layers(parent, sources);
+        let denied = |rows: Vec<Row>| {
+            rows.into_iter().filter(|row| row.tone == Tone::Deny).map(|mut row| {
+                let from = format!("from {name}, which it extends");
+                row.note = if row.note.is_empty() { from } else { format!("{}; {from}", row.note) };
+                row
+            })
+        };
+        self.files.extend(denied(part.files));
+        self.network.extend(denied(part.network));
+        self.calls.extend(denied(part.calls));
+        for (limit, value) in part.limits {
+            if self.limits.iter().all(|(known, _)| *known != limit) {
+                self.limits.push((limit, value));
+            }
+        }
+    }
+
     fn own(&mut self, placed: &Placed, sources: &Sources) {
         match &placed.stmt.kind {
             StmtKind::Fs(rules) => self.files.extend(rules.iter().map(fs)),

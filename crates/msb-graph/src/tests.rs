@@ -3,7 +3,6 @@
 use super::svg;
 use msb_diag::Sources;
 
-/// The texts of the picture, in the order in which they are drawn.
 /// Policies of these tests import nothing.
 struct Alone;
 
@@ -13,6 +12,7 @@ impl msb_resolve::Load for Alone {
     }
 }
 
+/// The texts of the picture, in the order in which they are drawn.
 fn texts(policy: &str) -> Vec<String> {
     let mut sources = Sources::default();
     let file = sources.add("a.msb", policy);
@@ -73,6 +73,25 @@ fn everything_that_a_policy_grants_is_there() {
             "Everything that is not in this picture is denied.",
         ],
     );
+}
+
+/// A child has its parent's denies and limits without saying so.
+#[test]
+fn what_is_inherited_is_there() {
+    let parent = "policy top(root: dir) {\n  fs { write $root  deny write $root/.git }\n  syscalls { kill ptrace  allow read }\n  limits { memory 2GiB  pids 9 }\n}\n";
+    let child =
+        "policy p(work: dir) extends top(root: $work) {\n  fs { read $work }\n  limits { memory 1GiB }\n}\n";
+    let policy = format!("edition 2026\n{parent}{child}");
+    says(
+        &policy,
+        &[
+            "cannot change ‹work›/.git from top, which it extends",
+            "ends the program ptrace",
+            "1 GiB memory",
+            "9 processes",
+        ],
+    );
+    assert!(!texts(&policy).join(" ").contains("2 GiB"));
 }
 
 #[test]

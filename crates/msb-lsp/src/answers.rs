@@ -7,8 +7,8 @@ use crate::place::Places;
 use crate::{Host, place};
 use msb_compile::Checked;
 use msb_data::Form;
-use msb_diag::{Diagnostic, FileId, Severity, SourceFile};
-use msb_syntax::ast::{File, Item};
+use msb_diag::{Diagnostic, FileId, Severity, SourceFile, codes};
+use msb_syntax::ast::{File, Import, Item, StmtKind};
 use msb_syntax::{Class, lexemes};
 use serde_json::{Value, json};
 
@@ -157,6 +157,9 @@ pub(crate) fn completions(open: &Open<'_>, at: usize) -> Value {
 
 /// Where what is at byte `at` is declared; null where it is not.
 pub(crate) fn definition(open: &Open<'_>, at: usize, host: &dyn Host) -> Value {
+    if let Some(there) = open.is_language().then(|| imported(open, at, host)).flatten() {
+        return there;
+    }
     let declared = open.is_language().then(|| declared(open, at)).flatten();
     let span = match declared {
         None => return Value::Null,
@@ -172,6 +175,53 @@ pub(crate) fn definition(open: &Open<'_>, at: usize, host: &dyn Host) -> Value {
         Some(Declared::Value { span, .. } | Declared::Group { span } | Declared::Tool { span }) => span,
     };
     json!({"uri": open.uri, "range": open.range(span)})
+}
+
+/// Where a name of an imported file, such as `org.ceiling`, is declared.
+fn imported(open: &Open<'_>, at: usize, host: &dyn Host) -> Option<Value> {
+    let name = &names::include_at(open.tree, at)?.name;
+    let [alias, name] = name.parts.as_slice() else { return None };
+    let file = open.tree.imports.iter().find_map(|import| match import {
+        Import::File { path, name } if name.node == alias.node => Some(path.node.as_str()),
+        _ => None,
+    })?;
+    let folder = open.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let path = format!("{folder}/{}", file.trim_start_matches("./"));
+    let bytes = host.read(&path).ok()?;
+    let text = std::str::from_utf8(&bytes).ok()?;
+    let tree = msb_data::parse(Form::of(&path), FileId::default(), text).0;
+    let span = names::blocks(&tree).find(|block| block.name.node == name.node)?.name.span;
+    let range = Places::new(text, open.places.encoding()).range(span.start as usize, span.end as usize);
+    Some(json!({"uri": place::uri_of(&path), "range": range}))
+}
+
+/// Above each `assert`: how many of its claims hold.
+pub(crate) fn lenses(open: &Open<'_>, checked: &Checked) -> Value {
+    // A policy with other errors is not decided about.
+    let decided = [codes::ASSERTION_FAILED, codes::ASSERTION_DEFERRED, codes::NOT_ENFORCED];
+    let wrong = checked.diagnostics.iter().any(|it| it.is_error() && !decided.contains(&it.code));
+    let asserts =
+        names::blocks(open.tree).flat_map(|block| &block.stmts).filter_map(|stmt| match &stmt.kind {
+            StmtKind::Assert(claims) => Some((stmt.span, claims.len())),
+            _ => None,
+        });
+    let lens = |(span, claims): (msb_diag::Span, usize)| {
+        let count = |code| {
+            let within = |it: &&Diagnostic| {
+                it.code == code && it.span().is_some_and(|at| names::holds(span, at.start as usize))
+            };
+            checked.diagnostics.iter().filter(within).count()
+        };
+        let (failed, deferred) = (count(codes::ASSERTION_FAILED), count(codes::ASSERTION_DEFERRED));
+        let later = if deferred > 0 { format!(", {deferred} decided at launch") } else { String::new() };
+        let title = if wrong {
+            "not decided: the policy has errors".to_owned()
+        } else {
+            format!("{} of {claims} hold{later}", claims.saturating_sub(failed + deferred))
+        };
+        json!({"range": open.range(msb_diag::Span { end: span.start, ..span }), "command": {"title": title, "command": ""}})
+    };
+    asserts.map(lens).collect()
 }
 
 fn declared<'a>(open: &Open<'a>, at: usize) -> Option<Declared<'a>> {

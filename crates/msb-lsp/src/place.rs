@@ -24,6 +24,10 @@ impl<'a> Places<'a> {
         Places { text, starts, encoding }
     }
 
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     /// The byte of a position; beyond the end of a line it is that end.
     pub(crate) fn byte(&self, position: &Value) -> Option<usize> {
         let number = |name: &str| usize::try_from(position.get(name)?.as_u64()?).ok();

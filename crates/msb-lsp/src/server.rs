@@ -63,6 +63,7 @@ fn capabilities(encoding: Encoding) -> Value {
         "definitionProvider": true,
         "documentFormattingProvider": true,
         "documentSymbolProvider": true,
+        "codeLensProvider": {"resolveProvider": false},
         "codeActionProvider": {"codeActionKinds": ["quickfix", "source.fixAll"]},
     })
 }
@@ -147,6 +148,9 @@ impl Server<'_> {
                 self.with(uri, |open, _| answers::definition(open, at(open), self.host))
             }
             "textDocument/formatting" => self.with(uri, |open, _| answers::formatting(open)),
+            "textDocument/codeLens" => {
+                self.with(uri, |open, files| answers::lenses(open, &check(files, open.path, open.tree)))
+            }
             "textDocument/documentSymbol" => self.with(uri, |open, _| answers::symbols(open)),
             "textDocument/codeAction" => self.with(uri, |open, files| {
                 let byte = |end: &str| open.places.byte(&params["range"][end]).unwrap_or_default();

@@ -171,7 +171,10 @@ fn positions_count_what_the_editor_counts() {
 struct Nowhere;
 
 impl Files for Nowhere {
-    fn read(&self, _: &str) -> Result<Vec<u8>, ReadError> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        if path == "/w/org.msb" {
+            return Ok(b"edition 2026\nprofile narrow { net none }\n".to_vec());
+        }
         Err(ReadError { reason: "no such file".to_owned() })
     }
 }
@@ -281,6 +284,30 @@ fn a_session_with_every_request() {
         assert_eq!(editor.ask("textDocument/hover", json!({})), Value::Null);
         let closed = editor.notify("textDocument/didClose", json!({"textDocument": document})).expect("none");
         assert_eq!(closed["diagnostics"], json!([]));
+    });
+}
+
+#[test]
+fn imports_and_assertions() {
+    let uri = "file:///w/p.msb";
+    let text = "edition 2026\nimport \"./org.msb\" as org\npolicy p {\n  include std.base\n  include org.narrow\n  limits { memory 1GiB  pids 9  wall 1min }\n  assert { deny open /root/x for read  allow open /root/y for read }\n}\n";
+    edited(|editor| {
+        let document = json!({"uri": uri, "version": 1, "text": text});
+        let published =
+            editor.notify("textDocument/didOpen", json!({"textDocument": document})).expect("diagnostics");
+        let codes: Vec<_> =
+            published["diagnostics"].as_array().expect("a list").iter().map(|it| &it["code"]).collect();
+        assert_eq!(codes, ["MSB0501"], "{published}");
+        let document = json!({"uri": uri});
+        let at = json!({"textDocument": document, "position": {"line": 4, "character": 16}});
+        let there = editor.ask("textDocument/definition", at);
+        assert_eq!(
+            (&there["uri"], &there["range"]["start"]["line"]),
+            (&json!("file:///w/org.msb"), &json!(1))
+        );
+        let lenses = editor.ask("textDocument/codeLens", json!({"textDocument": document}));
+        assert_eq!(lenses[0]["command"]["title"], "1 of 2 hold", "{lenses}");
+        assert_eq!(lenses[0]["range"]["start"]["line"], 6);
     });
 }
 
