@@ -313,3 +313,14 @@ fn workspace_has_no_rule_that_nothing_needs() {
         None
     });
 }
+
+#[test]
+fn a_rule_that_nothing_needs_is_found() {
+    let mut file = standard("base");
+    let rule = json!({"read": ["/var/lib"], "optional": true});
+    file["profiles"][0]["fs"].as_array_mut().expect("rules").push(rule);
+    let item = items(&file).into_iter().find(|item| item.label == "read /var/lib").expect("the rule");
+    let case = Case { rules: &rules::BASE, file: &file, tools: None };
+    let said = case.judge(&mut Confined::new(Account::ordinary()), &item, Proof::Works("true"));
+    assert!(said.is_some_and(|said| said.contains("without it")));
+}
