@@ -276,6 +276,9 @@ impl Places {
     /// What the rules say of `path` where `shown` is what shows it.
     fn through(&self, shown: &Shown, path: &str, access: Access) -> Verdict {
         let host = host_name(shown, path);
+        if host.is_none() && hidden_in_proc(path) {
+            return refused(Reason::NotShown, path);
+        }
         if let Some(origin) = self.denial(path, host.as_deref(), access) {
             return refused(Reason::Denied(origin), host.as_deref().unwrap_or(path));
         }
@@ -300,6 +303,15 @@ impl Places {
 
 /// The files that a launch writes, below `/`, unless a rule shows something there: who is who inside.
 pub const GENERATED_FILES: &[&str] = &["etc/group", "etc/hosts", "etc/nsswitch.conf", "etc/passwd"];
+
+/// Whether the sandbox's procfs lacks `path`, an absolute path inside: it has the program's own processes, which
+/// init, number 1, is not, and nothing else (proc(5): `subset=pid`, `hidepid=ptraceable`).
+pub(crate) fn hidden_in_proc(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix("/proc/") else { return false };
+    let entry = rest.split('/').next().unwrap_or_default();
+    let process = entry.bytes().all(|byte| byte.is_ascii_digit()) && !entry.starts_with('0') && entry != "1";
+    !process && !matches!(entry, "self" | "thread-self")
+}
 
 /// A rule that puts something inside, its paths open.
 #[derive(Debug, Clone)]

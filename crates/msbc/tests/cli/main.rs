@@ -4,6 +4,7 @@ mod check;
 mod compile;
 mod convert;
 mod doc;
+mod examples;
 mod explain;
 mod fix;
 mod fmt;
