@@ -1,6 +1,7 @@
 //! A plan's mounts, limits, variables and identity as rules of a policy.
 
 use crate::filter::{self, Outcome};
+use msb_plan::network::Network;
 use msb_plan::{MountKind, Plan};
 use msb_policy as ir;
 use msb_policy::Policy;
@@ -19,7 +20,11 @@ pub fn policy(plan: &Plan<'_>) -> Option<Policy> {
         origin: origin(plan.policy.origin),
         params: plan.params.iter().map(|param| self::param(param, origin(param.origin))).collect(),
         fs: files(plan, origin),
-        net: ir::Net::None { origin: origin(plan.policy.origin) },
+        net: match plan.network {
+            Network::None => ir::Net::None { origin: origin(plan.policy.origin) },
+            // Better no answer than one that leaves something out.
+            Network::Gateway(_) => return None,
+        },
         syscalls: calls(&filter::outcomes(plan)?, origin(filter.origin)),
         syscall_default: (ir::SyscallAction::Errno(1), origin(filter.origin)),
         arch,
@@ -55,6 +60,8 @@ fn param(param: &msb_plan::Param<'_>, origin: ir::OriginId) -> ir::Param {
             msb_plan::ParamKind::Dir => ir::ParamKind::Dir,
             msb_plan::ParamKind::File => ir::ParamKind::File,
             msb_plan::ParamKind::Text => ir::ParamKind::Text,
+            msb_plan::ParamKind::Host => ir::ParamKind::Host,
+            msb_plan::ParamKind::Secret => ir::ParamKind::Secret,
         },
         default: param.default.map(str::to_owned),
         origin,
