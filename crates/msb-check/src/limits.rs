@@ -79,10 +79,13 @@ struct Set {
 pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
     let mut hard = false;
     let mut all: Vec<Vec<Set>> = KNOWN.iter().map(|_| Vec::new()).collect();
+    // What is wrong was meant, too: one mistake gives one finding.
+    let mut meant: Vec<&str> = Vec::new();
     for placed in cx.stmts() {
         let StmtKind::Limits { hard: written, limits } = &placed.stmt.kind else { continue };
         hard |= written.is_some();
         for limit in limits {
+            meant.push(meaning(&limit.name.node));
             if let Some((index, set)) = one(cx, limit, placed.layer)
                 && let Some(lines) = all.get_mut(index)
             {
@@ -91,7 +94,7 @@ pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
             }
         }
     }
-    missing(cx, &all);
+    missing(cx, &meant);
     let mut least = all.iter().map(|lines| smallest(lines));
     let mut next = || least.next().flatten();
     let (memory, pids, cpu, wall, files) = (next(), next(), next(), next(), next());
@@ -125,7 +128,12 @@ fn one(cx: &mut Context<'_>, limit: &LimitStmt, layer: LayerId) -> Option<(usize
     };
     let known = KNOWN.get(index)?;
     let unlimited = matches!(&limit.value.node, Value::Ident(word) if word == "unlimited");
-    let value = if unlimited { None } else { Some((known.read)(cx, &limit.value)?) };
+    let value = match &limit.value.node {
+        _ if unlimited => None,
+        // Nothing is nothing, with or without a unit.
+        Value::Int(0) => Some(0),
+        _ => Some((known.read)(cx, &limit.value)?),
+    };
     if let Some(value) = value
         && !(known.min..=known.max).contains(&value)
     {
@@ -148,10 +156,36 @@ fn unknown(limit: &LimitStmt) -> Diagnostic {
     }
     let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown limit `{name}`"))
         .label(limit.name.span, "no limit has this name");
-    match nearest(name, KNOWN.iter().map(|known| known.name)) {
-        Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(limit.name.span, meant),
-        None => unknown.help("the limits are `memory`, `pids`, `cpu`, `wall` and `files`"),
+    let meant = meaning(name);
+    if meant == name {
+        return unknown.help("the limits are `memory`, `pids`, `cpu`, `wall` and `files`");
     }
+    unknown.help(format!("did you mean `{meant}`?")).edit(limit.name.span, meant)
+}
+
+/// What other tools call a limit: systemd.resource-control(5), setrlimit(2), container runtimes.
+const ELSEWHERE: &[(&str, &[&str])] = &[
+    ("memory", &["mem", "ram", "memorymax", "as", "rss"]),
+    ("pids", &["processes", "process", "procs", "nproc", "threads", "tasks", "tasksmax"]),
+    ("cpu", &["cpus", "cores", "cpuquota"]),
+    ("wall", &["timeout", "time", "duration", "runtime", "walltime", "deadline", "runtimemaxsec"]),
+    ("files", &["nofile", "fds", "descriptors", "file"]),
+];
+
+/// The limit that `name` means or was meant to be; `name` itself where that cannot be said.
+fn meaning(name: &str) -> &str {
+    let known = || KNOWN.iter().map(|known| known.name);
+    if known().any(|known| known == name) || LATER.iter().any(|(later, _)| *later == name) {
+        return name;
+    }
+    let plain = name.to_ascii_lowercase();
+    let parts = || plain.split(['_', '-']).filter(|part| !matches!(*part, "max" | "min" | "limit" | "size"));
+    let named = |part: &str| {
+        let elsewhere = ELSEWHERE.iter().find(|(_, names)| names.contains(&part)).map(|(meant, _)| *meant);
+        known().find(|known| *known == part).or(elsewhere)
+    };
+    let whole = plain.replace(['_', '-'], "");
+    named(&whole).or_else(|| parts().find_map(named)).or_else(|| nearest(name, known())).unwrap_or(name)
 }
 
 fn out_of_range(limit: &LimitStmt, known: &Known, value: u64) -> Diagnostic {
@@ -164,7 +198,8 @@ fn out_of_range(limit: &LimitStmt, known: &Known, value: u64) -> Diagnostic {
     let found = Diagnostic::new(code, format!("limit `{}` {what}", known.name))
         .label(limit.value.span, format!("must be {}", known.range));
     if low {
-        found.help(format!("write at least `{} {}`", known.name, known.least))
+        let unlimited = if value == 0 { ", or `unlimited` where there is to be no limit" } else { "" };
+        found.help(format!("write at least `{} {}`{unlimited}", known.name, known.least))
     } else {
         found.help(format!("write a value {}, or `unlimited`", known.range))
     }
@@ -193,14 +228,16 @@ fn smallest(lines: &[Set]) -> Option<Limit<u64>> {
 }
 
 /// Resources that a program can use up and that the policy says nothing about.
-fn missing(cx: &mut Context<'_>, all: &[Vec<Set>]) {
+fn missing(cx: &mut Context<'_>, meant: &[&str]) {
     const EXPECTED: &[&str] = &["memory", "pids", "wall"];
-    let absent: Vec<String> = KNOWN
-        .iter()
-        .zip(all)
-        .filter(|(known, lines)| EXPECTED.contains(&known.name) && lines.is_empty())
-        .map(|(known, _)| format!("`{}`", known.name))
-        .collect();
+    // A name that is none may be any of them.
+    let known = |name: &&str| KNOWN.iter().any(|known| known.name == *name);
+    let later = |name: &&str| LATER.iter().any(|(later, _)| later == name);
+    if meant.iter().any(|name| !known(name) && !later(name)) {
+        return;
+    }
+    let absent = EXPECTED.iter().filter(|name| !meant.contains(name));
+    let absent: Vec<String> = absent.map(|name| format!("`{name}`")).collect();
     let Some((last, others)) = absent.split_last() else { return };
     let names = if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };
     cx.say(
