@@ -41,7 +41,7 @@ fn example(name: &str) -> String {
 }
 
 /// The examples that this version can enforce. The others show the whole language.
-const ENFORCED: &[&str] = &["hello-agent.msb", "org.msb"];
+const ENFORCED: &[&str] = &["code-interpreter.msb", "hello-agent.msb", "org.msb"];
 
 #[test]
 fn examples_compile_without_a_word_or_say_what_is_not_enforced() {

@@ -14,7 +14,7 @@ mod codec;
 pub mod event;
 mod plan;
 
-pub use check::{CheckedPlan, Invalid};
+pub use check::{CheckedPlan, Invalid, limit_range};
 pub use codec::{DecodeError, EncodeError, FORMAT, HEADER_BYTES, MAGIC, decode, digest, encode};
 pub use plan::*;
 
