@@ -99,6 +99,13 @@ fn unplaced<'a>(plan: &Plan<'a>) -> Plan<'a> {
     limits.cpu_percent.iter_mut().for_each(|it| it.origin = NOWHERE);
     limits.wall_ms.iter_mut().for_each(|it| it.origin = NOWHERE);
     limits.files.iter_mut().for_each(|it| it.origin = NOWHERE);
+    limits.swap_bytes.iter_mut().for_each(|it| it.origin = NOWHERE);
+    limits.cpuset.iter_mut().for_each(|it| it.origin = NOWHERE);
+    limits.cpu_time_ms.iter_mut().for_each(|it| it.origin = NOWHERE);
+    limits.io_bytes_per_s.iter_mut().for_each(|it| it.origin = NOWHERE);
+    limits.io_weight.iter_mut().for_each(|it| it.origin = NOWHERE);
+    limits.output_bytes.iter_mut().for_each(|it| it.origin = NOWHERE);
+    limits.file_bytes.iter_mut().for_each(|it| it.origin = NOWHERE);
     plan
 }
 

@@ -132,6 +132,13 @@ fn limits(plan: &Plan<'_>, origin: impl Fn(msb_plan::OriginId) -> ir::OriginId) 
         cpu_percent: one(limits.cpu_percent, &origin),
         wall_ms: one(limits.wall_ms, &origin),
         files: one(limits.files, &origin),
+        swap_bytes: one(limits.swap_bytes, &origin),
+        cpuset: one(limits.cpuset, &origin),
+        cpu_time_ms: one(limits.cpu_time_ms, &origin),
+        io_bytes_per_s: one(limits.io_bytes_per_s, &origin),
+        io_weight: one(limits.io_weight, &origin),
+        output_bytes: one(limits.output_bytes, &origin),
+        file_bytes: one(limits.file_bytes, &origin),
     }
 }
 

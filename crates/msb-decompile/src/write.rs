@@ -233,6 +233,13 @@ fn limits(limits: &Limits) -> Vec<String> {
     ];
     lines.extend(limits.cpu_percent.map(|limit| format!("cpu {}", cpu(limit.value))));
     lines.extend(limits.files.map(|limit| format!("files {}", limit.value)));
+    lines.extend(limits.swap_bytes.map(|limit| format!("swap {}", size(limit.value))));
+    lines.extend(limits.cpuset.map(|limit| format!("cpuset {}", limit.value)));
+    lines.extend(limits.cpu_time_ms.map(|limit| format!("cpu_time {}", duration(limit.value))));
+    lines.extend(limits.io_bytes_per_s.map(|limit| format!("io {}", size(limit.value))));
+    lines.extend(limits.io_weight.map(|limit| format!("io_weight {}", limit.value)));
+    lines.extend(limits.output_bytes.map(|limit| format!("output {}", size(limit.value))));
+    lines.extend(limits.file_bytes.map(|limit| format!("fsize {}", size(limit.value))));
     lines
 }
 

@@ -174,6 +174,7 @@ codes! {
 
     // 09xx: limits, environment, tools
     NO_LIMIT = 901, Warning, "a resource has no limit";
+    SWAP_WITHOUT_MEMORY = 902, Error, "swap is limited and memory is not";
     LIMIT_TOO_LOW = 903, Error, "limit is too low to start";
     ARGUMENT_UNBOUNDED = 904, Warning, "argument of a tool without a bound";
     TOOL_RUNS_ARGUMENTS = 905, Error, "tool runs what is passed to it";

@@ -5,7 +5,7 @@ use crate::deny::{self, Denial};
 use crate::fail::{At, Result, refusal};
 use crate::files::{decimal, write_once, write_small};
 use crate::host::Entry;
-use crate::{confine, init, message::Message, root};
+use crate::{confine, init, message::Message, pump, root};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -37,6 +37,7 @@ pub(crate) struct Child<'a> {
     pub(crate) status: OwnedFd,
     pub(crate) parent: OwnedFd,
     pub(crate) listener: Option<OwnedFd>,
+    pub(crate) output: Option<pump::Ends>,
     pub(crate) signals: msb_sys::signal::Set,
 }
 
@@ -62,8 +63,10 @@ impl Child<'_> {
 
     fn set_up(&mut self) -> Result<()> {
         self.tie_to_parent()?;
+        // Before ids change, which takes the own files of procfs away.
+        confine::oom_score().at(Step::Rlimit, None)?;
         for join in &self.join {
-            join.enter().at(Step::CgroupJoin, Some(join.origin))?;
+            join.enter().at(Step::CgroupJoin, join.origin)?;
         }
         self.map_ids()?;
         let who = &self.plan.identity;
@@ -79,11 +82,14 @@ impl Child<'_> {
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
         rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
         setsid().at(Step::Session, Some(who.origin))?;
-        confine::limits(&self.plan.limits, &self.held)?;
+        confine::limits(&self.plan.limits, self.held)?;
         confine::privileges(who)?;
         // Descriptors of the host's directories end here.
         self.entries.clear();
         self.join.clear();
+        if let (Some(ends), Some(limit)) = (self.output.take(), self.plan.limits.output_bytes) {
+            ends.install().at(Step::Output, Some(limit.origin))?;
+        }
         // Nobody inside may look at this process: /proc/1/fd leads to the parent's pipe.
         set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Lifeline, None)?;
         self.tie_to_parent()

@@ -34,6 +34,7 @@ mod parent;
 mod path;
 mod plan_file;
 mod prepare;
+mod pump;
 mod root;
 mod watch;
 

@@ -77,9 +77,10 @@ pub(crate) fn held_sentence(held: &[(LimitKind, OriginId)], plan: &Plan<'_>) -> 
         }
         line.push_str(match limit {
             LimitKind::Memory => " is held for each process by RLIMIT_DATA and for all by watching",
+            LimitKind::Swap => " as one sum with memory",
             LimitKind::Pids => " by RLIMIT_NPROC",
-            LimitKind::Cpu => " by restricting the CPUs",
-            LimitKind::Wall | LimitKind::Files => " as ever",
+            LimitKind::Cpu | LimitKind::Cpuset => " by restricting the CPUs",
+            _ => " as ever",
         });
     }
     line.push('\n');

@@ -11,6 +11,7 @@ use crate::host::{self, Entry};
 use crate::output::{EXIT_REFUSED, Output};
 use crate::parent::{Parent, exit_of_failure};
 use crate::path::sort_by;
+use crate::pump::Pump;
 use crate::{environment, plan_file, root};
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -236,7 +237,13 @@ impl<'a> Host<'a> {
         let policy = Some(self.plan.policy.origin);
         let (status, status_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::Namespaces, policy)?;
         let own = pidfd_open(getpid(), PidfdFlags::empty()).at(Step::Lifeline, policy)?;
+        let output_max = self.plan.limits.output_bytes;
+        let pipes = output_max.map(|limit| Pump::new(limit.value).at(Step::Output, Some(limit.origin)));
+        let (pump, ends) = pipes.transpose()?.unzip();
         let (ids, root_ids) = self.ids(&mut entries)?;
+        if let (Some(root), Some(ends), Some(limit)) = (&root_ids, &ends, output_max) {
+            ends.give_to(root.id).at(Step::Output, Some(limit.origin))?;
+        }
         // Blocked from here on, so that none is lost between the clone and the wait.
         let forwarded = NOT_FORWARDED.iter().fold(signal::Set::ALL, |set, number| set.without(*number));
         signal::reset(SIGCHLD).at(Step::Lifeline, policy)?;
@@ -246,7 +253,7 @@ impl<'a> Host<'a> {
         let child = match fork(NAMESPACES, into).at(Step::Namespaces, policy)? {
             Fork::Child => {
                 signal::block(signal::Set::ALL);
-                drop((signals, status, root_ids));
+                drop((signals, status, root_ids, pump));
                 let child = Child {
                     plan: self.plan,
                     filter: self.filter,
@@ -261,19 +268,29 @@ impl<'a> Host<'a> {
                     status: status_in,
                     parent: own,
                     listener: self.listener,
+                    output: ends,
                     signals: before,
                 };
                 child.run()
             }
             Fork::Parent { pid, pidfd } => {
-                drop((entries, denials, status_in, own, ids, self.listener));
+                drop((entries, denials, status_in, own, ids, ends, self.listener));
                 if let Some(Err(failure)) = root_ids.map(|ids| ids.map(self.plan, pid)) {
                     // Reaped here, so that nothing is left in the cgroups when they are removed.
                     let _ = pidfd_send_signal(&pidfd, Signal::KILL);
                     let _ = msb_sys::process::wait(pid);
                     return Err(failure);
                 }
-                Parent { plan: self.plan, init: pid, pidfd, status, signals, held: cgroups.held, begin_us }
+                Parent {
+                    plan: self.plan,
+                    init: pid,
+                    pidfd,
+                    status,
+                    signals,
+                    held: cgroups.held,
+                    begin_us,
+                    pump,
+                }
             }
         };
         Ok(child.run(cgroups, output))

@@ -74,33 +74,38 @@ pub enum Cause {
     Gateway,
 }
 
-/// The limits that an event can name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LimitKind {
-    /// `memory`.
-    Memory,
-    /// `pids`.
-    Pids,
-    /// `cpu`.
-    Cpu,
-    /// `wall`.
-    Wall,
-    /// `files`.
-    Files,
+macro_rules! limits {
+    ($($name:ident = $word:literal,)*) => {
+        /// The limits of the language.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum LimitKind { $(#[doc = concat!("`", $word, "`.")] $name,)* }
+
+        impl LimitKind {
+            /// Every limit.
+            pub const ALL: &'static [LimitKind] = &[$(LimitKind::$name,)*];
+
+            /// The word of the language.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(LimitKind::$name => $word,)* }
+            }
+        }
+    };
 }
 
-impl LimitKind {
-    /// The word of the language.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            LimitKind::Memory => "memory",
-            LimitKind::Pids => "pids",
-            LimitKind::Cpu => "cpu",
-            LimitKind::Wall => "wall",
-            LimitKind::Files => "files",
-        }
-    }
+limits! {
+    Memory = "memory",
+    Swap = "swap",
+    Pids = "pids",
+    Cpu = "cpu",
+    Cpuset = "cpuset",
+    CpuTime = "cpu_time",
+    Wall = "wall",
+    Files = "files",
+    FileSize = "fsize",
+    Io = "io",
+    IoWeight = "io_weight",
+    Output = "output",
 }
 
 macro_rules! steps {
@@ -215,6 +220,8 @@ steps! {
     Session = "start a new session",
     /// The environment was built.
     Environment = "build the environment",
+    /// Standard output and error were led through the launcher, which counts them.
+    Output = "count the command's output",
     /// The command was started.
     Spawn = "start a process",
     /// The command was executed.

@@ -12,7 +12,7 @@ mod subject;
 mod words;
 
 pub use json::to_json;
-pub use words::{duration, size};
+pub use words::{duration, limit_value, size};
 
 use msb_diag::{Diagnostic, Severity, Sources, Style, codes};
 use msb_plan::event::{Cause, Event, Failure, LimitKind, Step};

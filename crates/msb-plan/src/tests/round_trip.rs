@@ -145,14 +145,23 @@ fn limits() -> impl Strategy<Value = Limits> {
         limit(1u32..=819_200),
         limit(1u64..=31_622_400_000),
         limit(16u32..=1 << 20),
+        (limit(0u64..=1 << 50), limit(1u64..=8192), limit(10u64..=31_622_400_000)),
+        (limit(1u64 << 10..=1 << 50), limit(1u64..=10_000), limit(0u64..=1 << 50), limit(0u64..=1 << 50)),
     )
-        .prop_map(|(hold, memory_bytes, pids, cpu_percent, wall_ms, files)| Limits {
+        .prop_map(|(hold, memory_bytes, pids, cpu_percent, wall_ms, files, more, io)| Limits {
             hold,
             memory_bytes,
+            swap_bytes: more.0.filter(|_| memory_bytes.is_some()),
             pids,
             cpu_percent,
             wall_ms,
             files,
+            cpuset: more.1,
+            cpu_time_ms: more.2,
+            io_bytes_per_s: io.0,
+            io_weight: io.1,
+            output_bytes: io.2,
+            file_bytes: io.3,
         })
 }
 

@@ -163,5 +163,6 @@ fn limits() -> Limits {
         cpu_percent: Some(Limit { value: 150, origin: LINE }),
         wall_ms: Some(Limit { value: 120_000, origin: LINE }),
         files: Some(Limit { value: 256, origin: LINE }),
+        ..Limits::default()
     }
 }
