@@ -22,8 +22,8 @@ const LINKS: [(&str, &str); 5] = [
     ("ptmx", "pts/ptmx"),
 ];
 
-/// Mounts it at `place`.
-pub(crate) fn make(place: &OwnedFd, shm_bytes: u64) -> Result<(), Errno> {
+/// Mounts it at `place`, and gives its root, which is still writable: single devices come later.
+pub(crate) fn make(place: &OwnedFd, shm_bytes: u64) -> Result<OwnedFd, Errno> {
     let options = [("size", "64k"), ("nr_inodes", "64"), ("mode", "0755")];
     let dev = file_system("tmpfs", &options, &[], attr::NOEXEC)?;
     attach(&dev, place)?;
@@ -44,8 +44,7 @@ pub(crate) fn make(place: &OwnedFd, shm_bytes: u64) -> Result<(), Errno> {
     let size = core::str::from_utf8(&size).map_err(|_| Errno::INVAL)?;
     let shared = [("size", size), ("nr_inodes", "4096"), ("mode", "1777")];
     attach(file_system("tmpfs", &shared, &[], attr::NOEXEC)?, open_inside(dev.as_fd(), b"shm")?)?;
-    // Nothing is added to /dev later.
-    set_attributes(dev.as_fd(), Depth::One, attr::RDONLY, None)
+    Ok(dev)
 }
 
 /// The terminals are devices: the one mount that is not nodev.

@@ -4,12 +4,13 @@
 //! Each source is opened once, here; the child opens it again in its own mount namespace and goes on only
 //! when it is the same file (`root`).
 
-use crate::bind::{Bindings, open_place, real_path};
+use crate::bind::{Bindings, open_below, open_place, real_path};
 use crate::fail::{At, Result, failure};
 use crate::path::{below, sort_by};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
-use msb_plan::{Base, Mount, MountKind, Plan, Presence, Rights};
+use msb_plan::{Base, Links, Mount, MountKind, Path, Plan, Presence, Rights};
+use msb_sys::mount::attr;
 use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Stat, fstat};
 use rustix::io::Errno;
@@ -53,10 +54,33 @@ impl Source {
 }
 
 impl Entry<'_> {
+    /// Whether a deny can take single rights of it away.
+    pub(crate) fn holds_rights(&self) -> bool {
+        matches!(
+            self.mount.kind,
+            MountKind::Bind { .. } | MountKind::Overlay { .. } | MountKind::Scratch { .. }
+        )
+    }
+
+    /// Whether what is created in it stays inside.
+    pub(crate) fn is_private(&self) -> bool {
+        self.source.is_none() || matches!(self.mount.kind, MountKind::Overlay { .. })
+    }
+
+    /// The attributes of its mount, of a source.
+    pub(crate) fn attributes(&self) -> u64 {
+        match self.mount.kind {
+            MountKind::Device { .. } => attr::RDONLY | attr::NOSUID | attr::NOEXEC,
+            MountKind::Socket { .. } => attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC,
+            // What is below an overlay is never written.
+            MountKind::Overlay { .. } => attr::RDONLY | attr::NOSUID | attr::NODEV,
+            _ => crate::root::attributes(self.rights),
+        }
+    }
+
     /// Whether a program can create files below it.
     pub(crate) fn is_writable(&self) -> bool {
-        let kept = matches!(self.mount.kind, MountKind::Bind { .. } | MountKind::Scratch { .. });
-        kept && self.rights.contains(Rights::WRITE)
+        self.holds_rights() && self.rights.contains(Rights::WRITE)
     }
 }
 
@@ -65,17 +89,21 @@ pub(crate) fn table<'p>(plan: &Plan<'p>, bindings: &Bindings<'_>) -> Result<Vec<
     let mut entries = Vec::with_capacity(plan.mounts.len());
     for mount in &plan.mounts {
         let origin = Some(mount.origin);
-        let (source, rights) = match mount.kind {
-            MountKind::Bind { source, rights } => {
-                let path = bindings.host_path(source, mount.origin)?;
-                match open_place(&path) {
-                    Ok(place) => (Some(open(place).at(Step::MountSource, origin)?), rights),
-                    Err(Errno::NOENT | Errno::NOTDIR) if mount.presence == Presence::Optional => continue,
-                    Err(errno) => return Err(failure(Step::MountSource, origin, errno)),
-                }
-            }
-            MountKind::Scratch { rights, .. } => (None, rights),
-            MountKind::Proc(_) | MountKind::Dev { .. } => (None, Rights::ALL),
+        let source = match mount.kind.source() {
+            Some((path, links)) => match open(bindings, mount, path, links)? {
+                Some(source) => Some(source),
+                None => continue,
+            },
+            None => None,
+        };
+        let rights = match mount.kind {
+            MountKind::Bind { rights, .. }
+            | MountKind::Overlay { rights, .. }
+            | MountKind::Scratch { rights, .. } => rights,
+            MountKind::Proc(_)
+            | MountKind::Dev { .. }
+            | MountKind::Device { .. }
+            | MountKind::Socket { .. } => Rights::ALL,
         };
         let target = bindings.inside_path(mount.target, mount.origin)?;
         if target.is_empty() {
@@ -95,11 +123,39 @@ pub(crate) fn table<'p>(plan: &Plan<'p>, bindings: &Bindings<'_>) -> Result<Vec<
     Ok(entries)
 }
 
-fn open(place: OwnedFd) -> core::result::Result<Source, Errno> {
+/// Opens what `mount` shows; `None` where nothing is there and nothing has to be.
+fn open(bindings: &Bindings<'_>, mount: &Mount<'_>, path: Path<'_>, links: Links) -> Result<Option<Source>> {
+    let origin = Some(mount.origin);
+    let opened = match links {
+        Links::Follow => open_place(&bindings.host_path(path, mount.origin)?),
+        // The base is named by who launches, and is settled; what follows is for the program to change.
+        Links::Refuse => {
+            let base = bindings.host_path(Path { rest: "", ..path }, mount.origin)?;
+            open_place(&base).and_then(|base| match path.rest {
+                "" => Ok(base),
+                rest => open_below(&base, rest.as_bytes()),
+            })
+        }
+    };
+    let place = match opened {
+        Err(Errno::NOENT | Errno::NOTDIR) if mount.presence == Presence::Optional => return Ok(None),
+        opened => opened.at(Step::MountSource, origin)?,
+    };
+    source(place, mount.kind).map(Some).at(Step::MountSource, origin)
+}
+
+/// A source as it was opened, if it is what its verb shows: sockets, FIFOs and devices are doors to other
+/// programs, which `read` does not open.
+fn source(place: OwnedFd, kind: MountKind<'_>) -> core::result::Result<Source, Errno> {
     let stat = fstat(&place)?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory | FileType::RegularFile => {}
-        // Sockets, FIFOs and devices are doors to other programs: a bind of one needs a verb of its own.
+    match (kind, FileType::from_raw_mode(stat.st_mode)) {
+        (MountKind::Bind { .. }, FileType::Directory | FileType::RegularFile)
+        | (MountKind::Overlay { .. }, FileType::Directory)
+        | (MountKind::Device { .. }, FileType::CharacterDevice | FileType::BlockDevice)
+        | (MountKind::Socket { .. }, FileType::Socket) => {}
+        (MountKind::Overlay { .. }, _) => return Err(Errno::NOTDIR),
+        (MountKind::Device { .. }, _) => return Err(Errno::NODEV),
+        (MountKind::Socket { .. }, _) => return Err(Errno::NOTSOCK),
         _ => return Err(Errno::OPNOTSUPP),
     }
     let real = real_path(&place)?;

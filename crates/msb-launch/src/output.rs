@@ -155,7 +155,7 @@ fn errno_text(errno: u16) -> String {
         13 => "permission denied (EACCES)",
         16 => "in use (EBUSY)",
         17 => "exists already (EEXIST)",
-        19 => "not a regular file, or no such device (ENODEV)",
+        19 => "not a regular file, or no device (ENODEV)",
         20 => "not a directory (ENOTDIR)",
         21 => "is a directory (EISDIR)",
         22 => "invalid (EINVAL)",
@@ -169,7 +169,9 @@ fn errno_text(errno: u16) -> String {
         38 => "this kernel does not have it (ENOSYS)",
         40 => "a symbolic link is on the way (ELOOP)",
         87 => "too many users or namespaces (EUSERS)",
+        88 => "not a socket (ENOTSOCK)",
         95 => "not supported (EOPNOTSUPP)",
+        122 => "a quota is used up (EDQUOT)",
         116 => "changed while the sandbox was set up (ESTALE)",
         _ => "",
     };

@@ -6,6 +6,8 @@ use crate::dev;
 use crate::fail::{At, Result, failure};
 use crate::files::{decimal, write_once};
 use crate::host::{Entry, Source, covering};
+use crate::landlock::{self, Wall};
+use crate::overlay::{self, Upper};
 use crate::path::{ancestors, split};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
@@ -62,19 +64,20 @@ pub(crate) fn attributes(rights: Rights) -> u64 {
     attributes
 }
 
-/// A detached mount of `source` with `rights`, owners mapped by `userns` where one is given.
+/// A detached mount of `place` with `attributes`, owners mapped by `userns` where one is given.
 pub(crate) fn bind(
     place: impl AsFd,
-    rights: Rights,
+    attributes: u64,
     userns: Option<BorrowedFd<'_>>,
 ) -> core::result::Result<OwnedFd, Errno> {
     let tree = clone_tree(place)?;
-    set_attributes(tree.as_fd(), Depth::Tree, attributes(rights), userns)?;
+    set_attributes(tree.as_fd(), Depth::Tree, attributes, userns)?;
     Ok(tree)
 }
 
-/// Mounts every entry below `root`.
-pub(crate) fn mount_all(root: &OwnedFd, entries: &mut [Entry<'_>]) -> Result<()> {
+/// Mounts every entry below `root`, and has `wall` grant what each gives.
+pub(crate) fn mount_all(root: &OwnedFd, entries: &mut [Entry<'_>], wall: &Wall) -> Result<()> {
+    let mut device_root = None;
     for index in 0..entries.len() {
         let (done, rest) = entries.split_at_mut(index);
         let Some(entry) = rest.first_mut() else { break };
@@ -84,30 +87,55 @@ pub(crate) fn mount_all(root: &OwnedFd, entries: &mut [Entry<'_>]) -> Result<()>
             _ => Kind::Directory,
         };
         let place = place(root, done, &entry.target, kind).at(Step::MountTarget, origin)?;
-        let tree = match (&mut entry.source, entry.mount.kind) {
-            (Some(source), _) => match source.tree.take() {
-                Some(tree) => tree,
+        let attributes = entry.attributes();
+        let mut tree = match &mut entry.source {
+            Some(source) => match source.tree.take() {
+                Some(tree) => Some(tree),
                 None => {
-                    own_tree(source, entry.rights).map_err(|(step, errno)| failure(step, origin, errno))?
+                    Some(own_tree(source, attributes).map_err(|(step, errno)| failure(step, origin, errno))?)
                 }
             },
-            (None, MountKind::Scratch { size_bytes, inodes, .. }) => {
+            None => None,
+        };
+        let tree = match (entry.mount.kind, tree.take()) {
+            (MountKind::Overlay { size_bytes, inodes, .. }, Some(lower)) => {
+                let mode = entry.source.as_ref().map_or(0o755, |source| source.stat.st_mode);
+                overlay::make(root.as_fd(), &lower, &Upper { size_bytes, inodes, mode }, entry.rights)
+                    .at(Step::Mount, origin)?
+            }
+            (_, Some(tree)) => tree,
+            (MountKind::Scratch { size_bytes, inodes, .. }, None) => {
                 scratch(size_bytes, inodes, entry.rights).at(Step::Mount, origin)?
             }
-            (None, MountKind::Proc(ProcScope::Processes)) => processes().at(Step::Proc, origin)?,
-            (None, MountKind::Dev { shm_bytes }) => {
-                dev::make(&place, shm_bytes).at(Step::Dev, origin)?;
+            (MountKind::Proc(scope), None) => processes(scope).at(Step::Proc, origin)?,
+            (MountKind::Dev { shm_bytes }, None) => {
+                let tree = dev::make(&place, shm_bytes).at(Step::Dev, origin)?;
+                wall.directory(&tree, landlock::rights(entry.mount.kind, entry.rights))
+                    .at(Step::Landlock, origin)?;
+                device_root = Some((tree, entry.mount.origin));
                 continue;
             }
-            (None, MountKind::Bind { .. }) => return Err(failure(Step::MountSource, origin, Errno::NOENT)),
+            (_, None) => return Err(failure(Step::MountSource, origin, Errno::NOENT)),
         };
         attach(&tree, &place).at(Step::MountTarget, origin)?;
+        let rights = landlock::rights(entry.mount.kind, entry.rights);
+        match kind {
+            Kind::Directory => wall.directory(&tree, rights),
+            Kind::File => wall.file(&tree, rights),
+        }
+        .at(Step::Landlock, origin)?;
     }
-    Ok(())
+    // Nothing is added to /dev later.
+    match device_root {
+        Some((tree, origin)) => {
+            set_attributes(tree.as_fd(), Depth::One, attr::RDONLY, None).at(Step::Dev, Some(origin))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Opens a source in this mount namespace and clones it: a descriptor from outside can't be cloned here.
-fn own_tree(source: &Source, rights: Rights) -> core::result::Result<OwnedFd, (Step, Errno)> {
+fn own_tree(source: &Source, attributes: u64) -> core::result::Result<OwnedFd, (Step, Errno)> {
     let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let place = openat2(CWD, source.real.as_slice(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
         .map_err(|errno| (Step::MountSource, errno))?;
@@ -116,7 +144,7 @@ fn own_tree(source: &Source, rights: Rights) -> core::result::Result<OwnedFd, (S
         // Somebody put another file there since the parent looked.
         return Err((Step::MountSource, Errno::STALE));
     }
-    bind(&place, rights, None).map_err(|errno| (Step::Mount, errno))
+    bind(&place, attributes, None).map_err(|errno| (Step::Mount, errno))
 }
 
 /// Opens the mount point for `target`, and makes it where it lies on a file system of our own.
@@ -126,7 +154,7 @@ fn place(
     target: &[u8],
     kind: Kind,
 ) -> core::result::Result<OwnedFd, Errno> {
-    let ours = |path: &[u8]| covering(done, path).is_none_or(|entry| entry.source.is_none());
+    let ours = |path: &[u8]| covering(done, path).is_none_or(Entry::is_private);
     for directory in ancestors(target) {
         if ours(directory) && !done.iter().any(|entry| entry.target == directory) {
             there(mkdirat(root, directory, Mode::from_raw_mode(0o755)))?;
@@ -150,10 +178,15 @@ fn scratch(size_bytes: u64, inodes: u64, rights: Rights) -> core::result::Result
     file_system("tmpfs", &options, &[], attributes(rights))
 }
 
-/// procfs of this pid namespace: process directories alone, and those of others only where they may be traced.
-fn processes() -> core::result::Result<OwnedFd, Errno> {
+/// procfs of this pid namespace: process directories alone, or everything and read only; those of others only
+/// where they may be traced.
+fn processes(scope: ProcScope) -> core::result::Result<OwnedFd, Errno> {
     // subset=pid and hidepid=ptraceable: Linux 5.8, proc(5).
-    file_system("proc", &[("subset", "pid"), ("hidepid", "ptraceable")], &[], attr::NOEXEC)
+    let hidden = ("hidepid", "ptraceable");
+    match scope {
+        ProcScope::Processes => file_system("proc", &[("subset", "pid"), hidden], &[], attr::NOEXEC),
+        ProcScope::All => file_system("proc", &[hidden], &[], attr::NOEXEC | attr::RDONLY),
+    }
 }
 
 /// Writes the plan's generated files, where no mount of the host's shows something else.
