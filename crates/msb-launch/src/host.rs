@@ -6,13 +6,13 @@
 
 use crate::bind::{Bindings, open_below, open_place, real_path};
 use crate::fail::{At, Result, failure};
-use crate::path::{below, sort_by};
+use crate::path::{below, join, sort_by};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{Base, Links, Mount, MountKind, Path, Plan, Presence, Rights};
 use msb_sys::mount::attr;
 use rustix::fd::OwnedFd;
-use rustix::fs::{FileType, Stat, fstat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2};
 use rustix::io::Errno;
 
 /// One line of the mount table.
@@ -26,6 +26,8 @@ pub(crate) struct Entry<'p> {
     pub(crate) rights: Rights,
     /// Of a bind.
     pub(crate) source: Option<Source>,
+    /// Where another entry shows the same with the same rights: a symbolic link to there does.
+    pub(crate) alias: Option<Vec<u8>>,
 }
 
 /// A file or directory that is shown inside.
@@ -109,7 +111,7 @@ pub(crate) fn table<'p>(plan: &Plan<'p>, bindings: &Bindings<'_>) -> Result<Vec<
         if target.is_empty() {
             return Err(failure(Step::MountTarget, origin, Errno::BUSY));
         }
-        entries.push(Entry { mount: *mount, target, rights, source });
+        entries.push(Entry { mount: *mount, target, rights, source, alias: None });
     }
     // INVARIANT (mount order): a parent sorts before its children, since its path is a prefix of theirs.
     sort_by(&mut entries, |a, b| a.target < b.target);
@@ -127,7 +129,16 @@ pub(crate) fn table<'p>(plan: &Plan<'p>, bindings: &Bindings<'_>) -> Result<Vec<
 fn open(bindings: &Bindings<'_>, mount: &Mount<'_>, path: Path<'_>, links: Links) -> Result<Option<Source>> {
     let origin = Some(mount.origin);
     let opened = match links {
-        Links::Follow => open_place(&bindings.host_path(path, mount.origin)?),
+        Links::Follow => {
+            let whole = bindings.host_path(path, mount.origin)?;
+            match open_unlinked(&whole, path.base) {
+                Ok(place) => {
+                    return source(place, mount.kind, Some(whole)).map(Some).at(Step::MountSource, origin);
+                }
+                Err(Errno::LOOP) => open_place(&whole),
+                refused => refused,
+            }
+        }
         // The base is named by who launches, and is settled; what follows is for the program to change.
         Links::Refuse => {
             let base = bindings.host_path(Path { rest: "", ..path }, mount.origin)?;
@@ -141,12 +152,25 @@ fn open(bindings: &Bindings<'_>, mount: &Mount<'_>, path: Path<'_>, links: Links
         Err(Errno::NOENT | Errno::NOTDIR) if mount.presence == Presence::Optional => return Ok(None),
         opened => opened.at(Step::MountSource, origin)?,
     };
-    source(place, mount.kind).map(Some).at(Step::MountSource, origin)
+    source(place, mount.kind, None).map(Some).at(Step::MountSource, origin)
+}
+
+/// Opens a path that has no symbolic link in it, so that it is what the kernel calls the place, and nobody has to
+/// ask procfs. What is in `$HOME` may be written in several ways.
+///
+/// # Errors
+/// `ELOOP` where it may have one.
+fn open_unlinked(path: &[u8], base: Base) -> core::result::Result<OwnedFd, Errno> {
+    if base == Base::Home {
+        return Err(Errno::LOOP);
+    }
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    openat2(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
 }
 
 /// A source as it was opened, if it is what its verb shows: sockets, FIFOs and devices are doors to other
 /// programs, which `read` does not open.
-fn source(place: OwnedFd, kind: MountKind<'_>) -> core::result::Result<Source, Errno> {
+fn source(place: OwnedFd, kind: MountKind<'_>, real: Option<Vec<u8>>) -> core::result::Result<Source, Errno> {
     let stat = fstat(&place)?;
     match (kind, FileType::from_raw_mode(stat.st_mode)) {
         (MountKind::Bind { .. }, FileType::Directory | FileType::RegularFile)
@@ -158,8 +182,56 @@ fn source(place: OwnedFd, kind: MountKind<'_>) -> core::result::Result<Source, E
         (MountKind::Socket { .. }, _) => return Err(Errno::NOTSOCK),
         _ => return Err(Errno::OPNOTSUPP),
     }
-    let real = real_path(&place)?;
+    let real = match real {
+        Some(real) => real,
+        None => real_path(&place)?,
+    };
     Ok(Source { place, real, stat, tree: None })
+}
+
+/// Finds entries that a symbolic link stands for as well as a mount would: /bin, /lib and /sbin, which most hosts
+/// have as links into /usr. `kept` are the places inside that must not be reached through one.
+pub(crate) fn find_aliases<'k>(
+    entries: &mut [Entry<'_>],
+    kept: impl Iterator<Item = &'k [u8]> + Clone,
+) -> Result<()> {
+    for index in 0..entries.len() {
+        let Some(entry) = entries.get(index) else { break };
+        let alias = alias(entry, entries, kept.clone()).at(Step::MountTarget, Some(entry.mount.origin))?;
+        if let Some(entry) = entries.get_mut(index) {
+            entry.alias = alias;
+        }
+    }
+    Ok(())
+}
+
+/// Where another of `entries` shows all that `entry` does.
+fn alias<'k>(
+    entry: &Entry<'_>,
+    entries: &[Entry<'_>],
+    mut kept: impl Iterator<Item = &'k [u8]>,
+) -> core::result::Result<Option<Vec<u8>>, Errno> {
+    let followed = |entry: &Entry<'_>| {
+        let MountKind::Bind { source, links: Links::Follow, .. } = entry.mount.kind else { return false };
+        source.base == Base::Root && entry.source.as_ref().is_some_and(Source::is_directory)
+    };
+    let below_it = |path: &[u8]| below(path, &entry.target).is_some();
+    let others = |other: &&Entry<'_>| !core::ptr::eq(*other, entry);
+    let alone = !entries.iter().filter(others).any(|other| below_it(&other.target));
+    let Some(source) = entry.source.as_ref().filter(|_| followed(entry) && alone && !kept.any(below_it))
+    else {
+        return Ok(None);
+    };
+    for other in entries.iter().filter(others) {
+        let rest = other.source.as_ref().and_then(|other| below(&source.real, &other.real));
+        let Some(rest) = rest.filter(|_| followed(other) && other.rights == entry.rights) else { continue };
+        let place = join(&other.target, rest)?;
+        let shown = covering(entries, &place).is_some_and(|shown| core::ptr::eq(shown, other));
+        if other.alias.is_none() && shown && !rest.is_empty() {
+            return Ok(Some(crate::root::absolute(&place)));
+        }
+    }
+    Ok(None)
 }
 
 /// The entry that shows `inside`: the deepest one whose target holds it.

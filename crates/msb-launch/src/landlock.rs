@@ -55,7 +55,11 @@ impl Wall {
 
     /// Gives `rights` on a directory and on everything below it.
     pub(crate) fn directory(&self, place: impl AsFd, rights: u64) -> core::result::Result<(), Errno> {
-        self.0.as_ref().map_or(Ok(()), |rules| rules.allow(place.as_fd(), rights))
+        match &self.0 {
+            // The root has the rest: whatever is shown may be read.
+            Some(rules) if rights & !READ != 0 => rules.allow(place.as_fd(), rights),
+            _ => Ok(()),
+        }
     }
 
     /// Gives `rights` on anything else.
@@ -66,7 +70,7 @@ impl Wall {
     /// Gives what is left: the new root with its generated files, which nobody may change, and what the standard
     /// descriptors were opened for.
     pub(crate) fn root(&self, root: impl AsFd) -> core::result::Result<(), Errno> {
-        self.directory(root, READ)?;
+        self.0.as_ref().map_or(Ok(()), |rules| rules.allow(root.as_fd(), READ))?;
         (0..=2).try_for_each(|number| self.standard(msb_sys::process::borrowed(number)))
     }
 

@@ -176,6 +176,7 @@ fn launch(
     let mut entries = host::table(plan, &bindings)?;
     let mut placeholders = Placeholders::default();
     let started = deny::find(plan, &bindings, &mut entries, &mut placeholders).and_then(|denials| {
+        host::find_aliases(&mut entries, denials.iter().map(|denial| denial.inside.as_slice()))?;
         let mut cgroups = Cgroups::new(&plan.limits)?;
         let held = cgroups.held;
         let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).collect();
@@ -268,8 +269,11 @@ impl<'a> Host<'a> {
             }
             Fork::Parent { pid, pidfd } => {
                 drop((entries, denials, status_in, own, ids, self.listener));
-                if let Some(root_ids) = root_ids {
-                    root_ids.map(self.plan, pid, &pidfd)?;
+                if let Some(Err(failure)) = root_ids.map(|ids| ids.map(self.plan, pid)) {
+                    // Reaped here, so that nothing is left in the cgroups when they are removed.
+                    let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+                    let _ = msb_sys::process::wait(pid);
+                    return Err(failure);
                 }
                 Parent { plan: self.plan, init: pid, pidfd, status, signals, held: cgroups.held, begin_us }
             }
@@ -285,7 +289,7 @@ impl<'a> Host<'a> {
             return Ok((Ids::Own { uid: uid.as_raw(), gid: gid.as_raw() }, None));
         }
         let id = PRIVATE_IDS + getpid().as_raw_nonzero().get().unsigned_abs();
-        for entry in entries {
+        for entry in entries.iter_mut().filter(|entry| entry.alias.is_none()) {
             let attributes = entry.attributes();
             let (Some(source), origin) = (&mut entry.source, Some(entry.mount.origin)) else { continue };
             // What a parameter or the home directory names belongs to whoever works there; the system's own
@@ -315,19 +319,16 @@ struct RootIds {
 
 impl RootIds {
     /// Maps them, and tells the child.
-    fn map(self, plan: &Plan<'_>, pid: Pid, pidfd: &OwnedFd) -> Result<()> {
+    fn map(self, plan: &Plan<'_>, pid: Pid) -> Result<()> {
         let who = &plan.identity;
         let directory = decimal(b"/proc/", u64::from(pid.as_raw_nonzero().get().unsigned_abs()));
         let write = |file: &[u8], inside| {
             write_small(CWD, [directory.as_slice(), file].concat(), &map(inside, self.id))
         };
-        let written = write(b"/uid_map", who.uid)
+        write(b"/uid_map", who.uid)
             .and_then(|()| write(b"/gid_map", who.gid))
-            .and_then(|()| crate::files::write_once(&self.done, b"m"));
-        if written.is_err() {
-            let _ = pidfd_send_signal(pidfd, Signal::KILL);
-        }
-        written.at(Step::IdMap, Some(who.origin))
+            .and_then(|()| crate::files::write_once(&self.done, b"m"))
+            .at(Step::IdMap, Some(who.origin))
     }
 }
 
