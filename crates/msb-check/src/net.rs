@@ -13,6 +13,7 @@ use msb_resolve::LayerId;
 use msb_syntax::ast::{self, NetRuleKind, StmtKind};
 
 pub(crate) use endpoint::{endpoint, host};
+pub(crate) use lints::dangerous_socket;
 pub(crate) use terms::rate;
 
 /// `AF_UNIX` of linux/socket.h, the same on every architecture.

@@ -86,6 +86,7 @@ fn unplaced<'a>(plan: &Plan<'a>) -> Plan<'a> {
     plan.policy.sha256 = [0; 32];
     plan.policy.origin = NOWHERE;
     plan.identity.origin = NOWHERE;
+    plan.target.origin = NOWHERE;
     if let Some((_, origin)) = &mut plan.identity.cwd {
         *origin = NOWHERE;
     }

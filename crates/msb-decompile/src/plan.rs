@@ -40,6 +40,12 @@ pub fn policy(plan: &Plan<'_>) -> Option<Policy> {
             origin: origin(identity.origin),
         },
         tools: Vec::new(),
+        sandbox: ir::Sandbox {
+            landlock_abi_min: (plan.target.landlock_abi_min > 0).then(|| ir::Limit {
+                value: u32::from(plan.target.landlock_abi_min),
+                origin: origin(plan.target.origin),
+            }),
+        },
         origins: plan
             .origins
             .iter()
@@ -86,20 +92,43 @@ fn rights(rights: msb_plan::Rights) -> ir::Rights {
     }
 }
 
+fn links(links: msb_plan::Links) -> ir::Links {
+    match links {
+        msb_plan::Links::Follow => ir::Links::Follow,
+        msb_plan::Links::Refuse => ir::Links::Refuse,
+    }
+}
+
 fn files(plan: &Plan<'_>, origin: impl Fn(msb_plan::OriginId) -> ir::OriginId) -> Vec<ir::FsRule> {
     let mounts = plan.mounts.iter().map(|mount| {
         let target = path(mount.target);
+        let optional = mount.presence == msb_plan::Presence::Optional;
         let kind = match mount.kind {
-            MountKind::Bind { source, rights: granted } => ir::FsKind::Grant {
+            MountKind::Bind { source, rights: granted, links: how } => ir::FsKind::Grant {
                 source: path(source),
                 target,
                 rights: rights(granted),
-                optional: mount.presence == msb_plan::Presence::Optional,
+                optional,
+                links: links(how),
             },
+            MountKind::Overlay { source, links: how, size_bytes, inodes, rights } => ir::FsKind::Overlay {
+                source: path(source),
+                target,
+                size_bytes,
+                inodes,
+                run: rights.contains(msb_plan::Rights::RUN),
+                optional,
+                links: links(how),
+            },
+            MountKind::Device { .. } => ir::FsKind::Device { path: target, optional },
+            MountKind::Socket { source, links: how } => {
+                ir::FsKind::Socket { source: path(source), target, optional, links: links(how) }
+            }
             MountKind::Scratch { size_bytes, inodes, .. } => {
                 ir::FsKind::Scratch { target, size_bytes, inodes }
             }
-            MountKind::Proc(_) => ir::FsKind::ProcSelf,
+            MountKind::Proc(msb_plan::ProcScope::Processes) => ir::FsKind::ProcSelf,
+            MountKind::Proc(msb_plan::ProcScope::All) => ir::FsKind::ProcAll,
             MountKind::Dev { .. } => ir::FsKind::StdDevices,
         };
         ir::FsRule { kind, origin: origin(mount.origin) }

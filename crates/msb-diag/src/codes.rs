@@ -133,11 +133,15 @@ codes! {
     WRITE_COVERS_POLICY = 601, Error, "writable path covers the policy, the plan or the launcher";
     WRITE_TOO_BROAD = 602, Error, "writable path is too broad";
     DENY_SKIPPED = 605, Warning, "denied path may be created by the program";
+    PROC_OF_THE_KERNEL = 608, Warning, "procfs beyond the sandbox's own processes";
     DEVICE_BEYOND_STD = 609, Error, "device beyond the standard ones";
     SOCKET_OF_A_SERVICE = 610, Error, "socket of a service that acts for who connects";
     WRITE_AND_RUN = 611, Warning, "path is both writable and runnable";
     CREDENTIALS_READABLE = 613, Warning, "credentials are readable";
     SCRATCH_WITHOUT_SIZE = 614, Warning, "scratch without a size";
+    LINKS_FOLLOWED = 616, Warning, "symbolic links are followed where the program can make them";
+    VERB_NOT_HELD = 617, Error, "right that no kernel can hold";
+    DEVICE_OF_THE_HOST = 618, Warning, "device of the host";
 
     // 07xx: system calls
     IO_URING_ALLOWED = 701, Error, "io_uring is allowed";

@@ -80,7 +80,15 @@ pub fn emit_observed(
         .map_err(|cause| EmitError::filter(&cause, policy.syscall_default.1))?;
     let program = program.bytes();
 
-    let mut used = vec![policy.origin, policy.exec.origin, policy.capabilities.1, policy.syscall_default.1];
+    let none = ir::Limit { value: 0, origin: policy.origin };
+    let landlock = policy.sandbox.landlock_abi_min.unwrap_or(none);
+    let mut used = vec![
+        landlock.origin,
+        policy.origin,
+        policy.exec.origin,
+        policy.capabilities.1,
+        policy.syscall_default.1,
+    ];
     used.extend(policy.params.iter().map(|param| param.origin));
     used.extend(policy.exec.cwd.iter().map(|(_, origin)| *origin));
     used.extend(mounts.iter().map(|mount| mount.origin));
@@ -90,7 +98,11 @@ pub fn emit_observed(
 
     let sha256 = plan::digest(&policy.canonical_bytes());
     let emitted = plan::Plan {
-        target: plan::Target { kernel_min: KERNEL_MIN },
+        target: plan::Target {
+            kernel_min: KERNEL_MIN,
+            landlock_abi_min: u8::try_from(landlock.value).unwrap_or(u8::MAX),
+            origin: origins.id(landlock.origin),
+        },
         policy: plan::PolicyId {
             name: &policy.name,
             edition: policy.edition,

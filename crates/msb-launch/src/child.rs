@@ -5,12 +5,13 @@ use crate::deny::{self, Denial};
 use crate::fail::{At, Result, refusal};
 use crate::files::{decimal, write_once, write_small};
 use crate::host::Entry;
+use crate::landlock::Wall;
 use crate::{confine, init, message::Message, pump, root};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::Step;
-use msb_plan::{Filter, Plan};
+use msb_plan::{Filter, MountKind, Plan, ProcScope};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::fs::CWD;
@@ -74,9 +75,13 @@ impl Child<'_> {
         sethostname(who.hostname.as_bytes()).at(Step::Hostname, Some(who.origin))?;
         umask(Mode::from_raw_mode(0));
         let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
-        root::mount_all(&root, &mut self.entries)?;
+        let wall = Wall::new(&self.plan.target)?;
+        root::mount_all(&root, &mut self.entries, &wall)?;
         root::write_files(&root, &self.plan.files, &self.entries)?;
-        deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials)?;
+        let all_of_proc = |entry: &&Entry<'_>| entry.mount.kind == MountKind::Proc(ProcScope::All);
+        let proc = self.entries.iter().find(all_of_proc).map(|entry| entry.mount.origin);
+        deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials, proc)?;
+        wall.root(&root).at(Step::Landlock, Some(self.plan.target.origin))?;
         root::enter(root).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
         umask(Mode::from_raw_mode(0o022));
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
@@ -84,6 +89,7 @@ impl Child<'_> {
         setsid().at(Step::Session, Some(who.origin))?;
         confine::limits(&self.plan.limits, self.held)?;
         confine::privileges(who)?;
+        wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
         // Descriptors of the host's directories end here.
         self.entries.clear();
         self.join.clear();

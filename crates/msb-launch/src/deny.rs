@@ -12,7 +12,7 @@ use crate::host::{Entry, Source, covering, is_below_parameter};
 use crate::path::{ancestors, below, join, sort_by, split};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
-use msb_plan::{Base, Deny, Missing, MountKind, Plan, Rights};
+use msb_plan::{Base, Deny, Missing, MountKind, OriginId, Plan, Rights};
 use msb_sys::mount::{Depth, attr, set_attributes};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
@@ -34,7 +34,7 @@ pub(crate) struct Denial {
     /// What to create first, in a scratch mount.
     pub(crate) create: Option<Kind>,
     /// The line that asked.
-    pub(crate) origin: msb_plan::OriginId,
+    pub(crate) origin: OriginId,
 }
 
 /// A file or a directory.
@@ -160,9 +160,8 @@ fn narrow(entry: &mut Entry<'_>, found: &Found<'_>) -> Result<()> {
     let by_inside = inside_name(found).is_some_and(|name| below(&entry.target, name).is_some());
     if by_host || by_inside {
         entry.rights = entry.rights.minus(found.deny.rights);
-        let holds = matches!(entry.mount.kind, MountKind::Bind { .. } | MountKind::Scratch { .. });
         // What shows nothing is no mount, and what is special takes no rights: the policy contradicts itself.
-        if !holds || !entry.rights.contains(Rights::READ) {
+        if !entry.holds_rights() || !entry.rights.contains(Rights::READ) {
             return Err(failure(Step::DenyCoversGrant, Some(found.deny.origin), Errno::ACCESS));
         }
     }
@@ -234,7 +233,7 @@ fn settle(
         // A read-only mount does not hold writes to a device, and nothing holds a place in procfs.
         (None, _) => return Err(failure(Step::DenySource, origin, Errno::OPNOTSUPP)),
     };
-    if entry.is_writable() {
+    if entry.is_writable() && !entry.is_private() {
         placeholders.lock(source).at(Step::DenyPlaceholder, origin)?;
     }
     match open_below(&source.place, rest) {
@@ -247,6 +246,10 @@ fn settle(
         }
         Err(Errno::NOENT | Errno::NOTDIR) => {
             let Some(kind) = wanted(deny, entry)? else { return Ok(()) };
+            if entry.is_private() {
+                denials.push(denial(inside, deny.rights, Some(kind)));
+                return Ok(());
+            }
             match placeholders.make(source, rest, kind).at(Step::DenyPlaceholder, origin)? {
                 Made::Placeholder => denials.push(denial(inside, deny.rights, None)),
                 Made::FileInTheWay(length) => {
@@ -404,6 +407,24 @@ impl<'r> Masks<'r> {
         Ok(tree)
     }
 
+    /// Covers `name` below the directory `inside`, if it is there.
+    fn hide_below(&self, inside: &[u8], name: &[u8]) -> core::result::Result<(), Errno> {
+        match open_inside(self.root, &join(inside, name)?) {
+            Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno),
+            Ok(place) => self.cover(&place),
+        }
+    }
+
+    /// Covers `place` with the mask of its kind.
+    fn cover(&self, place: &OwnedFd) -> core::result::Result<(), Errno> {
+        let kind = match FileType::from_raw_mode(fstat(place)?.st_mode) {
+            FileType::Directory => Kind::Directory,
+            _ => Kind::File,
+        };
+        attach(&self.tree(kind)?, place)
+    }
+
     /// Takes the names away again; the mounts keep the files.
     fn hide(self) -> core::result::Result<(), Errno> {
         let masks = open_below(self.root, MASKS.as_bytes())?;
@@ -413,10 +434,38 @@ impl<'r> Masks<'r> {
     }
 }
 
-/// Takes every denied place away, below the new root at `root`.
-pub(crate) fn apply(root: BorrowedFd<'_>, denials: &[Denial]) -> Result<()> {
-    let Some(first) = denials.first() else { return Ok(()) };
-    let masks = Masks::new(root).at(Step::Deny, Some(first.origin))?;
+/// What of a whole procfs tells or does too much, whatever the user inside is: memory, keys, kernel addresses,
+/// buses. Where a kernel lacks one there is nothing to hide.
+const HIDDEN_IN_PROC: [&str; 16] = [
+    "acpi",
+    "bus",
+    "kallsyms",
+    "kcore",
+    "key-users",
+    "keys",
+    "kmsg",
+    "kpagecgroup",
+    "kpagecount",
+    "kpageflags",
+    "latency_stats",
+    "sched_debug",
+    "scsi",
+    "sysrq-trigger",
+    "timer_list",
+    "timer_stats",
+];
+
+/// Takes every denied place away, below the new root at `root`, and what `proc` (the line that shows all of
+/// procfs) does not show in any case.
+pub(crate) fn apply(root: BorrowedFd<'_>, denials: &[Denial], proc: Option<OriginId>) -> Result<()> {
+    let first = denials.first().map(|denial| denial.origin);
+    let Some(first) = first.or(proc) else { return Ok(()) };
+    let masks = Masks::new(root).at(Step::Deny, Some(first))?;
+    if let Some(origin) = proc {
+        for name in HIDDEN_IN_PROC {
+            masks.hide_below(b"proc", name.as_bytes()).at(Step::Proc, Some(origin))?;
+        }
+    }
     let mut pinned: Vec<&[u8]> = Vec::new();
     for (index, denial) in denials.iter().enumerate() {
         // Wholly taken away with something above it.
@@ -428,7 +477,7 @@ pub(crate) fn apply(root: BorrowedFd<'_>, denials: &[Denial]) -> Result<()> {
         }
         take_away(root, &masks, denial, &mut pinned).at(Step::Deny, Some(denial.origin))?;
     }
-    masks.hide().at(Step::Deny, Some(first.origin))
+    masks.hide().at(Step::Deny, Some(first))
 }
 
 fn take_away<'d>(
@@ -453,12 +502,7 @@ fn take_away<'d>(
         exists(create(root, &denial.inside, kind, Mode::RWXU))?;
     }
     if denial.rights.contains(Rights::READ) {
-        let place = open_inside(root, &denial.inside)?;
-        let kind = match FileType::from_raw_mode(fstat(&place)?.st_mode) {
-            FileType::Directory => Kind::Directory,
-            _ => Kind::File,
-        };
-        attach(&masks.tree(kind)?, &place)
+        masks.cover(&open_inside(root, &denial.inside)?)
     } else {
         let mut attributes = 0;
         if denial.rights.contains(Rights::WRITE) {

@@ -173,9 +173,11 @@ fn launch(
         Some((path, origin)) => bindings.inside_path(path, origin)?,
         None => Vec::new(),
     };
+    crate::landlock::check_standard()?;
     let mut entries = host::table(plan, &bindings)?;
     let mut placeholders = Placeholders::default();
     let started = deny::find(plan, &bindings, &mut entries, &mut placeholders).and_then(|denials| {
+        host::find_aliases(&mut entries, &denials.iter().map(|denial| denial.inside.as_slice()))?;
         let mut cgroups = Cgroups::new(&plan.limits)?;
         let held = cgroups.held;
         let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).collect();
@@ -304,21 +306,21 @@ impl<'a> Host<'a> {
             return Ok((Ids::Own { uid: uid.as_raw(), gid: gid.as_raw() }, None));
         }
         let id = PRIVATE_IDS + getpid().as_raw_nonzero().get().unsigned_abs();
-        for entry in entries {
+        for entry in entries.iter_mut().filter(|entry| entry.alias.is_none()) {
+            let attributes = entry.attributes();
             let (Some(source), origin) = (&mut entry.source, Some(entry.mount.origin)) else { continue };
             // What a parameter or the home directory names belongs to whoever works there; the system's own
             // places are for everybody to read.
-            let personal = match entry.mount.kind {
-                MountKind::Bind { source, .. } => source.base != Base::Root,
-                _ => false,
-            };
-            let userns = (personal || entry.rights.contains(msb_plan::Rights::WRITE))
+            let personal = entry.mount.kind.source().is_some_and(|(source, _)| source.base != Base::Root);
+            let written = matches!(entry.mount.kind, MountKind::Bind { .. } | MountKind::Overlay { .. })
+                && entry.rights.contains(msb_plan::Rights::WRITE);
+            let userns = (personal || written)
                 .then(|| id_map(source.stat.st_uid, source.stat.st_gid, id))
                 .transpose()
                 .at(Step::MountIdMap, origin)?;
             let step = if userns.is_some() { Step::MountIdMap } else { Step::Mount };
             source.tree = Some(
-                root::bind(&source.place, entry.rights, userns.as_ref().map(AsFd::as_fd)).at(step, origin)?,
+                root::bind(&source.place, attributes, userns.as_ref().map(AsFd::as_fd)).at(step, origin)?,
             );
         }
         let (done, done_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::IdMap, policy)?;

@@ -198,6 +198,12 @@ steps! {
     Proc = "mount /proc",
     /// /dev was filled.
     Dev = "fill /dev",
+    /// Rules of Landlock were collected or put in force.
+    Landlock = "hold the file rules with Landlock",
+    /// Standard input, output or error was looked at.
+    Standard = "pass on standard input, output and error",
+    /// The session keyring was replaced.
+    Keyring = "start with an empty keyring",
     /// The root was changed.
     PivotRoot = "change the root",
     /// The working directory was entered.

@@ -33,6 +33,8 @@ pub const HOSTNAME_BYTES_MAX: usize = 64;
 pub const FILTER_INSTRUCTIONS_MAX: usize = 4096;
 /// Bytes of one instruction; `struct sock_filter` of linux/filter.h.
 pub const INSTRUCTION_BYTES: usize = 8;
+/// Newest version of Landlock that a plan can ask for: Linux 6.15.
+pub const LANDLOCK_ABI_MAX: u8 = 7;
 /// Architectures that a plan can carry a filter for.
 pub const FILTERS_MAX: usize = 4;
 /// The highest capability that a plan can keep; `CAP_LAST_CAP` of linux/capability.h, Linux 5.9 to 6.18.
@@ -154,6 +156,11 @@ impl Arch {
 pub struct Target {
     /// Least kernel, major and minor: the newest interface that the plan needs decides.
     pub kernel_min: (u16, u16),
+    /// Least version of Landlock; 0 asks for none, since the mounts hold the same rules. What the kernel has is
+    /// applied in any case.
+    pub landlock_abi_min: u8,
+    /// The line that asks for it, or the policy's.
+    pub origin: OriginId,
 }
 
 /// Which policy a plan came from.
@@ -261,6 +268,37 @@ pub enum MountKind<'a> {
         source: Path<'a>,
         /// Read only unless `write`, noexec unless `run`.
         rights: Rights,
+        /// What happens when the source is named by a symbolic link.
+        links: Links,
+    },
+    /// A directory of the host whose changes go to memory and are gone at the end (overlayfs in a user
+    /// namespace, Linux 5.11), nosuid and nodev.
+    Overlay {
+        /// Path on the host.
+        #[serde(borrow)]
+        source: Path<'a>,
+        /// What happens when the source is named by a symbolic link.
+        links: Links,
+        /// Bytes of all changes; 0 is refused.
+        size_bytes: u64,
+        /// Files and directories that changes make; 0 is refused.
+        inodes: u64,
+        /// Noexec unless `run`.
+        rights: Rights,
+    },
+    /// A device node of the host, which opens for reading and writing as far as its mode lets the user.
+    Device {
+        /// Path on the host; no part of it may be a symbolic link.
+        #[serde(borrow)]
+        source: Path<'a>,
+    },
+    /// A unix socket of the host that can be connected to.
+    Socket {
+        /// Path on the host.
+        #[serde(borrow)]
+        source: Path<'a>,
+        /// What happens when the source is named by a symbolic link.
+        links: Links,
     },
     /// An empty tmpfs, nosuid and nodev, gone at the end.
     Scratch {
@@ -280,11 +318,36 @@ pub enum MountKind<'a> {
     },
 }
 
+/// What happens when the path of a source leads through a symbolic link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Links {
+    /// It is followed.
+    Follow,
+    /// The launch fails.
+    Refuse,
+}
+
+impl<'a> MountKind<'a> {
+    /// What of the host is shown, and what happens when its path leads through a symbolic link.
+    #[must_use]
+    pub const fn source(self) -> Option<(Path<'a>, Links)> {
+        match self {
+            MountKind::Bind { source, links, .. }
+            | MountKind::Overlay { source, links, .. }
+            | MountKind::Socket { source, links } => Some((source, links)),
+            MountKind::Device { source } => Some((source, Links::Refuse)),
+            MountKind::Scratch { .. } | MountKind::Proc(_) | MountKind::Dev { .. } => None,
+        }
+    }
+}
+
 /// How much of procfs is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProcScope {
     /// Process directories alone: `subset=pid` of proc(5), Linux 5.8.
     Processes,
+    /// Everything, read only: counters and settings of the kernel too, the dangerous ones taken away.
+    All,
 }
 
 /// Whether a mount may be passed over.
