@@ -5,6 +5,7 @@ use crate::deny::{self, Denial};
 use crate::fail::{At, Result, refusal};
 use crate::files::{decimal, write_once, write_small};
 use crate::host::Entry;
+use crate::timing::Timing;
 use crate::{confine, init, message::Message, pump, root};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -39,6 +40,7 @@ pub(crate) struct Child<'a> {
     pub(crate) listener: Option<OwnedFd>,
     pub(crate) output: Option<pump::Ends>,
     pub(crate) signals: msb_sys::signal::Set,
+    pub(crate) timing: Timing,
 }
 
 /// Who maps the user and group ids.
@@ -62,6 +64,8 @@ impl Child<'_> {
     }
 
     fn set_up(&mut self) -> Result<()> {
+        let timing = self.timing;
+        timing.done(Step::Namespaces);
         self.tie_to_parent()?;
         // Before ids change, which takes the own files of procfs away.
         confine::oom_score().at(Step::Rlimit, None)?;
@@ -69,21 +73,27 @@ impl Child<'_> {
             join.enter().at(Step::CgroupJoin, join.origin)?;
         }
         self.map_ids()?;
+        timing.done(Step::IdMap);
         let who = &self.plan.identity;
         msb_sys::process::unshare_cgroup().at(Step::Namespaces, None)?;
         sethostname(who.hostname.as_bytes()).at(Step::Hostname, Some(who.origin))?;
         umask(Mode::from_raw_mode(0));
         let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
+        timing.done(Step::Root);
         root::mount_all(&root, &mut self.entries)?;
+        timing.done(Step::Mount);
         root::write_files(&root, &self.plan.files, &self.entries)?;
         deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials)?;
+        timing.done(Step::Deny);
         root::enter(root).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
+        timing.done(Step::PivotRoot);
         umask(Mode::from_raw_mode(0o022));
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
         rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
         setsid().at(Step::Session, Some(who.origin))?;
         confine::limits(&self.plan.limits, self.held)?;
         confine::privileges(who)?;
+        timing.done(Step::Capabilities);
         // Descriptors of the host's directories end here.
         self.entries.clear();
         self.join.clear();

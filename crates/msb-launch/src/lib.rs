@@ -28,6 +28,8 @@ mod fail;
 mod files;
 mod host;
 mod init;
+mod json;
+mod killed;
 mod message;
 mod output;
 mod parent;
@@ -36,6 +38,7 @@ mod plan_file;
 mod prepare;
 mod pump;
 mod root;
+mod timing;
 mod watch;
 
 pub use prepare::run;

@@ -38,7 +38,7 @@ fn header_is_as_documented() {
 fn format_1_has_these_bytes() {
     let bytes = encode(&sample::plan()).unwrap();
     let found = (FORMAT, bytes.len(), &digest(&bytes)[..8]);
-    assert_eq!(found, (1, 866, &[172u8, 43, 96, 236, 140, 142, 182, 48][..]));
+    assert_eq!(found, (1, 879, &[206u8, 2, 107, 78, 75, 187, 166, 113][..]));
 }
 
 #[test]
