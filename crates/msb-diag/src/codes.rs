@@ -221,4 +221,5 @@ codes! {
     HELD_WITHOUT_CGROUP = 1202, Hint, "limit is held without a cgroup";
     KILLED_FROM_OUTSIDE = 1203, Error, "sandbox was ended from outside";
     GATEWAY_ENDED = 1204, Error, "network gateway ended";
+    KILLED_BY_FILTER = 1205, Error, "system call killed the command";
 }

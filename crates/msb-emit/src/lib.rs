@@ -18,6 +18,7 @@ pub use error::EmitError;
 use msb_plan as plan;
 use msb_policy as ir;
 use origins::Origins;
+use std::collections::BTreeMap;
 
 /// What to emit besides the policy itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,8 +95,16 @@ pub fn emit_observed(
     used.extend(mounts.iter().map(|mount| mount.origin));
     used.extend(denies.iter().map(|deny| deny.origin));
     used.extend(limits::origins(&limits));
+    let kills = filter_kills(policy, &order);
+    used.extend(kills.values());
     let origins = Origins::of(policy, &order, &used)?;
 
+    let entry = |(nr, origin): (&u32, &ir::OriginId)| {
+        let [a, b, c, d] = nr.to_le_bytes();
+        let [e, f] = origins.id(*origin).0.to_le_bytes();
+        [a, b, c, d, e, f]
+    };
+    let kills: Vec<u8> = kills.iter().flat_map(entry).collect();
     let sha256 = plan::digest(&policy.canonical_bytes());
     let emitted = plan::Plan {
         target: plan::Target {
@@ -123,6 +132,7 @@ pub fn emit_observed(
             },
             listener: if options.trace { plan::Listener::Required } else { plan::Listener::None },
             program: &program,
+            kills: &kills,
             origin: origins.id(policy.syscall_default.1),
         }],
         env: variables,
@@ -147,6 +157,18 @@ fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     what.extend(open(ir::ParamKind::Secret).map(|origin| ("secrets", origin)));
     what.extend(open(ir::ParamKind::Number).map(|origin| ("numbers that launch gives", origin)));
     if what.is_empty() { Ok(()) } else { Err(EmitError::NotEnforced { what }) }
+}
+
+/// The calls that some rule kills for, and the first line that says so.
+fn filter_kills(policy: &ir::Policy, order: &origins::Order) -> BTreeMap<u32, ir::OriginId> {
+    let mut kills = BTreeMap::new();
+    for rule in policy.syscalls.iter().filter(|rule| rule.action == ir::SyscallAction::Kill) {
+        kills
+            .entry(rule.nr)
+            .and_modify(|origin| *origin = order.first(*origin, rule.origin))
+            .or_insert(rule.origin);
+    }
+    kills
 }
 
 fn parameter<'p>(param: &'p ir::Param, origins: &Origins<'p>) -> plan::Param<'p> {

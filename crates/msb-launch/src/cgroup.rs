@@ -192,6 +192,16 @@ impl Cgroups {
         }
     }
 
+    /// The most processes and threads that there were at one time, init among them; Linux 6.1 (v2), 6.5 (v1).
+    pub(crate) fn pids_peak(&self) -> Option<u64> {
+        self.counter("pids", "pids.peak", b"")
+    }
+
+    /// In how many periods it had to wait because its share of CPUs was used up.
+    pub(crate) fn throttled(&self) -> Option<u64> {
+        self.counter("cpu", "cpu.stat", b"nr_throttled").filter(|_| self.held.has(LimitKind::Cpu))
+    }
+
     /// Time on CPUs of everything that was ever in it, microseconds; v2 alone.
     pub(crate) fn cpu_us(&self) -> Option<u64> {
         self.counter("", "cpu.stat", b"usage_usec").filter(|_| self.version == Version::V2)

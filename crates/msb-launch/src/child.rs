@@ -6,6 +6,7 @@ use crate::fail::{At, Result, refusal};
 use crate::files::{decimal, write_once, write_small};
 use crate::host::Entry;
 use crate::landlock::Wall;
+use crate::timing::Timing;
 use crate::{confine, init, message::Message, pump, root};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -40,6 +41,7 @@ pub(crate) struct Child<'a> {
     pub(crate) listener: Option<OwnedFd>,
     pub(crate) output: Option<pump::Ends>,
     pub(crate) signals: msb_sys::signal::Set,
+    pub(crate) timing: Timing,
 }
 
 /// Who maps the user and group ids.
@@ -63,6 +65,8 @@ impl Child<'_> {
     }
 
     fn set_up(&mut self) -> Result<()> {
+        let timing = self.timing;
+        timing.done(Step::Namespaces);
         self.tie_to_parent()?;
         // Before ids change, which takes the own files of procfs away.
         confine::oom_score().at(Step::Rlimit, None)?;
@@ -70,19 +74,24 @@ impl Child<'_> {
             join.enter().at(Step::CgroupJoin, join.origin)?;
         }
         self.map_ids()?;
+        timing.done(Step::IdMap);
         let who = &self.plan.identity;
         msb_sys::process::unshare_cgroup().at(Step::Namespaces, None)?;
         sethostname(who.hostname.as_bytes()).at(Step::Hostname, Some(who.origin))?;
         umask(Mode::from_raw_mode(0));
         let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
+        timing.done(Step::Root);
         let wall = Wall::new(&self.plan.target)?;
         root::mount_all(&root, &mut self.entries, &wall)?;
+        timing.done(Step::Mount);
         root::write_files(&root, &self.plan.files, &self.entries)?;
         let all_of_proc = |entry: &&Entry<'_>| entry.mount.kind == MountKind::Proc(ProcScope::All);
         let proc = self.entries.iter().find(all_of_proc).map(|entry| entry.mount.origin);
         deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials, proc)?;
+        timing.done(Step::Deny);
         wall.root(&root).at(Step::Landlock, Some(self.plan.target.origin))?;
         root::enter(root).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
+        timing.done(Step::PivotRoot);
         umask(Mode::from_raw_mode(0o022));
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
         rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
@@ -90,6 +99,7 @@ impl Child<'_> {
         confine::limits(&self.plan.limits, self.held)?;
         confine::privileges(who)?;
         wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
+        timing.done(Step::Capabilities);
         // Descriptors of the host's directories end here.
         self.entries.clear();
         self.join.clear();

@@ -28,6 +28,8 @@ mod fail;
 mod files;
 mod host;
 mod init;
+mod json;
+mod killed;
 mod landlock;
 mod message;
 mod output;
@@ -38,6 +40,7 @@ mod plan_file;
 mod prepare;
 mod pump;
 mod root;
+mod timing;
 mod watch;
 
 pub use prepare::run;

@@ -1,13 +1,15 @@
 //! The outside: waits, forwards signals, holds the wall clock, and kills everything at a limit.
 
 use crate::cgroup::{Cgroups, Held};
+use crate::killed;
 use crate::message::{self, Message};
 use crate::output::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_SIGNAL, Output};
 use crate::pump::{Moved, Pump};
+use crate::timing::Timing;
 use crate::watch::Watch;
 use alloc::vec::Vec;
-use msb_plan::event::{Cause, Ended, Event, Failure, LimitKind, Step};
-use msb_plan::{OriginId, Plan};
+use msb_plan::event::{self, Cause, Ended, Event, Failure, LimitKind, Step};
+use msb_plan::{Filter, OriginId, Plan};
 use msb_sys::process::{Usage, monotonic_us};
 use msb_sys::signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -18,6 +20,7 @@ use rustix::process::{Pid, Signal, pidfd_send_signal};
 /// Of signal(7), the same on x86-64 and AArch64.
 const SIGKILL: i32 = 9;
 const SIGXCPU: i32 = 24;
+const SIGSYS: i32 = 31;
 const SIGXFSZ: i32 = 25;
 
 /// A sandbox from outside.
@@ -28,7 +31,12 @@ pub(crate) struct Parent<'a> {
     pub(crate) status: OwnedFd,
     pub(crate) signals: OwnedFd,
     pub(crate) held: Held,
+    /// When the wall clock began.
     pub(crate) begin_us: u64,
+    /// Its user on the host.
+    pub(crate) uid: u32,
+    pub(crate) filter: Filter<'a>,
+    pub(crate) timing: Timing,
     /// Where the plan limits output.
     pub(crate) pump: Option<Pump>,
 }
@@ -81,8 +89,26 @@ impl Parent<'_> {
                 output.say(&Event::Failed(failure), Some(self.plan));
                 exit_of_failure(&failure)
             }
-            Ok((status, cause)) => self.end(status, cause, &usage, cgroups, output),
+            Ok((status, cause)) => {
+                if cause == Cause::Command && status & 0x7f == SIGSYS {
+                    output.say(&self.killed(), Some(self.plan));
+                }
+                self.end(status, cause, &usage, cgroups, output)
+            }
         }
+    }
+
+    /// For which system call the filter killed the command, as far as anybody can tell.
+    fn killed(&self) -> Event {
+        let nr = killed::call(self.uid, self.begin_us);
+        let line_of = |nr| self.filter.killing().find(|(kills, _)| *kills == nr).map(|(_, origin)| origin);
+        let mut lines = self.filter.killing().map(|(_, origin)| origin);
+        let only = lines.next().filter(|first| lines.all(|line| line == *first));
+        let origin = match nr {
+            Some(nr) => line_of(nr),
+            None => only,
+        };
+        Event::KilledByFilter { nr, origin: origin.unwrap_or(self.filter.origin) }
     }
 
     fn end(&self, status: i32, cause: Cause, usage: &Usage, cgroups: &Cgroups, output: &Output) -> i32 {
@@ -92,7 +118,17 @@ impl Parent<'_> {
             wall_us: monotonic_us().saturating_sub(self.begin_us),
             cpu_us: usage.cpu_us,
             memory_peak_bytes: cgroups.memory_peak_bytes().unwrap_or(usage.resident_peak_bytes),
+            usage: event::Usage {
+                pids_peak: cgroups.pids_peak(),
+                read_bytes: usage.read_bytes,
+                written_bytes: usage.written_bytes,
+                output_bytes: self.pump.as_ref().map(|pump| pump.bytes),
+                throttled: cgroups.throttled(),
+            },
         };
+        for timing in self.timing.events() {
+            output.say(&timing, Some(self.plan));
+        }
         output.say(&Event::Ended(ended), Some(self.plan));
         exit_of_status(status)
     }

@@ -12,6 +12,7 @@ use crate::output::{EXIT_REFUSED, Output};
 use crate::parent::{Parent, exit_of_failure};
 use crate::path::sort_by;
 use crate::pump::Pump;
+use crate::timing::Timing;
 use crate::{environment, plan_file, root};
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -46,7 +47,7 @@ const SIGPIPE: u32 = 13;
 /// Runs the launcher: gives its exit status.
 #[must_use]
 pub fn run(start: &Start) -> i32 {
-    let mut output = Output::new(None);
+    let mut output = Output::default();
     let words = start.arguments.get(1..).unwrap_or_default();
     let arguments = match arguments::parse(words) {
         Ok(Request::Launch(arguments)) => arguments,
@@ -109,8 +110,15 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<(Vec<u8>,
     }
     let report = arguments.report_fd.map(take).transpose()?;
     let listener = arguments.notify_fd.map(take).transpose()?;
-    *output = Output::new(report);
+    let file = arguments.report.map(report_file).transpose()?;
+    *output = Output { events: report, file, json: arguments.json };
     Ok((bytes?, listener))
+}
+
+/// Opens the file for the report, which only this user reads: it names paths.
+fn report_file(path: &CStr) -> Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOCTTY;
+    openat(CWD, path, flags, Mode::RUSR | Mode::WUSR).at(Step::Report, None)
 }
 
 /// Takes an inherited descriptor and makes it close-on-exec.
@@ -153,6 +161,7 @@ fn launch(
     output: &Output,
 ) -> Result<i32> {
     let plan = plan.plan();
+    let timing = Timing::begin(arguments.timings);
     let filter = target(plan, listener.is_some())?;
     let bindings = Bindings::new(plan, arguments, own_environment)?;
     let environment = environment::build(plan, &bindings, own_environment)?;
@@ -174,15 +183,19 @@ fn launch(
         None => Vec::new(),
     };
     crate::landlock::check_standard()?;
+    timing.done(Step::Param);
     let mut entries = host::table(plan, &bindings)?;
+    timing.done(Step::MountSource);
     let mut placeholders = Placeholders::default();
     let started = deny::find(plan, &bindings, &mut entries, &mut placeholders).and_then(|denials| {
         host::find_aliases(&mut entries, &denials.iter().map(|denial| denial.inside.as_slice()))?;
+        timing.done(Step::DenySource);
         let mut cgroups = Cgroups::new(&plan.limits)?;
+        timing.done(Step::Cgroup);
         let held = cgroups.held;
         let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).collect();
         output.say_held(&without, plan);
-        let result = Host { plan, filter, cwd, environment, command, listener }.start(
+        let result = Host { plan, filter, cwd, environment, command, listener, timing }.start(
             entries,
             denials,
             &mut cgroups,
@@ -225,6 +238,7 @@ struct Host<'a> {
     environment: Vec<alloc::ffi::CString>,
     command: Vec<&'a CStr>,
     listener: Option<OwnedFd>,
+    timing: Timing,
 }
 
 impl<'a> Host<'a> {
@@ -235,7 +249,7 @@ impl<'a> Host<'a> {
         cgroups: &mut Cgroups,
         output: &Output,
     ) -> Result<i32> {
-        let begin_us = monotonic_us();
+        let (begin_us, timing) = (monotonic_us(), self.timing);
         let policy = Some(self.plan.policy.origin);
         let (status, status_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::Namespaces, policy)?;
         let own = pidfd_open(getpid(), PidfdFlags::empty()).at(Step::Lifeline, policy)?;
@@ -272,11 +286,13 @@ impl<'a> Host<'a> {
                     listener: self.listener,
                     output: ends,
                     signals: before,
+                    timing,
                 };
                 child.run()
             }
             Fork::Parent { pid, pidfd } => {
                 drop((entries, denials, status_in, own, ids, ends, self.listener));
+                let uid = root_ids.as_ref().map_or(geteuid().as_raw(), |root| root.id);
                 if let Some(Err(failure)) = root_ids.map(|ids| ids.map(self.plan, pid)) {
                     // Reaped here, so that nothing is left in the cgroups when they are removed.
                     let _ = pidfd_send_signal(&pidfd, Signal::KILL);
@@ -291,6 +307,9 @@ impl<'a> Host<'a> {
                     signals,
                     held: cgroups.held,
                     begin_us,
+                    uid,
+                    filter: self.filter,
+                    timing,
                     pump,
                 }
             }

@@ -6,9 +6,10 @@ use crate::event::LimitKind;
 use crate::{
     Base, CAPABILITY_MAX, COMMAND_MAX, CPU_PERCENT_MAX, CPU_TIME_MS_MIN, CPUSET_MAX, DENIES_MAX, ENV_MAX,
     Env, FILES_MAX, FILTER_INSTRUCTIONS_MAX, FILTERS_MAX, Filter, HOSTNAME_BYTES_MAX, INSTRUCTION_BYTES,
-    IO_BYTES_MIN, IO_WEIGHT_MAX, LANDLOCK_ABI_MAX, Listener, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, MOUNTS_MAX,
-    MountKind, OPEN_FILES_MAX, OPEN_FILES_MIN, ORIGIN_TEXT_BYTES_MAX, ORIGINS_MAX, OriginId, PARAMS_MAX,
-    PATH_BYTES_MAX, PIDS_MAX, ParamKind, Path, Plan, Rights, TEXT_BYTES_MAX, Text, WALL_MS_MAX,
+    IO_BYTES_MIN, IO_WEIGHT_MAX, KILL_BYTES, KILLS_MAX, LANDLOCK_ABI_MAX, Listener, MEMORY_BYTES_MAX,
+    MEMORY_BYTES_MIN, MOUNTS_MAX, MountKind, OPEN_FILES_MAX, OPEN_FILES_MIN, ORIGIN_TEXT_BYTES_MAX,
+    ORIGINS_MAX, OriginId, PARAMS_MAX, PATH_BYTES_MAX, PIDS_MAX, ParamKind, Path, Plan, Rights,
+    TEXT_BYTES_MAX, Text, WALL_MS_MAX,
 };
 use core::ops::RangeInclusive;
 
@@ -225,8 +226,16 @@ fn filters(plan: &Plan<'_>) -> Result<(), Invalid> {
         origin(plan, filter.origin)?;
         ensure(plan.filters.iter().take(index).all(|other| other.arch != filter.arch), Invalid::Duplicate)?;
         program(filter)?;
+        kills(plan, filter)?;
     }
     Ok(())
+}
+
+fn kills(plan: &Plan<'_>, filter: &Filter<'_>) -> Result<(), Invalid> {
+    let whole = filter.kills.len().is_multiple_of(KILL_BYTES);
+    ensure(whole && filter.kills.len() <= KILL_BYTES * KILLS_MAX, Invalid::Filter)?;
+    filter.killing().try_for_each(|(_, at)| origin(plan, at))?;
+    ensure(filter.killing().is_sorted_by(|(a, _), (b, _)| a < b), Invalid::Filter)
 }
 
 /// The instructions that seccomp takes from a program: seccomp_check_filter in kernel/seccomp.c, of which

@@ -33,6 +33,10 @@ pub const HOSTNAME_BYTES_MAX: usize = 64;
 pub const FILTER_INSTRUCTIONS_MAX: usize = 4096;
 /// Bytes of one instruction; `struct sock_filter` of linux/filter.h.
 pub const INSTRUCTION_BYTES: usize = 8;
+/// Bytes of one entry of [`Filter::kills`].
+pub const KILL_BYTES: usize = 6;
+/// Entries of [`Filter::kills`]: more than there are system calls.
+pub const KILLS_MAX: usize = 1024;
 /// Newest version of Landlock that a plan can ask for: Linux 6.15.
 pub const LANDLOCK_ABI_MAX: u8 = 7;
 /// Architectures that a plan can carry a filter for.
@@ -527,8 +531,21 @@ pub struct Filter<'a> {
     /// `struct sock_filter` after `struct sock_filter`, little endian (linux/filter.h).
     #[serde(serialize_with = "bytes")]
     pub program: &'a [u8],
+    /// Which system calls some arguments of which kill, and the line that says so, by ascending number: for each a
+    /// `u32` and the `u16` of an [`OriginId`], little endian. It only tells a person why a run ended.
+    #[serde(serialize_with = "bytes")]
+    pub kills: &'a [u8],
     /// The line that begins the rules.
     pub origin: OriginId,
+}
+
+impl Filter<'_> {
+    /// The entries of [`Filter::kills`].
+    pub fn killing(&self) -> impl Iterator<Item = (u32, OriginId)> + '_ {
+        self.kills.as_chunks::<KILL_BYTES>().0.iter().map(|[a, b, c, d, origin @ ..]| {
+            (u32::from_le_bytes([*a, *b, *c, *d]), OriginId(u16::from_le_bytes(*origin)))
+        })
+    }
 }
 
 /// Whether a filter needs someone to answer.

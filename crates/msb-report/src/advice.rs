@@ -240,6 +240,7 @@ table! {
         "raise `pids` in the policy, or end other processes of yours";
     PROCESS_NOT_STARTED: [Environment] [] "could not {step}: {errno}", "pass less of the environment";
     PROCESS_NOT_STARTED: [CloseFds, Lifeline, Session, Output, Spawn] [] "could not {step}: {errno}", MISTAKE;
+    LAUNCHER_MISUSED: [Report] [] "the report cannot be written: {errno}", "name another file after `--report`";
     LAUNCHER_MISUSED: [Usage] [] "msb-launch did not understand its command line",
         "see `msb-launch --help`; under `msbc run` this means that the two are of different versions";
 }

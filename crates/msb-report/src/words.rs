@@ -1,6 +1,6 @@
 //! Numbers in words: errno, limits, wait statuses, sizes, times.
 
-use msb_plan::event::{Failure, LimitKind};
+use msb_plan::event::{Failure, LimitKind, Step};
 use msb_plan::{Limit, Plan};
 
 /// errno(3) by number on x86-64 and AArch64 (asm-generic/errno-base.h and errno.h): those that the
@@ -63,6 +63,11 @@ pub(crate) fn errno(errno: u16) -> String {
         Some((_, name, words)) => format!("{name}, {words}"),
         None => format!("errno {errno}"),
     }
+}
+
+/// `made the namespaces`: what was done, for a list of times.
+pub(crate) fn step_done(step: Step) -> String {
+    format!("done: {}", step.words())
 }
 
 /// `could not open the source of the mount: ENOENT, does not exist`.

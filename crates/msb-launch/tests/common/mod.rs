@@ -70,6 +70,7 @@ pub(crate) fn plan() -> Plan<'static> {
             arch: Arch::HOST.expect("tests run where plans run"),
             listener: Listener::None,
             program: &ALLOW,
+            kills: &[],
             origin: ORIGIN,
         }],
         env: vec![Env::Set { name: "PATH", value: Text::Literal("/usr/bin:/bin") }],

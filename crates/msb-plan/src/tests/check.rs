@@ -202,6 +202,15 @@ fn nobody_is_root_inside() {
 }
 
 #[test]
+fn calls_that_kill_are_whole_sorted_and_of_this_plan() {
+    check(|p| p.filters[0].kills = &[], Ok(()));
+    check(|p| p.filters[0].kills = &[9, 0, 0, 0, 0], Err(Invalid::Filter));
+    check(|p| p.filters[0].kills = &[9, 0, 0, 0, 0xff, 0xff], Err(Invalid::Reference));
+    check(|p| p.filters[0].kills = &[9, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0], Err(Invalid::Filter));
+    check(|p| p.filters[0].kills = &[9, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0], Err(Invalid::Filter));
+}
+
+#[test]
 fn values_stay_in_their_ranges() {
     /// A limit of the sample, replaced by the first value that is out of range and the last that is in.
     macro_rules! range {

@@ -221,7 +221,13 @@ fn filters() -> impl Strategy<Value = Vec<Filter<'static>>> {
                 program.extend_from_slice(&action.to_le_bytes());
             }
             let program: &[u8] = program.leak();
-            let filter = |arch| Filter { arch, listener: Listener::None, program, origin: POLICY };
+            let filter = |arch| Filter {
+                arch,
+                listener: Listener::None,
+                program,
+                kills: &[9, 0, 0, 0, 0, 0],
+                origin: POLICY,
+            };
             [Arch::X86_64, Arch::Aarch64].map(filter).to_vec()
         },
     )

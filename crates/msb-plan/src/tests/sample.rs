@@ -61,6 +61,7 @@ pub(super) fn plan() -> Plan<'static> {
             arch: Arch::X86_64,
             listener: Listener::None,
             program: &PROGRAM,
+            kills: &[101, 0, 0, 0, 0, 0, 165, 0, 0, 0, 1, 0],
             origin: POLICY,
         }],
         env: vec![

@@ -97,6 +97,7 @@ pub(super) fn plan() -> Plan<'static> {
             arch: Arch::X86_64,
             listener: Listener::None,
             program: &[6, 0, 0, 0, 1, 0, 5, 0],
+            kills: &[],
             origin: POLICY,
         }],
         env: Vec::new(),
