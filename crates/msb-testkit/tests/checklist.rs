@@ -21,19 +21,7 @@ const DEVIATIONS: &[(&str, Who, &str)] = &[
         Who::Everyone,
         "the example's policy grants no `run` on the workspace, which is noexec then",
     ),
-    ("util.own_loopback", Who::Everyone, "`net none` refuses every family of sockets but AF_UNIX"),
     ("util.seccomp_self", Who::Everyone, "no group of the standard profiles allows seccomp(2)"),
-    (
-        "fs.persist_git_commondir",
-        Who::Everyone,
-        "std.workspace does not name it: git stops at an empty file there, so a placeholder would need content",
-    ),
-    (
-        "fs.stdin_reopen_write",
-        Who::User,
-        "standard input is passed on as it was given, and without Landlock /proc/self/fd opens its file by the \
-         user's own rights",
-    ),
     (
         "dos.memfd_fill",
         Who::UserWithoutCgroup,

@@ -178,7 +178,9 @@ fn files(plan: &Plan<'_>, origin: impl Fn(msb_plan::OriginId) -> ir::OriginId) -
     });
     let denies = plan.denies.iter().map(|deny| {
         let missing = match deny.missing {
-            msb_plan::Missing::MaskFile => ir::Missing::Mask { directory: false },
+            msb_plan::Missing::MaskFile | msb_plan::Missing::MaskDot => {
+                ir::Missing::Mask { directory: false }
+            }
             msb_plan::Missing::MaskDir => ir::Missing::Mask { directory: true },
             msb_plan::Missing::Fail => ir::Missing::Fail,
             msb_plan::Missing::Skip => ir::Missing::Skip,

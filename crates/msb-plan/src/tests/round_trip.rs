@@ -197,6 +197,7 @@ fn identity() -> impl Strategy<Value = Identity<'static>> {
             hostname,
             cwd,
             capabilities,
+            keyring: crate::Keyring::Unreachable,
             origin,
         },
     )
