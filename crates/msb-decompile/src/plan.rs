@@ -21,6 +21,7 @@ pub fn policy(plan: &Plan<'_>) -> Option<Policy> {
         params: plan.params.iter().map(|param| self::param(param, origin(param.origin))).collect(),
         fs: files(plan, origin),
         net: match plan.network {
+            Network::Loopback => ir::Net::Rules { rules: Vec::new(), origin: origin(plan.policy.origin) },
             Network::None => ir::Net::None { origin: origin(plan.policy.origin) },
             // Better no answer than one that leaves something out.
             Network::Gateway(_) => return None,
@@ -135,7 +136,9 @@ fn files(plan: &Plan<'_>, origin: impl Fn(msb_plan::OriginId) -> ir::OriginId) -
     });
     let denies = plan.denies.iter().map(|deny| {
         let missing = match deny.missing {
-            msb_plan::Missing::MaskFile => ir::Missing::Mask { directory: false },
+            msb_plan::Missing::MaskFile | msb_plan::Missing::MaskDot => {
+                ir::Missing::Mask { directory: false }
+            }
             msb_plan::Missing::MaskDir => ir::Missing::Mask { directory: true },
             msb_plan::Missing::Fail => ir::Missing::Fail,
             msb_plan::Missing::Skip => ir::Missing::Skip,

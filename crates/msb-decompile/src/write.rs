@@ -24,6 +24,7 @@ pub(crate) fn policy(policy: &Policy, outcomes: &[Outcome], said: &BTreeSet<u32>
     section(&mut text, "fs", &files(policy)?);
     match &policy.net {
         Net::None { .. } => text.push_str("\n  net none\n"),
+        Net::Rules { rules, .. } if rules.is_empty() => text.push_str("\n  net { }\n"),
         Net::Rules { .. } => return Err(Undone::NoWords("network rules of a plan".to_owned())),
     }
     text.push_str(&capabilities(policy.capabilities.0)?);

@@ -207,7 +207,7 @@ pub(crate) fn denies<'p>(policy: &'p ir::Policy, order: &Order) -> Result<Vec<De
     for rule in &policy.fs {
         let ir::FsKind::Deny { path, rights, missing } = &rule.kind else { continue };
         let path = lower(path, rule.origin)?;
-        let deny = Deny { path, rights: bits(*rights), missing: fate(*missing), origin: rule.origin };
+        let deny = Deny { path, rights: bits(*rights), missing: fate(*missing, path), origin: rule.origin };
         let merged = denies.get(&path).map_or(deny, |there| Deny {
             path,
             rights: there.rights.union(deny.rights),
@@ -223,8 +223,10 @@ pub(crate) fn denies<'p>(policy: &'p ir::Policy, order: &Order) -> Result<Vec<De
     Ok(denies.into_values().collect())
 }
 
-fn fate(missing: ir::Missing) -> plan::Missing {
+fn fate(missing: ir::Missing, path: plan::Path<'_>) -> plan::Missing {
+    let is_commondir = path.rest == ".git/commondir" || path.rest.ends_with("/.git/commondir");
     match missing {
+        ir::Missing::Mask { directory: false } if is_commondir => plan::Missing::MaskDot,
         ir::Missing::Mask { directory: false } => plan::Missing::MaskFile,
         ir::Missing::Mask { directory: true } => plan::Missing::MaskDir,
         ir::Missing::Fail => plan::Missing::Fail,
@@ -236,7 +238,7 @@ fn fate(missing: ir::Missing) -> plan::Missing {
 fn strictness(missing: plan::Missing) -> u8 {
     match missing {
         plan::Missing::Skip => 0,
-        plan::Missing::MaskFile => 1,
+        plan::Missing::MaskFile | plan::Missing::MaskDot => 1,
         plan::Missing::MaskDir => 2,
         plan::Missing::Fail => 3,
     }

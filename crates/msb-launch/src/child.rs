@@ -12,7 +12,9 @@ use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::Step;
+use msb_plan::network::Network;
 use msb_plan::{Filter, MountKind, Plan, ProcScope};
+use msb_sys::network::loopback_up;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::fs::CWD;
@@ -78,6 +80,9 @@ impl Child<'_> {
         let who = &self.plan.identity;
         msb_sys::process::unshare_cgroup().at(Step::Namespaces, None)?;
         sethostname(who.hostname.as_bytes()).at(Step::Hostname, Some(who.origin))?;
+        if self.plan.network == Network::Loopback {
+            loopback_up().at(Step::Loopback, Some(self.plan.policy.origin))?;
+        }
         umask(Mode::from_raw_mode(0));
         let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
         timing.done(Step::Root);
@@ -97,6 +102,7 @@ impl Child<'_> {
         rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
         setsid().at(Step::Session, Some(who.origin))?;
         confine::limits(&self.plan.limits, self.held)?;
+        confine::keyring(who)?;
         confine::privileges(who)?;
         wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
         timing.done(Step::Capabilities);

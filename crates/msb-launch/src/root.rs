@@ -97,7 +97,7 @@ pub(crate) fn mount_all(root: &OwnedFd, entries: &mut [Entry<'_>], wall: &Wall) 
         let rights = landlock::rights(entry.mount.kind, entry.rights);
         match kind {
             Kind::Directory => wall.directory(&tree, rights),
-            Kind::File => wall.file(&tree, rights),
+            Kind::File | Kind::FileOfDot => wall.file(&tree, rights),
         }
         .at(Step::Landlock, origin)?;
         if let MountKind::Dev { shm_bytes } = entry.mount.kind {
@@ -230,7 +230,7 @@ pub(crate) fn make_empty(at: impl AsFd, path: &[u8], kind: Kind) -> core::result
     let mode = Mode::from_raw_mode(0o755);
     match kind {
         Kind::Directory => mkdirat(at, path, mode),
-        Kind::File => mknodat(at, path, FileType::RegularFile, Mode::RUSR, 0),
+        Kind::File | Kind::FileOfDot => mknodat(at, path, FileType::RegularFile, Mode::RUSR, 0),
     }
 }
 

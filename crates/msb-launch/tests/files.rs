@@ -261,3 +261,49 @@ fn landlock_leaves_what_the_mounts_grant() {
     (&output.stdout[..]).read_to_string(&mut said).expect("text");
     assert_eq!(said, "x\nb\nl\np\n", "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// What lies in the workspace, sorted.
+fn left(stage: &Stage) -> Vec<String> {
+    let name = |at: std::io::Result<fs::DirEntry>| at.expect("one").file_name().into_string().expect("text");
+    let mut left: Vec<_> = fs::read_dir(&stage.workspace).expect("it").map(name).collect();
+    left.sort();
+    left
+}
+
+#[test]
+fn placeholders_of_a_killed_launcher_are_removed_by_the_next() {
+    let mut plan = plan();
+    let mut folder = deny(workspace("hooks/deep"), Rights::WRITE);
+    folder.missing = msb_plan::Missing::MaskDir;
+    plan.denies = vec![deny(workspace(".envrc"), Rights::WRITE), folder];
+    let stage = Stage::new(&plan);
+    fs::write(stage.workspace.join("mine"), "").expect("a file");
+    let mut command = stage.command(&["sh", "-c", "echo up; exec sleep 60"]);
+    let mut launcher = command.stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut line = [0; 3];
+    launcher.stdout.take().expect("its output").read_exact(&mut line).expect("a line");
+    launcher.kill().expect("killed");
+    launcher.wait().expect("it ended");
+    assert_eq!(left(&stage), [".envrc", "hooks", "mine"], "the kernel removes nothing");
+    stdout(&stage.shell("! rmdir hooks/deep 2>/dev/null && ! (echo > .envrc) 2>/dev/null"));
+    assert_eq!(left(&stage), ["mine"]);
+    // What somebody made is theirs, empty or not.
+    fs::write(stage.workspace.join(".envrc"), "").expect("a file");
+    stdout(&stage.shell("true"));
+    assert_eq!(left(&stage), [".envrc", "mine"]);
+}
+
+#[test]
+fn a_file_that_names_the_repository_can_not_be_changed() {
+    let mut plan = plan();
+    plan.denies = vec![deny(workspace(".git/hooks"), Rights::WRITE), deny(workspace("other"), Rights::WRITE)];
+    plan.denies[0].missing = msb_plan::Missing::MaskDir;
+    plan.denies[1].path = workspace(".git/commondir");
+    plan.denies[1].missing = msb_plan::Missing::MaskDot;
+    let stage = Stage::new(&plan);
+    fs::write(stage.workspace.join(".git"), "gitdir: /elsewhere\n").expect("a file");
+    stdout(&stage.shell("! (echo gitdir: evil > .git) 2>/dev/null && ! rm -f .git 2>/dev/null && cat .git"));
+    fs::remove_file(stage.workspace.join(".git")).expect("removed");
+    assert_eq!(stdout(&stage.shell("cat .git/commondir; ls -A .git")), ".\ncommondir\nhooks\n");
+    assert_eq!(left(&stage), [""; 0]);
+}

@@ -209,6 +209,8 @@ steps! {
     Publish = "publish the port",
     /// The certificates of the run were put in their places.
     Trust = "put the run's certificates in their places",
+    /// The sandbox's own loopback interface was brought up.
+    Loopback = "bring up the loopback interface",
     /// The new root was made.
     Root = "make the new root",
     /// A source was looked up.

@@ -243,8 +243,19 @@ pub struct Identity<'a> {
     pub cwd: Option<(Path<'a>, OriginId)>,
     /// Bit n keeps capability n (capabilities(7)) in every set; 0 keeps none.
     pub capabilities: u64,
-    /// The line that keeps them, or the policy's.
+    /// Which session keyring its processes have.
+    pub keyring: Keyring,
+    /// The line that keeps the capabilities, or the policy's.
     pub origin: OriginId,
+}
+
+/// Which session keyring the processes inside have; session-keyring(7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Keyring {
+    /// That of who launches, which nothing inside can name: the filter allows no call for keys.
+    Unreachable,
+    /// A new and empty one.
+    New,
 }
 
 /// One entry of the mount table. Order carries no meaning: the launcher mounts parents first.
@@ -420,6 +431,9 @@ pub struct Deny<'a> {
 pub enum Missing {
     /// An empty placeholder file is put there and denied; it is removed at the end.
     MaskFile,
+    /// The same with a file that says `.`: git takes an empty .git/commondir for a broken repository, and this one
+    /// for what is true without any (gitrepository-layout(5)).
+    MaskDot,
     /// The same with a directory.
     MaskDir,
     /// The launch fails.

@@ -123,6 +123,7 @@ table! {
     NAMESPACES_REFUSED: [Namespaces] [EAGAIN, ENOMEM] "no process could be made for the sandbox: {errno}",
         "end other processes, or raise `ulimit -u`";
     NAMESPACES_REFUSED: [Namespaces, IdMap, Hostname] [] "could not {step}: {errno}", MISTAKE;
+    NAMESPACES_REFUSED: [Loopback] [] "could not {step}: {errno}", MISTAKE;
     NAMESPACES_REFUSED: [HostIdentity] [] "could not {step}: {errno}",
         "start it as an ordinary user; as root it needs CAP_SETUID and CAP_SETGID to stop being root";
 

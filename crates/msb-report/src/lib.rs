@@ -231,7 +231,7 @@ fn gateway_ended() -> Diagnostic {
 fn network(plan: &Plan<'_>) -> Option<OriginId> {
     match &plan.network {
         Network::Gateway(gateway) => Some(gateway.origin),
-        Network::None => None,
+        Network::None | Network::Loopback => None,
     }
 }
 

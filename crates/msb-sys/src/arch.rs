@@ -15,6 +15,7 @@ pub(crate) mod nr {
     pub(crate) const RT_SIGTIMEDWAIT: usize = 128;
     pub(crate) const CLOCK_GETTIME: usize = 228;
     pub(crate) const EXIT_GROUP: usize = 231;
+    pub(crate) const KEYCTL: usize = 250;
     pub(crate) const SIGNALFD4: usize = 289;
     pub(crate) const UNSHARE: usize = 272;
     pub(crate) const SECCOMP: usize = 317;
@@ -31,6 +32,7 @@ pub(crate) mod nr {
     pub(crate) const RT_SIGACTION: usize = 134;
     pub(crate) const RT_SIGPROCMASK: usize = 135;
     pub(crate) const RT_SIGTIMEDWAIT: usize = 137;
+    pub(crate) const KEYCTL: usize = 219;
     pub(crate) const EXECVE: usize = 221;
     pub(crate) const MMAP: usize = 222;
     pub(crate) const WAIT4: usize = 260;

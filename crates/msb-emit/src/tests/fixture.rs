@@ -149,6 +149,7 @@ pub(super) fn shown_mounts(plan: &plan::Plan<'_>) -> Vec<String> {
     let deny = |deny: &plan::Deny<'_>| {
         let missing = match deny.missing {
             plan::Missing::MaskFile => "file",
+            plan::Missing::MaskDot => "dot",
             plan::Missing::MaskDir => "dir",
             plan::Missing::Fail => "fail",
             plan::Missing::Skip => "skip",

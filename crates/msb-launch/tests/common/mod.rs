@@ -59,6 +59,7 @@ pub(crate) fn plan() -> Plan<'static> {
             hostname: "inside",
             cwd: Some((root("work"), ORIGIN)),
             capabilities: 0,
+            keyring: msb_plan::Keyring::New,
             origin: ORIGIN,
         },
         mounts,

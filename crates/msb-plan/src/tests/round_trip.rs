@@ -206,6 +206,7 @@ fn identity() -> impl Strategy<Value = Identity<'static>> {
             hostname,
             cwd,
             capabilities,
+            keyring: crate::Keyring::Unreachable,
             origin,
         },
     )

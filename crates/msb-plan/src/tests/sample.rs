@@ -41,6 +41,7 @@ pub(super) fn plan() -> Plan<'static> {
             hostname: "sandbox",
             cwd: Some((Path { base: Base::Param(0), rest: "src" }, LINE)),
             capabilities: 1 << 10,
+            keyring: crate::Keyring::New,
             origin: POLICY,
         },
         mounts: mounts(),

@@ -64,6 +64,7 @@ pub(super) fn plan() -> Plan<'static> {
             hostname: "sandbox",
             cwd: Some((root("work/src"), CWD)),
             capabilities: 0,
+            keyring: msb_plan::Keyring::New,
             origin: POLICY,
         },
         mounts: vec![

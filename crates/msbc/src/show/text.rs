@@ -2,6 +2,7 @@
 
 use super::{bpf, calls};
 use msb_plan::event::LimitKind;
+use msb_plan::network::Network;
 use msb_plan::{
     Base, Env, Missing, Mount, MountKind, OriginId, ParamKind, Path, Plan, Presence, ProcScope, Rights, Text,
 };
@@ -22,7 +23,12 @@ pub(super) fn plan(plan: &Plan<'_>, with_instructions: bool) -> String {
     page.section("mounts", plan.mounts.iter().map(|m| (mount(m, plan), Some(m.origin))).collect());
     page.section("denied", denies(plan));
     page.section("files", files(plan));
-    page.section("network", vec![("none".to_owned(), None)]);
+    let network = match plan.network {
+        Network::None => "none",
+        Network::Loopback => "its own loopback alone",
+        Network::Gateway(_) => "what the gateway lets through",
+    };
+    page.section("network", vec![(network.to_owned(), None)]);
     page.section("limits", limits(plan));
     page.section("environment", plan.env.iter().map(|rule| (env(rule, plan), None)).collect());
     if !plan.command.is_empty() {
@@ -160,6 +166,7 @@ pub(super) fn param_kind(kind: ParamKind) -> &'static str {
 pub(super) fn missing(missing: Missing) -> &'static str {
     match missing {
         Missing::MaskFile => "mask with a file",
+        Missing::MaskDot => "mask with a file that says `.`",
         Missing::MaskDir => "mask with a directory",
         Missing::Fail => "fail",
         Missing::Skip => "skip",
