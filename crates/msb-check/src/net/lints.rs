@@ -78,7 +78,7 @@ const SOCKETS: &[(&str, &str)] = &[
 ];
 
 /// Reports a socket whose service gives everything away.
-pub(super) fn dangerous_socket(cx: &mut Context<'_>, path: &Path, span: Span) {
+pub(crate) fn dangerous_socket(cx: &mut Context<'_>, path: &Path, span: Span) {
     let ends = |socket: &str| path.rest == socket || path.rest.ends_with(&format!("/{socket}"));
     if let Some((_, why)) = SOCKETS.iter().find(|(socket, _)| ends(socket)) {
         let path = shown(cx, path);

@@ -10,7 +10,10 @@ fn path(base: Base, rest: &str) -> Path {
 
 fn grant(source: Path, target: Path, rights: &str, origin: u32) -> FsRule {
     let rights = rights_of(rights);
-    FsRule { kind: FsKind::Grant { source, target, rights, optional: false }, origin: OriginId(origin) }
+    FsRule {
+        kind: FsKind::Grant { source, target, rights, optional: false, links: Links::Follow },
+        origin: OriginId(origin),
+    }
 }
 
 fn deny(of: Path, rights: &str, origin: u32) -> FsRule {

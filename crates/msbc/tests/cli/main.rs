@@ -3,6 +3,7 @@
 mod check;
 mod compile;
 mod convert;
+mod decompile;
 mod doc;
 mod examples;
 mod explain;
