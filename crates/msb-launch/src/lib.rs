@@ -38,6 +38,7 @@ mod plan_file;
 mod prepare;
 mod pump;
 mod root;
+mod signature;
 mod timing;
 mod watch;
 

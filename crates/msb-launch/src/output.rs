@@ -189,6 +189,8 @@ fn errno_text(errno: u16) -> String {
         95 => "not supported (EOPNOTSUPP)",
         98 => "in use (EADDRINUSE)",
         111 => "refused (ECONNREFUSED)",
+        126 => "no signature of a trusted key (ENOKEY)",
+        129 => "changed after it was signed (EKEYREJECTED)",
         116 => "changed while the sandbox was set up (ESTALE)",
         _ => "",
     };

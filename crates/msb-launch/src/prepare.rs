@@ -13,7 +13,7 @@ use crate::parent::{Parent, exit_of_failure};
 use crate::path::sort_by;
 use crate::pump::Pump;
 use crate::timing::Timing;
-use crate::{environment, plan_file, root};
+use crate::{environment, plan_file, root, signature};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Step};
@@ -57,10 +57,8 @@ pub fn run(start: &Start) -> i32 {
     };
     match open_plan(&arguments, &mut output) {
         Err(failure) => fail(&output, &Event::Failed(failure), None),
-        Ok((bytes, listener)) => match msb_plan::decode(&bytes) {
-            Err(error) => {
-                fail(&output, &Event::Failed(failure(Step::PlanDecode, None, errno_of(error))), None)
-            }
+        Ok((bytes, listener)) => match read_plan(&bytes, arguments.trust) {
+            Err(failure) => fail(&output, &Event::Failed(failure), None),
             Ok(plan) => match launch(&plan, &arguments, &start.environment, listener, &output) {
                 Ok(code) => code,
                 Err(failure) => {
@@ -70,6 +68,11 @@ pub fn run(start: &Start) -> i32 {
             },
         },
     }
+}
+
+fn read_plan<'p>(bytes: &'p [u8], trust: Option<&CStr>) -> Result<CheckedPlan<'p>> {
+    let body = signature::trusted(bytes, trust)?;
+    msb_plan::decode(body).map_err(|error| failure(Step::PlanDecode, None, errno_of(error)))
 }
 
 fn print(text: &str) -> i32 {

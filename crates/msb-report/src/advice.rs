@@ -46,6 +46,8 @@ const EOPNOTSUPP: u16 = 95;
 const EPROTONOSUPPORT: u16 = 93;
 const EADDRINUSE: u16 = 98;
 const ESTALE: u16 = 116;
+const ENOKEY: u16 = 126;
+const EKEYREJECTED: u16 = 129;
 
 /// Why a host refuses user namespaces, and who can change it.
 const USER_NAMESPACES: &str = "a sandbox needs user namespaces, and this host refuses them to you. On Ubuntu \
@@ -91,6 +93,12 @@ table! {
         "pass the file that `msbc compile` wrote";
     PLAN_UNREADABLE: [PlanOpen, PlanRead] [] "could not {step}: {errno}",
         "pass the file that `msbc compile` wrote";
+    PLAN_NOT_TRUSTED: [PlanTrust] [ENOKEY] "the plan has no signature of a key that is trusted here",
+        "sign it: `msbc sign PLAN --key NAME.key`, or name a file with the key that signed it after `--trust`";
+    PLAN_NOT_TRUSTED: [PlanTrust] [EKEYREJECTED] "the signature is not of this plan: it was changed after it was signed",
+        "compile the policy again and sign what comes out";
+    PLAN_NOT_TRUSTED: [PlanTrust] [] "the trusted keys cannot be used: {errno}",
+        "`--trust` takes files that `msbc keygen` wrote (NAME.pub), one or several one after the other";
     PLAN_REFUSED: [PlanDecode] [] "the plan is damaged, or was written by another version of msbc",
         "compile the policy again, with the msbc that came with this msb-launch";
     WRONG_MACHINE: [Target] [] "this plan needs Linux {kernel} or later on {machines}",

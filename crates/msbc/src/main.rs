@@ -21,6 +21,7 @@ mod meaning;
 mod output;
 mod run;
 mod show;
+mod sign;
 mod syscalls;
 mod test;
 mod write;
@@ -72,6 +73,8 @@ fn main() -> ExitCode {
         Command::Explain(explain) => explain::explain(&explain, &mut output),
         Command::Diff(diff) => diff::diff(&diff, &mut output),
         Command::Compile(compile) => compile::compile(&compile, &mut output),
+        Command::Keygen(keygen) => sign::keygen(&keygen, &mut output),
+        Command::Sign(sign) => sign::sign(&sign, &mut output),
         Command::Show(show) => show::show(&show, &mut output),
         Command::Run(run) => run::run(&run, &mut output),
         Command::Graph(graph) => graph::graph(&graph, &mut output),

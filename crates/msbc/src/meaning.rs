@@ -31,7 +31,7 @@ pub(crate) fn read(file: &PolicyFile, output: &mut Output) -> Result<(Policy, Fr
         Exit::Wrong
     })?;
     if bytes.starts_with(&MAGIC) {
-        let plan = msb_plan::decode(&bytes).map_err(|error| {
+        let plan = msb_plan::decode(msb_plan::signed::split(&bytes).0).map_err(|error| {
             output.message(&format!("`{path}` is not a plan that can be applied: {}", show::words(error)));
             Exit::Wrong
         })?;
