@@ -215,6 +215,7 @@ codes! {
     NETWORK_NOT_SET_UP = 1120, Error, "network was not set up";
     GATEWAY_NOT_STARTED = 1121, Error, "network gateway was not started";
     SECRET_NOT_READ = 1122, Error, "secret was not read";
+    PLAN_NOT_TRUSTED = 1123, Error, "plan is not signed by a trusted key";
 
     // 12xx: limits and denials at run time
     LIMIT_REACHED = 1201, Warning, "limit was reached";

@@ -44,6 +44,8 @@ pub(crate) struct Child<'a> {
     pub(crate) output: Option<pump::Ends>,
     pub(crate) signals: msb_sys::signal::Set,
     pub(crate) timing: Timing,
+    /// Whether the command is looked for and not executed.
+    pub(crate) dry_run: bool,
 }
 
 /// Who maps the user and group ids.
@@ -72,6 +74,7 @@ impl Child<'_> {
         self.tie_to_parent()?;
         // Before ids change, which takes the own files of procfs away.
         confine::oom_score().at(Step::Rlimit, None)?;
+        time_of_its_own().at(Step::Namespaces, None)?;
         for join in &self.join {
             join.enter().at(Step::CgroupJoin, join.origin)?;
         }
@@ -145,6 +148,17 @@ impl Child<'_> {
             }
         }
     }
+}
+
+/// The command's own time namespace, in which this machine has just been started: since when a host runs is nobody's
+/// business inside, and tells it from others.
+fn time_of_its_own() -> core::result::Result<(), Errno> {
+    msb_sys::process::unshare_time()?;
+    // Whole seconds, so that no clock is set to before its beginning, which the kernel refuses.
+    let seconds = msb_sys::process::monotonic_us() / 1_000_000;
+    let back = decimal(b" -", seconds);
+    let lines = [b"monotonic", back.as_slice(), b" 0\nboottime", &back, b" 0\n"].concat();
+    write_small(CWD, "/proc/self/timens_offsets", &lines)
 }
 
 fn return_never(never: core::convert::Infallible) -> ! {

@@ -13,7 +13,8 @@ use crate::parent::{Parent, exit_of_failure};
 use crate::path::sort_by;
 use crate::pump::Pump;
 use crate::timing::Timing;
-use crate::{environment, plan_file, root};
+use crate::{describe, environment, guard, plan_file, root, signature};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Step};
@@ -57,19 +58,24 @@ pub fn run(start: &Start) -> i32 {
     };
     match open_plan(&arguments, &mut output) {
         Err(failure) => fail(&output, &Event::Failed(failure), None),
-        Ok((bytes, listener)) => match msb_plan::decode(&bytes) {
-            Err(error) => {
-                fail(&output, &Event::Failed(failure(Step::PlanDecode, None, errno_of(error))), None)
-            }
-            Ok(plan) => match launch(&plan, &arguments, &start.environment, listener, &output) {
+        Ok((bytes, listener)) => match read_plan(&bytes, arguments.trust) {
+            Err(failure) => fail(&output, &Event::Failed(failure), None),
+            Ok(mut plan) => match launch(&mut plan, &arguments, &start.environment, listener, &output) {
                 Ok(code) => code,
                 Err(failure) => {
-                    output.say(&Event::Failed(failure), Some(plan.plan()));
+                    output.say(&Event::Failed(failure), Some(&plan));
                     exit_of_failure(&failure)
                 }
             },
         },
     }
+}
+
+fn read_plan<'p>(bytes: &'p [u8], trust: Option<&CStr>) -> Result<Plan<'p>> {
+    let body = signature::trusted(bytes, trust)?;
+    msb_plan::decode(body)
+        .map(CheckedPlan::into_plan)
+        .map_err(|error| failure(Step::PlanDecode, None, errno_of(error)))
 }
 
 fn print(text: &str) -> i32 {
@@ -154,13 +160,12 @@ fn close_all_but(kept: &[u32]) -> core::result::Result<(), Errno> {
 }
 
 fn launch(
-    plan: &CheckedPlan<'_>,
+    plan: &mut Plan<'_>,
     arguments: &Arguments<'_>,
     own_environment: &[&CStr],
     listener: Option<OwnedFd>,
     output: &Output,
 ) -> Result<i32> {
-    let plan = plan.plan();
     let timing = Timing::begin(arguments.timings);
     let filter = target(plan, listener.is_some())?;
     let bindings = Bindings::new(plan, arguments, own_environment)?;
@@ -186,6 +191,10 @@ fn launch(
     timing.done(Step::Param);
     let mut entries = host::table(plan, &bindings)?;
     timing.done(Step::MountSource);
+    // They live as long as the program, as what is told of a failure later may name them.
+    let guards = guard::denies(guarded(arguments)?.leak(), &entries, plan.policy.origin);
+    plan.denies.extend(guards);
+    let plan = &*plan;
     let mut placeholders = Placeholders::default();
     let started = deny::find(plan, &bindings, &mut entries, &mut placeholders).and_then(|denials| {
         host::find_aliases(&mut entries, &denials.iter().map(|denial| denial.inside.as_slice()))?;
@@ -195,17 +204,37 @@ fn launch(
         let held = cgroups.held;
         let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).collect();
         output.say_held(&without, plan);
-        let result = Host { plan, filter, cwd, environment, command, listener, timing }.start(
-            entries,
-            denials,
-            &mut cgroups,
-            output,
-        );
+        if arguments.dry_run {
+            describe::print(plan, &entries, &denials, held);
+        }
+        let result =
+            Host { plan, filter, cwd, environment, command, listener, timing, dry_run: arguments.dry_run }
+                .start(entries, denials, &mut cgroups, output);
         cgroups.remove();
         result
     });
     placeholders.remove();
     started
+}
+
+/// The files that decide about this sandbox, by the paths that the kernel calls them. One that has no path, such as a
+/// file in memory, or none that is text, cannot be reached by one.
+fn guarded(arguments: &Arguments<'_>) -> Result<Vec<String>> {
+    let mut files = Vec::new();
+    let named = [Some(arguments.plan), arguments.trust].into_iter().flatten();
+    for file in named.chain(arguments.protect.iter().copied()) {
+        // Magic links are followed: `msbc run` names its plan by a descriptor.
+        let place = openat(CWD, file, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        let place = match place {
+            // The descriptor was closed when the plan had been read.
+            Err(Errno::NOENT | Errno::BADF) if file == arguments.plan => continue,
+            place => place.at(Step::PlanOpen, None)?,
+        };
+        if let Ok(path) = crate::bind::real_path(&place) {
+            files.extend(String::from_utf8(path).ok());
+        }
+    }
+    Ok(files)
 }
 
 /// The filter for this machine, if the plan can run here at all.
@@ -239,6 +268,7 @@ struct Host<'a> {
     command: Vec<&'a CStr>,
     listener: Option<OwnedFd>,
     timing: Timing,
+    dry_run: bool,
 }
 
 impl<'a> Host<'a> {
@@ -287,6 +317,7 @@ impl<'a> Host<'a> {
                     output: ends,
                     signals: before,
                     timing,
+                    dry_run: self.dry_run,
                 };
                 child.run()
             }

@@ -169,6 +169,8 @@ steps! {
     PlanOpen = "open the plan",
     /// Its bytes were read.
     PlanRead = "read the plan",
+    /// Its signature was looked at.
+    PlanTrust = "trust the plan",
     /// Its bytes were decoded.
     PlanDecode = "understand the plan",
     /// It has a filter for this machine and a kernel that is new enough.

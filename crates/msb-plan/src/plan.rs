@@ -504,6 +504,7 @@ impl Limits {
 
     /// The limit of this kind.
     #[must_use]
+    #[inline(never)]
     pub fn get(&self, kind: LimitKind) -> Option<Limit<u64>> {
         fn wide(limit: Option<Limit<u32>>) -> Option<Limit<u64>> {
             limit.map(|Limit { value, origin }| Limit { value: u64::from(value), origin })

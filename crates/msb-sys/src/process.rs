@@ -7,6 +7,8 @@ use rustix::process::Pid;
 
 /// Flags of clone3; linux/sched.h, clone(2).
 pub mod flags {
+    /// New time namespace, for children.
+    pub const NEWTIME: u64 = 0x0000_0080;
     /// New mount namespace.
     pub const NEWNS: u64 = 0x0002_0000;
     /// New cgroup namespace.
@@ -101,6 +103,17 @@ pub fn exit(status: i32) -> ! {
     let _ = unsafe { syscall(nr::EXIT_GROUP, [status.unsigned_abs() as usize, 0, 0, 0, 0, 0]) };
     // It comes back only when a filter denies it.
     crate::arch::trap()
+}
+
+/// Gives the children of the calling process a time namespace (unshare(2), time_namespaces(7); Linux 5.6). What its
+/// clocks are set back by can be said until the first of them is made.
+///
+/// # Errors
+/// `EINVAL` where the kernel has none, `EPERM` without CAP_SYS_ADMIN in its user namespace, `ENOSPC` at a limit on
+/// namespaces.
+pub fn unshare_time() -> Result<()> {
+    // SAFETY: a namespace alone is unshared; no memory and no descriptor of the process changes.
+    unsafe { syscall(nr::UNSHARE, [usize::try_from(flags::NEWTIME).unwrap_or(0), 0, 0, 0, 0, 0]) }.map(drop)
 }
 
 /// Gives the calling process a cgroup namespace whose root is the cgroup that it is in now (unshare(2)).
