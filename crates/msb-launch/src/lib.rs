@@ -37,6 +37,7 @@ mod path;
 mod plan_file;
 mod prepare;
 mod root;
+mod tier;
 mod watch;
 
 pub use prepare::run;

@@ -3,10 +3,11 @@
 use crate::cgroup::{Cgroups, Held, kinds};
 use crate::message::{self, Message};
 use crate::output::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_SIGNAL, Output};
-use crate::watch;
+use crate::{tier, watch};
 use msb_plan::event::{Cause, Ended, Event, Failure, LimitKind, Step};
 use msb_plan::{OriginId, Plan};
 use msb_sys::process::{Usage, monotonic_us};
+use msb_sys::shared::Word;
 use msb_sys::signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
@@ -19,6 +20,8 @@ const SIGKILL: i32 = 9;
 /// A sandbox from outside.
 pub(crate) struct Parent<'a> {
     pub(crate) plan: &'a Plan<'a>,
+    /// Where no pid namespace is: tells the init to end everything, by being anything but 0.
+    pub(crate) ending: Option<Word>,
     pub(crate) init: Pid,
     pub(crate) pidfd: OwnedFd,
     pub(crate) status: OwnedFd,
@@ -37,6 +40,9 @@ impl Parent<'_> {
                 usage => break usage.unwrap_or_default(),
             }
         };
+        if self.ending.is_some() {
+            tier::end_orphans();
+        }
         let mut bytes = [0; message::BYTES];
         let said = match read(&self.status, &mut bytes) {
             Ok(message::BYTES) => Message::decode(bytes),
@@ -128,7 +134,7 @@ impl Parent<'_> {
             }
             if reader {
                 abandoned = true;
-                let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+                self.end_init();
             }
             if signals {
                 self.forward();
@@ -137,9 +143,24 @@ impl Parent<'_> {
     }
 
     fn kill(&self, limit: LimitKind, origin: OriginId) -> Option<(LimitKind, OriginId)> {
-        // The init's death is everybody's: pid_namespaces(7). It may have ended by itself just now.
-        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        self.end_init();
         Some((limit, origin))
+    }
+
+    /// Ends the init. Its death is everybody's: by the kernel in a pid namespace (pid_namespaces(7)), by its own hand
+    /// without one. It may have ended by itself just now.
+    fn end_init(&self) {
+        match self.ending {
+            None => {
+                let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+            }
+            Some(ending) => {
+                ending.set(1);
+                for signal in [Signal::TERM, Signal::CONT] {
+                    let _ = pidfd_send_signal(&self.pidfd, signal);
+                }
+            }
+        }
     }
 
     fn forward(&self) {

@@ -11,22 +11,25 @@ use crate::host::{self, Entry};
 use crate::output::{EXIT_REFUSED, Output};
 use crate::parent::{Parent, exit_of_failure};
 use crate::path::sort_by;
-use crate::{environment, plan_file, root};
+use crate::{environment, plan_file, root, tier};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Step};
-use msb_plan::{Arch, Base, CheckedPlan, DecodeError, Filter, Listener, MountKind, Plan};
+use msb_plan::{Arch, Base, CheckedPlan, DecodeError, Filter, Listener, MountKind, Plan, Tier};
 use msb_sys::process::{Fork, close_range, flags, fork, inherited, monotonic_us};
+use msb_sys::shared::Word;
 use msb_sys::signal;
 use msb_sys::start::Start;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, PidfdFlags, Signal, getegid, geteuid, getpid, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getegid, geteuid, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper,
+};
 
 /// Everything that the sandbox's first process gets a new one of.
-const NAMESPACES: u64 =
+pub(crate) const NAMESPACES: u64 =
     flags::NEWUSER | flags::NEWPID | flags::NEWNS | flags::NEWNET | flags::NEWIPC | flags::NEWUTS;
 
 /// Host ids that belong to nobody and to one sandbox at a time, when root launches: added to the launcher's
@@ -173,15 +176,24 @@ fn launch(
         None => Vec::new(),
     };
     crate::landlock::check_standard()?;
+    let tier = tier::choose(plan)?;
     let mut entries = host::table(plan, &bindings)?;
     let mut placeholders = Placeholders::default();
     let started = deny::find(plan, &bindings, &mut entries, &mut placeholders).and_then(|denials| {
-        host::find_aliases(&mut entries, denials.iter().map(|denial| denial.inside.as_slice()))?;
         let mut cgroups = Cgroups::new(&plan.limits)?;
         let held = cgroups.held;
+        match tier {
+            Tier::Full => {
+                host::find_aliases(&mut entries, denials.iter().map(|denial| denial.inside.as_slice()))?;
+            }
+            Tier::Landlock => {
+                tier::check(plan, &entries, &denials, &held)?;
+                output.say(&Event::HeldByLandlock { origin: plan.target.origin }, Some(plan));
+            }
+        }
         let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).collect();
         output.say_held(&without, plan);
-        let result = Host { plan, filter, cwd, environment, command, listener }.start(
+        let result = Host { plan, tier, filter, cwd, environment, command, listener }.start(
             entries,
             denials,
             &mut cgroups,
@@ -219,6 +231,7 @@ pub(crate) fn kernel(release: &[u8]) -> (u16, u16) {
 /// What is settled before any process is made.
 struct Host<'a> {
     plan: &'a Plan<'a>,
+    tier: Tier,
     filter: Filter<'a>,
     cwd: Vec<u8>,
     environment: Vec<alloc::ffi::CString>,
@@ -239,18 +252,30 @@ impl<'a> Host<'a> {
         let (status, status_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::Namespaces, policy)?;
         let own = pidfd_open(getpid(), PidfdFlags::empty()).at(Step::Lifeline, policy)?;
         let (ids, root_ids) = self.ids(&mut entries)?;
+        let ending = match self.tier {
+            Tier::Full => None,
+            Tier::Landlock => {
+                // Whom the init leaves comes here (`tier::end_orphans`).
+                set_child_subreaper(Some(getpid())).at(Step::Lifeline, policy)?;
+                Some(Word::new().at(Step::Lifeline, policy)?)
+            }
+        };
         // Blocked from here on, so that none is lost between the clone and the wait.
         let forwarded = NOT_FORWARDED.iter().fold(signal::Set::ALL, |set, number| set.without(*number));
         signal::reset(SIGCHLD).at(Step::Lifeline, policy)?;
         let before = signal::block(forwarded);
         let signals = signal::descriptor(forwarded.without(SIGPIPE)).at(Step::Lifeline, policy)?;
         let into = cgroups.clone_into().map(AsFd::as_fd);
-        let child = match fork(NAMESPACES, into).at(Step::Namespaces, policy)? {
+        let child = match fork(if self.tier == Tier::Full { NAMESPACES } else { 0 }, into)
+            .at(Step::Namespaces, policy)?
+        {
             Fork::Child => {
                 signal::block(signal::Set::ALL);
                 drop((signals, status, root_ids));
                 let child = Child {
                     plan: self.plan,
+                    tier: self.tier,
+                    ending,
                     filter: self.filter,
                     entries,
                     denials,
@@ -275,7 +300,16 @@ impl<'a> Host<'a> {
                     let _ = msb_sys::process::wait(pid);
                     return Err(failure);
                 }
-                Parent { plan: self.plan, init: pid, pidfd, status, signals, held: cgroups.held, begin_us }
+                Parent {
+                    plan: self.plan,
+                    ending,
+                    init: pid,
+                    pidfd,
+                    status,
+                    signals,
+                    held: cgroups.held,
+                    begin_us,
+                }
             }
         };
         Ok(child.run(cgroups, output))

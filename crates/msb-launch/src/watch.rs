@@ -3,6 +3,7 @@
 use crate::files::{decimal, number, read_small};
 use alloc::vec::Vec;
 use rustix::fs::CWD;
+use rustix::process::Pid;
 
 /// Between two looks. A program can take more than its limit for so long.
 pub(crate) const PERIOD_US: u64 = 10_000;
@@ -48,4 +49,11 @@ fn children(directory: &[u8], pending: &mut Vec<u64>) {
         let text = read_small(CWD, [tasks.as_slice(), b"/", name, b"/children"].concat()).unwrap_or_default();
         pending.extend(text.split(|b| *b == b' ').filter_map(number));
     }
+}
+
+/// The children of this process.
+pub(crate) fn own_children() -> Vec<Pid> {
+    let mut found = Vec::new();
+    children(b"/proc/self", &mut found);
+    found.into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).collect()
 }

@@ -66,6 +66,9 @@ pub fn explain(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Option<
             (failed(failure, plan, context), origin, Some(label))
         }
         Event::HeldWithoutCgroup { limit, origin } => (held(limit, plan), Some(origin), None),
+        Event::HeldByLandlock { origin } => {
+            (held_by_landlock(), Some(origin), Some("accepted here".to_owned()))
+        }
         Event::LimitReached { limit, times, origin } => (reached(limit, times, plan), Some(origin), None),
         Event::Ended(ended) => match ended.cause {
             Cause::Command => return None,
@@ -110,7 +113,9 @@ pub fn held_together(events: &[Event], plan: &Plan<'_>) -> String {
 pub fn short(event: &Event, plan: &Plan<'_>) -> String {
     let origin = match *event {
         Event::Failed(failure) => blamed(failure, plan).0,
-        Event::HeldWithoutCgroup { origin, .. } | Event::LimitReached { origin, .. } => Some(origin),
+        Event::HeldWithoutCgroup { origin, .. }
+        | Event::HeldByLandlock { origin }
+        | Event::LimitReached { origin, .. } => Some(origin),
         Event::Ended(ended) => match ended.cause {
             Cause::Limit(_, origin) => Some(origin),
             Cause::Gateway => network(plan),
@@ -128,6 +133,7 @@ fn sentence(event: &Event, plan: &Plan<'_>) -> String {
     match *event {
         Event::Failed(failure) => format!("{}; nothing was started", words::failure(failure)),
         Event::HeldWithoutCgroup { limit, .. } => held(limit, plan).message,
+        Event::HeldByLandlock { .. } => held_by_landlock().message,
         Event::LimitReached { limit, times, .. } => reached(limit, times, plan).message,
         Event::Ended(ended) => match ended.cause {
             Cause::Command => format!("the command {}", words::wait_status(ended.wait_status)),
@@ -160,6 +166,12 @@ fn failed(failure: Failure, plan: &Plan<'_>, context: &Context<'_>) -> Diagnosti
         help if help.is_empty() => diagnostic,
         help => diagnostic.help(help),
     }
+}
+
+fn held_by_landlock() -> Diagnostic {
+    let message = "Landlock and the filter hold the run, since this host refuses user namespaces";
+    Diagnostic::new(codes::HELD_BY_LANDLOCK, message)
+        .help("`msbc doc MSB1210` says what that means; `tier full` refuses to start instead")
 }
 
 fn held(limit: LimitKind, plan: &Plan<'_>) -> Diagnostic {

@@ -112,6 +112,16 @@ pub fn unshare_cgroup() -> Result<()> {
     unsafe { syscall(nr::UNSHARE, [usize::try_from(flags::NEWCGROUP).unwrap_or(0), 0, 0, 0, 0, 0]) }.map(drop)
 }
 
+/// Kills every process that this one may signal, itself excepted (kill(2), pid -1).
+///
+/// # Errors
+/// `ESRCH` or `EPERM` when there is none.
+pub fn kill_all() -> Result<()> {
+    const SIGKILL: usize = 9; // signal(7)
+    // SAFETY: no pointer is passed.
+    unsafe { syscall(nr::KILL, [usize::MAX, SIGKILL, 0, 0, 0, 0]) }.map(drop)
+}
+
 /// Closes every descriptor from `first` to `last`, both included; Linux 5.9.
 ///
 /// # Errors

@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 enum Who {
     /// Whoever launches.
     Everyone,
-    /// An ordinary user.
-    User,
     /// An ordinary user to whom no cgroup is delegated; whether one is, is not looked at.
     UserWithoutCgroup,
 }
@@ -64,7 +62,7 @@ fn broken(account: Account, finding: &Finding) -> Option<String> {
         _ if finding.verdict == Verdict::Error => Some(line),
         (true, _, None) => None,
         (true, _, Some((_, Who::UserWithoutCgroup, _))) => None,
-        (true, _, Some((_, Who::Everyone | Who::User, _))) => {
+        (true, _, Some((_, Who::Everyone, _))) => {
             Some(format!("{line}: as expected, so it is no deviation any more"))
         }
         (false, Level::Must, _) => Some(line),

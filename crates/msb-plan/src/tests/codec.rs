@@ -165,8 +165,8 @@ fn strings_that_are_not_utf8_are_refused() {
 
 #[test]
 fn lengths_past_the_end_are_refused_without_allocating_them() {
-    // kernel_min, Landlock's version, its origin, name "", edition, digest, origin, then 2⁶⁴−1 parameters.
-    let body = [&[5, 12, 0, 0, 0, 0][..], &[0; 32], &[0], &[0xff; 9], &[1]].concat();
+    // kernel_min, Landlock's version, the tier, their origin, name "", edition, digest, origin, then 2⁶⁴−1 parameters.
+    let body = [&[5, 12, 0, 1, 0, 0, 0][..], &[0; 32], &[0], &[0xff; 9], &[1]].concat();
     assert_eq!(decode(&frame(&body)), Err(DecodeError::Malformed));
 }
 
