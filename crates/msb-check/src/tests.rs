@@ -185,7 +185,8 @@ fn the_lesser_tier_denies_what_landlock_does_not_see() {
     let both = policy("sandbox { tier landlock } sandbox { tier full }");
     assert!(both.sandbox.tier_landlock.is_none(), "the stricter of two");
     for call in crate::syscalls::implied::WITHOUT_NAMESPACES {
-        let known = [Arch::X86_64, Arch::Aarch64].map(|arch| msb_syscalls::find(arch, call).is_some());
+        let known = [msb_policy::Arch::X86_64, msb_policy::Arch::Aarch64]
+            .map(|arch| msb_syscalls::find(arch, call).is_some());
         assert!(known.contains(&true), "{call}");
     }
 }

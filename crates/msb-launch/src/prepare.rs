@@ -29,8 +29,13 @@ use rustix::process::{
 };
 
 /// Everything that the sandbox's first process gets a new one of.
-pub(crate) const NAMESPACES: u64 =
-    flags::NEWUSER | flags::NEWPID | flags::NEWNS | flags::NEWNET | flags::NEWIPC | flags::NEWUTS;
+pub(crate) const NAMESPACES: u64 = flags::NEWUSER
+    | flags::NEWTIME
+    | flags::NEWPID
+    | flags::NEWNS
+    | flags::NEWNET
+    | flags::NEWIPC
+    | flags::NEWUTS;
 
 /// Host ids that belong to nobody and to one sandbox at a time, when root launches: added to the launcher's
 /// pid, which is below 2^22. The range is one that systemd leaves to containers (UIDS-GIDS, 524288 to

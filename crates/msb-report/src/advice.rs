@@ -119,7 +119,7 @@ table! {
     NAMESPACES_REFUSED: [Root, Hostname, Mount, MountTarget, Proc, Dev] [EPERM, EACCES]
         "could not {step}: {errno}, even in a user namespace of its own", USER_NAMESPACES;
     NAMESPACES_REFUSED: [Namespaces] [EINVAL, ENOSYS] "this kernel lacks a namespace that the sandbox needs: {errno}",
-        "use a kernel with CONFIG_USER_NS, CONFIG_PID_NS, CONFIG_NET_NS, CONFIG_IPC_NS and CONFIG_UTS_NS";
+        "use a kernel with CONFIG_USER_NS, CONFIG_PID_NS, CONFIG_NET_NS, CONFIG_IPC_NS, CONFIG_UTS_NS and CONFIG_TIME_NS";
     NAMESPACES_REFUSED: [Namespaces] [EAGAIN, ENOMEM] "no process could be made for the sandbox: {errno}",
         "end other processes, or raise `ulimit -u`";
     NAMESPACES_REFUSED: [Namespaces, IdMap, Hostname] [] "could not {step}: {errno}", MISTAKE;

@@ -9,6 +9,8 @@ use rustix::process::Pid;
 pub mod flags {
     /// New mount namespace.
     pub const NEWNS: u64 = 0x0002_0000;
+    /// New time namespace; for clone3 alone, Linux 5.6.
+    pub const NEWTIME: u64 = 0x0000_0080;
     /// New cgroup namespace.
     pub const NEWCGROUP: u64 = 0x0200_0000;
     /// New UTS namespace.

@@ -19,7 +19,6 @@ const DEVIATIONS: &[(&str, Who, &str)] = &[
         Who::Everyone,
         "the example's policy grants no `run` on the workspace, which is noexec then",
     ),
-    ("util.seccomp_self", Who::Everyone, "no group of the standard profiles allows seccomp(2)"),
     (
         "dos.memfd_fill",
         Who::UserWithoutCgroup,
