@@ -18,6 +18,9 @@ pub(crate) const SCRATCH_BYTES: u64 = 64 << 20;
 /// How many files a `scratch` without `inodes` holds.
 pub(crate) const SCRATCH_INODES: u64 = 16_384;
 
+/// Paths of one policy, before those that say the same are made one.
+const RULES_MAX: usize = 2048;
+
 /// A rule with where it was written.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
@@ -38,6 +41,15 @@ pub(crate) fn fs(cx: &mut Context<'_>) -> Vec<FsRule> {
         if let StmtKind::Fs(section) = &placed.stmt.kind {
             section.iter().for_each(|rule| one(cx, rule, placed.layer, &mut rules));
         }
+    }
+    // What follows compares each rule with every other one.
+    if rules.len() > RULES_MAX {
+        cx.say(
+            Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, format!("{} paths are too many", rules.len()))
+                .label(cx.resolved.block.head, format!("`fs` of a policy has at most {RULES_MAX}"))
+                .help("name a directory instead of what is in it"),
+        );
+        return Vec::new();
     }
     by_inside_name(&mut rules);
     run_in_overlays(&mut rules);

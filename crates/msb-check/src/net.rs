@@ -68,15 +68,16 @@ pub(crate) fn net(cx: &mut Context<'_>) -> (Net, Vec<Implied>) {
     }
     let origin = cx.origin(some.or(none).unwrap_or(cx.resolved.block.head));
     let pair = implied::none_of(ARCH, "socketpair", "domain", &[AF_UNIX], "EACCES", origin);
-    // A network namespace does not cover AF_VSOCK, AF_ALG and others: the family itself is refused. Of those that
-    // it covers TCP and UDP are left: raw sockets, and the many protocols that few ever looked at, are surface.
+    // A network namespace does not cover AF_VSOCK, AF_ALG and others: the family itself is refused.
+    if some.is_none() {
+        let family = implied::none_of(ARCH, "socket", "domain", &[AF_UNIX], "EACCES", origin);
+        return (Net::None { origin }, [family, pair].into_iter().flatten().collect());
+    }
+    // Of the families that a network namespace covers TCP and UDP are left: raw sockets, and the many protocols that
+    // few ever looked at, are surface.
     let families = [AF_UNIX, AF_INET, AF_INET6];
     let family = implied::none_of(ARCH, "socket", "domain", &families, "EACCES", origin);
     let plain = implied::beyond_tcp_and_udp(ARCH, [AF_INET, AF_INET6], "EACCES", origin);
-    if some.is_none() {
-        // Its own loopback is no network: nothing but the sandbox is there.
-        return (Net::None { origin }, [family, plain, pair].into_iter().flatten().collect());
-    }
     let mut all: Vec<NetRule> = Vec::new();
     for rule in rules {
         if all.iter().all(|other| other.kind != rule.kind) {

@@ -178,6 +178,7 @@ codes! {
 
     // 09xx: limits, environment, tools
     NO_LIMIT = 901, Warning, "a resource has no limit";
+    SWAP_WITHOUT_MEMORY = 902, Error, "swap is limited and memory is not";
     LIMIT_TOO_LOW = 903, Error, "limit is too low to start";
     ARGUMENT_UNBOUNDED = 904, Warning, "argument of a tool without a bound";
     TOOL_RUNS_ARGUMENTS = 905, Error, "tool runs what is passed to it";
@@ -221,5 +222,6 @@ codes! {
     HELD_WITHOUT_CGROUP = 1202, Hint, "limit is held without a cgroup";
     KILLED_FROM_OUTSIDE = 1203, Error, "sandbox was ended from outside";
     GATEWAY_ENDED = 1204, Error, "network gateway ended";
+    KILLED_BY_FILTER = 1205, Error, "system call killed the command";
     HELD_BY_LANDLOCK = 1210, Hint, "Landlock holds the run, without namespaces";
 }

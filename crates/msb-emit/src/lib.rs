@@ -18,6 +18,7 @@ pub use error::EmitError;
 use msb_plan as plan;
 use msb_policy as ir;
 use origins::Origins;
+use std::collections::BTreeMap;
 
 /// What to emit besides the policy itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,8 +95,16 @@ pub fn emit_observed(
     used.extend(mounts.iter().map(|mount| mount.origin));
     used.extend(denies.iter().map(|deny| deny.origin));
     used.extend(limits::origins(&limits));
+    let kills = filter_kills(policy, &order);
+    used.extend(kills.values());
     let origins = Origins::of(policy, &order, &used)?;
 
+    let entry = |(nr, origin): (&u32, &ir::OriginId)| {
+        let [a, b, c, d] = nr.to_le_bytes();
+        let [e, f] = origins.id(*origin).0.to_le_bytes();
+        [a, b, c, d, e, f]
+    };
+    let kills: Vec<u8> = kills.iter().flat_map(entry).collect();
     let sha256 = plan::digest(&policy.canonical_bytes());
     let emitted = plan::Plan {
         target: plan::Target {
@@ -127,6 +136,7 @@ pub fn emit_observed(
             },
             listener: if options.trace { plan::Listener::Required } else { plan::Listener::None },
             program: &program,
+            kills: &kills,
             origin: origins.id(policy.syscall_default.1),
         }],
         env: variables,
@@ -142,8 +152,8 @@ pub fn emit_observed(
 /// Refuses what a plan has no section for.
 fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     let mut what: Vec<(&'static str, ir::OriginId)> = Vec::new();
-    if let ir::Net::Rules { rules, origin } = &policy.net {
-        what.push(("network rules", rules.first().map_or(*origin, |rule| rule.origin)));
+    if let ir::Net::Rules { rules, .. } = &policy.net {
+        what.extend(rules.first().map(|rule| ("network rules", rule.origin)));
     }
     what.extend(policy.tools.first().map(|tool| ("tools", tool.origin)));
     let open = |kind| policy.params.iter().find(|param| param.kind == kind).map(|param| param.origin);
@@ -151,6 +161,18 @@ fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     what.extend(open(ir::ParamKind::Secret).map(|origin| ("secrets", origin)));
     what.extend(open(ir::ParamKind::Number).map(|origin| ("numbers that launch gives", origin)));
     if what.is_empty() { Ok(()) } else { Err(EmitError::NotEnforced { what }) }
+}
+
+/// The calls that some rule kills for, and the first line that says so.
+fn filter_kills(policy: &ir::Policy, order: &origins::Order) -> BTreeMap<u32, ir::OriginId> {
+    let mut kills = BTreeMap::new();
+    for rule in policy.syscalls.iter().filter(|rule| rule.action == ir::SyscallAction::Kill) {
+        kills
+            .entry(rule.nr)
+            .and_modify(|origin| *origin = order.first(*origin, rule.origin))
+            .or_insert(rule.origin);
+    }
+    kills
 }
 
 fn parameter<'p>(param: &'p ir::Param, origins: &Origins<'p>) -> plan::Param<'p> {
@@ -200,8 +222,11 @@ fn may_call(policy: &ir::Policy, name: &str) -> bool {
     policy.syscall_default.0.makes() || policy.syscalls.iter().any(makes)
 }
 
-/// Loopback, unless no program inside could make a socket for it.
+/// Loopback where there are rules, unless no program inside could make a socket for it.
 fn network(policy: &ir::Policy) -> plan::network::Network<'static> {
+    if let ir::Net::None { .. } = policy.net {
+        return plan::network::Network::None;
+    }
     const FAMILIES: [u64; 2] = [2, 10]; // AF_INET and AF_INET6 of linux/socket.h
     const TYPES: [u64; 2] = [1, 2]; // SOCK_STREAM and SOCK_DGRAM of linux/net.h
     let Some(socket) = msb_syscalls::find(policy.arch, "socket") else {

@@ -6,7 +6,8 @@ use crate::fail::{At, Result, refusal};
 use crate::files::{decimal, write_once, write_small};
 use crate::host::Entry;
 use crate::landlock::Wall;
-use crate::{confine, init, message::Message, root, tier};
+use crate::timing::Timing;
+use crate::{confine, init, message::Message, pump, root, tier};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -45,7 +46,9 @@ pub(crate) struct Child<'a> {
     pub(crate) status: OwnedFd,
     pub(crate) parent: OwnedFd,
     pub(crate) listener: Option<OwnedFd>,
+    pub(crate) output: Option<pump::Ends>,
     pub(crate) signals: msb_sys::signal::Set,
+    pub(crate) timing: Timing,
 }
 
 /// Who maps the user and group ids.
@@ -72,38 +75,51 @@ impl Child<'_> {
         if self.tier == Tier::Landlock {
             return self.set_up_without_namespaces();
         }
+        let timing = self.timing;
+        timing.done(Step::Namespaces);
         self.tie_to_parent()?;
+        // Before ids change, which takes the own files of procfs away.
+        confine::oom_score().at(Step::Rlimit, None)?;
         for join in &self.join {
-            join.enter().at(Step::CgroupJoin, Some(join.origin))?;
+            join.enter().at(Step::CgroupJoin, join.origin)?;
         }
         self.map_ids()?;
+        timing.done(Step::IdMap);
         let who = &self.plan.identity;
         msb_sys::process::unshare_cgroup().at(Step::Namespaces, None)?;
         sethostname(who.hostname.as_bytes()).at(Step::Hostname, Some(who.origin))?;
-        if self.plan.network == Network::Loopback {
+        if matches!(self.plan.network, Network::Loopback) {
             loopback_up().at(Step::Loopback, Some(self.plan.policy.origin))?;
         }
         umask(Mode::from_raw_mode(0));
         let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
+        timing.done(Step::Root);
         let wall = Wall::new(&self.plan.target)?;
         root::mount_all(&root, &mut self.entries, &wall)?;
+        timing.done(Step::Mount);
         root::write_files(&root, &self.plan.files, &self.entries)?;
-        let all_of_proc = |entry: &&Entry<'_>| entry.mount.kind == MountKind::Proc(ProcScope::All);
+        let all_of_proc = |entry: &&Entry<'_>| matches!(entry.mount.kind, MountKind::Proc(ProcScope::All));
         let proc = self.entries.iter().find(all_of_proc).map(|entry| entry.mount.origin);
         deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials, proc)?;
+        timing.done(Step::Deny);
         wall.root(&root).at(Step::Landlock, Some(self.plan.target.origin))?;
         root::enter(root).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
+        timing.done(Step::PivotRoot);
         umask(Mode::from_raw_mode(0o022));
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
         rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
         setsid().at(Step::Session, Some(who.origin))?;
-        confine::limits(&self.plan.limits, &self.held)?;
+        confine::limits(&self.plan.limits, self.held)?;
         confine::keyring(who)?;
         confine::privileges(who)?;
         wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
+        timing.done(Step::Capabilities);
         // Descriptors of the host's directories end here.
         self.entries.clear();
         self.join.clear();
+        if let (Some(ends), Some(limit)) = (self.output.take(), self.plan.limits.output_bytes) {
+            ends.install().at(Step::Output, Some(limit.origin))?;
+        }
         // Nobody inside may look at this process: /proc/1/fd leads to the parent's pipe.
         set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Lifeline, None)?;
         self.tie_to_parent()
@@ -114,8 +130,9 @@ impl Child<'_> {
         // Not SIGKILL: without a pid namespace this process must take the others along (`init`).
         set_parent_process_death_signal(Some(Signal::TERM)).at(Step::Lifeline, None)?;
         set_child_subreaper(Some(getpid())).at(Step::Lifeline, None)?;
+        confine::oom_score().at(Step::Rlimit, None)?;
         for join in &self.join {
-            join.enter().at(Step::CgroupJoin, Some(join.origin))?;
+            join.enter().at(Step::CgroupJoin, join.origin)?;
         }
         let who = &self.plan.identity;
         umask(Mode::from_raw_mode(0o022));
@@ -123,7 +140,7 @@ impl Child<'_> {
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
         rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
         setsid().at(Step::Session, Some(who.origin))?;
-        confine::limits(&self.plan.limits, &self.held)?;
+        confine::limits(&self.plan.limits, self.held)?;
         confine::keyring(who)?;
         confine::no_new_privileges(who)?;
         wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
@@ -133,6 +150,9 @@ impl Child<'_> {
         }
         self.entries.clear();
         self.join.clear();
+        if let (Some(ends), Some(limit)) = (self.output.take(), self.plan.limits.output_bytes) {
+            ends.install().at(Step::Output, Some(limit.origin))?;
+        }
         set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Lifeline, None)?;
         if self.is_orphan().at(Step::Lifeline, None)? { Err(refusal(Step::Lifeline, None)) } else { Ok(()) }
     }

@@ -193,7 +193,7 @@ fn source(place: OwnedFd, kind: MountKind<'_>, real: Option<Vec<u8>>) -> core::r
 /// have as links into /usr. `kept` are the places inside that must not be reached through one.
 pub(crate) fn find_aliases<'k>(
     entries: &mut [Entry<'_>],
-    kept: impl Iterator<Item = &'k [u8]> + Clone,
+    kept: &(impl Iterator<Item = &'k [u8]> + Clone),
 ) -> Result<()> {
     for index in 0..entries.len() {
         let Some(entry) = entries.get(index) else { break };

@@ -11,6 +11,8 @@ use crate::host::{self, Entry};
 use crate::output::{EXIT_REFUSED, Output};
 use crate::parent::{Parent, exit_of_failure};
 use crate::path::sort_by;
+use crate::pump::Pump;
+use crate::timing::Timing;
 use crate::{environment, plan_file, root, tier};
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -53,7 +55,7 @@ const SIGPIPE: u32 = 13;
 /// Runs the launcher: gives its exit status.
 #[must_use]
 pub fn run(start: &Start) -> i32 {
-    let mut output = Output::new(None);
+    let mut output = Output::default();
     let words = start.arguments.get(1..).unwrap_or_default();
     let arguments = match arguments::parse(words) {
         Ok(Request::Launch(arguments)) => arguments,
@@ -116,8 +118,15 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<(Vec<u8>,
     }
     let report = arguments.report_fd.map(take).transpose()?;
     let listener = arguments.notify_fd.map(take).transpose()?;
-    *output = Output::new(report);
+    let file = arguments.report.map(report_file).transpose()?;
+    *output = Output { events: report, file, json: arguments.json };
     Ok((bytes?, listener))
+}
+
+/// Opens the file for the report, which only this user reads: it names paths.
+fn report_file(path: &CStr) -> Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOCTTY;
+    openat(CWD, path, flags, Mode::RUSR | Mode::WUSR).at(Step::Report, None)
 }
 
 /// Takes an inherited descriptor and makes it close-on-exec.
@@ -160,6 +169,7 @@ fn launch(
     output: &Output,
 ) -> Result<i32> {
     let plan = plan.plan();
+    let timing = Timing::begin(arguments.timings);
     let filter = target(plan, listener.is_some())?;
     let bindings = Bindings::new(plan, arguments, own_environment)?;
     let environment = environment::build(plan, &bindings, own_environment)?;
@@ -182,23 +192,27 @@ fn launch(
     };
     crate::landlock::check_standard()?;
     let tier = tier::choose(plan)?;
+    timing.done(Step::Param);
     let mut entries = host::table(plan, &bindings)?;
+    timing.done(Step::MountSource);
     let mut placeholders = Placeholders::default();
     let started = deny::find(plan, &bindings, &mut entries, &mut placeholders).and_then(|denials| {
+        timing.done(Step::DenySource);
         let mut cgroups = Cgroups::new(&plan.limits)?;
+        timing.done(Step::Cgroup);
         let held = cgroups.held;
         match tier {
             Tier::Full => {
-                host::find_aliases(&mut entries, denials.iter().map(|denial| denial.inside.as_slice()))?;
+                host::find_aliases(&mut entries, &denials.iter().map(|denial| denial.inside.as_slice()))?;
             }
             Tier::Landlock => {
-                tier::check(plan, &entries, &denials, &held)?;
+                tier::check(plan, &entries, &denials, held)?;
                 output.say(&Event::HeldByLandlock { origin: plan.target.origin }, Some(plan));
             }
         }
         let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).collect();
         output.say_held(&without, plan);
-        let result = Host { plan, tier, filter, cwd, environment, command, listener }.start(
+        let result = Host { plan, tier, filter, cwd, environment, command, listener, timing }.start(
             entries,
             denials,
             &mut cgroups,
@@ -242,6 +256,7 @@ struct Host<'a> {
     environment: Vec<alloc::ffi::CString>,
     command: Vec<&'a CStr>,
     listener: Option<OwnedFd>,
+    timing: Timing,
 }
 
 impl<'a> Host<'a> {
@@ -252,10 +267,13 @@ impl<'a> Host<'a> {
         cgroups: &mut Cgroups,
         output: &Output,
     ) -> Result<i32> {
-        let begin_us = monotonic_us();
+        let (begin_us, timing) = (monotonic_us(), self.timing);
         let policy = Some(self.plan.policy.origin);
         let (status, status_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::Namespaces, policy)?;
         let own = pidfd_open(getpid(), PidfdFlags::empty()).at(Step::Lifeline, policy)?;
+        let output_max = self.plan.limits.output_bytes;
+        let pipes = output_max.map(|limit| Pump::new(limit.value).at(Step::Output, Some(limit.origin)));
+        let (pump, ends) = pipes.transpose()?.unzip();
         let (ids, root_ids) = self.ids(&mut entries)?;
         let ending = match self.tier {
             Tier::Full => None,
@@ -265,6 +283,9 @@ impl<'a> Host<'a> {
                 Some(Word::new().at(Step::Lifeline, policy)?)
             }
         };
+        if let (Some(root), Some(ends), Some(limit)) = (&root_ids, &ends, output_max) {
+            ends.give_to(root.id).at(Step::Output, Some(limit.origin))?;
+        }
         // Blocked from here on, so that none is lost between the clone and the wait.
         let forwarded = NOT_FORWARDED.iter().fold(signal::Set::ALL, |set, number| set.without(*number));
         signal::reset(SIGCHLD).at(Step::Lifeline, policy)?;
@@ -276,7 +297,7 @@ impl<'a> Host<'a> {
         {
             Fork::Child => {
                 signal::block(signal::Set::ALL);
-                drop((signals, status, root_ids));
+                drop((signals, status, root_ids, pump));
                 let child = Child {
                     plan: self.plan,
                     tier: self.tier,
@@ -293,12 +314,15 @@ impl<'a> Host<'a> {
                     status: status_in,
                     parent: own,
                     listener: self.listener,
+                    output: ends,
                     signals: before,
+                    timing,
                 };
                 child.run()
             }
             Fork::Parent { pid, pidfd } => {
-                drop((entries, denials, status_in, own, ids, self.listener));
+                drop((entries, denials, status_in, own, ids, ends, self.listener));
+                let uid = root_ids.as_ref().map_or(geteuid().as_raw(), |root| root.id);
                 if let Some(Err(failure)) = root_ids.map(|ids| ids.map(self.plan, pid)) {
                     // Reaped here, so that nothing is left in the cgroups when they are removed.
                     let _ = pidfd_send_signal(&pidfd, Signal::KILL);
@@ -314,6 +338,10 @@ impl<'a> Host<'a> {
                     signals,
                     held: cgroups.held,
                     begin_us,
+                    uid,
+                    filter: self.filter,
+                    timing,
+                    pump,
                 }
             }
         };

@@ -1,5 +1,7 @@
 //! Tests of what needs no sandbox.
 
+extern crate std;
+
 use crate::arguments::{self, Arguments, Request};
 use crate::deny::{Denial, Kind};
 use crate::fail::refusal;
@@ -21,8 +23,8 @@ fn command_line_is_read_word_by_word() {
         plan: c"plan.bin",
         set: Vec::from([(b"a".as_slice(), c"b=c")]),
         report_fd: Some(9),
-        notify_fd: None,
         command: Vec::from([c"--set", c"x"]),
+        ..Arguments::default()
     };
     assert_eq!(arguments::parse(&words), Ok(Request::Launch(expected)));
     let short = arguments::parse(&[c"--set", c"n=", c"plan", c"sh", c"-c", c"--help"]);
@@ -134,6 +136,42 @@ fn denials_come_parents_first() {
     let mut list = [denial(b"a/b", None), denial(b"a", Some(Kind::File)), denial(b"a/a", None)];
     sort_by(&mut list, |a, b| a < b);
     assert_eq!(list.each_ref().map(|d| d.inside.as_slice()), [b"a".as_slice(), b"a/a", b"a/b"]);
+}
+
+#[test]
+fn the_kernel_s_log_tells_which_call_was_killed() {
+    let arch = msb_plan::Arch::HOST.map_or(0, msb_plan::Arch::audit);
+    let record = |type_: u32, uid: u32, arch: u32, code: &str| {
+        std::format!(
+            "5,1200,9000000,-;audit: type={type_} audit(1.2:3): auid=7 uid={uid} gid=7 ses=7 pid=7 comm=\"x\" \
+             sig=31 arch={arch:x} syscall=101 compat=0 ip=0x7 code={code}\n"
+        )
+    };
+    let one = |record: std::string::String| crate::killed::one(record.as_bytes(), 1000, 9_050_000);
+    assert_eq!(one(record(1326, 1000, arch, "0x80000000")), Some(101));
+    for other in [
+        record(1300, 1000, arch, "0x80000000"),
+        record(1326, 10001, arch, "0x80000000"),
+        record(1326, 1000, 0x4000_0003, "0x80000000"),
+        record(1326, 1000, arch, "0x7ffc0000"),
+        std::string::String::from("6,1,2,-;"),
+        std::string::String::new(),
+    ] {
+        assert_eq!(one(other.clone()), None, "{other}");
+    }
+    let late = crate::killed::one(record(1326, 1000, arch, "0x80000000").as_bytes(), 1000, 9_200_000);
+    assert_eq!(late, None, "before this run");
+}
+
+#[test]
+fn events_are_lines_of_json() {
+    let failed = Event::Failed(Failure { step: Step::MountSource, origin: None, errno: 2 });
+    let line = crate::json::line(&failed, None);
+    assert_eq!(line, b"{\"event\":\"failed\",\"step\":\"MountSource\",\"errno\":2,\"origin\":null}\n");
+    let mut json = crate::json::Json::object();
+    json.text("a", Some(b"\"\\\n\xff\xc3\xa9"));
+    json.number("b", None);
+    assert_eq!(json.line(), "{\"a\":\"\\\"\\\\\\u000a\u{fffd}é\",\"b\":null}\n".as_bytes());
 }
 
 #[test]

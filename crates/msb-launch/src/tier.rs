@@ -10,8 +10,7 @@ use crate::fail::{At, Result, failure, refusal};
 use crate::host::Entry;
 use crate::landlock::{self, Wall};
 use crate::{cgroup::Held, child, watch};
-use alloc::vec::Vec;
-use msb_plan::event::Step;
+use msb_plan::event::{LimitKind, Step};
 use msb_plan::network::Network;
 use msb_plan::{MountKind, Plan, ProcScope, Tier};
 use msb_sys::landlock::access;
@@ -55,11 +54,11 @@ fn namespaces_work() -> bool {
 }
 
 /// Refuses what only namespaces and mounts hold.
-pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>], denials: &[Denial], held: &Held) -> Result<()> {
+pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>], denials: &[Denial], held: Held) -> Result<()> {
     if let Some(denial) = denials.first() {
         return Err(refusal(Step::Tier, Some(denial.origin)));
     }
-    if plan.network != Network::None {
+    if !matches!(plan.network, Network::None) {
         return Err(refusal(Step::Tier, Some(plan.policy.origin)));
     }
     for entry in entries {
@@ -84,7 +83,7 @@ pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>], denials: &[Denial], 
     }
     // RLIMIT_NPROC would count everything that the user runs.
     match plan.limits.pids {
-        Some(limit) if !held.pids => Err(refusal(Step::Tier, Some(limit.origin))),
+        Some(limit) if !held.has(LimitKind::Pids) => Err(refusal(Step::Tier, Some(limit.origin))),
         _ => Ok(()),
     }
 }
@@ -99,10 +98,9 @@ pub(crate) fn wall(plan: &Plan<'_>, entries: &[Entry<'_>]) -> Result<Wall> {
             let rights = if source.is_directory() { rights } else { rights & access::OF_FILES };
             wall.grant(&source.place, rights).at(Step::Landlock, origin)?;
         } else if let MountKind::Dev { .. } = entry.mount.kind {
-            let devices: Vec<_> = DEVICES.iter().map(|path| device(path)).collect();
-            for device in devices {
-                let rights = access::READ_FILE | access::WRITE_FILE | access::IOCTL_DEV;
-                device.and_then(|device| wall.grant(&device, rights)).at(Step::Dev, origin)?;
+            let rights = access::READ_FILE | access::WRITE_FILE | access::IOCTL_DEV;
+            for path in DEVICES {
+                device(path).and_then(|device| wall.grant(&device, rights)).at(Step::Dev, origin)?;
             }
         }
     }

@@ -383,17 +383,9 @@ fn predicate(pred: &Pred) -> Bytes {
 }
 
 fn limits(out: &mut Bytes, limits: &Limits) {
-    let Limits { hard, memory_bytes, pids, cpu_percent, wall_ms, files } = limits;
-    out.number(u64::from(*hard));
-    let values = [
-        memory_bytes.map(|limit| limit.value),
-        pids.map(|limit| limit.value.into()),
-        cpu_percent.map(|limit| limit.value.into()),
-        wall_ms.map(|limit| limit.value),
-        files.map(|limit| limit.value.into()),
-    ];
-    for value in values {
-        out.option(value, |out, value| {
+    out.number(u64::from(limits.hard));
+    for (_, limit) in limits.by_word() {
+        out.option(limit.map(|limit| limit.value), |out, value| {
             out.number(value);
         });
     }

@@ -367,10 +367,12 @@ pub struct Limit<T> {
 /// Resource limits; `None` is unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
-    /// Whether a cgroup must hold them (`limits hard`).
+    /// Whether a cgroup must hold those that it can (`limits hard`).
     pub hard: bool,
     /// Memory of everything inside.
     pub memory_bytes: Option<Limit<u64>>,
+    /// Swap besides; never without `memory_bytes`.
+    pub swap_bytes: Option<Limit<u64>>,
     /// Processes and threads.
     pub pids: Option<Limit<u32>>,
     /// 100 is one CPU.
@@ -379,6 +381,42 @@ pub struct Limits {
     pub wall_ms: Option<Limit<u64>>,
     /// Open descriptors of each process.
     pub files: Option<Limit<u32>>,
+    /// How many CPUs it may run on.
+    pub cpuset: Option<Limit<u64>>,
+    /// Time on CPUs of everything inside.
+    pub cpu_time_ms: Option<Limit<u64>>,
+    /// Bytes a second from, and to, each block device.
+    pub io_bytes_per_s: Option<Limit<u64>>,
+    /// Share of block devices; 100 is as everybody.
+    pub io_weight: Option<Limit<u64>>,
+    /// Bytes of standard output and error together.
+    pub output_bytes: Option<Limit<u64>>,
+    /// Bytes of each file that is written.
+    pub file_bytes: Option<Limit<u64>>,
+}
+
+impl Limits {
+    /// Every limit by its word in the language.
+    #[must_use]
+    pub fn by_word(&self) -> [(&'static str, Option<Limit<u64>>); 12] {
+        let wide = |limit: Option<Limit<u32>>| {
+            limit.map(|Limit { value, origin }| Limit { value: u64::from(value), origin })
+        };
+        [
+            ("memory", self.memory_bytes),
+            ("pids", wide(self.pids)),
+            ("cpu", wide(self.cpu_percent)),
+            ("wall", self.wall_ms),
+            ("files", wide(self.files)),
+            ("swap", self.swap_bytes),
+            ("cpuset", self.cpuset),
+            ("cpu_time", self.cpu_time_ms),
+            ("io", self.io_bytes_per_s),
+            ("io_weight", self.io_weight),
+            ("output", self.output_bytes),
+            ("fsize", self.file_bytes),
+        ]
+    }
 }
 
 /// What the kernel must have for a launch.

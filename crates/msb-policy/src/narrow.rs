@@ -307,17 +307,6 @@ impl Policy {
     }
 
     fn wider_limits(&self, other: &Policy, found: &mut Vec<Widening>) {
-        let (own, its) = (&self.limits, &other.limits);
-        let wide = |limit: Option<Limit<u32>>| {
-            limit.map(|limit| Limit { value: u64::from(limit.value), origin: limit.origin })
-        };
-        let limits = [
-            ("memory", own.memory_bytes, its.memory_bytes),
-            ("pids", wide(own.pids), wide(its.pids)),
-            ("cpu", wide(own.cpu_percent), wide(its.cpu_percent)),
-            ("wall", own.wall_ms, its.wall_ms),
-            ("files", wide(own.files), wide(its.files)),
-        ];
         if let (Some(line), None) = (self.sandbox.tier_landlock, other.sandbox.tier_landlock) {
             found.push(Widening { what: Wider::Limit("tier"), allowed: Some(line), refused: None });
         }
@@ -330,7 +319,20 @@ impl Policy {
                 refused: line(other),
             });
         }
-        for (word, own, its) in limits {
+        let swap = |limits: &Limits| limits.swap_bytes.map_or(0, |limit| limit.value);
+        for ((word, own), (_, its)) in self.limits.by_word().into_iter().zip(other.limits.by_word()) {
+            // Memory without a line for swap has none.
+            if word == "swap" && self.limits.memory_bytes.is_some() && other.limits.memory_bytes.is_some() {
+                if swap(&self.limits) > swap(&other.limits) {
+                    let refused = its.or(other.limits.memory_bytes).map(|its| its.origin);
+                    found.push(Widening {
+                        what: Wider::Limit(word),
+                        allowed: own.map(|own| own.origin),
+                        refused,
+                    });
+                }
+                continue;
+            }
             let Some(its) = its else { continue };
             if own.is_none_or(|own| own.value > its.value) {
                 let allowed = own.map(|own| own.origin);
@@ -510,14 +512,39 @@ impl Policy {
             let origin = origin(limit.origin);
             self.sandbox.landlock_abi_min = Some(Limit { value: limit.value, origin });
         }
-        let Limits { hard, memory_bytes, pids, cpu_percent, wall_ms, files } = parent.limits;
+        let Limits {
+            hard,
+            memory_bytes,
+            swap_bytes,
+            pids,
+            cpu_percent,
+            wall_ms,
+            files,
+            cpuset,
+            cpu_time_ms,
+            io_bytes_per_s,
+            io_weight,
+            output_bytes,
+            file_bytes,
+        } = parent.limits;
         let own = &mut self.limits;
+        let own_memory = own.memory_bytes.is_some();
         own.hard |= hard;
         least(&mut own.memory_bytes, memory_bytes, &mut origin);
         least(&mut own.pids, pids, &mut origin);
         least(&mut own.cpu_percent, cpu_percent, &mut origin);
         least(&mut own.wall_ms, wall_ms, &mut origin);
         least(&mut own.files, files, &mut origin);
+        least(&mut own.cpuset, cpuset, &mut origin);
+        least(&mut own.cpu_time_ms, cpu_time_ms, &mut origin);
+        least(&mut own.io_bytes_per_s, io_bytes_per_s, &mut origin);
+        least(&mut own.io_weight, io_weight, &mut origin);
+        least(&mut own.output_bytes, output_bytes, &mut origin);
+        least(&mut own.file_bytes, file_bytes, &mut origin);
+        // Without a line of its own it is 0 already where memory is limited.
+        if own.swap_bytes.is_some() || !own_memory {
+            least(&mut own.swap_bytes, swap_bytes, &mut origin);
+        }
     }
 }
 

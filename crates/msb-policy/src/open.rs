@@ -4,7 +4,7 @@
 //! beside it stands whether every other binding gives the same. The proof looks at names alone: two paths of
 //! different bases can meet only where their last components agree.
 
-use crate::places::{self, Mount, has, takes};
+use crate::places::{self, Mount, has, hidden_in_proc, takes};
 use crate::{Access, Base, Decision, FsKind, OriginId, Path, Places, Policy, Reason, SyscallAction, Verdict};
 
 /// EACCES: what open gives for a path behind a denied directory, and execve for what may not be run.
@@ -192,7 +192,9 @@ impl Proof<'_> {
         let refused = deepest.is_empty()
             || deepest.iter().any(|mount| {
                 let host = host_path(mount, name);
-                !has(mount.rights, self.access) || self.denied_on_host(host.as_ref().unwrap_or(name))
+                !has(mount.rights, self.access)
+                    || self.denied_on_host(host.as_ref().unwrap_or(name))
+                    || (host.is_none() && hidden_in_proc(&format!("/{}", name.rest)))
             });
         let listed = self.access == Access::Read
             && deepest.is_empty()

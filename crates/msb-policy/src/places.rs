@@ -280,6 +280,9 @@ impl Places {
         // A deny of the host's file holds for what is written over it in memory, too.
         let denied = host_name(shown, path, Access::Read);
         let host = host_name(shown, path, access);
+        if denied.is_none() && hidden_in_proc(path) {
+            return refused(Reason::NotShown, path);
+        }
         if let Some(origin) = self.denial(path, denied.as_deref(), access) {
             return refused(Reason::Denied(origin), denied.as_deref().unwrap_or(path));
         }
@@ -304,6 +307,15 @@ impl Places {
 
 /// The files that a launch writes, below `/`, unless a rule shows something there: who is who inside.
 pub const GENERATED_FILES: &[&str] = &["etc/group", "etc/hosts", "etc/nsswitch.conf", "etc/passwd"];
+
+/// Whether the sandbox's procfs lacks `path`, an absolute path inside: it has the program's own processes, which
+/// init, number 1, is not, and nothing else (proc(5): `subset=pid`, `hidepid=ptraceable`).
+pub(crate) fn hidden_in_proc(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix("/proc/") else { return false };
+    let entry = rest.split('/').next().unwrap_or_default();
+    let process = entry.bytes().all(|byte| byte.is_ascii_digit()) && !entry.starts_with('0') && entry != "1";
+    !process && !matches!(entry, "self" | "thread-self")
+}
 
 /// A rule that puts something inside, its paths open.
 #[derive(Debug, Clone)]

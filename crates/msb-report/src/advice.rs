@@ -136,8 +136,8 @@ table! {
         "without one, whole CPUs alone can be given: write `cpu 1` or another whole number that this machine has, or \
          start it in a cgroup of your own: `systemd-run --user --scope -p Delegate=yes msbc run …`";
     LIMIT_NOT_HELD: [LimitFallback] [] "this limit cannot be held without a cgroup: {errno}",
-        "`cpu` below a whole CPU needs one: write a whole number of CPUs, or start it in a cgroup of your own: \
-         `systemd-run --user --scope -p Delegate=yes msbc run …`";
+        "`io`, `io_weight` and a `cpu` below a whole CPU need one: drop the limit or write a whole number of CPUs, or start \
+         it in a cgroup of your own: `systemd-run --user --scope -p Delegate=yes msbc run …`";
     LIMIT_NOT_HELD: [Rlimit] [EPERM] "the limit is above what you yourself are limited to",
         "lower it, or raise your own hard limit: `ulimit -H -a` shows it";
     LIMIT_NOT_HELD: [Rlimit] [] "could not {step}: {errno}", MISTAKE;
@@ -245,7 +245,8 @@ table! {
     PROCESS_NOT_STARTED: [Spawn] [EAGAIN] "no process could be started: {errno}",
         "raise `pids` in the policy, or end other processes of yours";
     PROCESS_NOT_STARTED: [Environment] [] "could not {step}: {errno}", "pass less of the environment";
-    PROCESS_NOT_STARTED: [CloseFds, Lifeline, Session, Spawn] [] "could not {step}: {errno}", MISTAKE;
+    PROCESS_NOT_STARTED: [CloseFds, Lifeline, Session, Output, Spawn] [] "could not {step}: {errno}", MISTAKE;
+    LAUNCHER_MISUSED: [Report] [] "the report cannot be written: {errno}", "name another file after `--report`";
     LAUNCHER_MISUSED: [Usage] [] "msb-launch did not understand its command line",
         "see `msb-launch --help`; under `msbc run` this means that the two are of different versions";
 }
@@ -256,10 +257,13 @@ pub(crate) fn fallback(limit: LimitKind) -> (&'static str, &'static str) {
         without one";
     let how = match limit {
         LimitKind::Memory => "each process by RLIMIT_DATA, all together by the launcher's watch",
+        LimitKind::Swap => "together with memory, as one sum",
         LimitKind::Pids => "by RLIMIT_NPROC in the sandbox's user namespace",
-        LimitKind::Cpu => "by the CPUs that it may run on",
-        LimitKind::Wall => "by the launcher's clock",
+        LimitKind::Cpu | LimitKind::Cpuset => "by the CPUs that it may run on",
+        LimitKind::Wall | LimitKind::CpuTime | LimitKind::Output => "by the launcher",
         LimitKind::Files => "by RLIMIT_NOFILE",
+        LimitKind::FileSize => "by RLIMIT_FSIZE",
+        LimitKind::Io | LimitKind::IoWeight => "by nothing",
     };
     (how, SCOPE)
 }
@@ -275,8 +279,21 @@ pub(crate) fn reached(limit: LimitKind) -> (&'static str, &'static str) {
             "no more processes or threads were made",
             "raise `pids` in the policy, or run fewer jobs at once",
         ),
+        LimitKind::Swap => ("processes inside were killed", "raise `memory` or `swap` in the policy"),
         LimitKind::Cpu => ("the program was slowed down", "raise `cpu` in the policy, or let it take longer"),
+        LimitKind::Cpuset => {
+            ("the program was slowed down", "raise `cpuset` in the policy, or let it take longer")
+        }
+        LimitKind::CpuTime => ("everything inside was killed", "raise `cpu_time` in the policy"),
         LimitKind::Wall => ("everything inside was killed", "raise `wall` in the policy"),
         LimitKind::Files => ("no more files were opened", "raise `files` in the policy"),
+        LimitKind::FileSize => {
+            ("a process that wrote a larger file was killed", "raise `fsize` in the policy")
+        }
+        LimitKind::Io | LimitKind::IoWeight => ("the program waited for devices", "raise it in the policy"),
+        LimitKind::Output => (
+            "everything inside was killed",
+            "raise `output` in the policy, or have the program write to a file: `> out.log`",
+        ),
     }
 }

@@ -12,7 +12,7 @@ mod subject;
 mod words;
 
 pub use json::to_json;
-pub use words::{duration, size};
+pub use words::{duration, limit_value, size};
 
 use msb_diag::{Diagnostic, Severity, Sources, Style, codes};
 use msb_plan::event::{Cause, Event, Failure, LimitKind, Step};
@@ -70,6 +70,8 @@ pub fn explain(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Option<
             (held_by_landlock(), Some(origin), Some("accepted here".to_owned()))
         }
         Event::LimitReached { limit, times, origin } => (reached(limit, times, plan), Some(origin), None),
+        Event::KilledByFilter { nr, origin } => (killed_by_filter(nr, plan), Some(origin), None),
+        Event::Timing { .. } => return None,
         Event::Ended(ended) => match ended.cause {
             Cause::Command => return None,
             Cause::Limit(limit, origin) => (ended_by(limit, plan), Some(origin), None),
@@ -115,7 +117,9 @@ pub fn short(event: &Event, plan: &Plan<'_>) -> String {
         Event::Failed(failure) => blamed(failure, plan).0,
         Event::HeldWithoutCgroup { origin, .. }
         | Event::HeldByLandlock { origin }
-        | Event::LimitReached { origin, .. } => Some(origin),
+        | Event::LimitReached { origin, .. }
+        | Event::KilledByFilter { origin, .. } => Some(origin),
+        Event::Timing { .. } => None,
         Event::Ended(ended) => match ended.cause {
             Cause::Limit(_, origin) => Some(origin),
             Cause::Gateway => network(plan),
@@ -135,6 +139,8 @@ fn sentence(event: &Event, plan: &Plan<'_>) -> String {
         Event::HeldWithoutCgroup { limit, .. } => held(limit, plan).message,
         Event::HeldByLandlock { .. } => held_by_landlock().message,
         Event::LimitReached { limit, times, .. } => reached(limit, times, plan).message,
+        Event::KilledByFilter { nr, .. } => killed_by_filter(nr, plan).message,
+        Event::Timing { step, at_us } => format!("{} after {at_us} µs", words::step_done(step)),
         Event::Ended(ended) => match ended.cause {
             Cause::Command => format!("the command {}", words::wait_status(ended.wait_status)),
             Cause::Limit(limit, _) => ended_by(limit, plan).message,
@@ -195,6 +201,27 @@ fn ended_by(limit: LimitKind, plan: &Plan<'_>) -> Diagnostic {
     Diagnostic::new(codes::LIMIT_REACHED, format!("everything inside was killed at `{name} {value}`"))
         .help(help)
         .raise(Severity::Error)
+}
+
+fn killed_by_filter(nr: Option<u32>, plan: &Plan<'_>) -> Diagnostic {
+    let name = |nr| {
+        let arch = match plan.filters.first().map(|filter| filter.arch) {
+            Some(msb_plan::Arch::Aarch64) => msb_syscalls::Arch::Aarch64,
+            _ => msb_syscalls::Arch::X86_64,
+        };
+        msb_syscalls::by_number(arch, nr).map_or_else(|| format!("call {nr}"), |call| call.name.to_owned())
+    };
+    let call = nr.map_or_else(|| "a system call".to_owned(), |nr| format!("`{}`", name(nr)));
+    let help = match nr {
+        Some(nr) => {
+            format!("write `allow {0}` if it needs it, or `errno EPERM {0}` if it can do without", name(nr))
+        }
+        None => {
+            "`dmesg`, as root, says which: the line with `type=1326`; or run it with `msbc run --explain`"
+                .to_owned()
+        }
+    };
+    Diagnostic::new(codes::KILLED_BY_FILTER, format!("the command was killed for {call}")).help(help)
 }
 
 fn outside(wait_status: u32) -> Diagnostic {

@@ -20,6 +20,12 @@ const DEVIATIONS: &[(&str, Who, &str)] = &[
         "the example's policy grants no `run` on the workspace, which is noexec then",
     ),
     (
+        "util.own_loopback",
+        Who::Everyone,
+        "the example's policy says `net none`; `net { }` has a loopback of its own",
+    ),
+    ("util.seccomp_self", Who::Everyone, "no group of the standard profiles allows seccomp(2)"),
+    (
         "dos.memfd_fill",
         Who::UserWithoutCgroup,
         "memory that no process has mapped is counted by a cgroup alone",

@@ -47,8 +47,8 @@ const REFUSALS: &[(&str, &str, &str)] = &[
     ("os.unlink('/usr/bin/env')", "write /usr/bin/env", "std.base:"),
     ("os.rename('/work/README.md', '/usr/x')", "write /usr/x", "std.base:"),
     (
-        "socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)",
-        "socket(domain: AF_NETLINK, type: SOCK_RAW|SOCK_CLOEXEC, protocol: 0) → EACCES",
+        "socket.socket()",
+        "socket(domain: AF_INET, type: SOCK_STREAM|SOCK_CLOEXEC, protocol: 0) → EACCES",
         ":5: net none",
     ),
     ("call('ptrace', 0, 0, 0, 0)", "ptrace(request: PTRACE_TRACEME", ":12: errno EPERM ptrace"),

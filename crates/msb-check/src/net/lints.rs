@@ -147,9 +147,10 @@ fn allow(cx: &mut Context<'_>, rule: &Rule, endpoint: &Endpoint, terms: &Terms) 
                 .help("write `https … only GET, HEAD`, or say why with `accept MSB0806 because \"…\"`"),
         );
     }
-    // A parameter may well be a server of one's own.
-    if *protocol == Protocol::Http || (*protocol == Protocol::Tcp && !every_port && ports.contains(&(80, 80)))
-    {
+    // Who gives a parameter answers for the way to it: a mirror of one's own, with packages that are signed.
+    let plain = *protocol == Protocol::Http
+        || (*protocol == Protocol::Tcp && !every_port && ports.contains(&(80, 80)));
+    if plain && !matches!(peer, Peer::Param(_)) {
         cx.say(
             Diagnostic::new(
                 codes::PLAINTEXT,

@@ -1,7 +1,7 @@
 //! Plans made by hand, and the launcher run on them.
 
 use msb_plan::{
-    Arch, Base, Deny, Env, Filter, Hold, Identity, Limit, Limits, Links, Listener, Missing, Mount, MountKind,
+    Arch, Base, Deny, Env, Filter, Identity, Limit, Limits, Links, Listener, Missing, Mount, MountKind,
     Origin, OriginId, Param, ParamKind, Path, Plan, PolicyId, Presence, ProcScope, Rights, Target, Text,
 };
 use std::os::unix::fs::PermissionsExt;
@@ -71,18 +71,12 @@ pub(crate) fn plan() -> Plan<'static> {
         denies: vec![],
         files: vec![],
         network: msb_plan::network::Network::None,
-        limits: Limits {
-            hold: Hold::Best,
-            memory_bytes: None,
-            pids: None,
-            cpu_percent: None,
-            wall_ms: Some(Limit { value: 60_000, origin: ORIGIN }),
-            files: None,
-        },
+        limits: Limits { wall_ms: Some(Limit { value: 60_000, origin: ORIGIN }), ..Limits::default() },
         filters: vec![Filter {
             arch: Arch::HOST.expect("tests run where plans run"),
             listener: Listener::None,
             program: &ALLOW,
+            kills: &[],
             origin: ORIGIN,
         }],
         env: vec![Env::Set { name: "PATH", value: Text::Literal("/usr/bin:/bin") }],

@@ -164,14 +164,23 @@ fn limits() -> impl Strategy<Value = Limits> {
         limit(1u32..=819_200),
         limit(1u64..=31_622_400_000),
         limit(16u32..=1 << 20),
+        (limit(0u64..=1 << 50), limit(1u64..=8192), limit(10u64..=31_622_400_000)),
+        (limit(1u64 << 10..=1 << 50), limit(1u64..=10_000), limit(0u64..=1 << 50), limit(0u64..=1 << 50)),
     )
-        .prop_map(|(hold, memory_bytes, pids, cpu_percent, wall_ms, files)| Limits {
+        .prop_map(|(hold, memory_bytes, pids, cpu_percent, wall_ms, files, more, io)| Limits {
             hold,
             memory_bytes,
+            swap_bytes: more.0.filter(|_| memory_bytes.is_some()),
             pids,
             cpu_percent,
             wall_ms,
             files,
+            cpuset: more.1,
+            cpu_time_ms: more.2,
+            io_bytes_per_s: io.0,
+            io_weight: io.1,
+            output_bytes: io.2,
+            file_bytes: io.3,
         })
 }
 
@@ -213,7 +222,13 @@ fn filters() -> impl Strategy<Value = Vec<Filter<'static>>> {
                 program.extend_from_slice(&action.to_le_bytes());
             }
             let program: &[u8] = program.leak();
-            let filter = |arch| Filter { arch, listener: Listener::None, program, origin: POLICY };
+            let filter = |arch| Filter {
+                arch,
+                listener: Listener::None,
+                program,
+                kills: &[9, 0, 0, 0, 0, 0],
+                origin: POLICY,
+            };
             [Arch::X86_64, Arch::Aarch64].map(filter).to_vec()
         },
     )

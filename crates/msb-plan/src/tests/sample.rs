@@ -67,6 +67,7 @@ pub(super) fn plan() -> Plan<'static> {
             arch: Arch::X86_64,
             listener: Listener::None,
             program: &PROGRAM,
+            kills: &[101, 0, 0, 0, 0, 0, 165, 0, 0, 0, 1, 0],
             origin: POLICY,
         }],
         env: vec![
@@ -185,5 +186,6 @@ fn limits() -> Limits {
         cpu_percent: Some(Limit { value: 150, origin: LINE }),
         wall_ms: Some(Limit { value: 120_000, origin: LINE }),
         files: Some(Limit { value: 256, origin: LINE }),
+        ..Limits::default()
     }
 }

@@ -97,11 +97,13 @@ pub(super) fn plan() -> Plan<'static> {
             cpu_percent: Some(Limit { value: 50, origin: LIMITS }),
             wall_ms: Some(Limit { value: 90_000, origin: LIMITS }),
             files: Some(Limit { value: 256, origin: LIMITS }),
+            ..Limits::default()
         },
         filters: vec![Filter {
             arch: Arch::X86_64,
             listener: Listener::None,
             program: &[6, 0, 0, 0, 1, 0, 5, 0],
+            kills: &[],
             origin: POLICY,
         }],
         env: Vec::new(),

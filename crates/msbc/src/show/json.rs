@@ -114,6 +114,13 @@ fn limits(plan: &Plan<'_>) -> Value {
         "cpu_percent": one(limits.cpu_percent, plan),
         "wall_ms": one(limits.wall_ms, plan),
         "files": one(limits.files, plan),
+        "swap_bytes": one(limits.swap_bytes, plan),
+        "cpuset": one(limits.cpuset, plan),
+        "cpu_time_ms": one(limits.cpu_time_ms, plan),
+        "io_bytes_per_s": one(limits.io_bytes_per_s, plan),
+        "io_weight": one(limits.io_weight, plan),
+        "output_bytes": one(limits.output_bytes, plan),
+        "file_bytes": one(limits.file_bytes, plan),
     })
 }
 

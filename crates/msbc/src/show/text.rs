@@ -1,12 +1,12 @@
 //! A plan for people.
 
 use super::{bpf, calls};
+use msb_plan::event::LimitKind;
 use msb_plan::network::Network;
 use msb_plan::{
-    Base, Env, Limit, Missing, Mount, MountKind, OriginId, ParamKind, Path, Plan, Presence, ProcScope,
-    Rights, Text,
+    Base, Env, Missing, Mount, MountKind, OriginId, ParamKind, Path, Plan, Presence, ProcScope, Rights, Text,
 };
-use msb_report::{duration, size};
+use msb_report::size;
 
 /// Sections of lines in columns.
 struct Page<'a> {
@@ -257,27 +257,20 @@ fn files(plan: &Plan<'_>) -> Lines {
 }
 
 fn limits(plan: &Plan<'_>) -> Lines {
-    fn line<T: Copy>(
-        name: &str,
-        limit: Option<Limit<T>>,
-        show: impl Fn(T) -> String,
-    ) -> (String, Option<OriginId>) {
-        let value = limit.map_or_else(|| "unlimited".to_owned(), |limit| show(limit.value));
-        (format!("{name} {value}"), limit.map(|limit| limit.origin))
-    }
+    /// Shown as `unlimited` where the plan does not have them; the others are left out.
+    const EXPECTED: [LimitKind; 5] =
+        [LimitKind::Memory, LimitKind::Pids, LimitKind::Cpu, LimitKind::Wall, LimitKind::Files];
     let limits = plan.limits;
     let hold = match limits.hold {
         msb_plan::Hold::Best => "held by a cgroup where one can be had",
         msb_plan::Hold::Cgroup => "held by a cgroup, or nothing is started",
     };
-    vec![
-        line("memory", limits.memory_bytes, size),
-        line("pids", limits.pids, |count| count.to_string()),
-        line("cpu", limits.cpu_percent, |percent| format!("{percent}%")),
-        line("wall", limits.wall_ms, duration),
-        line("files", limits.files, |count| count.to_string()),
-        (hold.to_owned(), None),
-    ]
+    let line = |kind: LimitKind| {
+        let origin = limits.get(kind).map(|limit| limit.origin);
+        (format!("{} {}", kind.word(), msb_report::limit_value(kind, plan)), origin)
+    };
+    let others = limits.each().map(|(kind, _)| kind).filter(|kind| !EXPECTED.contains(kind));
+    EXPECTED.into_iter().chain(others).map(line).chain([(hold.to_owned(), None)]).collect()
 }
 
 fn env(rule: &Env<'_>, plan: &Plan<'_>) -> String {

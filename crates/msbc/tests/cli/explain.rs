@@ -16,7 +16,7 @@ fn a_request_is_explained_by_its_line() {
         ),
         ("open /srv/x for read", "         to change it: write `read /srv/x` in `fs`\n"),
         ("env TAG", "         agent.msb:12: set TAG = $tag\n"),
-        ("syscall socket(domain: AF_NETLINK)", "         agent.msb:5: net none\n"),
+        ("syscall socket(domain: AF_INET)", "         agent.msb:5: net none\n"),
         ("syscall swapon", "         to change it: write `allow swapon` in `syscalls`\n"),
     ];
     for (request, part) in cases {
