@@ -43,6 +43,7 @@ mod prepare;
 mod pump;
 mod root;
 mod signature;
+mod tier;
 mod timing;
 mod watch;
 

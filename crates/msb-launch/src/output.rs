@@ -104,6 +104,10 @@ pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
         }
         // Said once for all of them: `Output::say_held`.
         Event::HeldWithoutCgroup { .. } => return String::new(),
+        Event::HeldByLandlock { origin } => {
+            line.push_str("this host refuses user namespaces, so Landlock and the filter hold the run alone");
+            add_origin(&mut line, Some(origin), plan);
+        }
         // For programs alone.
         Event::Timing { .. } => return String::new(),
         Event::KilledByFilter { nr, origin } => {
