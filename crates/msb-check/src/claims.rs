@@ -7,7 +7,7 @@ use crate::ask::{self, Asked, Evidence, Judge, Judgement, Sense, Why};
 use crate::context::Context;
 use crate::narrow;
 use msb_diag::{Diagnostic, Span, codes};
-use msb_policy::{Access, OriginId, Path, Places, Policy};
+use msb_policy::{Access, Net, NetKind, OriginId, Path, Places, Policy};
 use msb_resolve::{LayerId, Test};
 use msb_syntax::ast::{Claim, ClaimKind, QName, StmtKind, Value};
 
@@ -289,6 +289,13 @@ pub(crate) fn coverage(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<
     let rules = policy.fs.iter().map(|rule| rule.origin);
     let rules = rules.chain(policy.syscalls.iter().filter(|rule| !rule.implied).map(|rule| rule.origin));
     let rules = rules.chain(policy.env.iter().map(|rule| rule.origin));
+    let connections = match &policy.net {
+        Net::None { .. } => &[],
+        Net::Rules { rules, .. } => rules.as_slice(),
+    };
+    let connections = connections.iter().filter(|rule| !matches!(rule.kind, NetKind::Total(_)));
+    let rules = rules.chain(connections.map(|rule| rule.origin));
+    let rules = rules.chain(policy.tools.iter().map(|tool| tool.origin));
     let own = cx.resolved.block.span;
     let mut spans: Vec<Span> = rules
         .filter(|origin| !outcome.exercised.contains(origin))

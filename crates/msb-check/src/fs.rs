@@ -63,6 +63,7 @@ pub(crate) fn fs(cx: &mut Context<'_>) -> Vec<FsRule> {
 }
 
 fn one(cx: &mut Context<'_>, rule: &ast::FsRule, layer: LayerId, rules: &mut Vec<Rule>) {
+    risks::snapshot(cx, rule);
     let Some(options) = options::options(cx, rule) else { return };
     for expr in &rule.paths {
         let kind = match rule.verb.node {
@@ -190,6 +191,7 @@ fn proc(cx: &mut Context<'_>, expr: &PathExpr) -> Option<FsKind> {
     if matches!(&expr.kind, PathKind::Path(path) if path.trim_end_matches('/') == "/proc/self") {
         return Some(FsKind::ProcSelf);
     }
+    cx.say(risks::kernel_files(expr.span, "procfs beyond `/proc/self` shows other processes"));
     cx.say(
         Diagnostic::new(
             codes::NOT_ENFORCED,

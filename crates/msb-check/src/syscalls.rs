@@ -8,6 +8,7 @@ mod lints;
 mod power;
 pub(crate) mod predicate;
 pub(crate) mod sets;
+mod shadow;
 mod variants;
 
 use crate::context::{ARCH, Context};
@@ -73,6 +74,7 @@ pub(crate) fn syscalls(
         lints::lints(cx, &rules);
         power::power(cx, &rules);
         variants::variants(cx, &rules);
+        shadow::shadow(cx, &rules);
     }
     let default = match default {
         Some((action, span)) => (action, cx.origin(span)),
@@ -162,7 +164,13 @@ fn one(
         if let Some(condition) = condition
             && cx.found.len() == before
         {
-            predicate::constant_outcome(cx, condition, &predicate, member.call);
+            let alone =
+                members.len() == 1 && item.predicate.is_some() && rule_items(rule) == 1 && item.on.is_empty();
+            let whole = Span { start: item.set.span.end, ..item.span };
+            if let Some(action) = action {
+                predicate::signed(cx, condition, &predicate, member.call, action.makes());
+            }
+            predicate::constant_outcome(cx, condition, &predicate, member.call, alone.then_some(whole));
         }
         let Some(action) = action else { continue };
         rules.push(Rule {
@@ -175,6 +183,13 @@ fn one(
             layer,
             direct: member.direct,
         });
+    }
+}
+
+fn rule_items(rule: &ast::SysRule) -> usize {
+    match &rule.kind {
+        SysRuleKind::Action { items, .. } => items.len(),
+        SysRuleKind::Default(_) | SysRuleKind::Arch(_) => 0,
     }
 }
 

@@ -45,6 +45,31 @@ fn rejected_policies_are_rejected_for_the_expected_reason() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What a new version allows and denies that the old one did not: requests, in the words of claims.
+#[test]
+fn versions_differ_as_expected() {
+    let names = common::versions();
+    assert!(names.len() >= 5);
+    for name in names {
+        let (old, new) = (common::version(&name, "old"), common::version(&name, "new"));
+        let requests = |policy: &msb_policy::Policy, other: &msb_policy::Policy| -> Value {
+            let all = policy.widenings(other, msb_policy::By::Inside);
+            all.iter().map(|it| json!(it.what.describe(policy))).collect()
+        };
+        let actual = json!({
+            "newly_allowed": requests(&new, &old),
+            "newly_denied": requests(&old, &new),
+        });
+        let path = common::policy_lang().join("conformance/diff").join(&name).with_extension("json");
+        if std::env::var_os("MSB_UPDATE").is_some() {
+            let text = serde_json::to_string_pretty(&actual).expect("JSON");
+            std::fs::write(&path, text + "\n").expect("writable");
+        }
+        let wanted = std::fs::read_to_string(&path).expect("an expectation");
+        assert_eq!(serde_json::from_str::<Value>(&wanted).ok(), Some(actual), "{name}");
+    }
+}
+
 #[test]
 fn accepted_policies_compile_without_a_word() {
     let cases = cases("conformance/accept");

@@ -44,10 +44,23 @@ pub(super) fn options(cx: &mut Context<'_>, rule: &FsRule) -> Option<Options> {
         } else if !belongs(word, rule.verb.node) {
             cx.say(foreign(option, word, rule));
         } else {
+            links(cx, option, rule.verb.node);
             good &= read(cx, option, &mut options).is_some();
         }
     }
     good.then_some(options)
+}
+
+/// Links that a program makes lead where it wants them to.
+fn links(cx: &mut Context<'_>, option: &FsOption, verb: FsVerb) {
+    let follows = matches!(&option.kind, FsOptionKind::Symlinks(how) if how.node == "follow");
+    if follows && verb == FsVerb::Write {
+        cx.say(
+            Diagnostic::new(codes::LINKS_FOLLOWED, "the program decides where these links lead")
+                .label(option.span, "followed in a place that it writes")
+                .help("write `symlinks refuse`"),
+        );
+    }
 }
 
 fn later(verb: FsVerb) -> (&'static str, &'static str) {
