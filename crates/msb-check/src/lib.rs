@@ -127,6 +127,7 @@ fn lower(cx: &mut Context<'_>, file: &ast::File) -> Policy {
     net::sockets(cx, &policy);
     net::cancelled(cx, &policy);
     narrow::extend(cx, &mut policy);
+    limits::missing(cx, &policy);
     policy
 }
 

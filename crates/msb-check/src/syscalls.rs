@@ -288,7 +288,12 @@ fn unknown_architecture(name: &Name) -> Diagnostic {
     }
     let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown architecture `{}`", name.node))
         .label(name.span, "no architecture has this name");
-    match nearest(&name.node, ["x86_64", "aarch64"]) {
+    let elsewhere = match name.node.to_ascii_lowercase().as_str() {
+        "arm64" | "armv8" | "aarch64_be" => Some("aarch64"),
+        "amd64" | "x64" | "x86-64" => Some("x86_64"),
+        _ => None,
+    };
+    match elsewhere.or_else(|| nearest(&name.node, ["x86_64", "aarch64"])) {
         Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(name.span, meant),
         None => unknown.help("the architectures are `x86_64` and `aarch64`"),
     }

@@ -95,3 +95,31 @@ fn what_people_read() {
         insta::assert_snapshot!(section, text);
     }
 }
+
+/// What `msbc fix` makes of what people write who come from other languages: an edit that is offered has to work.
+#[test]
+fn edits_repair_what_they_are_offered_for() {
+    let mut outcomes = String::new();
+    for (name, text) in common::files("conformance/reject", "msb") {
+        let Some(case) = name.strip_prefix("check-habits-") else { continue };
+        let case = case.trim_end_matches(".msb");
+        let before = common::check(&name, &text);
+        let offered = before.diagnostics.iter().any(|found| found.is_error() && found.fix.is_some());
+        let files = common::Beside(&name, &text);
+        let after = msb_compile::fix(&files, &name, &msb_compile::Options::default()).left;
+        let left: Vec<String> = after
+            .diagnostics
+            .iter()
+            .filter(|it| it.is_error() && it.code.0 != 14)
+            .map(|it| it.code.to_string())
+            .collect();
+        let outcome = match (offered, left.is_empty()) {
+            (true, true) => "repaired".to_owned(),
+            (true, false) => format!("repaired in part, then {}", left.join(", ")),
+            (false, true) => "warned".to_owned(),
+            (false, false) => "by hand".to_owned(),
+        };
+        outcomes.push_str(&format!("{case}: {outcome}\n"));
+    }
+    insta::assert_snapshot!("habits_repaired", outcomes);
+}
