@@ -39,16 +39,19 @@ fn denies_nothing(cx: &mut Context<'_>, policy: &Policy, rule: &FsRule, path: &P
     let Some(span) = own(cx, rule.origin) else { return };
     let meets = |other: &Path| covers(path, other) || covers(other, path);
     let reached = policy.fs.iter().any(|other| match &other.kind {
-        FsKind::Grant { source, target, .. } => meets(source) || meets(target),
+        FsKind::Grant { source, target, .. }
+        | FsKind::Overlay { source, target, .. }
+        | FsKind::Socket { source, target, .. } => meets(source) || meets(target),
+        FsKind::Device { path, .. } => meets(path),
         FsKind::Scratch { target, .. } => meets(target),
         FsKind::StdDevices => meets(&Path { base: Base::Root, rest: "dev".to_owned() }),
-        FsKind::ProcSelf => meets(&Path { base: Base::Root, rest: "proc".to_owned() }),
+        FsKind::ProcSelf | FsKind::ProcAll => meets(&Path { base: Base::Root, rest: "proc".to_owned() }),
         FsKind::Deny { .. } => false,
     });
     // A parameter may lie anywhere.
     let anywhere = |path: &Path| matches!(path.base, Base::Param(_));
     let granted_anywhere = policy.fs.iter().any(|other| match &other.kind {
-        FsKind::Grant { source, .. } => anywhere(source),
+        FsKind::Grant { source, .. } | FsKind::Overlay { source, .. } => anywhere(source),
         _ => false,
     });
     if !reached && !granted_anywhere && !anywhere(path) {
@@ -119,7 +122,9 @@ fn trusted(cx: &mut Context<'_>, policy: &Policy, rule: &FsRule, source: &Path) 
     let denied = |name: &str| {
         policy.fs.iter().any(|other| match &other.kind {
             FsKind::Deny { path, rights, .. } => {
-                rights.write && path.base == source.base && path.rest == name
+                let named = Path { base: source.base, rest: name.to_owned() };
+                // All of it, or what counts in it.
+                rights.write && (covers(path, &named) || (covers(&named, path) && *path != *source))
             }
             _ => false,
         })

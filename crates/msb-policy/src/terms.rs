@@ -120,7 +120,8 @@ fn wider_requests(
     let connection = Connection { protocol: rule.endpoint.protocol, ..one.clone() };
     let terms = |what: String| Wider::Terms { connection: connection.clone(), what };
     if let Some(secret) = rule.terms.inject
-        && !there.iter().any(|it| it.terms.inject == Some(secret))
+        // Who says nothing of secrets leaves them to others; who names one means that one.
+        && there.iter().all(|it| it.terms.inject.is_some_and(|other| other != secret))
     {
         let name = policy.params.get(secret).map_or("", |param| param.name.as_str());
         return Some((terms(format!("inject ${name}")), first.origin));

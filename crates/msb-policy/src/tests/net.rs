@@ -151,7 +151,10 @@ fn terms_are_part_of_what_is_allowed() {
     wider(&[only(&["/a", "/b"])], &[only(&["/b"]), only(&["/a"])], &[]);
     wider(&[only(&[])], &[only(&["/b"])], &[&format!("{host} only GET /**")]);
     wider(&[only(&["/b"])], std::slice::from_ref(&plain), &[]);
-    wider(std::slice::from_ref(&inject), std::slice::from_ref(&plain), &[&format!("{host} inject $")]);
+    let other = Terms { inject: Some(1), ..Terms::default() };
+    wider(std::slice::from_ref(&inject), std::slice::from_ref(&plain), &[]);
+    wider(std::slice::from_ref(&inject), &[other.clone()], &[&format!("{host} inject $")]);
+    wider(std::slice::from_ref(&inject), &[other, inject.clone()], &[]);
     wider(std::slice::from_ref(&inject), std::slice::from_ref(&inject), &[]);
     wider(
         std::slice::from_ref(&plain),
