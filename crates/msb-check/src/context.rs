@@ -20,6 +20,8 @@ pub(crate) struct Context<'a> {
     pub(crate) params: Vec<OpenParam>,
     /// The names of the policy's tools, once they are read.
     pub(crate) tools: Vec<String>,
+    /// The limits that the policy sets, or was meant to.
+    pub(crate) limits_meant: Vec<String>,
     /// The calls of groups that were looked up, by name and architecture.
     pub(crate) groups: BTreeMap<(String, u32), Vec<Member>>,
 }
@@ -33,6 +35,7 @@ impl<'a> Context<'a> {
             origins: Origins::default(),
             params: Vec::new(),
             tools: Vec::new(),
+            limits_meant: Vec::new(),
             groups: BTreeMap::new(),
         };
         // The policy's own line comes first, as what is implied by nothing else points to it.

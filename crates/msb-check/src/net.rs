@@ -8,7 +8,9 @@ use crate::context::{ARCH, Context};
 use crate::paths;
 use crate::syscalls::implied::{self, Implied};
 use msb_diag::{Diagnostic, Span, codes};
-use msb_policy::{Endpoint, Net, NetKind, NetRule, Op, OriginId, Peer, Policy, Pred, Width};
+use msb_policy::{
+    Connection, Endpoint, Net, NetKind, NetRule, Op, OriginId, Peer, Policy, Pred, Which, Width,
+};
 use msb_resolve::LayerId;
 use msb_syntax::ast::{self, NetRuleKind, StmtKind};
 
@@ -43,11 +45,18 @@ pub(crate) fn net(cx: &mut Context<'_>) -> (Net, Vec<Implied>) {
         let span = placed.stmt.span;
         match net {
             ast::Net::None => none = none.or(Some(span)),
-            ast::Net::Host => cx.say(
-                Diagnostic::new(codes::NOT_ENFORCED, "`net host` is not enforced by this version")
-                    .label(span, "the network of the host, unfiltered")
-                    .help("write `net none`, or the connections that the program needs"),
-            ),
+            ast::Net::Host => {
+                cx.say(
+                    Diagnostic::new(codes::NOT_ENFORCED, "`net host` is not enforced by this version")
+                        .label(span, "the network of the host, unfiltered")
+                        .help("write `net none`, or the connections that the program needs"),
+                );
+                cx.say(
+                    Diagnostic::new(codes::ABSTRACT_SOCKETS, "abstract sockets of the host are in reach")
+                        .label(span, "they belong to a network and not to a path: unix(7)")
+                        .help("write `net none`, or `net { … }` with rules: the sandbox then has a network of its own"),
+                );
+            }
             ast::Net::Rules(section) => {
                 some = some.or(Some(span));
                 section.iter().for_each(|rule| one(cx, rule, placed.layer, &mut rules));
@@ -128,6 +137,34 @@ fn one(cx: &mut Context<'_>, rule: &ast::NetRule, layer: LayerId, rules: &mut Ve
             _ => listen(cx, endpoint, written),
         };
         rules.extend(kind.map(|kind| Rule { kind, span: written.span, origin, layer }));
+    }
+}
+
+/// Reports rules that allow what others deny altogether.
+pub(crate) fn cancelled(cx: &mut Context<'_>, policy: &Policy) {
+    let Net::Rules { rules, .. } = &policy.net else { return };
+    for rule in rules {
+        let NetKind::Allow { endpoint, .. } = &rule.kind else { continue };
+        let all = msb_policy::connections(endpoint, &[policy], Which::Asked);
+        let accepted: Vec<_> = all.iter().filter(|one| endpoint.accepts(one)).collect();
+        let denies = |one: &&Connection| {
+            rules.iter().find(|it| matches!(&it.kind, NetKind::Deny(denied) if denied.refuses(one)))
+        };
+        let (Some(first), true) =
+            (accepted.first().and_then(denies), accepted.iter().all(|it| denies(it).is_some()))
+        else {
+            continue;
+        };
+        let (Some(at), Some(by)) = (cx.origins.span(rule.origin), cx.origins.span(first.origin)) else {
+            continue;
+        };
+        let what = accepted.first().map(|one| policy.shown_connection(one)).unwrap_or_default();
+        cx.say(
+            Diagnostic::new(codes::ALLOW_CANCELLED, "nothing is left of what is allowed here")
+                .label(at, format!("allows `{what}`"))
+                .label(by, "and this denies it, and a deny overrides")
+                .help("take one of the two rules away"),
+        );
     }
 }
 

@@ -8,6 +8,7 @@ mod lints;
 mod power;
 pub(crate) mod predicate;
 pub(crate) mod sets;
+mod shadow;
 mod variants;
 
 use crate::context::{ARCH, Context};
@@ -73,6 +74,7 @@ pub(crate) fn syscalls(
         lints::lints(cx, &rules);
         power::power(cx, &rules);
         variants::variants(cx, &rules);
+        shadow::shadow(cx, &rules);
     }
     let default = match default {
         Some((action, span)) => (action, cx.origin(span)),
@@ -162,7 +164,13 @@ fn one(
         if let Some(condition) = condition
             && cx.found.len() == before
         {
-            predicate::constant_outcome(cx, condition, &predicate, member.call);
+            let alone =
+                members.len() == 1 && item.predicate.is_some() && rule_items(rule) == 1 && item.on.is_empty();
+            let whole = Span { start: item.set.span.end, ..item.span };
+            if let Some(action) = action {
+                predicate::signed(cx, condition, &predicate, member.call, action.makes());
+            }
+            predicate::constant_outcome(cx, condition, &predicate, member.call, alone.then_some(whole));
         }
         let Some(action) = action else { continue };
         rules.push(Rule {
@@ -175,6 +183,13 @@ fn one(
             layer,
             direct: member.direct,
         });
+    }
+}
+
+fn rule_items(rule: &ast::SysRule) -> usize {
+    match &rule.kind {
+        SysRuleKind::Action { items, .. } => items.len(),
+        SysRuleKind::Default(_) | SysRuleKind::Arch(_) => 0,
     }
 }
 
@@ -273,7 +288,12 @@ fn unknown_architecture(name: &Name) -> Diagnostic {
     }
     let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown architecture `{}`", name.node))
         .label(name.span, "no architecture has this name");
-    match nearest(&name.node, ["x86_64", "aarch64"]) {
+    let elsewhere = match name.node.to_ascii_lowercase().as_str() {
+        "arm64" | "armv8" | "aarch64_be" => Some("aarch64"),
+        "amd64" | "x64" | "x86-64" => Some("x86_64"),
+        _ => None,
+    };
+    match elsewhere.or_else(|| nearest(&name.node, ["x86_64", "aarch64"])) {
         Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(name.span, meant),
         None => unknown.help("the architectures are `x86_64` and `aarch64`"),
     }

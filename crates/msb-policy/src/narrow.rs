@@ -55,6 +55,13 @@ pub enum Wider {
     },
     /// A connection.
     Connect(Connection),
+    /// A connection that both make, and this one on wider terms.
+    Terms {
+        /// Which.
+        connection: Connection,
+        /// The terms, as a rule would say them: `inject $key`, `only GET /v1/*`.
+        what: String,
+    },
     /// A port that is published on the host's loopback.
     Listen(Protocol, u16),
     /// A tool, by name, or arguments of it.
@@ -76,6 +83,10 @@ impl Wider {
             Wider::Call { nr, args } => format!("syscall {}", describe(policy.arch, *nr, args)),
             Wider::Env { name, prefix } => format!("env {name}{}", if *prefix { "*" } else { "" }),
             Wider::Connect(connection) => policy.shown_connection(connection),
+            Wider::Terms { connection, what } => {
+                let plain = Connection { method: None, ..connection.clone() };
+                format!("{} {what}", policy.shown_connection(&plain))
+            }
             Wider::Listen(protocol, port) => format!("listen {} host:{port}", protocol.word()),
             Wider::Tool(name) => format!("call {name}(…)"),
             Wider::Capability(number) => format!("caps {}", capability_name(*number).unwrap_or("?")),
@@ -243,6 +254,7 @@ impl Policy {
                 found.push(Widening { what, allowed: Some(rule.origin), refused });
             }
         }
+        self.wider_terms(other, found);
         self.wider_totals(other, found);
     }
 

@@ -179,6 +179,17 @@ pub(crate) struct Explain {
     pub(crate) request: Vec<String>,
 }
 
+/// Of which differences `diff` makes an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// What is newly allowed
+    Widen,
+    /// What is newly allowed or denied
+    Any,
+    /// None
+    Never,
+}
+
 /// Exit code 3 when anything is newly allowed.
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
@@ -191,6 +202,9 @@ pub(crate) struct Diff {
     /// Which policy of the files; needed where they have several
     #[arg(long = "policy", value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// Which differences end in exit code 3
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = FailOn::Widen)]
+    pub(crate) fail_on: FailOn,
     /// Prints the differences as JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -335,8 +335,74 @@ fn usual(set: &str) -> Option<&'static str> {
     USUAL.iter().find(|(name, _)| *name == set).map(|(_, member)| *member)
 }
 
+/// Warns of an order of values that the kernel reads as signed: to a filter, -1 is more than every other one. An
+/// allow should not let negative values in by it, nor a deny let them pass.
+pub(super) fn signed(
+    cx: &mut Context<'_>,
+    written: &ast::Pred,
+    pred: &Pred,
+    call: &'static Syscall,
+    makes: bool,
+) {
+    let mut orders = Vec::new();
+    ordered_by(written, &mut orders);
+    for (name, span) in orders {
+        let Some((position, kind)) = call.arg(&name.node) else { continue };
+        let is_signed = match kind {
+            Kind::Int { signed, .. } | Kind::Enum { signed, .. } | Kind::Flags { signed, .. } => signed,
+            Kind::Fd => true,
+            Kind::Pointer => false,
+        };
+        let Ok(argument) = u8::try_from(position) else { continue };
+        let least = (kind.bits().mask() >> 1) + 1;
+        let negative = Pred::Compare { argument, width: width(kind), op: Op::Ge, value: least };
+        let matches = Pred::All(vec![pred.clone(), negative]).witness().is_some();
+        if !is_signed || matches != makes {
+            continue;
+        }
+        let name = &name.node;
+        let (label, help) = if makes {
+            ("negative values are more than every other one", format!("add `and {name} < 0x{least:x}`"))
+        } else {
+            (
+                "negative values are more than every other one, and pass",
+                format!("add `or {name} >= 0x{least:x}`"),
+            )
+        };
+        cx.say(
+            Diagnostic::new(
+                codes::SIGNED_COMPARED,
+                format!("`{name}` is signed, and a filter compares without a sign"),
+            )
+            .label(span, label)
+            .help(help),
+        );
+        return;
+    }
+}
+
+/// The comparisons by order in `pred`.
+fn ordered_by<'a>(pred: &'a ast::Pred, orders: &mut Vec<(&'a Name, Span)>) {
+    match &pred.kind {
+        PredKind::Or(all) | PredKind::And(all) => all.iter().for_each(|pred| ordered_by(pred, orders)),
+        PredKind::Not(inner) => ordered_by(inner, orders),
+        PredKind::Compare { arg, op, .. } if !matches!(op, CompareOp::Eq | CompareOp::Ne) => {
+            orders.push((arg, pred.span));
+        }
+        PredKind::Compare { .. } | PredKind::In { .. } | PredKind::Range { .. } | PredKind::Has { .. } => {}
+    }
+}
+
 /// Warns of a condition with one outcome only.
-pub(super) fn constant_outcome(cx: &mut Context<'_>, written: &ast::Pred, pred: &Pred, call: &Syscall) {
+///
+/// `whole` is the condition with its `where`, if it is for this call alone.
+pub(super) fn constant_outcome(
+    cx: &mut Context<'_>,
+    written: &ast::Pred,
+    pred: &Pred,
+    call: &Syscall,
+    whole: Option<Span>,
+) {
     let name = call.name;
     if pred.witness().is_none() {
         cx.say(
@@ -348,10 +414,14 @@ pub(super) fn constant_outcome(cx: &mut Context<'_>, written: &ast::Pred, pred: 
                 .help("take the rule away, or say `or` where `and` is too much"),
         );
     } else if Pred::Not(Box::new(pred.clone())).witness().is_none() {
-        cx.say(
-            Diagnostic::new(codes::PREDICATE_ALWAYS, "this condition always holds")
+        cx.say({
+            let found = Diagnostic::new(codes::PREDICATE_ALWAYS, "this condition always holds")
                 .label(written.span, format!("all arguments of `{name}` fulfil it"))
-                .help("take the `where` away"),
-        );
+                .help("take the `where` away");
+            match whole {
+                Some(whole) => found.edit(whole, ""),
+                None => found,
+            }
+        });
     }
 }
