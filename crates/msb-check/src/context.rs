@@ -5,9 +5,8 @@ use crate::params::{self, OpenParam};
 use msb_diag::{Diagnostic, Sources, Span};
 use msb_policy::{Arch, OriginId};
 use msb_resolve::{Placed, Resolved};
-
-/// The architecture that this version compiles for.
-pub(crate) const ARCH: Arch = Arch::X86_64;
+use msb_syntax::ast::{StmtKind, SysRuleKind};
+use std::collections::BTreeSet;
 
 pub(crate) struct Context<'a> {
     pub(crate) resolved: &'a Resolved,
@@ -18,6 +17,8 @@ pub(crate) struct Context<'a> {
     pub(crate) params: Vec<OpenParam>,
     /// The names of the policy's tools, once they are read.
     pub(crate) tools: Vec<String>,
+    /// The architectures of the policy, each once and in order.
+    pub(crate) archs: Vec<Arch>,
 }
 
 impl<'a> Context<'a> {
@@ -29,6 +30,7 @@ impl<'a> Context<'a> {
             origins: Origins::default(),
             params: Vec::new(),
             tools: Vec::new(),
+            archs: archs(resolved),
         };
         // The policy's own line comes first, as what is implied by nothing else points to it.
         cx.policy_origin();
@@ -53,6 +55,24 @@ impl<'a> Context<'a> {
     pub(crate) fn stmts(&self) -> &'a [Placed] {
         &self.resolved.stmts
     }
+}
+
+/// The architectures that the `arch` lines of a policy name: x86_64 where there is none, and where one of the ABIs is
+/// named that its kernels serve beside it. Words that are none are reported with the rules.
+fn archs(resolved: &Resolved) -> Vec<Arch> {
+    let mut named = BTreeSet::new();
+    for placed in &resolved.stmts {
+        let StmtKind::Syscalls(section) = &placed.stmt.kind else { continue };
+        for rule in section {
+            if let SysRuleKind::Arch(names) = &rule.kind {
+                named.extend(names.iter().filter_map(|name| Arch::from_word(&name.node)));
+            }
+        }
+    }
+    if named.is_empty() || named.iter().any(|arch| arch.is_second()) {
+        named.insert(Arch::X86_64);
+    }
+    named.into_iter().collect()
 }
 
 /// What stands at `span`.

@@ -35,6 +35,7 @@ pub fn explain(
 ) -> (Vec<Explained>, Vec<Diagnostic>) {
     let mut cx = Context::new(resolved, sources);
     cx.tools = policy.tools.iter().map(|tool| tool.name.clone()).collect();
+    cx.archs.clone_from(&policy.archs);
     let before = cx.found.len();
     let asked = ask::lower(&mut cx, probe, Sense::Allow);
     let found = cx.found.split_off(before);
@@ -68,6 +69,7 @@ fn words(why: Why, allowed: bool) -> &'static str {
         Why::OwnLoopback => "it stays inside, on the sandbox's own loopback",
         Why::Generated if allowed => "the launcher writes this file, from nothing of the host",
         Why::Generated => "the launcher writes this file, to be read",
-        Why::OtherAbi => "calls of another ABI are always refused",
+        Why::OtherAbi => "the policy does not name this architecture",
+        Why::Asked => "this rule has somebody asked, and refuses it where nobody answers",
     }
 }

@@ -110,7 +110,7 @@ fn lower(cx: &mut Context<'_>, file: &ast::File) -> Policy {
         net,
         syscalls,
         syscall_default,
-        arch: context::ARCH,
+        archs: cx.archs.clone(),
         limits,
         capabilities,
         env,

@@ -76,9 +76,13 @@ pub fn emit_observed(
         });
     };
     let filter_options = msb_seccomp::Options { trace: options.trace };
-    let program = msb_seccomp::compile_observed(policy, filter_options, &mut filter_done)
-        .map_err(|cause| EmitError::filter(&cause, policy.syscall_default.1))?;
-    let program = program.bytes();
+    let mut programs = Vec::new();
+    for machine in policy.machines() {
+        let program =
+            msb_seccomp::compile_observed(&policy.for_machine(machine), filter_options, &mut filter_done)
+                .map_err(|cause| EmitError::filter(&cause, policy.syscall_default.1))?;
+        programs.push((machine, program.bytes(), program.asks()));
+    }
 
     let mut used = vec![policy.origin, policy.exec.origin, policy.capabilities.1, policy.syscall_default.1];
     used.extend(policy.params.iter().map(|param| param.origin));
@@ -103,15 +107,22 @@ pub fn emit_observed(
         denies: denies.iter().map(|deny| deny.emit(&origins)).collect(),
         files: files.iter().map(|file| file.emit(origins.id(policy.exec.origin))).collect(),
         limits: limits::emit(&limits, &origins),
-        filters: vec![plan::Filter {
-            arch: match policy.arch {
-                ir::Arch::X86_64 => plan::Arch::X86_64,
-                ir::Arch::Aarch64 => plan::Arch::Aarch64,
-            },
-            listener: if options.trace { plan::Listener::Required } else { plan::Listener::None },
-            program: &program,
-            origin: origins.id(policy.syscall_default.1),
-        }],
+        filters: programs
+            .iter()
+            .map(|(machine, program, asks)| plan::Filter {
+                arch: match machine {
+                    ir::Machine::X86_64 => plan::Arch::X86_64,
+                    ir::Machine::Aarch64 => plan::Arch::Aarch64,
+                },
+                listener: match (options.trace, asks) {
+                    (true, _) => plan::Listener::Required,
+                    (false, true) => plan::Listener::Optional,
+                    (false, false) => plan::Listener::None,
+                },
+                program,
+                origin: origins.id(policy.syscall_default.1),
+            })
+            .collect(),
         env: variables,
         command: policy.exec.command.iter().map(String::as_str).collect(),
         origins: origins.list(),

@@ -7,13 +7,15 @@ use msb_plan::event::Step;
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
-msb-launch PLAN [--set NAME=VALUE]... [--report-fd N] [--notify-fd N] [--] [COMMAND [ARG]...]
+msb-launch PLAN [--set NAME=VALUE]... [--report-fd N] [--notify SOCKET] [--] [COMMAND [ARG]...]
 
 Starts COMMAND, or the plan's own command, confined by PLAN (made by `msbc compile`).
 
   --set NAME=VALUE  binds a parameter of the plan
   --report-fd N     writes events to descriptor N instead of sentences to standard error
-  --notify-fd N     sends the filter's listener over the unix socket N (`msbc run --explain`)
+  --notify SOCKET   sends the listener of a filter that asks (`notify`) over the unix socket at this path; without
+                    one, calls that it asks about fail with ENOSYS
+  --notify-fd N     the same over the unix socket that is descriptor N
 
 Exit status: the command's own; 128+n when signal n ended it; 126 when it can't be executed; 127 when it is
 not found; 125 when the launcher refused, and nothing was started.
@@ -30,6 +32,8 @@ pub(crate) struct Arguments<'a> {
     pub(crate) report_fd: Option<i32>,
     /// Where the listener goes.
     pub(crate) notify_fd: Option<i32>,
+    /// The socket where it goes instead.
+    pub(crate) notify: Option<&'a CStr>,
     /// The command; empty for the plan's own.
     pub(crate) command: Vec<&'a CStr>,
 }
@@ -57,6 +61,9 @@ pub(crate) fn parse<'a>(words: &[&'a CStr]) -> Result<Request<'a>> {
             b"--set" => arguments.set.push(binding(words.next())?),
             b"--report-fd" => arguments.report_fd = Some(descriptor(words.next())?),
             b"--notify-fd" => arguments.notify_fd = Some(descriptor(words.next())?),
+            b"--notify" => {
+                arguments.notify = Some(words.next().ok_or_else(|| refusal(Step::Usage, None))?);
+            }
             b"--" if plan.is_some() => {
                 arguments.command = words.collect();
                 break;

@@ -5,7 +5,6 @@ use crate::init;
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use msb_plan::Listener;
 use msb_plan::event::{Failure, Step};
 use msb_sys::exec::{Strings, execute as execve};
 use msb_sys::seccomp;
@@ -24,9 +23,10 @@ pub(crate) fn execute(child: &Child<'_>, listener: impl Fn(u32)) -> u32 {
     let candidates = candidates(name, &child.environment);
     let arguments: Strings<'_> = child.command.iter().copied().collect();
     let environment: Strings<'_> = child.environment.iter().map(CString::as_c_str).collect();
-    let loaded = match child.filter.listener {
-        Listener::None => seccomp::load(child.filter.program),
-        Listener::Required => seccomp::load_with_listener(child.filter.program)
+    // Where nobody takes the listener there is none: the kernel refuses what it would have asked about.
+    let loaded = match child.listener {
+        None => seccomp::load(child.filter.program),
+        Some(_) => seccomp::load_with_listener(child.filter.program)
             .map(|fd| listener(fd.into_raw_fd().unsigned_abs())),
     };
     if let Err(errno) = loaded {

@@ -12,6 +12,7 @@ use msb_compile::{Checked, Options};
 use msb_plan::{MAGIC, MountKind, PLAN_BYTES_MAX, Plan};
 use msb_policy as ir;
 use msb_policy::Policy;
+use std::collections::BTreeSet;
 
 /// Where a meaning comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,10 +57,15 @@ pub(crate) fn read(file: &PolicyFile, output: &mut Output) -> Result<(Policy, Fr
 pub(crate) fn of_plan(plan: &Plan<'_>) -> Option<Policy> {
     let origin = |id: msb_plan::OriginId| ir::OriginId(u32::from(id.0));
     let filter = plan.filters.first()?;
-    let arch = match filter.arch {
-        msb_plan::Arch::X86_64 => ir::Arch::X86_64,
-        msb_plan::Arch::Aarch64 => ir::Arch::Aarch64,
-    };
+    let mut archs = Vec::new();
+    let mut syscalls = Vec::new();
+    for filter in &plan.filters {
+        for arch in crate::show::archs(filter) {
+            archs.push(arch);
+            syscalls.extend(calls(filter, arch)?);
+        }
+    }
+    archs.sort_unstable();
     let identity = &plan.identity;
     Some(Policy {
         name: plan.policy.name.to_owned(),
@@ -68,9 +74,9 @@ pub(crate) fn of_plan(plan: &Plan<'_>) -> Option<Policy> {
         params: plan.params.iter().map(|param| self::param(param, origin(param.origin))).collect(),
         fs: files(plan, origin),
         net: ir::Net::None { origin: origin(plan.policy.origin) },
-        syscalls: calls(filter, arch)?,
+        syscalls,
         syscall_default: (ir::SyscallAction::Errno(1), origin(filter.origin)),
-        arch,
+        archs,
         limits: limits(plan, origin),
         capabilities: (identity.capabilities, origin(identity.origin)),
         env: plan.env.iter().map(|rule| env(rule, origin(plan.policy.origin))).collect(),
@@ -199,22 +205,46 @@ fn calls(filter: &msb_plan::Filter<'_>, arch: ir::Arch) -> Option<Vec<ir::Syscal
     let program = bpf::instructions(filter.program);
     let origin = ir::OriginId(u32::from(filter.origin.0));
     let mut rules = Vec::new();
-    for call in msb_syscalls::all(arch) {
+    for nr in numbers(&program, arch) {
         let mut ways: Vec<(ir::SyscallAction, Vec<ir::Pred>)> = Vec::new();
-        let walk = Walk { program: &program, audit_arch: filter.arch.audit(), nr: call.nr };
+        let walk = Walk { program: &program, audit_arch: arch.audit(), nr, listener: filter.listener };
         walk.from(0, Word::Known(0), &mut Vec::new(), &mut ways)?;
         let mut actions: Vec<ir::SyscallAction> = ways.iter().map(|(action, _)| *action).collect();
         actions.sort_unstable();
         actions.dedup();
+        // What is unknown to the table, and to the filter, needs no rule.
+        let unknown = msb_syscalls::by_number(arch, nr).is_none();
+        if unknown && actions == [ir::SyscallAction::Errno(ENOSYS)] {
+            continue;
+        }
         for action in &actions {
             let conditions =
                 ways.iter().filter(|(way, _)| way == action).map(|(_, all)| ir::Pred::All(all.clone()));
             let predicate =
                 if actions.len() == 1 { ir::Pred::True } else { ir::Pred::Any(conditions.collect()) };
-            rules.push(ir::SyscallRule { nr: call.nr, action: *action, predicate, origin, implied: false });
+            rules.push(ir::SyscallRule { arch, nr, action: *action, predicate, origin, implied: false });
         }
     }
     Some(rules)
+}
+
+/// What numbers have that nobody knows.
+const ENOSYS: u16 = 38;
+/// Numbers in a row that the table does not know and a rule names, at most.
+const ROW_MAX: u32 = 4096;
+
+/// The numbers of `arch` that the table knows, and those that the program tells from their neighbours.
+fn numbers(program: &[Instruction], arch: ir::Arch) -> BTreeSet<u32> {
+    let mut numbers: BTreeSet<u32> = msb_syscalls::all(arch).iter().map(|call| call.nr).collect();
+    let tested: BTreeSet<u32> = program.iter().flat_map(|it| [it.k, it.k.wrapping_add(1)]).collect();
+    let mut borders =
+        tested.into_iter().filter(|nr| ir::Arch::of_call(arch.audit(), *nr) == Some(arch)).peekable();
+    while let Some(first) = borders.next() {
+        let next = borders.peek().copied().unwrap_or(first).min(first.saturating_add(ROW_MAX));
+        numbers.insert(first);
+        numbers.extend(first..next);
+    }
+    numbers
 }
 
 /// What the accumulator holds.
@@ -233,6 +263,7 @@ struct Walk<'a> {
     program: &'a [Instruction],
     audit_arch: u32,
     nr: u32,
+    listener: msb_plan::Listener,
 }
 
 impl Walk<'_> {
@@ -259,7 +290,7 @@ impl Walk<'_> {
                 if ways.len() == PATHS_MAX {
                     return None;
                 }
-                ways.push((action(k)?, held.clone()));
+                ways.push((action(k, self.listener)?, held.clone()));
                 Some(())
             }
             0x15 | 0x25 | 0x35 | 0x45 => {
@@ -323,12 +354,13 @@ fn test(code: u16, argument: u8, high: bool, mask: u32, k: u32) -> Option<ir::Pr
     }
 }
 
-/// `SECCOMP_RET_*` of linux/seccomp.h; `None` for what asks somebody.
-fn action(value: u32) -> Option<ir::SyscallAction> {
+/// `SECCOMP_RET_*` of linux/seccomp.h; `None` where everything that would fail is asked about.
+fn action(value: u32, listener: msb_plan::Listener) -> Option<ir::SyscallAction> {
     match value & 0xffff_0000 {
         0x7fff_0000 => Some(ir::SyscallAction::Allow),
         0x7ffc_0000 => Some(ir::SyscallAction::Log),
         0x0005_0000 => Some(ir::SyscallAction::Errno(u16::try_from(value & 0xffff).ok()?)),
+        0x7fc0_0000 if listener == msb_plan::Listener::Optional => Some(ir::SyscallAction::Notify),
         0x0003_0000 => Some(ir::SyscallAction::Trap),
         0x8000_0000 => Some(ir::SyscallAction::Kill),
         _ => None,

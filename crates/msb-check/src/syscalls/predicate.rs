@@ -15,7 +15,7 @@ struct Argument {
 }
 
 /// The condition for `call`; `None` where something was reported.
-pub(crate) fn lower(cx: &mut Context<'_>, pred: &ast::Pred, call: &'static Syscall) -> Option<Pred> {
+pub(crate) fn lower(cx: &mut Context<'_>, pred: &ast::Pred, call: &Syscall) -> Option<Pred> {
     match &pred.kind {
         PredKind::Or(all) => many(cx, all, call).map(Pred::Any),
         PredKind::And(all) => many(cx, all, call).map(Pred::All),
@@ -45,12 +45,12 @@ pub(crate) fn lower(cx: &mut Context<'_>, pred: &ast::Pred, call: &'static Sysca
     }
 }
 
-fn many(cx: &mut Context<'_>, all: &[ast::Pred], call: &'static Syscall) -> Option<Vec<Pred>> {
+fn many(cx: &mut Context<'_>, all: &[ast::Pred], call: &Syscall) -> Option<Vec<Pred>> {
     let lowered: Vec<Option<Pred>> = all.iter().map(|pred| lower(cx, pred, call)).collect();
     lowered.into_iter().collect()
 }
 
-fn argument(cx: &mut Context<'_>, name: &Name, call: &'static Syscall) -> Option<Argument> {
+fn argument(cx: &mut Context<'_>, name: &Name, call: &Syscall) -> Option<Argument> {
     if let Some((position, kind)) = call.arg(&name.node) {
         return Some(Argument { position: u8::try_from(position).ok()?, kind });
     }
@@ -67,7 +67,7 @@ fn argument(cx: &mut Context<'_>, name: &Name, call: &'static Syscall) -> Option
 }
 
 /// The argument, if what it holds can be compared with more than `NULL`.
-fn comparable(cx: &mut Context<'_>, name: &Name, call: &'static Syscall) -> Option<Argument> {
+fn comparable(cx: &mut Context<'_>, name: &Name, call: &Syscall) -> Option<Argument> {
     let argument = argument(cx, name, call)?;
     if matches!(argument.kind, Kind::Pointer) {
         cx.say(pointer_compared(name, name.span));
@@ -154,7 +154,7 @@ fn range(
     from: &Spanned<u64>,
     to: &Spanned<u64>,
     span: Span,
-    call: &'static Syscall,
+    call: &Syscall,
 ) -> Option<Pred> {
     let argument = comparable(cx, name, call)?;
     ordered(cx, argument, span)?;

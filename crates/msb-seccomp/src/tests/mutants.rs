@@ -185,7 +185,7 @@ fn mutants_of(name: &str, policy: &Policy, options: Options) -> (usize, usize) {
                 equal += 1;
                 let programs = [&right[..], &mutant[..]];
                 let mut words = [None; 16];
-                for arch in [policy.arch.audit(), policy.arch.audit() ^ 1, 0x4000_0003] {
+                for arch in [policy.archs[0].audit(), policy.archs[0].audit() ^ 1, 0x4000_0003] {
                     words[1] = Some(arch);
                     let found = difference(programs, &values(programs), words);
                     assert_eq!(found, None, "{name}: accepted, and not the same: {mutant:?}");

@@ -31,6 +31,40 @@ fn numbers_agree_with_libseccomp() {
     assert!(known[0] > 340 && known[1] > 280, "{known:?} names are known there");
 }
 
+/// The kernel's own headers for i386 and x32, where this machine has them; its calls may be newer or older.
+#[test]
+fn numbers_of_the_other_abis_agree_with_the_headers_of_the_kernel() {
+    for (arch, header, known_min) in [(Arch::I386, "unistd_32", 430), (Arch::X32, "unistd_x32", 350)] {
+        let source = format!("#include <asm/{header}.h>\n");
+        let mut cc = Command::new("cc");
+        cc.args(["-E", "-dM", "-D__X32_SYSCALL_BIT=0x40000000", "-x", "c", "-"]);
+        let Ok(mut child) = cc.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()
+        else {
+            return skip(Need::Compiler, "there is no C compiler");
+        };
+        child.stdin.take().expect("a pipe").write_all(source.as_bytes()).expect("it reads");
+        let output = child.wait_with_output().expect("it ends");
+        if !output.status.success() {
+            return skip(Need::Compiler, "the headers of x86 are not here");
+        }
+        let text = String::from_utf8(output.stdout).expect("ASCII");
+        let mut known = 0;
+        for line in text.lines() {
+            let Some((name, number)) =
+                line.strip_prefix("#define __NR_").and_then(|rest| rest.split_once(' '))
+            else {
+                continue;
+            };
+            let digits = number.trim_matches(['(', ')']).rsplit(' ').next().unwrap_or_default();
+            let bit = if arch == Arch::X32 { 0x4000_0000 } else { 0 };
+            let theirs: u32 = digits.parse::<u32>().expect("a number") | bit;
+            known += 1;
+            assert_eq!(find(arch, name).map(|call| call.nr), Some(theirs), "{name} of {}", arch.word());
+        }
+        assert!(known > known_min, "{known} calls of {}", arch.word());
+    }
+}
+
 /// Headers that define macros for the sets, in two groups that cannot be read together.
 const HEADERS: [&str; 2] = [
     "asm/ioctls asm/termbits linux/serial linux/fcntl linux/stat linux/mman linux/sched linux/sched/types linux/net linux/netlink \

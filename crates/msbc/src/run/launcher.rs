@@ -1,7 +1,6 @@
 //! Finding and starting msb-launch.
 
 use super::signals::Forwarding;
-use crate::compile::Filter;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -49,11 +48,11 @@ pub(super) struct Started {
     pub(super) listener: Option<OwnedFd>,
 }
 
-/// Starts `program` with a plan.
+/// Starts `program` with a plan; where it `listens`, with a socket for the listener of its filter.
 pub(super) fn start(
     program: &Path,
     plan: &[u8],
-    filter: Filter,
+    listens: bool,
     set: &[OsString],
     command: &[OsString],
 ) -> io::Result<Started> {
@@ -67,13 +66,9 @@ pub(super) fn start(
         launcher.arg("--set").arg(set);
     }
     launcher.arg("--report-fd").arg(report.as_raw_fd().to_string());
-    let sockets = match filter {
-        Filter::Decides => None,
-        Filter::Asks => {
-            let kind = SockType::Stream;
-            Some(socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?)
-        }
-    };
+    let kind = SockType::Stream;
+    let pair = || socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC);
+    let sockets = listens.then(pair).transpose()?;
     if let Some((_, theirs)) = &sockets {
         inherit(theirs)?;
         launcher.arg("--notify-fd").arg(theirs.as_raw_fd().to_string());
