@@ -12,9 +12,9 @@ mod process;
 
 use msb_policy::{Arch, OriginId, Places, Policy, Reason, Request, SyscallAction, Verdict};
 use msb_sys::Errno;
-use msb_sys::notify::{Answer, Notification, answer, receive};
+use msb_sys::notify::{Answer, Notification, answer, is_waiting, receive};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use std::collections::HashMap;
 use std::io::{self, IoSliceMut};
@@ -63,8 +63,9 @@ pub struct Question {
     pub pid: u32,
 }
 
-/// Who answers questions: whether the call is to be made; `None` where nobody is there.
-pub type Asker<'a> = dyn FnMut(&Question) -> Option<bool> + 'a;
+/// Who answers questions: whether the call is to be made; `None` where nobody is there. The second argument says
+/// whether it still waits, since an answer may take long and a limit may end the run meanwhile.
+pub type Asker<'a> = dyn FnMut(&Question, &dyn Fn() -> bool) -> Option<bool> + 'a;
 
 /// Answers the calls of one run.
 #[derive(Debug)]
@@ -114,7 +115,7 @@ impl<'p> Tracer<'p> {
                 Err(Errno::NOENT | Errno::INTR) => continue,
                 asked => asked?,
             };
-            let (reply, refusals) = self.judge(&asked, ask);
+            let (reply, refusals) = self.judge(listener.as_fd(), &asked, ask);
             for refusal in refusals {
                 self.note(refusal, &mut tell);
             }
@@ -144,13 +145,18 @@ impl<'p> Tracer<'p> {
     }
 
     /// The answer to a call, by its registers alone, and what to tell of it.
-    fn judge(&self, asked: &Notification, ask: &mut Asker<'_>) -> (Answer, Vec<Refusal>) {
+    fn judge(
+        &self,
+        listener: BorrowedFd<'_>,
+        asked: &Notification,
+        ask: &mut Asker<'_>,
+    ) -> (Answer, Vec<Refusal>) {
         let nr = asked.nr.cast_unsigned();
         let call = Request::Syscall { audit_arch: asked.audit_arch, nr, args: asked.args };
         let decision = self.policy.decide(&call);
         let arch = Arch::of_call(asked.audit_arch, nr);
         match decision.action {
-            SyscallAction::Notify => self.question(asked, decision.origin, ask),
+            SyscallAction::Notify => self.question(listener, asked, decision.origin, ask),
             SyscallAction::Allow | SyscallAction::Log => (Answer::Continue, self.look(asked)),
             // Not refused but not there: glibc tries clone3 first each time, and goes on with clone.
             SyscallAction::Errno(errno) if calls::falls_back(arch, asked) => {
@@ -174,6 +180,7 @@ impl<'p> Tracer<'p> {
     /// lead to nobody was asked about, and so there is none for a call that has one.
     fn question(
         &self,
+        listener: BorrowedFd<'_>,
         asked: &Notification,
         origin: Option<OriginId>,
         ask: &mut Asker<'_>,
@@ -181,7 +188,8 @@ impl<'p> Tracer<'p> {
         let arch = Arch::of_call(asked.audit_arch, asked.nr.cast_unsigned());
         let what = describe(arch, asked);
         let why = if calls::in_registers(arch, asked) {
-            match ask(&Question { what: what.clone(), origin, pid: asked.pid }) {
+            let question = Question { what: what.clone(), origin, pid: asked.pid };
+            match ask(&question, &|| is_waiting(listener, asked.id)) {
                 Some(true) => return (Answer::Continue, Vec::new()),
                 Some(false) => Why::SaidNo,
                 None => Why::NobodyAsked,

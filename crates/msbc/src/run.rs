@@ -207,8 +207,9 @@ impl Session<'_> {
                 self.output.refusal(&refusals::what(refusal), &refusals::line(refusal, policy));
             }
         };
-        let served =
-            tracer.serve(socket, tell, &mut |question| Some(person.as_mut()?.answers(question, policy)));
+        let served = tracer.serve(socket, tell, &mut |question, waits| {
+            Some(person.as_mut()?.answers(question, waits, policy))
+        });
         if !self.arguments.policy.json && self.arguments.explain {
             self.output.message(&refusals::summary(tracer.counts()));
         }
