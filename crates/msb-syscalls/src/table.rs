@@ -106,10 +106,22 @@ pub struct Syscall {
 }
 
 impl Syscall {
-    /// A call of which nothing is known but its number: newer than the table, or of a kernel of somebody's own.
+    /// A call of which nothing is known but its number: newer than the table, or of a kernel of somebody's own. Its
+    /// arguments are its registers, `arg0` to `arg5`, all 64 bits of them.
     #[must_use]
     pub const fn unnamed(nr: u32) -> Self {
-        Self { name: "syscall", nr, args: &[] }
+        const fn register(name: &'static str) -> Arg {
+            Arg { name, kind: Kind::Int { bits: Bits::B64, signed: false } }
+        }
+        const REGISTERS: &[Arg] = &[
+            register("arg0"),
+            register("arg1"),
+            register("arg2"),
+            register("arg3"),
+            register("arg4"),
+            register("arg5"),
+        ];
+        Self { name: "syscall", nr, args: REGISTERS }
     }
 
     /// The position, from 0, and the kind of the argument called `name`.

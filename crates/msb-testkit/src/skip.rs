@@ -21,6 +21,8 @@ pub enum Need {
     Compiler,
     /// A C compiler, and libseccomp with its header.
     Libseccomp,
+    /// An x86-64 processor.
+    X86,
     /// `systemd-analyze`, whose groups of system calls are compared with ours.
     Systemd,
 }
@@ -36,6 +38,7 @@ impl fmt::Display for Need {
             Need::CgroupV1 => "cgroup-v1",
             Need::Compiler => "cc",
             Need::Libseccomp => "libseccomp",
+            Need::X86 => "x86-64",
             Need::Systemd => "systemd",
         })
     }

@@ -62,7 +62,7 @@ fn run(account: Account, rules: &str, program: Option<&[u8]>, words: &[&str]) ->
 /// The 32-bit program; `None`, with the reason told, where it cannot be made or run.
 fn program() -> Option<Vec<u8>> {
     if !cfg!(target_arch = "x86_64") {
-        println!("skipped, because i386 is an ABI of x86-64 alone");
+        skip(Need::X86, "i386 is an ABI of x86-64 alone");
         return None;
     }
     let place = std::env::temp_dir().join(format!("msb-i386-{}", std::process::id()));
@@ -134,8 +134,7 @@ fn calls_of_i386_from_64_bit_code_are_those_of_i386() {
 #[test]
 fn calls_of_x32_fail_as_the_policy_says() {
     if !cfg!(target_arch = "x86_64") {
-        println!("skipped, because x32 is an ABI of x86-64 alone");
-        return;
+        return skip(Need::X86, "x32 is an ABI of x86-64 alone");
     }
     for account in accounts() {
         for (rules, errno) in [

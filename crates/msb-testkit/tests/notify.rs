@@ -1,6 +1,6 @@
 //! `notify`: who is asked, what a yes and a no do, and that nothing is made where nobody answers.
 
-use msb_testkit::{Account, Ended, Workspace, accounts, finish};
+use msb_testkit::{Account, Ended, Need, Workspace, accounts, finish, skip};
 
 /// The numbers of lines are named below.
 const POLICY: &str = "edition 2026
@@ -51,7 +51,7 @@ fn place(account: Account) -> Workspace {
 /// Whether the calls of the script are those of this machine.
 fn is_x86_64() -> bool {
     if !cfg!(target_arch = "x86_64") {
-        println!("skipped, because the numbers are those of x86-64");
+        skip(Need::X86, "the numbers are those of x86-64");
     }
     cfg!(target_arch = "x86_64")
 }
