@@ -8,7 +8,10 @@ mod common;
 
 use msb_policy::{Arch, Machine, Policy, Request, SyscallAction};
 use msb_seccomp::{SeccompData, action, run};
+use msb_testkit::{Need, skip};
 use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
 
 fn text(value: &Value) -> &str {
     value.as_str().expect("a string")
@@ -95,5 +98,86 @@ fn every_query_has_the_expected_answer() {
         }
     }
     assert!(wrong.is_empty(), "{} of {asked} wrong:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(asked > 1000, "{asked} queries");
+    assert!(asked > 2500, "{asked} queries");
+}
+
+/// uretprobe and uprobe of x86_64: since Linux 6.14 and 6.18 no filter is asked about them (kernel/seccomp.c). They fail
+/// for who is not in a trampoline that the kernel made.
+const UNFILTERED: [u32; 2] = [335, 336];
+
+/// Errnos that no policy gives, for what a filter returns besides errnos: with these it makes no call at all, and any
+/// query can be put to it.
+const MARKS: [(u32, u16); 5] = [
+    (action::ALLOW, 4001),
+    (action::LOG, 4002),
+    (action::USER_NOTIF, 4003),
+    (action::TRAP, 4004),
+    (action::KILL_PROCESS, 4005),
+];
+
+fn mark(returned: u32) -> u16 {
+    let found = MARKS.iter().find(|(action, _)| *action == returned);
+    found.map_or_else(|| u16::try_from(returned & 0xffff).expect("an errno"), |(_, mark)| *mark)
+}
+
+/// The same queries, made as real calls: the kernel runs the filter and the answer is what the call fails with.
+#[test]
+fn the_kernel_gives_every_query_the_expected_answer() {
+    if !cfg!(target_arch = "x86_64") {
+        return skip(Need::X86, "the queries are calls of x86-64");
+    }
+    let place = tempfile::tempdir().expect("a directory");
+    let (binary, file) = (place.path().join("queries"), place.path().join("filter"));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../msb-testkit/c/queries.c");
+    match Command::new("cc").args(["-O2", "-o"]).arg(&binary).arg(source).output() {
+        Ok(output) => assert!(output.status.success(), "{output:?}"),
+        Err(_) => return skip(Need::Compiler, "there is no C compiler"),
+    }
+    let (mut wrong, mut asked) = (Vec::new(), 0);
+    for (name, json) in common::files("conformance/syscalls", "json") {
+        let case: Value = serde_json::from_slice(&json).expect("JSON");
+        let lines: Vec<&str> = case["policy"].as_array().expect("lines").iter().map(text).collect();
+        let policy = common::compile("policy.msb", lines.join("\n")).policy.expect("a policy");
+        let here = policy.for_machine(Machine::X86_64);
+        let program = msb_seccomp::compile(&here, msb_seccomp::Options::default()).expect("a filter");
+        let marked = program.instructions.into_iter().flat_map(|mut instruction| {
+            if instruction.code == 0x06 {
+                instruction.k = action::errno(mark(instruction.k));
+            }
+            instruction.bytes()
+        });
+        std::fs::write(&file, marked.collect::<Vec<u8>>()).expect("a file");
+        let queries: Vec<&Value> = case["queries"].as_array().expect("queries").iter().collect();
+        // The others no call of this machine can be.
+        let made = |query: &&&Value| {
+            [Arch::X86_64.audit(), Arch::I386.audit()].contains(&architecture(query))
+                && !UNFILTERED.contains(&number(query))
+        };
+        let queries: Vec<&Value> = queries.iter().filter(made).copied().collect();
+        let mut input = String::new();
+        for query in &queries {
+            let int80 = u8::from(architecture(query) == Arch::I386.audit());
+            input += &format!("{int80} {:x}", number(query));
+            let args = query["args"].as_array().expect("arguments");
+            for index in 0..6 {
+                input += &format!(" {:x}", args.get(index).map_or(0, |arg| hexadecimal(text(arg))));
+            }
+            input.push('\n');
+        }
+        std::fs::write(place.path().join("input"), input).expect("a file");
+        let input = std::fs::File::open(place.path().join("input")).expect("it is there");
+        let output = Command::new(&binary).arg(&file).stdin(input).output().expect("it starts");
+        assert!(output.status.success(), "{name}: {output:?}");
+        let answers = String::from_utf8(output.stdout).expect("ASCII");
+        let answers: Vec<u16> = answers.lines().map(|line| line.parse().expect("an errno")).collect();
+        assert_eq!(answers.len(), queries.len(), "{name}");
+        for (query, answer) in queries.iter().zip(answers) {
+            asked += 1;
+            if answer != mark(returned(expected(query))) {
+                wrong.push(format!("{name}: {query} fails with {answer}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {asked} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(asked > 2000, "{asked} queries");
 }
