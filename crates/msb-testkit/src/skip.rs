@@ -23,8 +23,6 @@ pub enum Need {
     Libseccomp,
     /// An x86-64 processor.
     X86,
-    /// `systemd-analyze`, whose groups of system calls are compared with ours.
-    Systemd,
 }
 
 impl fmt::Display for Need {
@@ -39,7 +37,6 @@ impl fmt::Display for Need {
             Need::Compiler => "cc",
             Need::Libseccomp => "libseccomp",
             Need::X86 => "x86-64",
-            Need::Systemd => "systemd",
         })
     }
 }
