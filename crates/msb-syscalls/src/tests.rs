@@ -214,6 +214,59 @@ fn it_is_known_since_when_there_is_a_call() {
         ["getpmsg", "putpmsg", "afs_syscall", "tuxcall", "security", "epoll_ctl_old", "epoll_wait_old"];
     assert_eq!(unknown, [&nothing[..], &["vserver"]].concat());
     assert!(all(Arch::Aarch64).iter().all(|call| since(call.name).is_some()));
+    let unknown: Vec<_> =
+        all(Arch::I386).iter().map(|call| call.name).filter(|name| since(name).is_none()).collect();
+    let nothing = [
+        "break",
+        "stty",
+        "gtty",
+        "ftime",
+        "prof",
+        "lock",
+        "mpx",
+        "ulimit",
+        "profil",
+        "idle",
+        "afs_syscall",
+        "getpmsg",
+        "putpmsg",
+        "vserver",
+    ];
+    assert_eq!(unknown, nothing);
+}
+
+/// Tables that libseccomp had (the first lines of its src/syscalls.csv), and what each has that the one before lacks.
+const TABLES: &[((u32, u32), &str)] = &[
+    ((5, 14), ""),
+    ((5, 15), "process_mrelease"),
+    ((5, 17), "futex_waitv set_mempolicy_home_node"),
+    ((6, 2), ""),
+    (
+        (6, 12),
+        "cachestat fchmodat2 futex_requeue futex_wait futex_wake listmount lsm_get_self_attr lsm_list_modules \
+         lsm_set_self_attr map_shadow_stack mseal statmount uretprobe",
+    ),
+    ((6, 13), "getxattrat listxattrat removexattrat setxattrat"),
+    ((7, 1), "file_getattr file_setattr listns open_tree_attr rseq_slice_yield uprobe"),
+];
+
+#[test]
+fn later_calls_came_between_the_tables_that_lack_them_and_have_them() {
+    let version = |name: &str| {
+        let (major, minor) = since(name)?.split_once('.')?;
+        Some((major.parse::<u32>().ok()?, minor.split('.').next()?.parse::<u32>().ok()?))
+    };
+    let mut said = BTreeSet::new();
+    for pair in TABLES.windows(2) {
+        let [(before, _), (after, names)] = pair else { panic!("two") };
+        for name in names.split_whitespace() {
+            let version = version(name).unwrap_or_else(|| panic!("{name} has a version"));
+            assert!(version > *before && version <= *after, "{name}: {version:?}");
+            said.insert(name);
+        }
+    }
+    let later = all(Arch::X86_64).iter().map(|call| call.name).filter(|name| version(name) > Some((5, 14)));
+    assert_eq!(later.collect::<BTreeSet<_>>(), said);
 }
 
 #[test]
