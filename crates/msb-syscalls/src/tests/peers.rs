@@ -70,9 +70,11 @@ const HEADERS: [&str; 2] = [
      linux/perf_event linux/userfaultfd linux/io_uring linux/landlock linux/mempolicy linux/membarrier linux/reboot \
      linux/random linux/close_range linux/if_tun linux/sockios linux/vt linux/kd linux/ipc linux/shm linux/sem \
      linux/msg linux/xattr asm/prctl linux/pidfd linux/kcmp linux/loop linux/kvm linux/fiemap linux/fscrypt \
-     linux/fsverity linux/cdrom linux/hdreg linux/rtc linux/watchdog",
+     linux/fsverity linux/cdrom linux/hdreg linux/rtc linux/watchdog linux/fanotify linux/kexec linux/module linux/ioprio linux/vhost linux/vfio \
+     linux/udp",
     "sys/socket sys/mman fcntl sys/stat netinet/in sys/epoll sched sys/wait sys/file sys/resource poll signal \
-     sys/reboot sys/random sys/sem sys/shm sys/msg unistd sys/uio sys/xattr sys/personality",
+     sys/reboot sys/random sys/sem sys/shm sys/msg unistd sys/uio sys/xattr sys/personality \
+     netinet/tcp sys/swap",
 ];
 
 /// The values that the machine's headers give the names, for as many as they define as macros.
