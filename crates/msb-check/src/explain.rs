@@ -52,7 +52,9 @@ pub fn explain(
             proved,
         }
     };
-    let allowed = allowed.iter().map(|evidence| one(evidence, true));
+    // What somebody is asked about is refused until they say yes.
+    let allowed = allowed.iter().filter(|evidence| evidence.why != Why::Asked || refused.is_none());
+    let allowed = allowed.map(|evidence| one(evidence, true));
     let refused = refused.iter().map(|evidence| one(evidence, false));
     (allowed.chain(refused).collect(), found)
 }
