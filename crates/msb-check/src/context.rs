@@ -2,11 +2,12 @@
 
 use crate::origins::Origins;
 use crate::params::{self, OpenParam};
+use crate::syscalls::sets::Member;
 use msb_diag::{Diagnostic, Sources, Span};
 use msb_policy::{Arch, OriginId};
 use msb_resolve::{Placed, Resolved};
 use msb_syntax::ast::{StmtKind, SysRuleKind};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) struct Context<'a> {
     pub(crate) resolved: &'a Resolved,
@@ -19,6 +20,8 @@ pub(crate) struct Context<'a> {
     pub(crate) tools: Vec<String>,
     /// The architectures of the policy, each once and in order.
     pub(crate) archs: Vec<Arch>,
+    /// The calls of groups that were looked up, by name and architecture.
+    pub(crate) groups: BTreeMap<(String, Arch), Vec<Member>>,
 }
 
 impl<'a> Context<'a> {
@@ -31,6 +34,7 @@ impl<'a> Context<'a> {
             params: Vec::new(),
             tools: Vec::new(),
             archs: archs(resolved),
+            groups: BTreeMap::new(),
         };
         // The policy's own line comes first, as what is implied by nothing else points to it.
         cx.policy_origin();

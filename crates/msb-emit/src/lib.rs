@@ -18,6 +18,7 @@ pub use error::EmitError;
 use msb_plan as plan;
 use msb_policy as ir;
 use origins::Origins;
+use std::collections::BTreeMap;
 
 /// What to emit besides the policy itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,20 +82,45 @@ pub fn emit_observed(
         let program =
             msb_seccomp::compile_observed(&policy.for_machine(machine), filter_options, &mut filter_done)
                 .map_err(|cause| EmitError::filter(&cause, policy.syscall_default.1))?;
-        programs.push((machine, program.bytes(), program.asks()));
+        let kills = filter_kills(&policy.for_machine(machine), &order);
+        programs.push((machine, program.bytes(), program.asks(), kills));
     }
 
-    let mut used = vec![policy.origin, policy.exec.origin, policy.capabilities.1, policy.syscall_default.1];
+    let none = ir::Limit { value: 0, origin: policy.origin };
+    let landlock = policy.sandbox.landlock_abi_min.unwrap_or(none);
+    let mut used = vec![
+        landlock.origin,
+        policy.origin,
+        policy.exec.origin,
+        policy.capabilities.1,
+        policy.syscall_default.1,
+    ];
     used.extend(policy.params.iter().map(|param| param.origin));
     used.extend(policy.exec.cwd.iter().map(|(_, origin)| *origin));
     used.extend(mounts.iter().map(|mount| mount.origin));
     used.extend(denies.iter().map(|deny| deny.origin));
     used.extend(limits::origins(&limits));
+    used.extend(programs.iter().flat_map(|(_, _, _, kills)| kills.values()));
     let origins = Origins::of(policy, &order, &used)?;
 
+    let entry = |(nr, origin): (&u32, &ir::OriginId)| {
+        let [a, b, c, d] = nr.to_le_bytes();
+        let [e, f] = origins.id(*origin).0.to_le_bytes();
+        [a, b, c, d, e, f]
+    };
+    let programs: Vec<_> = programs
+        .into_iter()
+        .map(|(machine, program, asks, kills)| {
+            (machine, program, asks, kills.iter().flat_map(entry).collect::<Vec<u8>>())
+        })
+        .collect();
     let sha256 = plan::digest(&policy.canonical_bytes());
     let emitted = plan::Plan {
-        target: plan::Target { kernel_min: KERNEL_MIN },
+        target: plan::Target {
+            kernel_min: KERNEL_MIN,
+            landlock_abi_min: u8::try_from(landlock.value).unwrap_or(u8::MAX),
+            origin: origins.id(landlock.origin),
+        },
         policy: plan::PolicyId {
             name: &policy.name,
             edition: policy.edition,
@@ -106,11 +132,11 @@ pub fn emit_observed(
         mounts: mounts.iter().map(|mount| mount.emit(&origins)).collect(),
         denies: denies.iter().map(|deny| deny.emit(&origins)).collect(),
         files: files.iter().map(|file| file.emit(origins.id(policy.exec.origin))).collect(),
-        network: plan::network::Network::None,
+        network: network(policy),
         limits: limits::emit(&limits, &origins),
         filters: programs
             .iter()
-            .map(|(machine, program, asks)| plan::Filter {
+            .map(|(machine, program, asks, kills)| plan::Filter {
                 arch: match machine {
                     ir::Machine::X86_64 => plan::Arch::X86_64,
                     ir::Machine::Aarch64 => plan::Arch::Aarch64,
@@ -121,6 +147,7 @@ pub fn emit_observed(
                     (false, false) => plan::Listener::None,
                 },
                 program,
+                kills,
                 origin: origins.id(policy.syscall_default.1),
             })
             .collect(),
@@ -137,8 +164,8 @@ pub fn emit_observed(
 /// Refuses what a plan has no section for.
 fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     let mut what: Vec<(&'static str, ir::OriginId)> = Vec::new();
-    if let ir::Net::Rules { rules, origin } = &policy.net {
-        what.push(("network rules", rules.first().map_or(*origin, |rule| rule.origin)));
+    if let ir::Net::Rules { rules, .. } = &policy.net {
+        what.extend(rules.first().map(|rule| ("network rules", rule.origin)));
     }
     what.extend(policy.tools.first().map(|tool| ("tools", tool.origin)));
     let open = |kind| policy.params.iter().find(|param| param.kind == kind).map(|param| param.origin);
@@ -146,6 +173,20 @@ fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     what.extend(open(ir::ParamKind::Secret).map(|origin| ("secrets", origin)));
     what.extend(open(ir::ParamKind::Number).map(|origin| ("numbers that launch gives", origin)));
     if what.is_empty() { Ok(()) } else { Err(EmitError::NotEnforced { what }) }
+}
+
+/// The calls that some rule kills for, and the first line that says so.
+fn filter_kills(policy: &ir::Policy, order: &origins::Order) -> BTreeMap<u32, ir::OriginId> {
+    let mut kills = BTreeMap::new();
+    // Numbers of i386 are other calls: a death by one of them has the policy's line.
+    let own = |rule: &&ir::SyscallRule| rule.arch != ir::Arch::I386;
+    for rule in policy.syscalls.iter().filter(own).filter(|rule| rule.action == ir::SyscallAction::Kill) {
+        kills
+            .entry(rule.nr)
+            .and_modify(|origin| *origin = order.first(*origin, rule.origin))
+            .or_insert(rule.origin);
+    }
+    kills
 }
 
 fn parameter<'p>(param: &'p ir::Param, origins: &Origins<'p>) -> plan::Param<'p> {
@@ -176,8 +217,46 @@ fn identity<'p>(policy: &'p ir::Policy, origins: &Origins<'p>) -> Result<plan::I
         hostname: &policy.exec.hostname,
         cwd,
         capabilities,
+        keyring: if KEY_CALLS.iter().any(|call| may_call(policy, call)) {
+            plan::Keyring::New
+        } else {
+            plan::Keyring::Unreachable
+        },
         origin: origins.id(origin),
     })
+}
+
+/// The calls that name keys; keyrings(7).
+const KEY_CALLS: [&str; 3] = ["add_key", "keyctl", "request_key"];
+
+/// Whether some arguments let a call of this name through.
+fn may_call(policy: &ir::Policy, name: &str) -> bool {
+    policy.archs.iter().any(|arch| {
+        let Some(call) = msb_syscalls::find(*arch, name) else { return false };
+        policy.syscall_default.0.may_make()
+            || policy.rules_of(*arch, call.nr).any(|rule| rule.action.may_make())
+    })
+}
+
+/// Loopback where there are rules, unless no program inside could make a socket for it.
+fn network(policy: &ir::Policy) -> plan::network::Network<'static> {
+    if let ir::Net::None { .. } = policy.net {
+        return plan::network::Network::None;
+    }
+    const FAMILIES: [u64; 2] = [2, 10]; // AF_INET and AF_INET6 of linux/socket.h
+    const TYPES: [u64; 2] = [1, 2]; // SOCK_STREAM and SOCK_DGRAM of linux/net.h
+    let makes = |family: u64, of: u64| {
+        let args = [family, of, 0, 0, 0, 0];
+        policy.archs.iter().any(|arch| {
+            let socket = msb_syscalls::find(*arch, "socket").map(|call| call.nr);
+            socket.is_some_and(|nr| policy.call(*arch, nr, args).action.may_make())
+        })
+    };
+    if FAMILIES.iter().any(|family| TYPES.iter().any(|of| makes(*family, *of))) {
+        plan::network::Network::Loopback
+    } else {
+        plan::network::Network::None
+    }
 }
 
 #[cfg(test)]

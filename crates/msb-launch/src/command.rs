@@ -23,6 +23,7 @@ pub(crate) fn execute(child: &Child<'_>, listener: impl Fn(u32)) -> u32 {
     let candidates = candidates(name, &child.environment);
     let arguments: Strings<'_> = child.command.iter().copied().collect();
     let environment: Strings<'_> = child.environment.iter().map(CString::as_c_str).collect();
+    child.timing.done(Step::Spawn);
     // Where nobody takes the listener there is none: the kernel refuses what it would have asked about.
     let loaded = match child.listener {
         None => seccomp::load(child.filter.program),

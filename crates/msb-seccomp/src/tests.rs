@@ -46,6 +46,7 @@ fn policy(arch: Arch, mut syscalls: Vec<SyscallRule>, default: SyscallAction) ->
             origin,
         },
         tools: Vec::new(),
+        sandbox: msb_policy::Sandbox::default(),
         origins: Vec::new(),
     }
 }

@@ -23,6 +23,18 @@ pub enum Need {
     Libseccomp,
     /// An x86-64 processor.
     X86,
+    /// git.
+    Git,
+    /// make.
+    Make,
+    /// Node.js and npm.
+    Node,
+    /// rustup.
+    Rustup,
+    /// Packages of PyPI, and venv.
+    PyPi,
+    /// Packages of npm.
+    Npm,
 }
 
 impl fmt::Display for Need {
@@ -37,6 +49,12 @@ impl fmt::Display for Need {
             Need::Compiler => "cc",
             Need::Libseccomp => "libseccomp",
             Need::X86 => "x86-64",
+            Need::Git => "git",
+            Need::Make => "make",
+            Need::Node => "node",
+            Need::Rustup => "rustup",
+            Need::PyPi => "pypi",
+            Need::Npm => "npm",
         })
     }
 }

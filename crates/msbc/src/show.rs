@@ -5,8 +5,6 @@ mod calls;
 mod json;
 mod text;
 
-pub(crate) use calls::archs;
-
 use crate::cli::Show;
 use crate::output::Output;
 use crate::{Exit, compile, input};

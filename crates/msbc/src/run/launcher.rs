@@ -48,11 +48,21 @@ pub(super) struct Started {
     pub(super) listener: Option<OwnedFd>,
 }
 
+/// Whether the launcher says when each step was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Timings {
+    /// It does.
+    Wanted,
+    /// It does not.
+    None,
+}
+
 /// Starts `program` with a plan; where it `listens`, with a socket for the listener of its filter.
 pub(super) fn start(
     program: &Path,
     plan: &[u8],
     listens: bool,
+    timings: Timings,
     set: &[OsString],
     command: &[OsString],
 ) -> io::Result<Started> {
@@ -66,6 +76,9 @@ pub(super) fn start(
         launcher.arg("--set").arg(set);
     }
     launcher.arg("--report-fd").arg(report.as_raw_fd().to_string());
+    if timings == Timings::Wanted {
+        launcher.arg("--timings");
+    }
     let kind = SockType::Stream;
     let pair = || socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC);
     let sockets = listens.then(pair).transpose()?;

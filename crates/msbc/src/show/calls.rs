@@ -3,7 +3,8 @@
 //! The architecture and the number of a call are known, its arguments are not: where the program tests an
 //! argument both ways are taken. So a call has every action that some arguments can lead to.
 
-use super::bpf::{self, Instruction};
+use super::bpf;
+use msb_decompile::{Instruction, instructions};
 use msb_plan::Filter;
 use msb_syscalls::{Arch, all};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +15,7 @@ pub(super) type Calls = BTreeMap<String, Vec<&'static str>>;
 /// Every call of the tables that the filter decides about, those of its own architecture first, and what happens to
 /// a number without a call.
 pub(super) fn of(filter: &Filter<'_>) -> (Vec<(Arch, Calls)>, String) {
-    let program = bpf::instructions(filter.program);
+    let program = instructions(filter.program);
     let table = |arch: Arch| {
         let mut calls = Calls::new();
         for call in all(arch) {
@@ -24,27 +25,8 @@ pub(super) fn of(filter: &Filter<'_>) -> (Vec<(Arch, Calls)>, String) {
     };
     // No table has it, and neither has an x32 bit.
     const NO_CALL: u32 = 0x3fff_ffff;
-    let tables = archs(filter).into_iter().map(table).collect();
+    let tables = msb_decompile::archs(filter).into_iter().map(table).collect();
     (tables, actions(&program, filter.arch.audit(), NO_CALL))
-}
-
-/// The architectures that the policy of a filter names, the machine's own first.
-pub(crate) fn archs(filter: &Filter<'_>) -> Vec<Arch> {
-    const KILL_PROCESS: u32 = 0x8000_0000;
-    const ENOSYS: u32 = 0x0005_0026;
-    let program = bpf::instructions(filter.program);
-    let mut archs = vec![match filter.arch {
-        msb_plan::Arch::X86_64 => Arch::X86_64,
-        msb_plan::Arch::Aarch64 => Arch::Aarch64,
-    }];
-    let only = |arch: Arch, nr, action| returns(&program, arch.audit(), nr) == BTreeSet::from([action]);
-    if filter.arch == msb_plan::Arch::X86_64 {
-        // Number −1 fails where an architecture is named, and kills where it is not.
-        archs.extend(Some(Arch::I386).filter(|arch| !only(*arch, u32::MAX, KILL_PROCESS)));
-        let named = |arch: &Arch| all(*arch).iter().any(|call| !only(*arch, call.nr, ENOSYS));
-        archs.extend(Some(Arch::X32).filter(named));
-    }
-    archs
 }
 
 /// `allow`, or `allow or errno EPERM, by arguments`.
