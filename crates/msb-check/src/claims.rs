@@ -231,6 +231,7 @@ pub(crate) fn reason(why: Why) -> &'static str {
         Why::OwnLoopback => "the sandbox's own loopback",
         Why::Generated => "the launcher writes it, from nothing of the host",
         Why::NoRight => "shown by this, without the right",
+        Why::Asked => "somebody is asked here",
         Why::Absent | Why::OtherAbi => "",
     }
 }

@@ -1,6 +1,6 @@
 //! The `limits` section: numbers with units, within what a launcher can hold.
 
-use crate::context::{ARCH, Context};
+use crate::context::Context;
 use crate::syscalls::implied::{self, Implied};
 use crate::values;
 use msb_diag::{Code, Diagnostic, Span, codes};
@@ -157,9 +157,9 @@ pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
             origin: limit.origin,
         })
     };
-    let implied = cpu.or(cpuset).and_then(|limit| {
+    let implied = cpu.or(cpuset).map(|limit| {
         // Without a cgroup a process is held to its CPUs by affinity, which it must not change back.
-        implied::always(ARCH, "sched_setaffinity", "EPERM", limit.origin)
+        implied::always(&cx.archs, "sched_setaffinity", "EPERM", limit.origin)
     });
     let limits = Limits {
         hard,
@@ -176,7 +176,7 @@ pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
         output_bytes: output,
         file_bytes: fsize,
     };
-    (limits, implied.into_iter().collect())
+    (limits, implied.unwrap_or_default())
 }
 
 fn one(cx: &mut Context<'_>, limit: &LimitStmt, layer: LayerId) -> Option<(usize, Set)> {

@@ -241,8 +241,8 @@ impl Comparison<'_> {
                     if *private { format!("scratch {path}") } else { format!("{} {path}", access.word()) };
                 format!("grant less, write `{deny}`, or have `{parent}` say `{rule}`")
             }
-            Wider::Call { nr, .. } => {
-                let name = msb_syscalls::by_number(self.policy.arch, *nr).map_or("it", |call| call.name);
+            Wider::Call { arch, nr, .. } => {
+                let name = msb_syscalls::by_number(*arch, *nr).map_or("it", |call| call.name);
                 format!(
                     "take `{name}` out of the rule, write `errno EPERM {name}`, or have `{parent}` allow it"
                 )

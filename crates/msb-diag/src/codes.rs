@@ -159,17 +159,22 @@ codes! {
     CLONE3_ALLOWED = 702, Error, "clone3 is allowed";
     OTHER_PROCESSES_OPEN = 703, Warning, "a program can reach into others of its sandbox";
     TERMINAL_IOCTL_ALLOWED = 704, Error, "ioctl that injects terminal input is allowed";
+    IOCTL_UNRESTRICTED = 705, Warning, "ioctl is allowed with every request";
     PERSONALITY_ALLOWED = 706, Warning, "personality is allowed";
     WRITE_EXEC_INCOMPLETE = 707, Warning, "write and execute is denied in one call and left open in another";
     NAMESPACES_WITH_MOUNT = 708, Error, "new namespaces and mounts are allowed together";
     OTHER_ABI = 709, Error, "another ABI of the processor";
     DANGEROUS_CALL = 710, Warning, "system call with a history of escapes is allowed";
     VARIANT_OPEN = 711, Warning, "a variant of a denied system call is allowed";
+    PRCTL_UNRESTRICTED = 712, Warning, "prctl is allowed with every option";
     ALLOW_BY_DEFAULT = 713, Error, "system calls are allowed by default";
+    SOCKETPAIR_OPEN = 714, Warning, "socket is held to families and socketpair is not";
     ESSENTIAL_CALL_KILLED = 715, Warning, "a call that every program makes kills it";
     DEFAULT_KILL = 716, Warning, "unlisted system calls kill the program";
     LAUNCHER_CALL_KILLED = 717, Error, "a call that the launcher needs would kill it";
+    RISKY_FAMILY = 718, Warning, "sockets of a family that reaches the kernel or the host";
     EXEC_NOT_ALLOWED = 719, Error, "no program can be started";
+    NOTIFY_IN_MEMORY = 720, Warning, "nobody can say yes to a call that is about memory";
 
     // 08xx: network
     NAME_DENIED_BY_ADDRESS = 801, Error, "deny of a name beside an allow of addresses";

@@ -290,6 +290,9 @@ pub(crate) struct Run {
     /// Says what is refused, as it happens, and which line of the policy refuses it
     #[arg(long)]
     pub(crate) explain: bool,
+    /// Asks you, at the terminal, about calls that a `notify` rule names; without it they are refused
+    #[arg(long)]
+    pub(crate) ask: bool,
     /// Writes what the launcher reports to a file, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
@@ -326,6 +329,12 @@ pub(crate) enum Architecture {
     X86_64,
     #[value(name = "aarch64")]
     Aarch64,
+    /// 32-bit programs of x86
+    #[value(name = "i386")]
+    I386,
+    /// x86_64 with 32-bit pointers
+    #[value(name = "x32")]
+    X32,
 }
 
 /// A parameter and its value, which may be a path that is not UTF-8.

@@ -15,7 +15,7 @@ struct Argument {
 }
 
 /// The condition for `call`; `None` where something was reported.
-pub(crate) fn lower(cx: &mut Context<'_>, pred: &ast::Pred, call: &'static Syscall) -> Option<Pred> {
+pub(crate) fn lower(cx: &mut Context<'_>, pred: &ast::Pred, call: &Syscall) -> Option<Pred> {
     match &pred.kind {
         PredKind::Or(all) => many(cx, all, call).map(Pred::Any),
         PredKind::And(all) => many(cx, all, call).map(Pred::All),
@@ -45,12 +45,12 @@ pub(crate) fn lower(cx: &mut Context<'_>, pred: &ast::Pred, call: &'static Sysca
     }
 }
 
-fn many(cx: &mut Context<'_>, all: &[ast::Pred], call: &'static Syscall) -> Option<Vec<Pred>> {
+fn many(cx: &mut Context<'_>, all: &[ast::Pred], call: &Syscall) -> Option<Vec<Pred>> {
     let lowered: Vec<Option<Pred>> = all.iter().map(|pred| lower(cx, pred, call)).collect();
     lowered.into_iter().collect()
 }
 
-fn argument(cx: &mut Context<'_>, name: &Name, call: &'static Syscall) -> Option<Argument> {
+fn argument(cx: &mut Context<'_>, name: &Name, call: &Syscall) -> Option<Argument> {
     if let Some((position, kind)) = call.arg(&name.node) {
         return Some(Argument { position: u8::try_from(position).ok()?, kind });
     }
@@ -72,7 +72,7 @@ fn argument(cx: &mut Context<'_>, name: &Name, call: &'static Syscall) -> Option
 }
 
 /// The argument, if what it holds can be compared with more than `NULL`.
-fn comparable(cx: &mut Context<'_>, name: &Name, call: &'static Syscall) -> Option<Argument> {
+fn comparable(cx: &mut Context<'_>, name: &Name, call: &Syscall) -> Option<Argument> {
     let argument = argument(cx, name, call)?;
     if matches!(argument.kind, Kind::Pointer) {
         cx.say(pointer_compared(name, name.span));
@@ -159,7 +159,7 @@ fn range(
     from: &Spanned<u64>,
     to: &Spanned<u64>,
     span: Span,
-    call: &'static Syscall,
+    call: &Syscall,
 ) -> Option<Pred> {
     let argument = comparable(cx, name, call)?;
     ordered(cx, argument, span)?;
@@ -337,13 +337,7 @@ fn usual(set: &str) -> Option<&'static str> {
 
 /// Warns of an order of values that the kernel reads as signed: to a filter, -1 is more than every other one. An
 /// allow should not let negative values in by it, nor a deny let them pass.
-pub(super) fn signed(
-    cx: &mut Context<'_>,
-    written: &ast::Pred,
-    pred: &Pred,
-    call: &'static Syscall,
-    makes: bool,
-) {
+pub(super) fn signed(cx: &mut Context<'_>, written: &ast::Pred, pred: &Pred, call: &Syscall, makes: bool) {
     let mut orders = Vec::new();
     ordered_by(written, &mut orders);
     for (name, span) in orders {

@@ -1,7 +1,7 @@
 //! Rules that decide nothing, as a stricter one always does, and groups that decide differently of one call.
 
 use super::Rule;
-use crate::context::{ARCH, Context};
+use crate::context::Context;
 use msb_diag::{Diagnostic, Span, codes};
 use msb_policy::{Pred, SyscallAction};
 use msb_resolve::LayerId;
@@ -55,7 +55,7 @@ fn never_decides(item: &[Rule], rules: &[Rule]) -> Option<Diagnostic> {
         by = by.or(Some(first));
     }
     let (rule, by) = (item.first()?, by?);
-    let call = describe(ARCH, rule.call.nr, &rule.predicate.witness()?);
+    let call = describe(rule.arch, rule.call.nr, &rule.predicate.witness()?);
     let found = Diagnostic::new(codes::NEVER_DECIDES, "this rule never decides")
         .label(rule.span, format!("a stricter rule decides all of it, such as `{call}`"))
         .label(by.span, "this one")

@@ -41,7 +41,7 @@ pub(super) fn variants(cx: &mut Context<'_>, rules: &[Rule]) {
             rule.whole.is_some()
                 && rule.layer == LayerId::POLICY
                 && rule.direct
-                && !rule.action.makes()
+                && !rule.action.may_make()
                 && rule.predicate == Pred::True
                 // Its flags are invisible: who denies it sends programs to the others, on purpose.
                 && rule.call.name != "openat2"
@@ -104,7 +104,7 @@ fn write_exec(cx: &mut Context<'_>, rules: &[Rule], calls: &Calls<'_>) {
     let denied = rules.iter().find(|rule| {
         rule.whole.is_some()
             && PROTECT.contains(&rule.call.name)
-            && !rule.action.makes()
+            && !rule.action.may_make()
             && rule.predicate != Pred::True
             && both(rule).is_some_and(|both| calls.open(rule.call.name, &both).is_none())
     });
