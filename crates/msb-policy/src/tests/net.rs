@@ -153,7 +153,7 @@ fn terms_are_part_of_what_is_allowed() {
     wider(&[only(&["/b"])], std::slice::from_ref(&plain), &[]);
     let other = Terms { inject: Some(1), ..Terms::default() };
     wider(std::slice::from_ref(&inject), std::slice::from_ref(&plain), &[]);
-    wider(std::slice::from_ref(&inject), &[other.clone()], &[&format!("{host} inject $")]);
+    wider(std::slice::from_ref(&inject), std::slice::from_ref(&other), &[&format!("{host} inject $")]);
     wider(std::slice::from_ref(&inject), &[other, inject.clone()], &[]);
     wider(std::slice::from_ref(&inject), std::slice::from_ref(&inject), &[]);
     wider(
