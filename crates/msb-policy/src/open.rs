@@ -4,7 +4,7 @@
 //! beside it stands whether every other binding gives the same. The proof looks at names alone: two paths of
 //! different bases can meet only where their last components agree.
 
-use crate::places::{self, Mount, has, hidden_in_proc, takes};
+use crate::places::{self, Mount, has, hidden_in_proc, takes, whole_proc};
 use crate::{Access, Base, Decision, FsKind, OriginId, Path, Places, Policy, Reason, SyscallAction, Verdict};
 
 /// EACCES: what open gives for a path behind a denied directory, and execve for what may not be run.
@@ -189,12 +189,13 @@ impl Proof<'_> {
                 && mount.target.base != name.base
                 && mount.target.may_cover(name, over)
         });
+        let own_proc = !whole_proc(self.policy);
         let refused = deepest.is_empty()
             || deepest.iter().any(|mount| {
                 let host = host_path(mount, name);
                 !has(mount.rights, self.access)
                     || self.denied_on_host(host.as_ref().unwrap_or(name))
-                    || (host.is_none() && hidden_in_proc(&format!("/{}", name.rest)))
+                    || (host.is_none() && own_proc && hidden_in_proc(&format!("/{}", name.rest)))
             });
         let listed = self.access == Access::Read
             && deepest.is_empty()

@@ -15,6 +15,8 @@ pub struct Places {
     denied: Vec<Denied>,
     home: Option<String>,
     params: Vec<Option<String>>,
+    /// Whether all of procfs is shown, and not the program's own processes alone.
+    whole_proc: bool,
 }
 
 /// What a program wants of a path.
@@ -115,7 +117,8 @@ impl Places {
     pub fn new(policy: &Policy, parameter: impl Fn(usize) -> Option<String>, home: Option<&str>) -> Places {
         let params: Vec<Option<String>> = (0..policy.params.len()).map(parameter).collect();
         let home = home.map(str::to_owned);
-        let mut places = Places { shown: Vec::new(), denied: Vec::new(), home, params };
+        let mut places =
+            Places { shown: Vec::new(), denied: Vec::new(), home, params, whole_proc: whole_proc(policy) };
         places.shown = mounts(policy).into_iter().filter_map(|mount| places.show(mount)).collect();
         places.denied = policy.fs.iter().filter_map(|rule| places.deny(rule)).collect();
         places
@@ -280,7 +283,7 @@ impl Places {
         // A deny of the host's file holds for what is written over it in memory, too.
         let denied = host_name(shown, path, Access::Read);
         let host = host_name(shown, path, access);
-        if denied.is_none() && hidden_in_proc(path) {
+        if denied.is_none() && !self.whole_proc && hidden_in_proc(path) {
             return refused(Reason::NotShown, path);
         }
         if let Some(origin) = self.denial(path, denied.as_deref(), access) {
@@ -308,7 +311,12 @@ impl Places {
 /// The files that a launch writes, below `/`, unless a rule shows something there: who is who inside.
 pub const GENERATED_FILES: &[&str] = &["etc/group", "etc/hosts", "etc/nsswitch.conf", "etc/passwd"];
 
-/// Whether the sandbox's procfs lacks `path`, an absolute path inside: it has the program's own processes, which
+/// Whether the policy shows all of procfs.
+pub(crate) fn whole_proc(policy: &Policy) -> bool {
+    policy.fs.iter().any(|rule| rule.kind == FsKind::ProcAll)
+}
+
+/// Whether a procfs of the sandbox's own lacks `path`, an absolute path inside: it has the program's own processes, which
 /// init, number 1, is not, and nothing else (proc(5): `subset=pid`, `hidepid=ptraceable`).
 pub(crate) fn hidden_in_proc(path: &str) -> bool {
     let Some(rest) = path.strip_prefix("/proc/") else { return false };

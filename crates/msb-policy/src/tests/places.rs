@@ -107,4 +107,7 @@ fn procfs_has_the_processes_of_the_program_alone() {
         let open = policy.open(&path(Base::Root, name), Read);
         assert_eq!((open.verdict.is_allowed(), open.proved), (allowed, true), "/{name}");
     }
+    policy.fs = vec![FsRule { kind: FsKind::ProcAll, origin: OriginId(1) }];
+    let open = policy.open(&path(Base::Root, "proc/meminfo"), Read);
+    assert!(open.verdict.is_allowed() && open.proved, "all of procfs is shown");
 }

@@ -104,6 +104,7 @@ pub(crate) const BASE: Rules = Rules {
                 "python3 -c \"import fcntl, termios; fcntl.ioctl(open('/dev/ptmx'), termios.FIONREAD, bytes(4))\"",
             ),
         ),
+        ("errno ENOSYS memfd_create", call!("call(319, b'x', 0)")),
         ("errno EPERM chmod", call!("call(90, b'/work/file', 0o4755)")),
         ("errno EPERM fchmod", call!("call(91, fd, 0o2755)")),
         ("errno EPERM fchmodat", call!("call(268, -100, b'/work/file', 0o4755)")),

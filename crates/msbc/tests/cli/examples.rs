@@ -1,7 +1,6 @@
 //! What msbc says of the policies that we ship as examples: to each three questions that its reader would ask.
 
 use crate::host::Host;
-use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
 
@@ -53,14 +52,8 @@ fn examples() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../policy-lang/examples")
 }
 
-/// Puts the examples there, less what this version does not enforce: an explanation is of a policy that holds.
+/// Puts the examples there, and gives back their names.
 fn put(host: &Host) -> Vec<String> {
-    let names = put_whole(host);
-    names.iter().for_each(|name| cut(host, &format!("{name}.msb")));
-    names
-}
-
-fn put_whole(host: &Host) -> Vec<String> {
     let mut names = Vec::new();
     for entry in fs::read_dir(examples()).expect("the examples").flatten() {
         let path = entry.path();
@@ -71,33 +64,6 @@ fn put_whole(host: &Host) -> Vec<String> {
         }
     }
     names
-}
-
-/// Cuts out of `file` the limits, options and rules that `msbc check` says this version does not have; an `overlay`
-/// becomes a `write`. What it knows and does not enforce is explained all the same.
-fn cut(host: &Host, file: &str) {
-    let said = host.msbc(&["check", "--json", file]);
-    let found: Value = serde_json::from_str(&said.out).expect("JSON");
-    let found = found.as_array().expect("findings");
-    let named = |it: &&Value| it["message"].as_str().is_some_and(|message| message.contains('`'));
-    let at = |it: &Value| {
-        let number = |it: &Value| it.as_u64().and_then(|it| usize::try_from(it).ok()).expect("a number");
-        (number(&it["line"]), number(&it["column"]), number(&it["end"]["column"]))
-    };
-    let found = found.iter().filter(|it| it["code"] == "MSB0014" && it["file"] == file);
-    let mut places: Vec<_> = found.filter(named).map(at).collect();
-    places.sort_unstable();
-    let text = String::from_utf8(host.read(file)).expect("UTF-8");
-    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    for (line, from, to) in places.into_iter().rev() {
-        let line = &mut lines[line - 1];
-        match &line[from - 1..to - 1] {
-            "overlay" => line.replace_range(from - 1..to - 1, "write"),
-            "socket" => line.truncate(from - 1),
-            _ => line.replace_range(from - 1..to - 1, ""),
-        }
-    }
-    host.write(file, lines.join("\n") + "\n");
 }
 
 #[test]
@@ -119,7 +85,7 @@ fn three_questions_for_each_example_are_answered_with_the_line_that_decides() {
 #[test]
 fn examples_are_in_the_one_style() {
     let host = Host::new();
-    for name in put_whole(&host) {
+    for name in put(&host) {
         host.msbc(&["fmt", "--check", &format!("{name}.msb")]).is(0, "", "");
     }
 }
