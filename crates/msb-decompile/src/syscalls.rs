@@ -23,11 +23,15 @@ type Rules = BTreeMap<(SyscallAction, Option<String>), Vec<u32>>;
 /// A verb, what it is about, and the condition.
 type Rule = (String, Vec<String>, String);
 
-/// The rules for `outcomes`; those of `said` leave nothing to the default.
-pub(crate) fn rules(outcomes: &[Outcome], said: &BTreeSet<u32>, arch: Arch) -> Result<Vec<Rule>, Undone> {
-    let default = default(outcomes);
+/// The rules for those of `outcomes` that are of `arch`; those of `said` leave nothing to the default.
+pub(crate) fn rules(
+    outcomes: &[Outcome],
+    said: &BTreeSet<u32>,
+    arch: Arch,
+    default: SyscallAction,
+) -> Result<Vec<Rule>, Undone> {
     let mut rules = Rules::new();
-    for outcome in outcomes {
+    for outcome in outcomes.iter().filter(|outcome| outcome.arch == arch) {
         let call = by_number(arch, outcome.nr);
         let otherwise = if call.is_some() { default } else { BEYOND };
         let otherwise = Some(otherwise).filter(|_| !said.contains(&outcome.nr));
@@ -48,14 +52,16 @@ pub(crate) fn rules(outcomes: &[Outcome], said: &BTreeSet<u32>, arch: Arch) -> R
         let condition = condition.map_or_else(String::new, |condition| format!(" where {condition}"));
         written.push((verb(action)?, names, condition));
     }
-    if default != EPERM {
-        written.push((format!("default {}", verb(default)?), Vec::new(), String::new()));
-    }
     Ok(written)
 }
 
+/// The rule for what no other names, where one is needed.
+pub(crate) fn default_rule(default: SyscallAction) -> Result<Option<String>, Undone> {
+    Ok(if default == EPERM { None } else { Some(format!("default {}", verb(default)?)) })
+}
+
 /// What most calls of the table come to that are not made: the rules are about the others.
-fn default(outcomes: &[Outcome]) -> SyscallAction {
+pub(crate) fn default(outcomes: &[Outcome]) -> SyscallAction {
     let mut counts: BTreeMap<SyscallAction, usize> = BTreeMap::new();
     for outcome in outcomes {
         if let [(action, _)] = outcome.actions.as_slice()

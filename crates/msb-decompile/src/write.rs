@@ -29,15 +29,27 @@ pub(crate) fn policy(policy: &Policy, outcomes: &[Outcome], said: &BTreeSet<u32>
     }
     text.push_str(&capabilities(policy.capabilities.0)?);
     let mut lines = Vec::new();
-    let [arch] = policy.archs.as_slice() else {
-        return Err(Undone::NoWords("a plan for several architectures in one list of rules".to_owned()));
-    };
-    if *arch != Arch::X86_64 {
-        lines.push(format!("arch {}", arch.word()));
+    if policy.archs != [Arch::X86_64] {
+        let words: Vec<&str> = policy.archs.iter().map(|arch| arch.word()).collect();
+        lines.push(format!("arch {}", words.join(", ")));
     }
-    for (verb, names, condition) in syscalls::rules(outcomes, said, *arch)? {
-        lists(&mut lines, &verb, names, &condition);
+    let default = syscalls::default(outcomes);
+    for arch in &policy.archs {
+        for (verb, names, condition) in syscalls::rules(outcomes, said, *arch, default)? {
+            if policy.archs.len() == 1 {
+                lists(&mut lines, &verb, names, &condition);
+                continue;
+            }
+            // `on` is of one item.
+            let on = format!(" on {}", arch.word());
+            if condition.is_empty() {
+                lists(&mut lines, &verb, names.iter().map(|name| format!("{name}{on}")).collect(), "");
+            } else {
+                lines.extend(names.iter().map(|name| format!("{verb} {name}{condition}{on}")));
+            }
+        }
     }
+    lines.extend(syscalls::default_rule(default)?);
     section(&mut text, "syscalls", &lines);
     let hard = if policy.limits.hard { "limits hard" } else { "limits" };
     section(&mut text, hard, &limits(&policy.limits));
