@@ -27,8 +27,9 @@ mod unenforced;
 mod values;
 
 pub use accept::accept;
+pub use ask::Change;
 pub use claims::{Deferred, Expected};
-pub use explain::{Explained, explain};
+pub use explain::{Explained, Layer, explain};
 pub use narrow::exceeds;
 
 use context::Context;

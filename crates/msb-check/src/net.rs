@@ -11,6 +11,7 @@ use msb_diag::{Diagnostic, Span, codes};
 use msb_policy::{Endpoint, Net, NetKind, NetRule, Op, OriginId, Peer, Policy, Pred, Width};
 use msb_resolve::LayerId;
 use msb_syntax::ast::{self, NetRuleKind, StmtKind};
+use std::collections::HashSet;
 
 pub(crate) use endpoint::{endpoint, host};
 pub(crate) use terms::rate;
@@ -75,8 +76,9 @@ pub(crate) fn net(cx: &mut Context<'_>) -> (Net, Vec<Implied>) {
     let families = [AF_UNIX, AF_INET, AF_INET6];
     let family = implied::none_of(ARCH, "socket", "domain", &families, "EACCES", origin);
     let mut all: Vec<NetRule> = Vec::new();
+    let mut known = HashSet::new();
     for rule in rules {
-        if all.iter().all(|other| other.kind != rule.kind) {
+        if known.insert(rule.kind.clone()) {
             all.push(NetRule { kind: rule.kind, origin: rule.origin });
         }
     }

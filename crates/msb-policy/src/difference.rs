@@ -30,13 +30,18 @@ impl Witness {
     /// The call as people read it, with the arguments that `before` or `after` look at: `ioctl(cmd: TIOCSTI)`.
     #[must_use]
     pub fn describe(&self, before: &Policy, after: &Policy) -> String {
-        let rules = before.syscalls.iter().chain(&after.syscalls).filter(|rule| rule.nr == self.nr);
-        let mut arguments = BTreeSet::new();
-        for rule in rules {
-            collect(&rule.predicate, &mut arguments);
-        }
-        describe_some(self.arch, self.nr, &self.args, |argument| arguments.contains(&argument))
+        describe_call(before, after, self.nr, &self.args)
     }
+}
+
+/// A call of `before`'s architecture, with the arguments that rules of either look at.
+pub(crate) fn describe_call(before: &Policy, after: &Policy, nr: u32, args: &[u64; 6]) -> String {
+    let rules = before.syscalls.iter().chain(&after.syscalls).filter(|rule| rule.nr == nr);
+    let mut arguments = BTreeSet::new();
+    for rule in rules {
+        collect(&rule.predicate, &mut arguments);
+    }
+    describe_some(before.arch, nr, args, |argument| arguments.contains(&argument))
 }
 
 /// The arguments that `pred` looks at.
@@ -58,6 +63,23 @@ pub fn difference(before: &Policy, after: &Policy) -> Option<Witness> {
     search(before, after, |before, after| before != after)
 }
 
+/// Calls that both refuse, or both make, and not in the same way: one for each number and pair of actions.
+#[must_use]
+pub fn otherwise(before: &Policy, after: &Policy) -> Vec<Witness> {
+    let mut seen = BTreeSet::new();
+    let mut all = Vec::new();
+    let same = |left: SyscallAction, right: SyscallAction| left != right && left.makes() == right.makes();
+    for nr in numbers(before, after, before.arch) {
+        if let Some(found) = at(before, after, before.arch, nr, &same)
+            && before.arch == after.arch
+            && seen.insert((found.before, found.after))
+        {
+            all.push(found);
+        }
+    }
+    all
+}
+
 /// A call that `after` makes and `before` does not, that with the smallest number; `None` if `after` is no wider.
 #[must_use]
 pub fn widening(before: &Policy, after: &Policy) -> Option<Witness> {
@@ -72,18 +94,30 @@ fn search(
     let mut archs = vec![before.arch, after.arch];
     archs.dedup();
     archs.into_iter().find_map(|arch| {
-        let mut numbers: BTreeSet<u32> = all(arch).iter().map(|call| call.nr).collect();
-        numbers.extend(before.syscalls.iter().chain(&after.syscalls).map(|rule| rule.nr));
-        numbers.into_iter().find_map(|nr| {
-            let (left, right) = (outcomes(before, arch, nr), outcomes(after, arch, nr));
-            let pairs = left.iter().flat_map(|left| right.iter().map(move |right| (left, right)));
-            let mut pairs = pairs.filter(|((left, _), (right, _))| differ(*left, *right));
-            let args = pairs.find_map(|((_, left), (_, right))| left.witness_with(right))?;
-            let decide =
-                |policy: &Policy| policy.decide(&Request::Syscall { audit_arch: arch.audit(), nr, args });
-            Some(Witness { arch, nr, args, before: decide(before), after: decide(after) })
-        })
+        numbers(before, after, arch).into_iter().find_map(|nr| at(before, after, arch, nr, &differ))
     })
+}
+
+/// The numbers that the table or a rule has.
+fn numbers(before: &Policy, after: &Policy, arch: Arch) -> BTreeSet<u32> {
+    let ruled = before.syscalls.iter().chain(&after.syscalls).map(|rule| rule.nr);
+    all(arch).iter().map(|call| call.nr).chain(ruled).collect()
+}
+
+/// Arguments of call `nr` for which the two differ so.
+fn at(
+    before: &Policy,
+    after: &Policy,
+    arch: Arch,
+    nr: u32,
+    differ: &impl Fn(SyscallAction, SyscallAction) -> bool,
+) -> Option<Witness> {
+    let (left, right) = (outcomes(before, arch, nr), outcomes(after, arch, nr));
+    let pairs = left.iter().flat_map(|left| right.iter().map(move |right| (left, right)));
+    let mut pairs = pairs.filter(|((left, _), (right, _))| differ(*left, *right));
+    let args = pairs.find_map(|((_, left), (_, right))| left.witness_with(right))?;
+    let decide = |policy: &Policy| policy.decide(&Request::Syscall { audit_arch: arch.audit(), nr, args });
+    Some(Witness { arch, nr, args, before: decide(before), after: decide(after) })
 }
 
 /// The actions that calls of `nr` can come to, each with the condition under which they do.

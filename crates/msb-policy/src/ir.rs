@@ -135,7 +135,7 @@ pub struct FsRule {
 }
 
 /// What a file system rule does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum FsKind {
     /// Shows a file or directory of the host.
     Grant {
@@ -173,7 +173,7 @@ pub enum FsKind {
 }
 
 /// What happens when a denied path does not exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Missing {
     /// A placeholder is put there for the time of the run: a directory where the path ended in `/`.
     Mask {
@@ -314,7 +314,7 @@ pub struct EnvRule {
 }
 
 /// What an environment rule does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum EnvKind {
     /// Passes a variable, or all whose name begins so.
     Pass {
@@ -333,7 +333,7 @@ pub enum EnvKind {
 }
 
 /// A text, or the parameter that gives it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Text {
     /// Known.
     Literal(String),

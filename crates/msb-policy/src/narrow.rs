@@ -7,8 +7,9 @@
 
 use std::collections::BTreeSet;
 
-use msb_syscalls::{capability_name, describe};
+use msb_syscalls::capability_name;
 
+use crate::difference::describe_call;
 use crate::places::has;
 use crate::{
     Access, Base, Connection, Decision, EnvKind, FsKind, FsRule, Limit, Limits, Net, NetKind, NetLimits,
@@ -66,14 +67,15 @@ pub enum Wider {
 }
 
 impl Wider {
-    /// The request as a claim would say it, in the words of `policy`, which allows it.
+    /// The request as a claim would say it, in the words of `policy`, which allows it; of a call, the arguments that
+    /// rules of it or of `other` look at.
     #[must_use]
-    pub fn describe(&self, policy: &Policy) -> String {
+    pub fn describe(&self, policy: &Policy, other: &Policy) -> String {
         match self {
             Wider::Open { path, access, .. } => {
                 format!("open {} for {}", policy.shown(path), access.word())
             }
-            Wider::Call { nr, args } => format!("syscall {}", describe(policy.arch, *nr, args)),
+            Wider::Call { nr, args } => format!("syscall {}", describe_call(policy, other, *nr, args)),
             Wider::Env { name, prefix } => format!("env {name}{}", if *prefix { "*" } else { "" }),
             Wider::Connect(connection) => policy.shown_connection(connection),
             Wider::Listen(protocol, port) => format!("listen {} host:{port}", protocol.word()),

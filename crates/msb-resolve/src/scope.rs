@@ -4,6 +4,7 @@ use crate::standard;
 use crate::{STANDARD, nearest};
 use msb_diag::{Diagnostic, codes};
 use msb_syntax::ast::{Block, BlockKind, File, Import, Item, Name, QName};
+use std::collections::BTreeMap;
 
 /// The dotted name as it was written.
 pub(crate) fn dotted(name: &QName) -> String {
@@ -101,11 +102,13 @@ pub(crate) fn duplicates(file: &File, found: &mut Vec<Diagnostic>) {
 }
 
 fn twice<'a>(what: &str, names: impl Iterator<Item = &'a Name>, found: &mut Vec<Diagnostic>) {
-    let mut seen: Vec<&Name> = Vec::new();
+    let mut seen: BTreeMap<&str, &Name> = BTreeMap::new();
     for name in names {
-        match seen.iter().find(|other| other.node == name.node) {
+        match seen.get(name.node.as_str()) {
             Some(first) => found.push(again(what, name, first)),
-            None => seen.push(name),
+            None => {
+                seen.insert(&name.node, name);
+            }
         }
     }
 }

@@ -23,6 +23,8 @@ pub enum Need {
     Libseccomp,
     /// `systemd-analyze`, whose groups of system calls are compared with ours.
     Systemd,
+    /// `nvim`, an editor with a client of the language server protocol.
+    Neovim,
 }
 
 impl fmt::Display for Need {
@@ -37,6 +39,7 @@ impl fmt::Display for Need {
             Need::Compiler => "cc",
             Need::Libseccomp => "libseccomp",
             Need::Systemd => "systemd",
+            Need::Neovim => "nvim",
         })
     }
 }
