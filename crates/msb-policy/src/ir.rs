@@ -39,6 +39,38 @@ pub struct Policy {
     pub origins: Vec<Origin>,
 }
 
+impl Policy {
+    /// A policy that allows nothing: no file, no call (EPERM), no network, no variable. Everything comes from
+    /// `origin`, which is for the caller to add.
+    #[must_use]
+    pub fn closed(name: &str, arch: Arch, origin: OriginId) -> Policy {
+        Policy {
+            name: name.to_owned(),
+            edition: 2026,
+            origin,
+            params: Vec::new(),
+            fs: Vec::new(),
+            net: Net::None { origin },
+            syscalls: Vec::new(),
+            syscall_default: (SyscallAction::Errno(1), origin),
+            arch,
+            limits: Limits::default(),
+            capabilities: (0, origin),
+            env: Vec::new(),
+            exec: Exec {
+                command: Vec::new(),
+                uid: 1000,
+                gid: 1000,
+                cwd: None,
+                hostname: "sandbox".to_owned(),
+                origin,
+            },
+            tools: Vec::new(),
+            origins: Vec::new(),
+        }
+    }
+}
+
 /// An index into [`Policy::origins`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OriginId(pub u32);

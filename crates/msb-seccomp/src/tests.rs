@@ -22,31 +22,7 @@ const KILL: SyscallAction = SyscallAction::Kill;
 
 /// A policy with nothing in it but these rules and `default`.
 fn policy(arch: Arch, syscalls: Vec<SyscallRule>, default: SyscallAction) -> Policy {
-    let origin = OriginId(0);
-    Policy {
-        name: "test".to_owned(),
-        edition: 2026,
-        origin,
-        params: Vec::new(),
-        fs: Vec::new(),
-        net: Net::None { origin },
-        syscalls,
-        syscall_default: (default, OriginId(1)),
-        arch,
-        limits: Limits::default(),
-        capabilities: (0, origin),
-        env: Vec::new(),
-        exec: Exec {
-            command: Vec::new(),
-            uid: 1000,
-            gid: 1000,
-            cwd: None,
-            hostname: "sandbox".to_owned(),
-            origin,
-        },
-        tools: Vec::new(),
-        origins: Vec::new(),
-    }
+    Policy { syscalls, syscall_default: (default, OriginId(1)), ..Policy::closed("test", arch, OriginId(0)) }
 }
 
 fn rule(nr: u32, action: SyscallAction, predicate: Pred) -> SyscallRule {
