@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use msb_policy::{
-    Access, Arch, Base, FsKind, FsRule, Missing, Op, Origin, OriginId, Param, ParamKind, Path, Places,
+    Access, Arch, Base, FsKind, FsRule, Links, Missing, Op, Origin, OriginId, Param, ParamKind, Path, Places,
     Policy, Pred, Request, Rights, SyscallAction, SyscallRule, Verdict, Width,
 };
 use msb_seccomp::{Options, SeccompData, action, compile, run};
@@ -75,7 +75,13 @@ impl Bytes<'_> {
             0 | 1 => {
                 let (source, same) = (self.path(), self.one() % 2 == 0);
                 let target = if same { source.clone() } else { self.path() };
-                FsKind::Grant { source, target, rights: rights(self.one()), optional: self.one() % 4 == 0 }
+                FsKind::Grant {
+                    source,
+                    target,
+                    rights: rights(self.one()),
+                    optional: self.one() % 4 == 0,
+                    links: Links::Refuse,
+                }
             }
             2 => FsKind::Scratch { target: self.path(), size_bytes: 4096, inodes: 16 },
             _ => {

@@ -49,6 +49,9 @@ impl std::error::Error for Undone {}
 /// # Errors
 /// When the plan holds what the language cannot say, or what `compile` makes of the text does something else.
 pub fn text(plan: &Plan<'_>, mut compile: impl FnMut(&str) -> Option<Vec<u8>>) -> Result<String, Undone> {
+    if plan.network != msb_plan::network::Network::None {
+        return Err(Undone::NoWords("the network rules of a plan: they cannot be read back yet".to_owned()));
+    }
     let outcomes = filter::outcomes(plan).ok_or(Undone::Filter)?;
     let policy = plan::policy(plan).ok_or(Undone::Filter)?;
     // Calls for which rules that nobody wrote would decide otherwise than the default: it is said of them.
@@ -86,6 +89,7 @@ fn unplaced<'a>(plan: &Plan<'a>) -> Plan<'a> {
     plan.policy.sha256 = [0; 32];
     plan.policy.origin = NOWHERE;
     plan.identity.origin = NOWHERE;
+    plan.target.origin = NOWHERE;
     if let Some((_, origin)) = &mut plan.identity.cwd {
         *origin = NOWHERE;
     }
@@ -99,6 +103,13 @@ fn unplaced<'a>(plan: &Plan<'a>) -> Plan<'a> {
     limits.cpu_percent.iter_mut().for_each(|it| it.origin = NOWHERE);
     limits.wall_ms.iter_mut().for_each(|it| it.origin = NOWHERE);
     limits.files.iter_mut().for_each(|it| it.origin = NOWHERE);
+    limits.swap_bytes.iter_mut().for_each(|it| it.origin = NOWHERE);
+    limits.cpuset.iter_mut().for_each(|it| it.origin = NOWHERE);
+    limits.cpu_time_ms.iter_mut().for_each(|it| it.origin = NOWHERE);
+    limits.io_bytes_per_s.iter_mut().for_each(|it| it.origin = NOWHERE);
+    limits.io_weight.iter_mut().for_each(|it| it.origin = NOWHERE);
+    limits.output_bytes.iter_mut().for_each(|it| it.origin = NOWHERE);
+    limits.file_bytes.iter_mut().for_each(|it| it.origin = NOWHERE);
     plan
 }
 

@@ -21,6 +21,7 @@ pub fn policy(plan: &Plan<'_>) -> Option<Policy> {
         params: plan.params.iter().map(|param| self::param(param, origin(param.origin))).collect(),
         fs: files(plan, origin),
         net: match plan.network {
+            Network::Loopback => ir::Net::Rules { rules: Vec::new(), origin: origin(plan.policy.origin) },
             Network::None => ir::Net::None { origin: origin(plan.policy.origin) },
             // Better no answer than one that leaves something out.
             Network::Gateway(_) => return None,
@@ -40,6 +41,12 @@ pub fn policy(plan: &Plan<'_>) -> Option<Policy> {
             origin: origin(identity.origin),
         },
         tools: Vec::new(),
+        sandbox: ir::Sandbox {
+            landlock_abi_min: (plan.target.landlock_abi_min > 0).then(|| ir::Limit {
+                value: u32::from(plan.target.landlock_abi_min),
+                origin: origin(plan.target.origin),
+            }),
+        },
         origins: plan
             .origins
             .iter()
@@ -86,27 +93,52 @@ fn rights(rights: msb_plan::Rights) -> ir::Rights {
     }
 }
 
+fn links(links: msb_plan::Links) -> ir::Links {
+    match links {
+        msb_plan::Links::Follow => ir::Links::Follow,
+        msb_plan::Links::Refuse => ir::Links::Refuse,
+    }
+}
+
 fn files(plan: &Plan<'_>, origin: impl Fn(msb_plan::OriginId) -> ir::OriginId) -> Vec<ir::FsRule> {
     let mounts = plan.mounts.iter().map(|mount| {
         let target = path(mount.target);
+        let optional = mount.presence == msb_plan::Presence::Optional;
         let kind = match mount.kind {
-            MountKind::Bind { source, rights: granted } => ir::FsKind::Grant {
+            MountKind::Bind { source, rights: granted, links: how } => ir::FsKind::Grant {
                 source: path(source),
                 target,
                 rights: rights(granted),
-                optional: mount.presence == msb_plan::Presence::Optional,
+                optional,
+                links: links(how),
             },
+            MountKind::Overlay { source, links: how, size_bytes, inodes, rights } => ir::FsKind::Overlay {
+                source: path(source),
+                target,
+                size_bytes,
+                inodes,
+                run: rights.contains(msb_plan::Rights::RUN),
+                optional,
+                links: links(how),
+            },
+            MountKind::Device { .. } => ir::FsKind::Device { path: target, optional },
+            MountKind::Socket { source, links: how } => {
+                ir::FsKind::Socket { source: path(source), target, optional, links: links(how) }
+            }
             MountKind::Scratch { size_bytes, inodes, .. } => {
                 ir::FsKind::Scratch { target, size_bytes, inodes }
             }
-            MountKind::Proc(_) => ir::FsKind::ProcSelf,
+            MountKind::Proc(msb_plan::ProcScope::Processes) => ir::FsKind::ProcSelf,
+            MountKind::Proc(msb_plan::ProcScope::All) => ir::FsKind::ProcAll,
             MountKind::Dev { .. } => ir::FsKind::StdDevices,
         };
         ir::FsRule { kind, origin: origin(mount.origin) }
     });
     let denies = plan.denies.iter().map(|deny| {
         let missing = match deny.missing {
-            msb_plan::Missing::MaskFile => ir::Missing::Mask { directory: false },
+            msb_plan::Missing::MaskFile | msb_plan::Missing::MaskDot => {
+                ir::Missing::Mask { directory: false }
+            }
             msb_plan::Missing::MaskDir => ir::Missing::Mask { directory: true },
             msb_plan::Missing::Fail => ir::Missing::Fail,
             msb_plan::Missing::Skip => ir::Missing::Skip,
@@ -132,6 +164,13 @@ fn limits(plan: &Plan<'_>, origin: impl Fn(msb_plan::OriginId) -> ir::OriginId) 
         cpu_percent: one(limits.cpu_percent, &origin),
         wall_ms: one(limits.wall_ms, &origin),
         files: one(limits.files, &origin),
+        swap_bytes: one(limits.swap_bytes, &origin),
+        cpuset: one(limits.cpuset, &origin),
+        cpu_time_ms: one(limits.cpu_time_ms, &origin),
+        io_bytes_per_s: one(limits.io_bytes_per_s, &origin),
+        io_weight: one(limits.io_weight, &origin),
+        output_bytes: one(limits.output_bytes, &origin),
+        file_bytes: one(limits.file_bytes, &origin),
     }
 }
 

@@ -39,7 +39,7 @@ policy p(in: dir, out: dir) {
     kill  chmod where mode has any S_ISUID
     errno ENOSYS personality where not persona in {0, 0xffffffff}
   }
-  limits { memory 1GiB  pids 64  cpu 2  wall 1min  files 64 }
+  limits { memory 1GiB  pids 64  cpu 2  wall 1min  files 64  swap 0B  cpuset 2  cpu_time 90s  io 1MiB  io_weight 50  output 16MiB  fsize 1GiB }
 }
 "#;
 

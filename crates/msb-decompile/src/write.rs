@@ -3,7 +3,7 @@
 use crate::filter::Outcome;
 use crate::{Undone, syscalls};
 use msb_policy::{
-    Base, EnvKind, FsKind, Limit, Limits, Missing, Net, Param, ParamKind, Path, Policy, Rights, Text,
+    Base, EnvKind, FsKind, Limit, Limits, Links, Missing, Net, Param, ParamKind, Path, Policy, Rights, Text,
 };
 use msb_syscalls::capability_name;
 use std::collections::BTreeSet;
@@ -24,6 +24,7 @@ pub(crate) fn policy(policy: &Policy, outcomes: &[Outcome], said: &BTreeSet<u32>
     section(&mut text, "fs", &files(policy)?);
     match &policy.net {
         Net::None { .. } => text.push_str("\n  net none\n"),
+        Net::Rules { rules, .. } if rules.is_empty() => text.push_str("\n  net { }\n"),
         Net::Rules { .. } => return Err(Undone::NoWords("network rules of a plan".to_owned())),
     }
     text.push_str(&capabilities(policy.capabilities.0)?);
@@ -36,6 +37,8 @@ pub(crate) fn policy(policy: &Policy, outcomes: &[Outcome], said: &BTreeSet<u32>
     section(&mut text, hard, &limits(&policy.limits));
     section(&mut text, "env", &environment(policy)?);
     section(&mut text, "exec", &exec(policy)?);
+    let abi = policy.sandbox.landlock_abi_min.map(|limit| format!("landlock {}", limit.value));
+    section(&mut text, "sandbox", abi.as_slice());
     text.push_str("}\n");
     Ok(text)
 }
@@ -132,21 +135,32 @@ fn files(policy: &Policy) -> Result<Vec<String>, Undone> {
     let mut placed = Vec::new();
     for rule in &policy.fs {
         match &rule.kind {
-            FsKind::Grant { source, target, rights, optional } => {
-                let end = if *optional { "  optional" } else { "" };
-                let shown = path(policy, source, "")?;
-                let at = if source == target {
-                    String::new()
-                } else {
-                    format!(" at {}", path(policy, target, "")?)
-                };
-                for verb in verbs(*rights) {
-                    if at.is_empty() {
-                        add(verb, shown.clone(), end);
-                    } else {
-                        placed.push(format!("{verb} {shown}{at}{end}"));
+            FsKind::Grant { source, target, rights, optional, links } => {
+                let end = ends(source, *links, *optional);
+                if source == target {
+                    for verb in verbs(*rights) {
+                        add(verb, path(policy, source, "")?, end);
                     }
+                } else {
+                    let (shown, at) = (path(policy, source, "")?, path(policy, target, "")?);
+                    placed.extend(verbs(*rights).iter().map(|verb| format!("{verb} {shown} at {at}{end}")));
                 }
+            }
+            FsKind::Overlay { source, target, size_bytes, inodes, run, optional, links } => {
+                let (shown, at) = (path(policy, source, "")?, path(policy, target, "")?);
+                let (size, end) = (size(*size_bytes), ends(source, *links, *optional));
+                placed.push(format!("overlay {shown} at {at} size {size} inodes {inodes}{end}"));
+                if *run {
+                    placed.push(format!("run {at}"));
+                }
+            }
+            FsKind::Device { path: device, optional } => {
+                let end = if *optional { "  optional" } else { "" };
+                placed.push(format!("device {}{end}", path(policy, device, "")?));
+            }
+            FsKind::Socket { source, target, optional, links } => {
+                let (shown, at) = (path(policy, source, "")?, path(policy, target, "")?);
+                placed.push(format!("socket {shown} at {at}{}", ends(source, *links, *optional)));
             }
             FsKind::Scratch { target, size_bytes, inodes } => {
                 let size = size(*size_bytes);
@@ -154,6 +168,7 @@ fn files(policy: &Policy) -> Result<Vec<String>, Undone> {
             }
             FsKind::StdDevices => placed.push("device @std".to_owned()),
             FsKind::ProcSelf => placed.push("proc /proc/self".to_owned()),
+            FsKind::ProcAll => placed.push("proc /proc".to_owned()),
             FsKind::Deny { path: denied, rights, missing } => {
                 let (slash, end) = match missing {
                     Missing::Mask { directory: true } => ("/", ""),
@@ -177,6 +192,19 @@ fn files(policy: &Policy) -> Result<Vec<String>, Undone> {
         self::lists(&mut lines, verb, paths.clone(), end);
     }
     Ok(lines)
+}
+
+/// What a rule says after its paths, where it is not what it would mean without.
+fn ends(source: &Path, links: Links, optional: bool) -> &'static str {
+    let usual = if matches!(source.base, Base::Param(_)) { Links::Refuse } else { Links::Follow };
+    match (optional, links == usual, links) {
+        (false, true, _) => "",
+        (true, true, _) => "  optional",
+        (false, false, Links::Follow) => "  symlinks follow",
+        (false, false, Links::Refuse) => "  symlinks refuse",
+        (true, false, Links::Follow) => "  optional symlinks follow",
+        (true, false, Links::Refuse) => "  optional symlinks refuse",
+    }
 }
 
 fn verbs(rights: Rights) -> Vec<&'static str> {
@@ -233,6 +261,13 @@ fn limits(limits: &Limits) -> Vec<String> {
     ];
     lines.extend(limits.cpu_percent.map(|limit| format!("cpu {}", cpu(limit.value))));
     lines.extend(limits.files.map(|limit| format!("files {}", limit.value)));
+    lines.extend(limits.swap_bytes.map(|limit| format!("swap {}", size(limit.value))));
+    lines.extend(limits.cpuset.map(|limit| format!("cpuset {}", limit.value)));
+    lines.extend(limits.cpu_time_ms.map(|limit| format!("cpu_time {}", duration(limit.value))));
+    lines.extend(limits.io_bytes_per_s.map(|limit| format!("io {}", size(limit.value))));
+    lines.extend(limits.io_weight.map(|limit| format!("io_weight {}", limit.value)));
+    lines.extend(limits.output_bytes.map(|limit| format!("output {}", size(limit.value))));
+    lines.extend(limits.file_bytes.map(|limit| format!("fsize {}", size(limit.value))));
     lines
 }
 

@@ -7,12 +7,15 @@ use msb_plan::event::Step;
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
-msb-launch PLAN [--set NAME=VALUE]... [--report-fd N] [--notify-fd N] [--] [COMMAND [ARG]...]
+msb-launch PLAN [--set NAME=VALUE]... [OPTION]... [--] [COMMAND [ARG]...]
 
 Starts COMMAND, or the plan's own command, confined by PLAN (made by `msbc compile`).
 
   --set NAME=VALUE  binds a parameter of the plan
-  --report-fd N     writes events to descriptor N instead of sentences to standard error
+  --report FILE     writes what happened to FILE, a JSON object a line
+  --json            writes the same to standard error, instead of sentences
+  --timings         also says when each step of setting up was done
+  --report-fd N     writes events to descriptor N instead of sentences to standard error (`msbc run`)
   --notify-fd N     sends the filter's listener over the unix socket N (`msbc run --explain`)
 
 Exit status: the command's own; 128+n when signal n ended it; 126 when it can't be executed; 127 when it is
@@ -28,6 +31,12 @@ pub(crate) struct Arguments<'a> {
     pub(crate) set: Vec<(&'a [u8], &'a CStr)>,
     /// Where events go.
     pub(crate) report_fd: Option<i32>,
+    /// The file for events as JSON.
+    pub(crate) report: Option<&'a CStr>,
+    /// Whether events go to standard error as JSON.
+    pub(crate) json: bool,
+    /// Whether each step is timed.
+    pub(crate) timings: bool,
     /// Where the listener goes.
     pub(crate) notify_fd: Option<i32>,
     /// The command; empty for the plan's own.
@@ -55,6 +64,9 @@ pub(crate) fn parse<'a>(words: &[&'a CStr]) -> Result<Request<'a>> {
             b"--help" | b"-h" => return Ok(Request::Help),
             b"--version" | b"-V" => return Ok(Request::Version),
             b"--set" => arguments.set.push(binding(words.next())?),
+            b"--report" => arguments.report = Some(words.next().ok_or_else(|| refusal(Step::Usage, None))?),
+            b"--json" => arguments.json = true,
+            b"--timings" => arguments.timings = true,
             b"--report-fd" => arguments.report_fd = Some(descriptor(words.next())?),
             b"--notify-fd" => arguments.notify_fd = Some(descriptor(words.next())?),
             b"--" if plan.is_some() => {

@@ -1,11 +1,15 @@
 //! The outside: waits, forwards signals, holds the wall clock, and kills everything at a limit.
 
-use crate::cgroup::{Cgroups, Held, kinds};
+use crate::cgroup::{Cgroups, Held};
+use crate::killed;
 use crate::message::{self, Message};
 use crate::output::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_SIGNAL, Output};
-use crate::watch;
-use msb_plan::event::{Cause, Ended, Event, Failure, LimitKind, Step};
-use msb_plan::{OriginId, Plan};
+use crate::pump::{Moved, Pump};
+use crate::timing::Timing;
+use crate::watch::Watch;
+use alloc::vec::Vec;
+use msb_plan::event::{self, Cause, Ended, Event, Failure, LimitKind, Step};
+use msb_plan::{Filter, OriginId, Plan};
 use msb_sys::process::{Usage, monotonic_us};
 use msb_sys::signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,8 +17,11 @@ use rustix::fd::OwnedFd;
 use rustix::io::{Errno, read};
 use rustix::process::{Pid, Signal, pidfd_send_signal};
 
-/// SIGKILL's number.
+/// Of signal(7), the same on x86-64 and AArch64.
 const SIGKILL: i32 = 9;
+const SIGXCPU: i32 = 24;
+const SIGSYS: i32 = 31;
+const SIGXFSZ: i32 = 25;
 
 /// A sandbox from outside.
 pub(crate) struct Parent<'a> {
@@ -24,42 +31,38 @@ pub(crate) struct Parent<'a> {
     pub(crate) status: OwnedFd,
     pub(crate) signals: OwnedFd,
     pub(crate) held: Held,
+    /// When the wall clock began.
     pub(crate) begin_us: u64,
+    /// Its user on the host.
+    pub(crate) uid: u32,
+    pub(crate) filter: Filter<'a>,
+    pub(crate) timing: Timing,
+    /// Where the plan limits output.
+    pub(crate) pump: Option<Pump>,
 }
 
 impl Parent<'_> {
     /// Waits for the end and gives the exit code.
-    pub(crate) fn run(self, cgroups: &Cgroups, output: &Output) -> i32 {
-        let killed_for = self.wait(output);
+    pub(crate) fn run(mut self, cgroups: &Cgroups, output: &Output) -> i32 {
+        let killed_for = self.wait(cgroups, output);
         let usage = loop {
             match msb_sys::process::wait(self.init) {
                 Err(Errno::INTR) => {}
                 usage => break usage.unwrap_or_default(),
             }
         };
+        // Nobody is left who writes: what is in the pipes is the last of it.
+        let flushed = self.flush();
+        let killed_for = killed_for.or(flushed);
         let mut bytes = [0; message::BYTES];
         let said = match read(&self.status, &mut bytes) {
             Ok(message::BYTES) => Message::decode(bytes),
             _ => None,
         };
-        for (kind, origin) in kinds(&self.plan.limits) {
-            let times = cgroups.times_reached(kind);
-            if times > 0 {
-                output.say(&Event::LimitReached { limit: kind, times, origin }, Some(self.plan));
-            }
-        }
-        if let Some((limit, origin)) = killed_for {
-            output.say(&Event::LimitReached { limit, times: 1, origin }, Some(self.plan));
-        }
-        match (killed_for, said) {
-            (None, Some(Message::Failed(failure))) => {
-                output.say(&Event::Failed(failure), Some(self.plan));
-                exit_of_failure(&failure)
-            }
-            (None, Some(Message::Ended(status))) => self.end(status, Cause::Command, &usage, cgroups, output),
-            (Some((limit, origin)), _) => {
-                self.end(SIGKILL, Cause::Limit(limit, origin), &usage, cgroups, output)
-            }
+        let end = match (killed_for, said) {
+            (None, Some(Message::Failed(failure))) => Err(failure),
+            (None, Some(Message::Ended(status))) => Ok((status, Cause::Command)),
+            (Some((limit, origin)), _) => Ok((SIGKILL, Cause::Limit(limit, origin))),
             (None, None) => {
                 let cause = match self.plan.limits.memory_bytes {
                     Some(limit) if cgroups.times_reached(LimitKind::Memory) > 0 => {
@@ -67,9 +70,45 @@ impl Parent<'_> {
                     }
                     _ => Cause::Outside,
                 };
-                self.end(SIGKILL, cause, &usage, cgroups, output)
+                Ok((SIGKILL, cause))
+            }
+        };
+        for (kind, limit) in self.plan.limits.each() {
+            let times = match end {
+                Ok((_, Cause::Limit(reached, _))) if reached == kind => cgroups.times_reached(kind).max(1),
+                Ok((status, Cause::Command)) if by_rlimit(kind, limit.value, status, &usage) => 1,
+                _ => cgroups.times_reached(kind),
+            };
+            if times > 0 {
+                let reached = Event::LimitReached { limit: kind, times, origin: limit.origin };
+                output.say(&reached, Some(self.plan));
             }
         }
+        match end {
+            Err(failure) => {
+                output.say(&Event::Failed(failure), Some(self.plan));
+                exit_of_failure(&failure)
+            }
+            Ok((status, cause)) => {
+                if cause == Cause::Command && status & 0x7f == SIGSYS {
+                    output.say(&self.killed(), Some(self.plan));
+                }
+                self.end(status, cause, &usage, cgroups, output)
+            }
+        }
+    }
+
+    /// For which system call the filter killed the command, as far as anybody can tell.
+    fn killed(&self) -> Event {
+        let nr = killed::call(self.uid, self.begin_us);
+        let line_of = |nr| self.filter.killing().find(|(kills, _)| *kills == nr).map(|(_, origin)| origin);
+        let mut lines = self.filter.killing().map(|(_, origin)| origin);
+        let only = lines.next().filter(|first| lines.all(|line| line == *first));
+        let origin = match nr {
+            Some(nr) => line_of(nr),
+            None => only,
+        };
+        Event::KilledByFilter { nr, origin: origin.unwrap_or(self.filter.origin) }
     }
 
     fn end(&self, status: i32, cause: Cause, usage: &Usage, cgroups: &Cgroups, output: &Output) -> i32 {
@@ -79,50 +118,61 @@ impl Parent<'_> {
             wall_us: monotonic_us().saturating_sub(self.begin_us),
             cpu_us: usage.cpu_us,
             memory_peak_bytes: cgroups.memory_peak_bytes().unwrap_or(usage.resident_peak_bytes),
+            usage: event::Usage {
+                pids_peak: cgroups.pids_peak(),
+                read_bytes: usage.read_bytes,
+                written_bytes: usage.written_bytes,
+                output_bytes: self.pump.as_ref().map(|pump| pump.bytes),
+                throttled: cgroups.throttled(),
+            },
         };
+        for timing in self.timing.events() {
+            output.say(&timing, Some(self.plan));
+        }
         output.say(&Event::Ended(ended), Some(self.plan));
         exit_of_status(status)
     }
 
-    /// Forwards signals until the init has ended; gives the limit for which this killed it.
+    /// Forwards signals and output until the init has ended; gives the limit for which this killed it.
     ///
     /// Whoever reads the events started this, and waits for it: when nobody can read them any more, that
     /// process was killed, and the sandbox ends with it.
-    fn wait(&self, output: &Output) -> Option<(LimitKind, OriginId)> {
+    fn wait(&mut self, cgroups: &Cgroups, output: &Output) -> Option<(LimitKind, OriginId)> {
         let limits = &self.plan.limits;
+        let init = self.init.as_raw_nonzero().get().unsigned_abs();
         let deadline = limits.wall_ms.map(|limit| (self.begin_us + limit.value * 1000, limit.origin));
-        let watched = limits.memory_bytes.filter(|_| !self.held.memory);
+        let mut watch = Watch::new(limits, self.held, init);
         let mut killed_for = None;
         let mut abandoned = false;
         loop {
             let now = monotonic_us();
             if killed_for.is_none() {
-                if let Some((_, origin)) = deadline.filter(|(at, _)| now >= *at) {
-                    killed_for = self.kill(LimitKind::Wall, origin);
-                } else if let Some(limit) = watched
-                    && watch::memory_bytes(self.init.as_raw_nonzero().get().unsigned_abs()) > limit.value
-                {
-                    killed_for = self.kill(LimitKind::Memory, limit.origin);
-                }
+                let over = deadline.filter(|(at, _)| now >= *at);
+                let reached = match over {
+                    Some((_, origin)) => Some((LimitKind::Wall, origin)),
+                    None => watch.look(now, cgroups),
+                };
+                killed_for = reached.map(|reached| self.kill(reached));
             }
-            let until_deadline = deadline.map(|(at, _)| at.saturating_sub(now));
-            let until_look = watched.map(|_| watch::PERIOD_US);
-            let wait_us = match killed_for {
-                Some(_) => None,
-                None => [until_deadline, until_look].into_iter().flatten().min(),
-            };
+            let next = [deadline.map(|(at, _)| at), watch.next_us()].into_iter().flatten().min();
+            let wait_us = next.filter(|_| killed_for.is_none()).map(|at| at.saturating_sub(monotonic_us()));
             // A pipe's end for writing has nothing to wait for but the end of its readers.
             let (reader, nothing) = match output.report() {
                 Some(report) if !abandoned => (report, PollFlags::empty()),
                 _ => (&self.pidfd, PollFlags::IN),
             };
-            let mut fds = [
+            let mut fds = Vec::from([
                 PollFd::new(&self.pidfd, PollFlags::IN),
                 PollFd::new(&self.signals, PollFlags::IN),
                 PollFd::new(reader, nothing),
-            ];
+            ]);
+            fds.extend(self.pump.iter().flat_map(Pump::wants));
             let ready = poll(&mut fds, wait_us.map(timespec).as_ref());
-            let [init, signals, reader] = fds.map(|fd| ready.is_ok() && !fd.revents().is_empty());
+            let mut happened = fds.iter().map(|fd| ready.is_ok() && !fd.revents().is_empty());
+            let mut next = || happened.next().unwrap_or(false);
+            let (init, signals, reader) = (next(), next(), next());
+            let output_moves = happened.any(|happened| happened);
+            drop(fds);
             if init {
                 return killed_for;
             }
@@ -133,13 +183,44 @@ impl Parent<'_> {
             if signals {
                 self.forward();
             }
+            if output_moves && self.pump.as_mut().map(Pump::step) == Some(Moved::Exceeded) {
+                killed_for = killed_for.or_else(|| Some(self.kill(self.output_limit()?)));
+            }
         }
     }
 
-    fn kill(&self, limit: LimitKind, origin: OriginId) -> Option<(LimitKind, OriginId)> {
+    fn output_limit(&self) -> Option<(LimitKind, OriginId)> {
+        self.plan.limits.output_bytes.map(|limit| (LimitKind::Output, limit.origin))
+    }
+
+    /// Moves on what is left in the pipes after the end. A reader that does not take it is waited for until the
+    /// wall clock is over or a signal comes.
+    fn flush(&mut self) -> Option<(LimitKind, OriginId)> {
+        let end = self.plan.limits.wall_ms.map(|limit| self.begin_us + limit.value * 1000);
+        loop {
+            let pump = self.pump.as_mut()?;
+            match pump.step() {
+                Moved::Exceeded => return self.output_limit(),
+                Moved::Something => continue,
+                // What is empty now stays so, even where a descriptor of it went to another process.
+                Moved::Nothing if !pump.is_full() => return None,
+                Moved::Nothing => {}
+            }
+            let mut fds = Vec::from([PollFd::new(&self.signals, PollFlags::IN)]);
+            fds.extend(pump.wants());
+            let wait = end.map(|end| timespec(end.saturating_sub(monotonic_us())));
+            match poll(&mut fds, wait.as_ref()) {
+                Ok(0) => return None,
+                Ok(_) if fds.first().is_some_and(|fd| !fd.revents().is_empty()) => return None,
+                _ => {}
+            }
+        }
+    }
+
+    fn kill(&self, reached: (LimitKind, OriginId)) -> (LimitKind, OriginId) {
         // The init's death is everybody's: pid_namespaces(7). It may have ended by itself just now.
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
-        Some((limit, origin))
+        reached
     }
 
     fn forward(&self) {
@@ -165,6 +246,15 @@ fn timespec(microseconds: u64) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(microseconds / 1_000_000).unwrap_or(i64::MAX),
         tv_nsec: i64::try_from(microseconds % 1_000_000 * 1000).unwrap_or(0),
+    }
+}
+
+/// Whether a command that ended with `status` was killed for a limit that setrlimit(2) holds.
+fn by_rlimit(kind: LimitKind, value: u64, status: i32, usage: &Usage) -> bool {
+    match (kind, status & 0x7f) {
+        (LimitKind::FileSize, SIGXFSZ) | (LimitKind::CpuTime, SIGXCPU) => true,
+        (LimitKind::CpuTime, SIGKILL) => usage.cpu_us >= value * 1000,
+        _ => false,
     }
 }
 

@@ -9,9 +9,7 @@ mod other;
 mod proof;
 mod tracing;
 
-use msb_policy::{
-    Arch, Exec, Limits, Net, Op, OriginId, Policy, Pred, Request, SyscallAction, SyscallRule, Width,
-};
+use msb_policy::{Arch, Op, OriginId, Policy, Pred, Request, SyscallAction, SyscallRule, Width};
 use msb_syscalls::find;
 
 use crate::{Execution, Program, SeccompData, action, execute, traced};

@@ -25,6 +25,18 @@ pub enum Need {
     Systemd,
     /// `nvim`, an editor with a client of the language server protocol.
     Neovim,
+    /// git.
+    Git,
+    /// make.
+    Make,
+    /// Node.js and npm.
+    Node,
+    /// rustup.
+    Rustup,
+    /// Packages of PyPI, and venv.
+    PyPi,
+    /// Packages of npm.
+    Npm,
 }
 
 impl fmt::Display for Need {
@@ -40,6 +52,12 @@ impl fmt::Display for Need {
             Need::Libseccomp => "libseccomp",
             Need::Systemd => "systemd",
             Need::Neovim => "nvim",
+            Need::Git => "git",
+            Need::Make => "make",
+            Need::Node => "node",
+            Need::Rustup => "rustup",
+            Need::PyPi => "pypi",
+            Need::Npm => "npm",
         })
     }
 }

@@ -431,6 +431,9 @@ fn open_advice(policy: &Policy, path: &Path, access: Access, evidence: &Evidence
         Why::Generated => nothing("nothing to do: the launcher writes this file, and shows it read only"),
         Why::Allowed if access == Access::Read => write("fs", format!("deny {name}")),
         Why::Allowed => write("fs", format!("deny {verb} {name}")),
+        Why::Absent if ["/proc/", "/dev/"].iter().any(|made| name.starts_with(made)) => {
+            nothing("nothing allows it: the launcher makes what is there, and that is not in it")
+        }
         Why::Absent => write("fs", format!("{verb} {name}")),
         Why::NoRight => match evidence.rule.and_then(|origin| target(policy, origin, path)) {
             Some(target) => {

@@ -5,6 +5,7 @@ mod compile;
 mod convert;
 mod decompile;
 mod doc;
+mod examples;
 mod explain;
 mod fix;
 mod fmt;
