@@ -23,6 +23,8 @@ pub enum Need {
     Libseccomp,
     /// An x86-64 processor.
     X86,
+    /// `nvim`, an editor with a client of the language server protocol.
+    Neovim,
     /// git.
     Git,
     /// make.
@@ -49,6 +51,7 @@ impl fmt::Display for Need {
             Need::Compiler => "cc",
             Need::Libseccomp => "libseccomp",
             Need::X86 => "x86-64",
+            Need::Neovim => "nvim",
             Need::Git => "git",
             Need::Make => "make",
             Need::Node => "node",
