@@ -42,6 +42,7 @@ pub(crate) mod common {
     pub(crate) const CLONE3: usize = 435;
     pub(crate) const CLOSE_RANGE: usize = 436;
     pub(crate) const MOUNT_SETATTR: usize = 442;
+    pub(crate) const LANDLOCK_CREATE_RULESET: usize = 444;
 }
 
 /// Makes a system call and tells errors from values (the kernel returns -4095 to -1 for errors).

@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod arch;
 pub mod exec;
+pub mod landlock;
 pub mod mount;
 pub mod notify;
 pub mod process;
