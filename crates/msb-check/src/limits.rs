@@ -126,10 +126,13 @@ struct Set {
 pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
     let mut hard = false;
     let mut all: Vec<Vec<Set>> = KNOWN.iter().map(|_| Vec::new()).collect();
+    // What is wrong was meant, too: one mistake gives one finding.
+    let mut meant: Vec<&str> = Vec::new();
     for placed in cx.stmts() {
         let StmtKind::Limits { hard: written, limits } = &placed.stmt.kind else { continue };
         hard |= written.is_some();
         for limit in limits {
+            meant.push(meaning(&limit.name.node));
             if let Some((index, set)) = one(cx, limit, placed.layer)
                 && let Some(lines) = all.get_mut(index)
             {
@@ -138,7 +141,7 @@ pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
             }
         }
     }
-    missing(cx, &all);
+    missing(cx, &meant);
     let mut least = all.iter().map(|lines| smallest(lines));
     let mut next = || least.next().flatten();
     let (memory, pids, cpu, wall, files) = (next(), next(), next(), next(), next());
@@ -184,7 +187,12 @@ fn one(cx: &mut Context<'_>, limit: &LimitStmt, layer: LayerId) -> Option<(usize
     };
     let known = KNOWN.get(index)?;
     let unlimited = matches!(&limit.value.node, Value::Ident(word) if word == "unlimited");
-    let value = if unlimited { None } else { Some((known.read)(cx, &limit.value)?) };
+    let value = match &limit.value.node {
+        _ if unlimited => None,
+        // Nothing is nothing, with or without a unit.
+        Value::Int(0) => Some(0),
+        _ => Some((known.read)(cx, &limit.value)?),
+    };
     if let Some(value) = value
         && !(known.min..=known.max).contains(&value)
     {
@@ -199,13 +207,43 @@ fn unknown(limit: &LimitStmt) -> Diagnostic {
     let name = limit.name.node.as_str();
     let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown limit `{name}`"))
         .label(limit.name.span, "no limit has this name");
-    match nearest(name, KNOWN.iter().map(|known| known.name)) {
-        Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(limit.name.span, meant),
-        None => {
-            let names: Vec<String> = KNOWN.iter().map(|known| format!("`{}`", known.name)).collect();
-            unknown.help(format!("the limits are {}", names.join(", ")))
-        }
+    let meant = meaning(name);
+    if meant == name {
+        let names: Vec<String> = KNOWN.iter().map(|known| format!("`{}`", known.name)).collect();
+        return unknown.help(format!("the limits are {}", names.join(", ")));
     }
+    unknown.help(format!("did you mean `{meant}`?")).edit(limit.name.span, meant)
+}
+
+/// What other tools call a limit: systemd.resource-control(5), setrlimit(2), container runtimes.
+const ELSEWHERE: &[(&str, &[&str])] = &[
+    ("memory", &["mem", "ram", "memorymax", "as", "rss"]),
+    ("pids", &["processes", "process", "procs", "nproc", "threads", "tasks", "tasksmax"]),
+    ("cpu", &["cpus", "cores", "cpuquota"]),
+    ("wall", &["timeout", "time", "duration", "runtime", "walltime", "deadline", "runtimemaxsec"]),
+    ("files", &["nofile", "fds", "descriptors", "file"]),
+    ("swap", &["memswap", "swapmax", "memoryswapmax"]),
+    ("cpuset", &["cpusetcpus", "allowedcpus", "affinity"]),
+    ("cpu_time", &["cputime", "cpuseconds", "limitcpu"]),
+    ("fsize", &["filesize", "limitfsize"]),
+    ("io_weight", &["ioweight", "blkioweight", "blkio"]),
+    ("output", &["stdout", "outputsize"]),
+];
+
+/// The limit that `name` means or was meant to be; `name` itself where that cannot be said.
+fn meaning(name: &str) -> &str {
+    let known = || KNOWN.iter().map(|known| known.name);
+    if known().any(|known| known == name) {
+        return name;
+    }
+    let plain = name.to_ascii_lowercase();
+    let parts = || plain.split(['_', '-']).filter(|part| !matches!(*part, "max" | "min" | "limit" | "size"));
+    let named = |part: &str| {
+        let elsewhere = ELSEWHERE.iter().find(|(_, names)| names.contains(&part)).map(|(meant, _)| *meant);
+        known().find(|known| *known == part).or(elsewhere)
+    };
+    let whole = plain.replace(['_', '-'], "");
+    named(&whole).or_else(|| parts().find_map(named)).or_else(|| nearest(name, known())).unwrap_or(name)
 }
 
 fn out_of_range(limit: &LimitStmt, known: &Known, value: u64) -> Diagnostic {
@@ -218,7 +256,8 @@ fn out_of_range(limit: &LimitStmt, known: &Known, value: u64) -> Diagnostic {
     let found = Diagnostic::new(code, format!("limit `{}` {what}", known.name))
         .label(limit.value.span, format!("must be {}", known.range));
     if low {
-        found.help(format!("write at least `{} {}`", known.name, known.least))
+        let unlimited = if value == 0 { ", or `unlimited` where there is to be no limit" } else { "" };
+        found.help(format!("write at least `{} {}`{unlimited}", known.name, known.least))
     } else {
         found.help(format!("write a value {}, or `unlimited`", known.range))
     }
@@ -257,14 +296,15 @@ fn smallest(lines: &[Set]) -> Option<Limit<u64>> {
 }
 
 /// Resources that a program can use up and that the policy says nothing about.
-fn missing(cx: &mut Context<'_>, all: &[Vec<Set>]) {
+fn missing(cx: &mut Context<'_>, meant: &[&str]) {
     const EXPECTED: &[&str] = &["memory", "pids", "wall"];
-    let absent: Vec<String> = KNOWN
-        .iter()
-        .zip(all)
-        .filter(|(known, lines)| EXPECTED.contains(&known.name) && lines.is_empty())
-        .map(|(known, _)| format!("`{}`", known.name))
-        .collect();
+    // A name that is none may be any of them.
+    let known = |name: &&str| KNOWN.iter().any(|known| known.name == *name);
+    if meant.iter().any(|name| !known(name)) {
+        return;
+    }
+    let absent = EXPECTED.iter().filter(|name| !meant.contains(name));
+    let absent: Vec<String> = absent.map(|name| format!("`{name}`")).collect();
     let Some((last, others)) = absent.split_last() else { return };
     let names = if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };
     cx.say(

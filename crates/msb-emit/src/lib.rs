@@ -81,7 +81,15 @@ pub fn emit_observed(
         .map_err(|cause| EmitError::filter(&cause, policy.syscall_default.1))?;
     let program = program.bytes();
 
-    let mut used = vec![policy.origin, policy.exec.origin, policy.capabilities.1, policy.syscall_default.1];
+    let none = ir::Limit { value: 0, origin: policy.sandbox.tier_landlock.unwrap_or(policy.origin) };
+    let landlock = policy.sandbox.landlock_abi_min.unwrap_or(none);
+    let mut used = vec![
+        landlock.origin,
+        policy.origin,
+        policy.exec.origin,
+        policy.capabilities.1,
+        policy.syscall_default.1,
+    ];
     used.extend(policy.params.iter().map(|param| param.origin));
     used.extend(policy.exec.cwd.iter().map(|(_, origin)| *origin));
     used.extend(mounts.iter().map(|mount| mount.origin));
@@ -99,7 +107,15 @@ pub fn emit_observed(
     let kills: Vec<u8> = kills.iter().flat_map(entry).collect();
     let sha256 = plan::digest(&policy.canonical_bytes());
     let emitted = plan::Plan {
-        target: plan::Target { kernel_min: KERNEL_MIN },
+        target: plan::Target {
+            kernel_min: KERNEL_MIN,
+            landlock_abi_min: u8::try_from(landlock.value).unwrap_or(u8::MAX),
+            tier_min: match policy.sandbox.tier_landlock {
+                Some(_) => plan::Tier::Landlock,
+                None => plan::Tier::Full,
+            },
+            origin: origins.id(landlock.origin),
+        },
         policy: plan::PolicyId {
             name: &policy.name,
             edition: policy.edition,
@@ -111,7 +127,7 @@ pub fn emit_observed(
         mounts: mounts.iter().map(|mount| mount.emit(&origins)).collect(),
         denies: denies.iter().map(|deny| deny.emit(&origins)).collect(),
         files: files.iter().map(|file| file.emit(origins.id(policy.exec.origin))).collect(),
-        network: plan::network::Network::None,
+        network: network(policy),
         limits: limits::emit(&limits, &origins),
         filters: vec![plan::Filter {
             arch: match policy.arch {
@@ -136,8 +152,8 @@ pub fn emit_observed(
 /// Refuses what a plan has no section for.
 fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     let mut what: Vec<(&'static str, ir::OriginId)> = Vec::new();
-    if let ir::Net::Rules { rules, origin } = &policy.net {
-        what.push(("network rules", rules.first().map_or(*origin, |rule| rule.origin)));
+    if let ir::Net::Rules { rules, .. } = &policy.net {
+        what.extend(rules.first().map(|rule| ("network rules", rule.origin)));
     }
     what.extend(policy.tools.first().map(|tool| ("tools", tool.origin)));
     let open = |kind| policy.params.iter().find(|param| param.kind == kind).map(|param| param.origin);
@@ -187,8 +203,45 @@ fn identity<'p>(policy: &'p ir::Policy, origins: &Origins<'p>) -> Result<plan::I
         hostname: &policy.exec.hostname,
         cwd,
         capabilities,
+        keyring: if KEY_CALLS.iter().any(|call| may_call(policy, call)) {
+            plan::Keyring::New
+        } else {
+            plan::Keyring::Unreachable
+        },
         origin: origins.id(origin),
     })
+}
+
+/// The calls that name keys; keyrings(7).
+const KEY_CALLS: [&str; 3] = ["add_key", "keyctl", "request_key"];
+
+/// Whether some arguments let a call of this name through.
+fn may_call(policy: &ir::Policy, name: &str) -> bool {
+    let Some(call) = msb_syscalls::find(policy.arch, name) else { return false };
+    let makes = |rule: &ir::SyscallRule| rule.nr == call.nr && rule.action.makes();
+    policy.syscall_default.0.makes() || policy.syscalls.iter().any(makes)
+}
+
+/// Loopback where there are rules, unless no program inside could make a socket for it.
+fn network(policy: &ir::Policy) -> plan::network::Network<'static> {
+    if let ir::Net::None { .. } = policy.net {
+        return plan::network::Network::None;
+    }
+    const FAMILIES: [u64; 2] = [2, 10]; // AF_INET and AF_INET6 of linux/socket.h
+    const TYPES: [u64; 2] = [1, 2]; // SOCK_STREAM and SOCK_DGRAM of linux/net.h
+    let Some(socket) = msb_syscalls::find(policy.arch, "socket") else {
+        return plan::network::Network::None;
+    };
+    let makes = |family: u64, of: u64| {
+        let args = [family, of, 0, 0, 0, 0];
+        let request = ir::Request::Syscall { audit_arch: policy.arch.audit(), nr: socket.nr, args };
+        policy.decide(&request).action.makes()
+    };
+    if FAMILIES.iter().any(|family| TYPES.iter().any(|of| makes(*family, *of))) {
+        plan::network::Network::Loopback
+    } else {
+        plan::network::Network::None
+    }
 }
 
 #[cfg(test)]

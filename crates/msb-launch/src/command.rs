@@ -2,11 +2,12 @@
 
 use crate::child::Child;
 use crate::init;
+use crate::landlock::Wall;
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use msb_plan::Listener;
 use msb_plan::event::{Failure, Step};
+use msb_plan::{Listener, Tier};
 use msb_sys::exec::{Strings, execute as execve};
 use msb_sys::seccomp;
 use rustix::fd::IntoRawFd;
@@ -25,7 +26,11 @@ pub(crate) fn execute(child: &Child<'_>, listener: impl Fn(u32)) -> u32 {
     let candidates = candidates(name, &child.environment);
     let arguments: Strings<'_> = child.command.iter().copied().collect();
     let environment: Strings<'_> = child.environment.iter().map(CString::as_c_str).collect();
-    child.timing.done(Step::Spawn);
+    if child.tier == Tier::Landlock
+        && let Err(errno) = Wall::signals()
+    {
+        return code(Step::Landlock, errno);
+    }
     let found =
         child.dry_run.then(|| candidates.iter().map(executable).find(|found| *found != Err(Errno::NOENT)));
     let loaded = match child.filter.listener {

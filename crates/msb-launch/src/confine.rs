@@ -5,7 +5,8 @@ use crate::fail::{At, Result};
 use crate::files::{decimal, number, read_small, write_small};
 use alloc::vec::Vec;
 use msb_plan::event::{LimitKind, Step};
-use msb_plan::{CAPABILITY_MAX, Identity, Limit, Limits};
+use msb_plan::{CAPABILITY_MAX, Identity, Keyring, Limit, Limits};
+use msb_sys::keyring::new_session_keyring;
 use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -89,8 +90,25 @@ pub(crate) fn oom_score() -> core::result::Result<(), Errno> {
 /// Sets no_new_privs and keeps the capabilities of `identity` alone, in every set; without any, nothing that
 /// is executed later can gain one.
 pub(crate) fn privileges(identity: &Identity<'_>) -> Result<()> {
-    set_no_new_privs(true).at(Step::NoNewPrivs, Some(identity.origin))?;
+    no_new_privileges(identity)?;
     capabilities(identity.capabilities).at(Step::Capabilities, Some(identity.origin))
+}
+
+/// Sets no_new_privs: an ordinary user has no capability to give up.
+pub(crate) fn no_new_privileges(identity: &Identity<'_>) -> Result<()> {
+    set_no_new_privs(true).at(Step::NoNewPrivs, Some(identity.origin))
+}
+
+/// Starts with an empty session keyring where a program could ask for what is in that of who launches.
+pub(crate) fn keyring(identity: &Identity<'_>) -> Result<()> {
+    if identity.keyring == Keyring::Unreachable {
+        return Ok(());
+    }
+    match new_session_keyring() {
+        // A kernel without keys has none to give away.
+        Ok(()) | Err(Errno::NOSYS) => Ok(()),
+        Err(errno) => Err(errno).at(Step::Keyring, Some(identity.origin)),
+    }
 }
 
 fn capabilities(kept: u64) -> core::result::Result<(), Errno> {

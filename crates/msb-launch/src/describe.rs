@@ -14,7 +14,10 @@ pub(crate) fn print(plan: &Plan<'_>, entries: &[Entry<'_>], denials: &[Denial], 
     for entry in entries {
         let kind: &[u8] = match entry.mount.kind {
             MountKind::Bind { .. } => b"bind",
+            MountKind::Overlay { .. } => b"overlay",
             MountKind::Scratch { .. } => b"scratch",
+            MountKind::Device { .. } => b"device",
+            MountKind::Socket { .. } => b"socket",
             MountKind::Proc(_) => b"proc",
             MountKind::Dev { .. } => b"dev",
         };

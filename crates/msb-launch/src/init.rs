@@ -10,8 +10,8 @@ use crate::files::write_once;
 use crate::message::Message;
 use core::convert::Infallible;
 use core::mem::MaybeUninit;
-use msb_plan::Listener;
 use msb_plan::event::Step;
+use msb_plan::{Listener, Tier};
 use msb_sys::process::{Fork, flags, fork};
 use msb_sys::shared::Word;
 use msb_sys::signal;
@@ -28,12 +28,30 @@ pub(crate) fn run(child: &Child<'_>) -> Infallible {
         Ok((pid, exec)) => watch(pid, exec, child),
         Err(failure) => Message::Failed(failure),
     };
+    if child.tier == Tier::Landlock {
+        end_all();
+    }
     // When this fails, the parent is gone, and so is this process in a moment.
     let _ = write_once(&child.status, &message.encode());
     msb_sys::process::exit(match message {
         Message::Ended(_) => 0,
         Message::Failed(_) => crate::output::EXIT_REFUSED,
     })
+}
+
+/// Kills and reaps everything that is left inside, where no pid namespace does.
+///
+/// To signal every process reaches those that Landlock keeps inside with this one, and no other: its scope is the
+/// sandbox. A process that is being forked meanwhile is met by the next round.
+fn end_all() {
+    loop {
+        // Nobody left is no error that matters.
+        let _ = msb_sys::process::kill_all();
+        match wait(WaitOptions::empty()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return,
+        }
+    }
 }
 
 /// What the command's process leaves for init to see.
@@ -53,6 +71,8 @@ fn start(child: &Child<'_>) -> Result<(Pid, Left)> {
     // of that process may wait for an answer: so it shares its descriptors, and init, which waits until it
     // has executed, finds the listener among its own.
     let shared = if child.filter.listener == Listener::Required { flags::FILES | flags::VFORK } else { 0 };
+    // Here and not in the command's process, whose clocks are its time namespace's.
+    child.timing.done(Step::Spawn);
     match fork(shared, None).at(Step::Spawn, None)? {
         Fork::Child => {
             signal::block(child.signals);
@@ -85,6 +105,10 @@ fn hand_over(number: u32, socket: &OwnedFd) -> core::result::Result<(), Errno> {
 fn watch(command: Pid, left: Left, child: &Child<'_>) -> Message {
     loop {
         let number = signal::wait(signal::Set::ALL).unwrap_or(0);
+        if child.must_end() {
+            end_all();
+            msb_sys::process::exit(crate::output::EXIT_REFUSED)
+        }
         if number == SIGCHLD {
             if let Some(status) = reap(command) {
                 return match command::failure(left.failure.get(), child) {
@@ -101,13 +125,19 @@ fn watch(command: Pid, left: Left, child: &Child<'_>) -> Message {
 
 /// Reaps everything that has ended and gives the wait status of the command, if it has.
 fn reap(command: Pid) -> Option<i32> {
+    const SIGKILL: i32 = 9;
     let mut ended = None;
-    while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-        if pid == command && (status.exited() || status.signaled()) {
-            ended = Some(status.as_raw());
+    loop {
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) if pid == command && (status.exited() || status.signaled()) => {
+                ended = Some(status.as_raw());
+            }
+            Ok(Some(_)) | Err(Errno::INTR) => {}
+            Ok(None) | Err(Errno::CHILD) => return ended,
+            // Who can't wait would never see the command's end: then this is everybody's.
+            Err(_) => return ended.or(Some(SIGKILL)),
         }
     }
-    ended
 }
 
 /// The failure of a step of the command's own process.

@@ -106,6 +106,10 @@ pub(crate) fn line(event: &Event, plan: Option<&Plan<'_>>) -> Vec<u8> {
             json.text("limit", Some(limit.word().as_bytes()));
             json.origin(Some(origin), plan);
         }
+        Event::HeldByLandlock { origin } => {
+            kind(&mut json, "held-by-landlock");
+            json.origin(Some(origin), plan);
+        }
         Event::LimitReached { limit, times, origin } => {
             kind(&mut json, "limit-reached");
             json.text("limit", Some(limit.word().as_bytes()));

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! host        plan, parameters, sources, denied places, cgroup        (prepare, host, cgroup)
-//! namespaced  clone3, id maps, host name, mounts, denies, /dev, /proc (child, root, deny, dev)
+//! namespaced  clone3, id maps, host name, mounts, denies, /dev, /proc (child, root, overlay, deny, dev)
 //! rooted      pivot_root, detach the old root                         (root)
-//! confined    rlimits, no_new_privs, capabilities                     (confine)
+//! confined    rlimits, keyring, no_new_privs, capabilities, Landlock  (confine, landlock)
 //! exec        init (pid 1) forks; the command loads the filter, then execve (init, command)
 //! ```
 //!
@@ -32,8 +32,10 @@ mod host;
 mod init;
 mod json;
 mod killed;
+mod landlock;
 mod message;
 mod output;
+mod overlay;
 mod parent;
 mod path;
 mod plan_file;
@@ -41,6 +43,7 @@ mod prepare;
 mod pump;
 mod root;
 mod signature;
+mod tier;
 mod timing;
 mod watch;
 

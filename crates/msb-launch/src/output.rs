@@ -104,6 +104,10 @@ pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
         }
         // Said once for all of them: `Output::say_held`.
         Event::HeldWithoutCgroup { .. } => return String::new(),
+        Event::HeldByLandlock { origin } => {
+            line.push_str("this host refuses user namespaces, so Landlock and the filter hold the run alone");
+            add_origin(&mut line, Some(origin), plan);
+        }
         // For programs alone.
         Event::Timing { .. } => return String::new(),
         Event::KilledByFilter { nr, origin } => {
@@ -168,7 +172,7 @@ fn errno_text(errno: u16) -> String {
         13 => "permission denied (EACCES)",
         16 => "in use (EBUSY)",
         17 => "exists already (EEXIST)",
-        19 => "not a regular file, or no such device (ENODEV)",
+        19 => "not a regular file, or no device (ENODEV)",
         20 => "not a directory (ENOTDIR)",
         21 => "is a directory (EISDIR)",
         22 => "invalid (EINVAL)",
@@ -182,10 +186,12 @@ fn errno_text(errno: u16) -> String {
         38 => "this kernel does not have it (ENOSYS)",
         40 => "a symbolic link is on the way (ELOOP)",
         87 => "too many users or namespaces (EUSERS)",
+        88 => "not a socket (ENOTSOCK)",
         93 => "no such protocol (EPROTONOSUPPORT)",
         95 => "not supported (EOPNOTSUPP)",
         98 => "in use (EADDRINUSE)",
         111 => "refused (ECONNREFUSED)",
+        122 => "a quota is used up (EDQUOT)",
         126 => "no signature of a trusted key (ENOKEY)",
         129 => "changed after it was signed (EKEYREJECTED)",
         116 => "changed while the sandbox was set up (ESTALE)",

@@ -13,23 +13,26 @@ use crate::parent::{Parent, exit_of_failure};
 use crate::path::sort_by;
 use crate::pump::Pump;
 use crate::timing::Timing;
-use crate::{describe, environment, guard, plan_file, root, signature};
+use crate::{describe, environment, guard, plan_file, root, signature, tier};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Step};
-use msb_plan::{Arch, Base, CheckedPlan, DecodeError, Filter, Listener, MountKind, Plan};
+use msb_plan::{Arch, Base, CheckedPlan, DecodeError, Filter, Listener, MountKind, Plan, Tier};
 use msb_sys::process::{Fork, close_range, flags, fork, inherited, monotonic_us};
+use msb_sys::shared::Word;
 use msb_sys::signal;
 use msb_sys::start::Start;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, PidfdFlags, Signal, getegid, geteuid, getpid, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getegid, geteuid, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper,
+};
 
 /// Everything that the sandbox's first process gets a new one of.
-const NAMESPACES: u64 =
+pub(crate) const NAMESPACES: u64 =
     flags::NEWUSER | flags::NEWPID | flags::NEWNS | flags::NEWNET | flags::NEWIPC | flags::NEWUTS;
 
 /// Host ids that belong to nobody and to one sandbox at a time, when root launches: added to the launcher's
@@ -187,6 +190,8 @@ fn launch(
         Some((path, origin)) => bindings.inside_path(path, origin)?,
         None => Vec::new(),
     };
+    crate::landlock::check_standard()?;
+    let tier = tier::choose(plan)?;
     timing.done(Step::Param);
     let mut entries = host::table(plan, &bindings)?;
     timing.done(Step::MountSource);
@@ -195,22 +200,32 @@ fn launch(
     plan.denies.extend(guards);
     let plan = &*plan;
     let mut placeholders = Placeholders::default();
-    let started = deny::find(plan, &bindings, &mut entries, &mut placeholders).and_then(|denials| {
-        timing.done(Step::DenySource);
-        let mut cgroups = Cgroups::new(&plan.limits)?;
-        timing.done(Step::Cgroup);
-        let held = cgroups.held;
-        let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).collect();
-        output.say_held(&without, plan);
-        if arguments.dry_run {
-            describe::print(plan, &entries, &denials, held);
-        }
-        let result =
-            Host { plan, filter, cwd, environment, command, listener, timing, dry_run: arguments.dry_run }
+    let started =
+        deny::find(plan, &bindings, &mut entries, &mut placeholders).and_then(|denials| {
+            timing.done(Step::DenySource);
+            let mut cgroups = Cgroups::new(&plan.limits)?;
+            timing.done(Step::Cgroup);
+            let held = cgroups.held;
+            match tier {
+                Tier::Full => {
+                    host::find_aliases(&mut entries, &denials.iter().map(|denial| denial.inside.as_slice()))?;
+                }
+                Tier::Landlock => {
+                    tier::check(plan, &entries, &denials, held)?;
+                    output.say(&Event::HeldByLandlock { origin: plan.target.origin }, Some(plan));
+                }
+            }
+            let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).collect();
+            output.say_held(&without, plan);
+            if arguments.dry_run {
+                describe::print(plan, &entries, &denials, held);
+            }
+            let dry_run = arguments.dry_run;
+            let result = Host { plan, tier, filter, cwd, environment, command, listener, timing, dry_run }
                 .start(entries, denials, &mut cgroups, output);
-        cgroups.remove();
-        result
-    });
+            cgroups.remove();
+            result
+        });
     placeholders.remove();
     started
 }
@@ -260,6 +275,7 @@ pub(crate) fn kernel(release: &[u8]) -> (u16, u16) {
 /// What is settled before any process is made.
 struct Host<'a> {
     plan: &'a Plan<'a>,
+    tier: Tier,
     filter: Filter<'a>,
     cwd: Vec<u8>,
     environment: Vec<alloc::ffi::CString>,
@@ -285,6 +301,14 @@ impl<'a> Host<'a> {
         let pipes = output_max.map(|limit| Pump::new(limit.value).at(Step::Output, Some(limit.origin)));
         let (pump, ends) = pipes.transpose()?.unzip();
         let (ids, root_ids) = self.ids(&mut entries)?;
+        let ending = match self.tier {
+            Tier::Full => None,
+            Tier::Landlock => {
+                // Whom the init leaves comes here (`tier::end_orphans`).
+                set_child_subreaper(Some(getpid())).at(Step::Lifeline, policy)?;
+                Some(Word::new().at(Step::Lifeline, policy)?)
+            }
+        };
         if let (Some(root), Some(ends), Some(limit)) = (&root_ids, &ends, output_max) {
             ends.give_to(root.id).at(Step::Output, Some(limit.origin))?;
         }
@@ -294,12 +318,16 @@ impl<'a> Host<'a> {
         let before = signal::block(forwarded);
         let signals = signal::descriptor(forwarded.without(SIGPIPE)).at(Step::Lifeline, policy)?;
         let into = cgroups.clone_into().map(AsFd::as_fd);
-        let child = match fork(NAMESPACES, into).at(Step::Namespaces, policy)? {
+        let child = match fork(if self.tier == Tier::Full { NAMESPACES } else { 0 }, into)
+            .at(Step::Namespaces, policy)?
+        {
             Fork::Child => {
                 signal::block(signal::Set::ALL);
                 drop((signals, status, root_ids, pump));
                 let child = Child {
                     plan: self.plan,
+                    tier: self.tier,
+                    ending,
                     filter: self.filter,
                     entries,
                     denials,
@@ -330,6 +358,7 @@ impl<'a> Host<'a> {
                 }
                 Parent {
                     plan: self.plan,
+                    ending,
                     init: pid,
                     pidfd,
                     status,
@@ -354,21 +383,21 @@ impl<'a> Host<'a> {
             return Ok((Ids::Own { uid: uid.as_raw(), gid: gid.as_raw() }, None));
         }
         let id = PRIVATE_IDS + getpid().as_raw_nonzero().get().unsigned_abs();
-        for entry in entries {
+        for entry in entries.iter_mut().filter(|entry| entry.alias.is_none()) {
+            let attributes = entry.attributes();
             let (Some(source), origin) = (&mut entry.source, Some(entry.mount.origin)) else { continue };
             // What a parameter or the home directory names belongs to whoever works there; the system's own
             // places are for everybody to read.
-            let personal = match entry.mount.kind {
-                MountKind::Bind { source, .. } => source.base != Base::Root,
-                _ => false,
-            };
-            let userns = (personal || entry.rights.contains(msb_plan::Rights::WRITE))
+            let personal = entry.mount.kind.source().is_some_and(|(source, _)| source.base != Base::Root);
+            let written = matches!(entry.mount.kind, MountKind::Bind { .. } | MountKind::Overlay { .. })
+                && entry.rights.contains(msb_plan::Rights::WRITE);
+            let userns = (personal || written)
                 .then(|| id_map(source.stat.st_uid, source.stat.st_gid, id))
                 .transpose()
                 .at(Step::MountIdMap, origin)?;
             let step = if userns.is_some() { Step::MountIdMap } else { Step::Mount };
             source.tree = Some(
-                root::bind(&source.place, entry.rights, userns.as_ref().map(AsFd::as_fd)).at(step, origin)?,
+                root::bind(&source.place, attributes, userns.as_ref().map(AsFd::as_fd)).at(step, origin)?,
             );
         }
         let (done, done_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::IdMap, policy)?;

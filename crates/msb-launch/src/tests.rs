@@ -182,3 +182,63 @@ fn events_are_said_in_words() {
     let reached = Event::LimitReached { limit: LimitKind::Pids, times: 3, origin: OriginId(0) };
     assert_eq!(sentence(&reached, None), "msb-launch: the limit of pids was reached 3 times\n");
 }
+
+/// Without any mount: a thread that only Landlock confines, as a way around the mounts would leave it.
+#[test]
+fn landlock_alone_holds_the_grants() {
+    extern crate std;
+    use crate::landlock::{Wall, rights};
+    use msb_plan::{Base, Links, MountKind, Path, Target};
+    use std::fs::{File, create_dir, read_dir, rename, write};
+    use std::io::ErrorKind::PermissionDenied;
+    use std::process::Command;
+
+    if msb_sys::landlock::abi() < 2 {
+        std::println!("skipped, because this kernel has no Landlock of ABI 2");
+        return;
+    }
+    let stage = tempfile::tempdir().expect("a folder");
+    for name in ["run", "write", "write/a", "write/b", "other"] {
+        create_dir(stage.path().join(name)).expect("a folder");
+        write(stage.path().join(name).join("file"), "content").expect("a file");
+    }
+    std::fs::copy("/bin/true", stage.path().join("write/true")).expect("a program");
+    let bind = |kind: u8| {
+        let source = Path { base: Base::Root, rest: "" };
+        rights(MountKind::Bind { source, rights: Rights(kind), links: Links::Follow }, Rights(kind))
+    };
+    let at = |name: &str| stage.path().join(name);
+    let refused =
+        |result: std::io::Result<File>| result.map_err(|it| it.kind()).err() == Some(PermissionDenied);
+    let confined = std::thread::scope(|scope| {
+        let confined = scope.spawn(|| {
+            let wall = Wall::new(&Target {
+                kernel_min: (5, 13),
+                landlock_abi_min: 0,
+                tier_min: msb_plan::Tier::Full,
+                origin: OriginId(0),
+            });
+            let wall = wall.expect("Landlock");
+            let open = |name| File::open(at(name)).expect(name);
+            wall.directory(open("run"), bind(5)).expect("a rule");
+            wall.directory(open("write"), bind(3)).expect("a rule");
+            let system = ["/usr", "/bin", "/lib", "/lib64"].map(|path| File::open(path).ok());
+            for place in system.iter().flatten() {
+                wall.directory(place, bind(5)).expect("a rule");
+            }
+            rustix::thread::set_no_new_privs(true).expect("no_new_privs");
+            wall.restrict().expect("in force");
+            File::open(at("run/file")).expect("read");
+            assert!(refused(File::create(at("run/file"))) && refused(File::create(at("run/new"))));
+            File::create(at("write/file")).expect("written");
+            rename(at("write/a/file"), at("write/b/moved")).expect("renamed");
+            assert!(refused(File::open(at("other/file"))) && refused(File::open("/etc/passwd")));
+            assert!(read_dir(at("other")).is_err() && rename(at("write/file"), at("other/x")).is_err());
+            let run = |path| Command::new(path).status().map_err(|error| error.kind());
+            assert!(run(std::path::PathBuf::from("/bin/true")).expect("it runs").success());
+            assert_eq!(run(at("write/true")).err(), Some(PermissionDenied));
+        });
+        confined.join()
+    });
+    confined.expect("Landlock alone holds them");
+}

@@ -6,9 +6,10 @@ use crate::event::LimitKind;
 use crate::{
     Base, CAPABILITY_MAX, COMMAND_MAX, CPU_PERCENT_MAX, CPU_TIME_MS_MIN, CPUSET_MAX, DENIES_MAX, ENV_MAX,
     Env, FILES_MAX, FILTER_INSTRUCTIONS_MAX, FILTERS_MAX, Filter, HOSTNAME_BYTES_MAX, INSTRUCTION_BYTES,
-    IO_BYTES_MIN, IO_WEIGHT_MAX, KILL_BYTES, KILLS_MAX, Listener, MEMORY_BYTES_MAX, MEMORY_BYTES_MIN,
-    MOUNTS_MAX, MountKind, OPEN_FILES_MAX, OPEN_FILES_MIN, ORIGIN_TEXT_BYTES_MAX, ORIGINS_MAX, OriginId,
-    PARAMS_MAX, PATH_BYTES_MAX, PIDS_MAX, ParamKind, Path, Plan, Rights, TEXT_BYTES_MAX, Text, WALL_MS_MAX,
+    IO_BYTES_MIN, IO_WEIGHT_MAX, KILL_BYTES, KILLS_MAX, LANDLOCK_ABI_MAX, Listener, MEMORY_BYTES_MAX,
+    MEMORY_BYTES_MIN, MOUNTS_MAX, MountKind, OPEN_FILES_MAX, OPEN_FILES_MIN, ORIGIN_TEXT_BYTES_MAX,
+    ORIGINS_MAX, OriginId, PARAMS_MAX, PATH_BYTES_MAX, PIDS_MAX, ParamKind, Path, Plan, Rights,
+    TEXT_BYTES_MAX, Text, WALL_MS_MAX,
 };
 use core::ops::RangeInclusive;
 
@@ -96,6 +97,8 @@ fn policy(plan: &Plan<'_>) -> Result<(), Invalid> {
     text(plan.policy.name)?;
     ensure(!plan.policy.name.is_empty(), Invalid::Name)?;
     origin(plan, plan.policy.origin)?;
+    origin(plan, plan.target.origin)?;
+    ensure(plan.target.landlock_abi_min <= LANDLOCK_ABI_MAX, Invalid::Value)?;
     for at in &plan.origins {
         text(at.file)?;
         ensure(at.text.len() <= ORIGIN_TEXT_BYTES_MAX, Invalid::TooLong)?;
@@ -139,10 +142,17 @@ fn mounts(plan: &Plan<'_>) -> Result<(), Invalid> {
         ensure(mount.target != Path { base: Base::Root, rest: "" }, Invalid::Path)?;
         ensure(plan.mounts.iter().take(index).all(|other| other.target != mount.target), Invalid::Duplicate)?;
         match mount.kind {
-            MountKind::Bind { source, rights } => {
+            MountKind::Bind { source, rights, .. } => {
                 path(plan, source, PLACES)?;
                 grant(rights)?;
             }
+            MountKind::Overlay { source, size_bytes, inodes, rights, .. } => {
+                path(plan, source, &[ParamKind::Dir])?;
+                grant(rights)?;
+                ensure(rights.contains(Rights::WRITE), Invalid::Rights)?;
+                ensure(size_bytes > 0 && inodes > 0, Invalid::Value)?;
+            }
+            MountKind::Device { source } | MountKind::Socket { source, .. } => path(plan, source, PLACES)?,
             MountKind::Scratch { size_bytes, inodes, rights } => {
                 grant(rights)?;
                 ensure(rights.contains(Rights::WRITE), Invalid::Rights)?;

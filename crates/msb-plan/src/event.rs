@@ -22,6 +22,11 @@ pub enum Event {
         /// The line that asked.
         origin: OriginId,
     },
+    /// Landlock, the filter and resource limits hold the run, since this host refuses user namespaces.
+    HeldByLandlock {
+        /// The line that accepts it.
+        origin: OriginId,
+    },
     /// A limit was reached.
     LimitReached {
         /// Which.
@@ -211,6 +216,8 @@ steps! {
     Publish = "publish the port",
     /// The certificates of the run were put in their places.
     Trust = "put the run's certificates in their places",
+    /// The sandbox's own loopback interface was brought up.
+    Loopback = "bring up the loopback interface",
     /// The new root was made.
     Root = "make the new root",
     /// A source was looked up.
@@ -237,6 +244,14 @@ steps! {
     Proc = "mount /proc",
     /// /dev was filled.
     Dev = "fill /dev",
+    /// It was looked whether Landlock alone holds what the policy asks for.
+    Tier = "hold this without namespaces",
+    /// Rules of Landlock were collected or put in force.
+    Landlock = "hold the file rules with Landlock",
+    /// Standard input, output or error was looked at.
+    Standard = "pass on standard input, output and error",
+    /// The session keyring was replaced.
+    Keyring = "start with an empty keyring",
     /// The root was changed.
     PivotRoot = "change the root",
     /// The working directory was entered.

@@ -37,6 +37,8 @@ pub const INSTRUCTION_BYTES: usize = 8;
 pub const KILL_BYTES: usize = 6;
 /// Entries of [`Filter::kills`]: more than there are system calls.
 pub const KILLS_MAX: usize = 1024;
+/// Newest version of Landlock that a plan can ask for: Linux 6.15.
+pub const LANDLOCK_ABI_MAX: u8 = 7;
 /// Architectures that a plan can carry a filter for.
 pub const FILTERS_MAX: usize = 4;
 /// The highest capability that a plan can keep; `CAP_LAST_CAP` of linux/capability.h, Linux 5.9 to 6.18.
@@ -158,6 +160,23 @@ impl Arch {
 pub struct Target {
     /// Least kernel, major and minor: the newest interface that the plan needs decides.
     pub kernel_min: (u16, u16),
+    /// Least version of Landlock; 0 asks for none, since the mounts hold the same rules. What the kernel has is
+    /// applied in any case.
+    pub landlock_abi_min: u8,
+    /// The least that must hold a launch.
+    pub tier_min: Tier,
+    /// The line that asks for Landlock, or that accepts the lesser tier, or the policy's.
+    pub origin: OriginId,
+}
+
+/// What holds a launch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Tier {
+    /// Landlock, the filter and resource limits, on hosts that refuse user namespaces: what they do not hold ends the
+    /// launch.
+    Landlock,
+    /// Namespaces and mounts, and the same behind them.
+    Full,
 }
 
 /// Which policy a plan came from.
@@ -236,8 +255,19 @@ pub struct Identity<'a> {
     pub cwd: Option<(Path<'a>, OriginId)>,
     /// Bit n keeps capability n (capabilities(7)) in every set; 0 keeps none.
     pub capabilities: u64,
-    /// The line that keeps them, or the policy's.
+    /// Which session keyring its processes have.
+    pub keyring: Keyring,
+    /// The line that keeps the capabilities, or the policy's.
     pub origin: OriginId,
+}
+
+/// Which session keyring the processes inside have; session-keyring(7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Keyring {
+    /// That of who launches, which nothing inside can name: the filter allows no call for keys.
+    Unreachable,
+    /// A new and empty one.
+    New,
 }
 
 /// One entry of the mount table. Order carries no meaning: the launcher mounts parents first.
@@ -265,6 +295,37 @@ pub enum MountKind<'a> {
         source: Path<'a>,
         /// Read only unless `write`, noexec unless `run`.
         rights: Rights,
+        /// What happens when the source is named by a symbolic link.
+        links: Links,
+    },
+    /// A directory of the host whose changes go to memory and are gone at the end (overlayfs in a user
+    /// namespace, Linux 5.11), nosuid and nodev.
+    Overlay {
+        /// Path on the host.
+        #[serde(borrow)]
+        source: Path<'a>,
+        /// What happens when the source is named by a symbolic link.
+        links: Links,
+        /// Bytes of all changes; 0 is refused.
+        size_bytes: u64,
+        /// Files and directories that changes make; 0 is refused.
+        inodes: u64,
+        /// Noexec unless `run`.
+        rights: Rights,
+    },
+    /// A device node of the host, which opens for reading and writing as far as its mode lets the user.
+    Device {
+        /// Path on the host; no part of it may be a symbolic link.
+        #[serde(borrow)]
+        source: Path<'a>,
+    },
+    /// A unix socket of the host that can be connected to.
+    Socket {
+        /// Path on the host.
+        #[serde(borrow)]
+        source: Path<'a>,
+        /// What happens when the source is named by a symbolic link.
+        links: Links,
     },
     /// An empty tmpfs, nosuid and nodev, gone at the end.
     Scratch {
@@ -284,11 +345,36 @@ pub enum MountKind<'a> {
     },
 }
 
+/// What happens when the path of a source leads through a symbolic link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Links {
+    /// It is followed.
+    Follow,
+    /// The launch fails.
+    Refuse,
+}
+
+impl<'a> MountKind<'a> {
+    /// What of the host is shown, and what happens when its path leads through a symbolic link.
+    #[must_use]
+    pub const fn source(self) -> Option<(Path<'a>, Links)> {
+        match self {
+            MountKind::Bind { source, links, .. }
+            | MountKind::Overlay { source, links, .. }
+            | MountKind::Socket { source, links } => Some((source, links)),
+            MountKind::Device { source } => Some((source, Links::Refuse)),
+            MountKind::Scratch { .. } | MountKind::Proc(_) | MountKind::Dev { .. } => None,
+        }
+    }
+}
+
 /// How much of procfs is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProcScope {
     /// Process directories alone: `subset=pid` of proc(5), Linux 5.8.
     Processes,
+    /// Everything, read only: counters and settings of the kernel too, the dangerous ones taken away.
+    All,
 }
 
 /// Whether a mount may be passed over.
@@ -357,6 +443,9 @@ pub struct Deny<'a> {
 pub enum Missing {
     /// An empty placeholder file is put there and denied; it is removed at the end.
     MaskFile,
+    /// The same with a file that says `.`: git takes an empty .git/commondir for a broken repository, and this one
+    /// for what is true without any (gitrepository-layout(5)).
+    MaskDot,
     /// The same with a directory.
     MaskDir,
     /// The launch fails.

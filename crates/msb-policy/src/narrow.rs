@@ -11,9 +11,9 @@ use msb_syscalls::{capability_name, describe};
 
 use crate::places::has;
 use crate::{
-    Access, Base, Connection, Decision, EnvKind, FsKind, FsRule, Limit, Limits, Net, NetKind, NetLimits,
-    NetRule, OriginId, Path, Peer, Places, Policy, Protocol, Rate, Request, SyscallAction, SyscallRule, Text,
-    Verdict, Which, connections,
+    Access, Base, Connection, Decision, EnvKind, FsKind, FsRule, Limit, Limits, Links, Net, NetKind,
+    NetLimits, NetRule, OriginId, Path, Peer, Places, Policy, Protocol, Rate, Request, SyscallAction,
+    SyscallRule, Text, Verdict, Which, connections,
 };
 
 /// Something that a policy allows and the other does not.
@@ -148,11 +148,13 @@ impl Policy {
         let mut named = Vec::new();
         for rule in &self.fs {
             match &rule.kind {
-                FsKind::Grant { source, target, .. } => named.extend([source.clone(), target.clone()]),
+                FsKind::Grant { source, target, .. }
+                | FsKind::Overlay { source, target, .. }
+                | FsKind::Socket { source, target, .. } => named.extend([source.clone(), target.clone()]),
                 FsKind::Scratch { target, .. } => named.push(target.clone()),
-                FsKind::Deny { path, .. } => named.push(path.clone()),
+                FsKind::Deny { path, .. } | FsKind::Device { path, .. } => named.push(path.clone()),
                 FsKind::StdDevices => named.push(root("dev")),
-                FsKind::ProcSelf => named.push(root("proc")),
+                FsKind::ProcSelf | FsKind::ProcAll => named.push(root("proc")),
             }
         }
         let mut also = Vec::new();
@@ -305,6 +307,18 @@ impl Policy {
     }
 
     fn wider_limits(&self, other: &Policy, found: &mut Vec<Widening>) {
+        if let (Some(line), None) = (self.sandbox.tier_landlock, other.sandbox.tier_landlock) {
+            found.push(Widening { what: Wider::Limit("tier"), allowed: Some(line), refused: None });
+        }
+        let abi = |policy: &Policy| policy.sandbox.landlock_abi_min.map_or(0, |limit| limit.value);
+        if abi(self) < abi(other) {
+            let line = |policy: &Policy| policy.sandbox.landlock_abi_min.map(|limit| limit.origin);
+            found.push(Widening {
+                what: Wider::Limit("landlock"),
+                allowed: line(self),
+                refused: line(other),
+            });
+        }
         let swap = |limits: &Limits| limits.swap_bytes.map_or(0, |limit| limit.value);
         for ((word, own), (_, its)) in self.limits.by_word().into_iter().zip(other.limits.by_word()) {
             // Memory without a line for swap has none.
@@ -325,6 +339,7 @@ impl Policy {
                 found.push(Widening { what: Wider::Limit(word), allowed, refused: Some(its.origin) });
             }
         }
+        self.wider_sources(other, found);
         let (mine, theirs) = (self.scratches(), other.scratches());
         for (target, size_bytes, inodes, origin) in mine {
             let of_other = theirs.iter().find(|(its, ..)| *its == target);
@@ -335,9 +350,37 @@ impl Policy {
         }
     }
 
+    /// What paths alone do not tell: links that lead out of what the other policy shows, and procfs.
+    fn wider_sources(&self, other: &Policy, found: &mut Vec<Widening>) {
+        let open = |path: &Path| Wider::Open { path: path.clone(), access: Access::Read, private: false };
+        for rule in &self.fs {
+            let what = match &rule.kind {
+                FsKind::Grant { source, links: Links::Follow, .. }
+                | FsKind::Overlay { source, links: Links::Follow, .. }
+                | FsKind::Socket { source, links: Links::Follow, .. } => {
+                    let covering = |it: &FsRule| {
+                        let (from, links) = it.kind.source()?;
+                        from.covers(source).then_some(links)
+                    };
+                    let mut theirs = other.fs.iter().filter_map(covering).peekable();
+                    let refused = theirs.peek().is_some() && theirs.all(|links| links == Links::Refuse);
+                    refused.then(|| open(source))
+                }
+                FsKind::ProcAll => {
+                    let known = other.fs.iter().any(|it| it.kind == FsKind::ProcAll);
+                    let path = Path { base: Base::Root, rest: "proc".to_owned() };
+                    (!known).then_some(Wider::Open { path, access: Access::Read, private: true })
+                }
+                _ => None,
+            };
+            found.extend(what.map(|what| Widening { what, allowed: Some(rule.origin), refused: None }));
+        }
+    }
+
     fn scratches(&self) -> Vec<(Path, u64, u64, OriginId)> {
         let scratch = |rule: &'_ FsRule| match &rule.kind {
-            FsKind::Scratch { target, size_bytes, inodes } => {
+            FsKind::Scratch { target, size_bytes, inodes }
+            | FsKind::Overlay { target, size_bytes, inodes, .. } => {
                 Some((target.clone(), *size_bytes, *inodes, rule.origin))
             }
             _ => None,
@@ -369,12 +412,16 @@ impl Policy {
         let mut policy = Policy { params, ..self.clone() };
         for rule in &mut policy.fs {
             match &mut rule.kind {
-                FsKind::Grant { source, target, .. } => {
+                FsKind::Grant { source, target, .. }
+                | FsKind::Overlay { source, target, .. }
+                | FsKind::Socket { source, target, .. } => {
                     *source = path(source);
                     *target = path(target);
                 }
-                FsKind::Scratch { target: it, .. } | FsKind::Deny { path: it, .. } => *it = path(it),
-                FsKind::StdDevices | FsKind::ProcSelf => {}
+                FsKind::Scratch { target: it, .. }
+                | FsKind::Deny { path: it, .. }
+                | FsKind::Device { path: it, .. } => *it = path(it),
+                FsKind::StdDevices | FsKind::ProcSelf | FsKind::ProcAll => {}
             }
         }
         for rule in &mut policy.env {
@@ -458,6 +505,12 @@ impl Policy {
                     own.push(NetRule { kind: rule.kind.clone(), origin: origin(rule.origin) });
                 }
             }
+        }
+        if let Some(limit) = parent.sandbox.landlock_abi_min
+            && self.sandbox.landlock_abi_min.is_none_or(|own| own.value < limit.value)
+        {
+            let origin = origin(limit.origin);
+            self.sandbox.landlock_abi_min = Some(Limit { value: limit.value, origin });
         }
         let Limits {
             hard,

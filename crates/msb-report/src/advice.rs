@@ -42,10 +42,12 @@ const EROFS: u16 = 30;
 const ENOSYS: u16 = 38;
 const ELOOP: u16 = 40;
 const EUSERS: u16 = 87;
+const ENOTSOCK: u16 = 88;
 const EOPNOTSUPP: u16 = 95;
 const EPROTONOSUPPORT: u16 = 93;
 const EADDRINUSE: u16 = 98;
 const ESTALE: u16 = 116;
+const EDQUOT: u16 = 122;
 const ENOKEY: u16 = 126;
 const EKEYREJECTED: u16 = 129;
 
@@ -129,6 +131,7 @@ table! {
     NAMESPACES_REFUSED: [Namespaces] [EAGAIN, ENOMEM] "no process could be made for the sandbox: {errno}",
         "end other processes, or raise `ulimit -u`";
     NAMESPACES_REFUSED: [Namespaces, IdMap, Hostname] [] "could not {step}: {errno}", MISTAKE;
+    NAMESPACES_REFUSED: [Loopback] [] "could not {step}: {errno}", MISTAKE;
     NAMESPACES_REFUSED: [HostIdentity] [] "could not {step}: {errno}",
         "start it as an ordinary user; as root it needs CAP_SETUID and CAP_SETGID to stop being root";
 
@@ -152,9 +155,11 @@ table! {
     SOURCE_NOT_OPENED: [MountSource] [EACCES, EPERM] "you may not reach {path}",
         "the sandbox can show no more than you can see: change its permissions{or_set}, or drop the rule";
     SOURCE_NOT_OPENED: [MountSource] [ELOOP] "{path} is a symbolic link where none is followed",
-        "name what it leads to";
+        "name what it leads to, or write `symlinks follow` where no program can change it";
+    SOURCE_NOT_OPENED: [MountSource] [ENODEV] "{path} is not a device", "name a device, or use `read` for a file";
+    SOURCE_NOT_OPENED: [MountSource] [ENOTSOCK] "{path} is not a socket", "name a socket, or use `read` for a file";
     SOURCE_NOT_OPENED: [MountSource] [EOPNOTSUPP] "{path} is neither a directory nor a regular file",
-        "a socket, device or FIFO is a door to another program: it cannot be shown by `read` or `write`";
+        "a socket, device or FIFO is a door to another program: use `socket` or `device`";
     SOURCE_NOT_OPENED: [MountSource] [ESTALE] "{path} was replaced by another while the sandbox was made",
         "start it again when nothing else changes that place";
     SOURCE_NOT_OPENED: [MountSource] [] "could not open {path}: {errno}", "name another path{or_set}";
@@ -196,6 +201,22 @@ table! {
 
     CONFINEMENT_REFUSED: [Filter, Listener] [EINVAL, ENOSYS] "this kernel does not take the syscall filter: {errno}",
         "use a kernel with CONFIG_SECCOMP_FILTER";
+    TIER_NOT_ENOUGH: [Tier] [EOPNOTSUPP]
+        "this host refuses user namespaces, and its Landlock is older than ABI 6 (Linux 6.12)", USER_NAMESPACES;
+    TIER_NOT_ENOUGH: [Tier] [] "this host refuses user namespaces, and without them this cannot be held",
+        "the tier `landlock` holds grants at their own place: no `at`, `scratch`, `overlay`, `socket`, deny inside of a \
+         grant or network, and `pids` with a cgroup alone; take it away, or have the host allow user namespaces";
+    CONFINEMENT_REFUSED: [Landlock] [EOPNOTSUPP, ENOSYS]
+        "this kernel has no Landlock, or an older version than the policy asks for",
+        "use a newer kernel, with `landlock` in its `lsm=`, or take `landlock` out of `sandbox`: the mounts hold the \
+         same rules";
+    CONFINEMENT_REFUSED: [Keyring] [EDQUOT] "you have as many keyrings as you may: {errno}",
+        "raise `sysctl kernel.keys.maxkeys`, or deny keyctl, add_key and request_key: then none is needed";
+    CONFINEMENT_REFUSED: [Landlock, Keyring] [] "could not {step}: {errno}", MISTAKE;
+    LAUNCHER_MISUSED: [Standard] [EISDIR] "standard input, output or error is a directory",
+        "pass a file, a pipe or a terminal: a directory would lead to everything below and above it";
+    LAUNCHER_MISUSED: [Standard] [] "standard input, output or error cannot be passed on: {errno}",
+        "pass a file, a pipe or a terminal";
     CONFINEMENT_REFUSED: [NoNewPrivs, Capabilities, Filter, Listener] [] "could not {step}: {errno}", MISTAKE;
 
     NETWORK_NOT_SET_UP: [NetworkRules] [ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, ENOSYS]

@@ -10,8 +10,10 @@ extern crate alloc;
 
 mod arch;
 pub mod exec;
+pub mod keyring;
 pub mod landlock;
 pub mod mount;
+pub mod network;
 pub mod notify;
 pub mod process;
 pub mod seccomp;

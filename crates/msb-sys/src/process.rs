@@ -7,7 +7,7 @@ use rustix::process::Pid;
 
 /// Flags of clone3; linux/sched.h, clone(2).
 pub mod flags {
-    /// New time namespace, for children.
+    /// New time namespace, for children; Linux 5.6.
     pub const NEWTIME: u64 = 0x0000_0080;
     /// New mount namespace.
     pub const NEWNS: u64 = 0x0002_0000;
@@ -123,6 +123,16 @@ pub fn unshare_time() -> Result<()> {
 pub fn unshare_cgroup() -> Result<()> {
     // SAFETY: a namespace alone is unshared; no memory and no descriptor of the process changes.
     unsafe { syscall(nr::UNSHARE, [usize::try_from(flags::NEWCGROUP).unwrap_or(0), 0, 0, 0, 0, 0]) }.map(drop)
+}
+
+/// Kills every process that this one may signal, itself excepted (kill(2), pid -1).
+///
+/// # Errors
+/// `ESRCH` or `EPERM` when there is none.
+pub fn kill_all() -> Result<()> {
+    const SIGKILL: usize = 9; // signal(7)
+    // SAFETY: no pointer is passed.
+    unsafe { syscall(nr::KILL, [usize::MAX, SIGKILL, 0, 0, 0, 0]) }.map(drop)
 }
 
 /// Closes every descriptor from `first` to `last`, both included; Linux 5.9.

@@ -23,6 +23,18 @@ pub enum Need {
     Libseccomp,
     /// `systemd-analyze`, whose groups of system calls are compared with ours.
     Systemd,
+    /// git.
+    Git,
+    /// make.
+    Make,
+    /// Node.js and npm.
+    Node,
+    /// rustup.
+    Rustup,
+    /// Packages of PyPI, and venv.
+    PyPi,
+    /// Packages of npm.
+    Npm,
 }
 
 impl fmt::Display for Need {
@@ -37,6 +49,12 @@ impl fmt::Display for Need {
             Need::Compiler => "cc",
             Need::Libseccomp => "libseccomp",
             Need::Systemd => "systemd",
+            Need::Git => "git",
+            Need::Make => "make",
+            Need::Node => "node",
+            Need::Rustup => "rustup",
+            Need::PyPi => "pypi",
+            Need::Npm => "npm",
         })
     }
 }

@@ -4,8 +4,8 @@ use super::sample::{self, LINE, PROGRAM, root};
 use crate::handover::Socket;
 use crate::network::{self, Gateway, Methods, Network, Only, Peer, Protocol, Trust};
 use crate::{
-    Arch, Base, CheckedPlan, Deny, Env, File, Filter, Invalid, Limit, Listener, Missing, Mount, MountKind,
-    Origin, OriginId, Param, ParamKind, Path, Plan, Presence, ProcScope, Rights, Text,
+    Arch, Base, CheckedPlan, Deny, Env, File, Filter, Invalid, Limit, Links, Listener, Missing, Mount,
+    MountKind, Origin, OriginId, Param, ParamKind, Path, Plan, Presence, ProcScope, Rights, Text,
 };
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -20,7 +20,12 @@ fn check<'a>(change: impl FnOnce(&mut Plan<'a>), expected: Result<(), Invalid>) 
 const NOWHERE: OriginId = OriginId(2);
 
 fn bind<'a>(source: Path<'a>, target: Path<'a>, rights: Rights) -> Mount<'a> {
-    Mount { target, kind: MountKind::Bind { source, rights }, presence: Presence::Required, origin: LINE }
+    Mount {
+        target,
+        kind: MountKind::Bind { source, rights, links: Links::Follow },
+        presence: Presence::Required,
+        origin: LINE,
+    }
 }
 
 fn repeat<T: Clone>(value: &T, times: usize) -> Vec<T> {

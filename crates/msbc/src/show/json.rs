@@ -2,7 +2,8 @@
 
 use super::text::{capabilities, missing, param_kind, parameter, path, rights};
 use super::{bpf, calls};
-use msb_plan::{Env, Hold, Limit, MountKind, OriginId, Plan, Presence, Text};
+use msb_plan::network::Network;
+use msb_plan::{Env, Hold, Limit, Links, MountKind, OriginId, Plan, Presence, ProcScope, Text};
 use serde_json::{Value, json};
 
 /// The whole plan as one object, with the keys of the sections.
@@ -50,7 +51,11 @@ pub(super) fn plan(plan: &Plan<'_>, with_instructions: bool) -> Value {
             "content": String::from_utf8_lossy(file.content),
             "origin": at(file.origin),
         })).collect::<Vec<_>>(),
-        "network": "none",
+        "network": match plan.network {
+            Network::None => "none",
+            Network::Loopback => "loopback",
+            Network::Gateway(_) => "gateway",
+        },
         "limits": limits(plan),
         "environment": plan.env.iter().map(|rule| env(rule, plan)).collect::<Vec<_>>(),
         "command": plan.command,
@@ -67,13 +72,29 @@ fn origin(plan: &Plan<'_>, id: OriginId) -> Value {
 
 fn kind(kind: MountKind<'_>, plan: &Plan<'_>) -> Value {
     match kind {
-        MountKind::Bind { source, rights: of } => {
-            json!({"kind": "bind", "source": path(source, plan), "rights": rights(of)})
+        MountKind::Bind { source, rights: of, links } => {
+            let follows = links == Links::Follow;
+            json!({"kind": "bind", "source": path(source, plan), "rights": rights(of), "follows": follows})
+        }
+        MountKind::Overlay { source, links, size_bytes, inodes, rights: of } => json!({
+            "kind": "overlay",
+            "source": path(source, plan),
+            "size_bytes": size_bytes,
+            "inodes": inodes,
+            "rights": rights(of),
+            "follows": links == Links::Follow,
+        }),
+        MountKind::Device { source } => json!({"kind": "device", "source": path(source, plan)}),
+        MountKind::Socket { source, links } => {
+            let follows = links == Links::Follow;
+            json!({"kind": "socket", "source": path(source, plan), "follows": follows})
         }
         MountKind::Scratch { size_bytes, inodes, rights: of } => {
             json!({"kind": "scratch", "size_bytes": size_bytes, "inodes": inodes, "rights": rights(of)})
         }
-        MountKind::Proc(_) => json!({"kind": "proc", "rights": ["read"]}),
+        MountKind::Proc(scope) => {
+            json!({"kind": "proc", "all": scope == ProcScope::All, "rights": ["read"]})
+        }
         MountKind::Dev { shm_bytes } => json!({"kind": "devices", "shm_bytes": shm_bytes}),
     }
 }

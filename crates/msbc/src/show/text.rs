@@ -2,8 +2,9 @@
 
 use super::{bpf, calls};
 use msb_plan::event::LimitKind;
+use msb_plan::network::Network;
 use msb_plan::{
-    Base, Env, Missing, Mount, MountKind, OriginId, ParamKind, Path, Plan, Presence, Rights, Text,
+    Base, Env, Missing, Mount, MountKind, OriginId, ParamKind, Path, Plan, Presence, ProcScope, Rights, Text,
 };
 use msb_report::size;
 
@@ -22,7 +23,12 @@ pub(super) fn plan(plan: &Plan<'_>, with_instructions: bool) -> String {
     page.section("mounts", plan.mounts.iter().map(|m| (mount(m, plan), Some(m.origin))).collect());
     page.section("denied", denies(plan));
     page.section("files", files(plan));
-    page.section("network", vec![("none".to_owned(), None)]);
+    let network = match plan.network {
+        Network::None => "none",
+        Network::Loopback => "its own loopback alone",
+        Network::Gateway(_) => "what the gateway lets through",
+    };
+    page.section("network", vec![(network.to_owned(), None)]);
     page.section("limits", limits(plan));
     page.section("environment", plan.env.iter().map(|rule| (env(rule, plan), None)).collect());
     if !plan.command.is_empty() {
@@ -160,6 +166,7 @@ pub(super) fn param_kind(kind: ParamKind) -> &'static str {
 pub(super) fn missing(missing: Missing) -> &'static str {
     match missing {
         Missing::MaskFile => "mask with a file",
+        Missing::MaskDot => "mask with a file that says `.`",
         Missing::MaskDir => "mask with a directory",
         Missing::Fail => "fail",
         Missing::Skip => "skip",
@@ -205,20 +212,33 @@ fn mount(mount: &Mount<'_>, plan: &Plan<'_>) -> String {
     let target = path(mount.target, plan);
     let optional = if mount.presence == Presence::Optional { ", if it exists" } else { "" };
     match mount.kind {
-        MountKind::Bind { source, rights: of } => {
-            let (source, rights) = (path(source, plan), rights(of).join(", "));
-            let from = if source == target { String::new() } else { format!(" from {source}") };
-            format!("{target}{from}: {rights}{optional}")
+        MountKind::Bind { source, rights: of, .. } => {
+            format!("{target}{}: {}{optional}", from(source, mount.target, plan), rights(of).join(", "))
+        }
+        MountKind::Overlay { source, size_bytes, inodes, rights: of, .. } => {
+            let (from, rights) = (from(source, mount.target, plan), rights(of).join(", "));
+            let size = size(size_bytes);
+            format!("{target}{from}: {rights}; {size} and {inodes} inodes of changes, discarded{optional}")
+        }
+        MountKind::Device { .. } => format!("{target}: device of the host{optional}"),
+        MountKind::Socket { source, .. } => {
+            format!("{target}{}: socket of the host{optional}", from(source, mount.target, plan))
         }
         MountKind::Scratch { size_bytes, inodes, rights: of } => {
             let rights = rights(of).join(", ");
             format!("{target}: scratch of {} and {inodes} inodes, {rights}", size(size_bytes))
         }
-        MountKind::Proc(_) => format!("{target}: its own processes"),
+        MountKind::Proc(ProcScope::Processes) => format!("{target}: its own processes"),
+        MountKind::Proc(ProcScope::All) => format!("{target}: all of procfs, read only"),
         MountKind::Dev { shm_bytes } => {
             format!("{target}: standard devices, {} of shared memory", size(shm_bytes))
         }
     }
+}
+
+/// Where it comes from, when that is elsewhere.
+fn from(source: Path<'_>, target: Path<'_>, plan: &Plan<'_>) -> String {
+    if source == target { String::new() } else { format!(" from {}", path(source, plan)) }
 }
 
 fn denies(plan: &Plan<'_>) -> Lines {

@@ -1,5 +1,6 @@
 use super::{of, returns};
-use crate::show::bpf::{disassemble, instructions};
+use crate::show::bpf::disassemble;
+use msb_decompile::instructions;
 use msb_plan::{Arch, Filter, Listener, OriginId};
 
 fn program(lines: &[(u16, u8, u8, u32)]) -> Vec<u8> {
