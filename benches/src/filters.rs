@@ -43,8 +43,14 @@ fn calls() -> (Vec<u32>, Vec<(u32, &'static [Condition])>) {
 pub fn policy() -> Policy {
     let origin = OriginId(0);
     let (open, checked) = calls();
-    let rule =
-        |nr, predicate| SyscallRule { nr, action: SyscallAction::Allow, predicate, origin, implied: false };
+    let rule = |nr, predicate| SyscallRule {
+        arch: Arch::X86_64,
+        nr,
+        action: SyscallAction::Allow,
+        predicate,
+        origin,
+        implied: false,
+    };
     let one = |&(argument, mask, value): &Condition| match mask {
         ALL => Pred::Compare { argument, width: Width::W32, op: Op::Eq, value },
         mask => Pred::Masked { argument, width: Width::W32, mask, value },
@@ -59,7 +65,7 @@ pub fn policy() -> Policy {
         net: Net::None { origin },
         syscalls: open.iter().map(|nr| rule(*nr, Pred::True)).chain(checked.iter().map(any)).collect(),
         syscall_default: (SyscallAction::Errno(DENIED), origin),
-        arch: Arch::X86_64,
+        archs: vec![Arch::X86_64],
         limits: Limits::default(),
         capabilities: (0, origin),
         env: Vec::new(),

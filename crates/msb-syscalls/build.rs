@@ -19,12 +19,20 @@ fn main() {
     let prototypes = rows("prototypes", 2);
     let prototypes: BTreeMap<&str, &str> =
         prototypes.iter().map(|row| (row[0].as_str(), row[1].as_str())).collect();
-    for (table, file) in [("X86_64", "x86_64"), ("AARCH64", "aarch64")] {
-        calls(&mut out, table, &rows(file, 2), &prototypes, &set_names);
+    for (table, file, narrow) in [
+        ("X86_64", "x86_64", u64::MAX),
+        ("AARCH64", "aarch64", u64::MAX),
+        ("I386", "i386", 0),
+        ("X32", "x32", X32_COMPAT_MIN),
+    ] {
+        calls(&mut out, table, &rows(file, 2), narrow, &prototypes, &set_names);
     }
     let directory = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
     fs::write(Path::new(&directory).join("tables.rs"), out).expect("OUT_DIR is writable");
 }
+
+/// From this number on x32 calls take what 32-bit programs give: `__x32_compat_sys_*` of syscall_64.tbl.
+const X32_COMPAT_MIN: u64 = 0x4000_0000 + 512;
 
 /// The rows of `data/NAME.tsv` with at least `columns` columns each; the last may be empty.
 fn rows(name: &str, columns: usize) -> Vec<Vec<String>> {
@@ -74,10 +82,12 @@ fn since(out: &mut String) {
     out.push_str("];\n");
 }
 
+/// The table of one architecture; from the number `narrow` on arguments have at most 32 bits.
 fn calls(
     out: &mut String,
     table: &str,
     rows: &[Vec<String>],
+    narrow: u64,
     prototypes: &BTreeMap<&str, &str>,
     sets: &BTreeSet<&str>,
 ) {
@@ -95,14 +105,16 @@ fn calls(
         assert!(words.len() <= 6, "{name} has more than six arguments");
         for word in words {
             let (arg, spelled) = word.split_once(':').expect("argument:kind");
-            write!(out, "Arg {{ name: {arg:?}, kind: {} }}, ", kind(spelled, sets)).expect("a String grows");
+            write!(out, "Arg {{ name: {arg:?}, kind: {} }}, ", kind(spelled, nr >= narrow, sets))
+                .expect("a String grows");
         }
         out.push_str("] },\n");
     }
     out.push_str("];\n");
 }
 
-fn kind(spelled: &str, sets: &BTreeSet<&str>) -> String {
+/// The kind that is written `spelled`; of a register of 32 bits the kernel looks at no more.
+fn kind(spelled: &str, narrow: bool, sets: &BTreeSet<&str>) -> String {
     let (base, set) = match spelled.split_once(['=', '|']) {
         Some((base, set)) => (base, Some(set)),
         None => (spelled, None),
@@ -113,6 +125,8 @@ fn kind(spelled: &str, sets: &BTreeSet<&str>) -> String {
         "ushort" => ("B16", false),
         "int" => ("B32", true),
         "uint" => ("B32", false),
+        "long" if narrow => ("B32", true),
+        "ulong" if narrow => ("B32", false),
         "long" => ("B64", true),
         "ulong" => ("B64", false),
         _ => panic!("`{spelled}` is not a kind"),

@@ -7,7 +7,7 @@ mod judge;
 
 use crate::context::Context;
 use crate::paths;
-use crate::syscalls::{predicate, sets};
+use crate::syscalls::{predicate, sets, unknown_architecture};
 use crate::{net, tools};
 use msb_diag::{Diagnostic, codes};
 use msb_policy::{Access, Arch, Endpoint, OriginId, Path, Pred, Value};
@@ -24,8 +24,7 @@ pub(crate) enum Asked {
     Open { path: Path, access: Access, below: bool },
     /// Calls, each with what is said of its arguments.
     Calls {
-        calls: Vec<(&'static Syscall, Pred)>,
-        abi: Abi,
+        calls: Vec<AskedCall>,
         /// What is said of the arguments, as the `where` of a rule.
         condition: Option<String>,
     },
@@ -43,15 +42,12 @@ pub(crate) enum Asked {
     Unix { path: Path, below: bool },
 }
 
-/// How a call is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Abi {
-    /// As programs of this machine do.
-    Own,
-    /// With the bit of x32 in its number.
-    X32,
-    /// As 32-bit programs do.
-    I386,
+/// A call, with what is said of its arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AskedCall {
+    pub(crate) arch: Arch,
+    pub(crate) call: Syscall,
+    pub(crate) condition: Pred,
 }
 
 /// What the oracle says of the requests.
@@ -109,8 +105,10 @@ pub(crate) enum Why {
     BadArguments,
     /// A connection inside of the sandbox.
     OwnLoopback,
-    /// Calls of another ABI are always refused.
+    /// The policy does not name the architecture.
     OtherAbi,
+    /// Somebody is asked, who may say either.
+    Asked,
 }
 
 /// What is said of the requests.
@@ -185,63 +183,36 @@ fn open(cx: &mut Context<'_>, path: &PathExpr, access: &Name, below: bool) -> Op
 }
 
 fn calls(cx: &mut Context<'_>, set: &Set, args: &[Arg], on: &[Name]) -> Option<Asked> {
-    let abi = abi(cx, on)?;
-    let members = sets::expand(cx, set, &[Arch::X86_64])?;
+    let mut archs = Vec::new();
+    for name in on {
+        let Some(arch) = Arch::from_word(&name.node) else {
+            cx.say(unknown_architecture(name));
+            return None;
+        };
+        archs.push(arch);
+    }
+    let how = if on.is_empty() { sets::For::Some } else { sets::For::Named };
+    if on.is_empty() {
+        archs.clone_from(&cx.archs);
+    }
     let mut calls = Vec::new();
-    for member in members {
+    for (arch, member) in sets::expand(cx, set, &archs, how)? {
+        // Where nobody asks for an ABI by name, an argument that it does not have may be anything.
+        let has = |arg: &&Arg| {
+            how == sets::For::Named || !arch.is_second() || member.call.arg(&arg.name.node).is_some()
+        };
         let mut all = Vec::new();
-        for arg in args {
+        for arg in args.iter().filter(has) {
             let op = CompareOp::Eq;
             let kind = PredKind::Compare { arg: arg.name.clone(), op, value: arg.value.clone() };
             let written = ast::Pred { kind, span: arg.name.span.to(arg.value.span) };
-            all.push(predicate::lower(cx, &written, member.call)?);
+            all.push(predicate::lower(cx, &written, &member.call)?);
         }
-        calls.push((member.call, if all.is_empty() { Pred::True } else { Pred::All(all) }));
+        let condition = if all.is_empty() { Pred::True } else { Pred::All(all) };
+        calls.push(AskedCall { arch, call: member.call, condition });
     }
     let one = |arg: &Arg| format!("{} == {}", arg.name.node, cx.sources.text(arg.value.span));
     let condition: Vec<String> = args.iter().map(one).collect();
     let condition = Some(condition.join(" and ")).filter(|condition| !condition.is_empty());
-    Some(Asked::Calls { calls, abi, condition })
-}
-
-/// The ABI that `on` names: one, this version's own unless it says otherwise.
-fn abi(cx: &mut Context<'_>, on: &[Name]) -> Option<Abi> {
-    let mut abi = Abi::Own;
-    for name in on {
-        abi = match name.node.as_str() {
-            "x86_64" => Abi::Own,
-            "x64" | "amd64" | "x86-64" => {
-                cx.say(
-                    Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown architecture `{}`", name.node))
-                        .label(name.span, "no architecture has this name")
-                        .help("did you mean `x86_64`?")
-                        .edit(name.span, "x86_64"),
-                );
-                return None;
-            }
-            "x32" => Abi::X32,
-            "i386" | "x86" => Abi::I386,
-            "aarch64" => {
-                cx.say(
-                    Diagnostic::new(
-                        codes::NOT_ENFORCED,
-                        "a filter for `aarch64` is not enforced by this version",
-                    )
-                    .label(name.span, "filters are made for `x86_64`")
-                    .help("write `on x86_64`, or leave it out"),
-                );
-                return None;
-            }
-            other => {
-                let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown architecture `{other}`"))
-                    .label(name.span, "no architecture has this name");
-                cx.say(match nearest(other, ["x86_64", "x32", "i386"]) {
-                    Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(name.span, meant),
-                    None => unknown.help("write `x86_64`, `x32` or `i386`"),
-                });
-                return None;
-            }
-        };
-    }
-    Some(abi)
+    Some(Asked::Calls { calls, condition })
 }

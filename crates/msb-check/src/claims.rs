@@ -6,8 +6,8 @@
 use crate::ask::{self, Asked, Evidence, Judge, Judgement, Sense, Why};
 use crate::context::Context;
 use crate::narrow;
-use msb_diag::{Diagnostic, Span, codes};
-use msb_policy::{Access, OriginId, Path, Places, Policy};
+use msb_diag::{Code, Diagnostic, Span, codes};
+use msb_policy::{Access, Net, NetKind, OriginId, Path, Places, Policy};
 use msb_resolve::{LayerId, Test};
 use msb_syntax::ast::{Claim, ClaimKind, QName, StmtKind, Value};
 
@@ -79,37 +79,21 @@ fn one<'a>(
     layer: LayerId,
     test: Option<&'a Test>,
 ) -> Option<Lowered<'a>> {
-    if let Some(by) = &claim.by {
+    if let Some(by) = claim.by.as_ref().filter(|by| Code::parse(&by.node).is_none()) {
         cx.say(
-            Diagnostic::new(codes::NOT_ENFORCED, "`by` is not enforced by this version")
-                .label(by.span, "not enforced yet")
-                .help("take it away, or give a reason: `because \"…\"`"),
+            Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown code `{}`", by.node))
+                .label(by.span, "no finding has this code")
+                .help("write the code of a finding about the rule that decides, such as `MSB0710`"),
         );
+        return None;
     }
     let (probe, expected, sense) = match &claim.kind {
         ClaimKind::Allow(probe) => (probe, Expected::Allowed, Sense::Allow),
         ClaimKind::Deny(probe) => (probe, Expected::Denied, Sense::Deny),
         ClaimKind::Never(probe) => (probe, Expected::Denied, Sense::Never),
         ClaimKind::NarrowerThan(name) => {
-            if test.is_some() {
-                cx.say(
-                    Diagnostic::new(
-                        codes::NOT_ENFORCED,
-                        "`narrower than` in a test is not enforced by this version",
-                    )
-                    .label(name.span, "tests are about requests")
-                    .help("write it in an `assert` of the policy"),
-                );
-            }
             let asked = Asked::Narrower { than: dotted(name) };
-            return test.is_none().then_some(Lowered {
-                claim,
-                asked,
-                expected: Expected::Denied,
-                layer,
-                test,
-                parent: None,
-            });
+            return Some(Lowered { claim, asked, expected: Expected::Denied, layer, test, parent: None });
         }
     };
     let asked = ask::lower(cx, probe, sense)?;
@@ -161,6 +145,9 @@ pub(crate) fn judge(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<'_>
         if let Some(against) = against {
             outcome.failed += 1;
             cx.found.push(failed(cx, policy, lowered, against));
+        } else if let Some(found) = without_finding(cx, lowered, &judgement) {
+            outcome.failed += 1;
+            cx.found.push(found);
         } else if !judgement.proved {
             outcome.deferred.extend(defer(cx, policy, lowered));
         } else if lowered.parent.is_none() {
@@ -168,6 +155,29 @@ pub(crate) fn judge(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<'_>
         }
     }
     outcome
+}
+
+/// A claim that holds, and not `by` the code that it says: no such finding is about a rule that decides.
+fn without_finding(cx: &Context<'_>, lowered: &Lowered<'_>, judgement: &Judgement) -> Option<Diagnostic> {
+    let by = lowered.claim.by.as_ref()?;
+    let code = Code::parse(&by.node)?;
+    let rules: Vec<Span> = judgement.rules.iter().filter_map(|rule| cx.origins.span(*rule)).collect();
+    let about = |span: Span| {
+        rules.iter().any(|rule| rule.file == span.file && rule.start < span.end && span.start < rule.end)
+    };
+    let given = cx.found.iter().any(|it| it.code == code && it.labels.iter().any(|label| about(label.span)));
+    if given {
+        return None;
+    }
+    let mut found = Diagnostic::new(
+        codes::ASSERTION_FAILED,
+        format!("assertion failed: nothing gives `{code}` about the rule that decides"),
+    )
+    .label(by.span, "expected to be said of it");
+    if let Some(rule) = rules.first() {
+        found = found.label(*rule, "decides");
+    }
+    Some(found.help("write the code that the finding shows, or take `by` away"))
 }
 
 /// The place that a test gives a parameter.
@@ -221,6 +231,7 @@ pub(crate) fn reason(why: Why) -> &'static str {
         Why::OwnLoopback => "the sandbox's own loopback",
         Why::Generated => "the launcher writes it, from nothing of the host",
         Why::NoRight => "shown by this, without the right",
+        Why::Asked => "somebody is asked here",
         Why::Absent | Why::OtherAbi => "",
     }
 }
@@ -289,6 +300,13 @@ pub(crate) fn coverage(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<
     let rules = policy.fs.iter().map(|rule| rule.origin);
     let rules = rules.chain(policy.syscalls.iter().filter(|rule| !rule.implied).map(|rule| rule.origin));
     let rules = rules.chain(policy.env.iter().map(|rule| rule.origin));
+    let connections = match &policy.net {
+        Net::None { .. } => &[],
+        Net::Rules { rules, .. } => rules.as_slice(),
+    };
+    let connections = connections.iter().filter(|rule| !matches!(rule.kind, NetKind::Total(_)));
+    let rules = rules.chain(connections.map(|rule| rule.origin));
+    let rules = rules.chain(policy.tools.iter().map(|tool| tool.origin));
     let own = cx.resolved.block.span;
     let mut spans: Vec<Span> = rules
         .filter(|origin| !outcome.exercised.contains(origin))

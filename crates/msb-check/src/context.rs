@@ -6,10 +6,8 @@ use crate::syscalls::sets::Member;
 use msb_diag::{Diagnostic, Sources, Span};
 use msb_policy::{Arch, OriginId};
 use msb_resolve::{Placed, Resolved};
-use std::collections::BTreeMap;
-
-/// The architecture that this version compiles for.
-pub(crate) const ARCH: Arch = Arch::X86_64;
+use msb_syntax::ast::{StmtKind, SysRuleKind};
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) struct Context<'a> {
     pub(crate) resolved: &'a Resolved,
@@ -20,8 +18,12 @@ pub(crate) struct Context<'a> {
     pub(crate) params: Vec<OpenParam>,
     /// The names of the policy's tools, once they are read.
     pub(crate) tools: Vec<String>,
+    /// The limits that the policy sets, or was meant to.
+    pub(crate) limits_meant: Vec<String>,
+    /// The architectures of the policy, each once and in order.
+    pub(crate) archs: Vec<Arch>,
     /// The calls of groups that were looked up, by name and architecture.
-    pub(crate) groups: BTreeMap<(String, u32), Vec<Member>>,
+    pub(crate) groups: BTreeMap<(String, Arch), Vec<Member>>,
 }
 
 impl<'a> Context<'a> {
@@ -33,6 +35,8 @@ impl<'a> Context<'a> {
             origins: Origins::default(),
             params: Vec::new(),
             tools: Vec::new(),
+            limits_meant: Vec::new(),
+            archs: archs(resolved),
             groups: BTreeMap::new(),
         };
         // The policy's own line comes first, as what is implied by nothing else points to it.
@@ -58,6 +62,24 @@ impl<'a> Context<'a> {
     pub(crate) fn stmts(&self) -> &'a [Placed] {
         &self.resolved.stmts
     }
+}
+
+/// The architectures that the `arch` lines of a policy name: x86_64 where there is none, and where one of the ABIs is
+/// named that its kernels serve beside it. Words that are none are reported with the rules.
+fn archs(resolved: &Resolved) -> Vec<Arch> {
+    let mut named = BTreeSet::new();
+    for placed in &resolved.stmts {
+        let StmtKind::Syscalls(section) = &placed.stmt.kind else { continue };
+        for rule in section {
+            if let SysRuleKind::Arch(names) = &rule.kind {
+                named.extend(names.iter().filter_map(|name| Arch::from_word(&name.node)));
+            }
+        }
+    }
+    if named.is_empty() || named.iter().any(|arch| arch.is_second()) {
+        named.insert(Arch::X86_64);
+    }
+    named.into_iter().collect()
 }
 
 /// What stands at `span`.

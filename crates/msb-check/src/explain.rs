@@ -35,6 +35,7 @@ pub fn explain(
 ) -> (Vec<Explained>, Vec<Diagnostic>) {
     let mut cx = Context::new(resolved, sources);
     cx.tools = policy.tools.iter().map(|tool| tool.name.clone()).collect();
+    cx.archs.clone_from(&policy.archs);
     let before = cx.found.len();
     let asked = ask::lower(&mut cx, probe, Sense::Allow);
     let found = cx.found.split_off(before);
@@ -51,7 +52,9 @@ pub fn explain(
             proved,
         }
     };
-    let allowed = allowed.iter().map(|evidence| one(evidence, true));
+    // What somebody is asked about is refused until they say yes.
+    let allowed = allowed.iter().filter(|evidence| evidence.why != Why::Asked || refused.is_none());
+    let allowed = allowed.map(|evidence| one(evidence, true));
     let refused = refused.iter().map(|evidence| one(evidence, false));
     (allowed.chain(refused).collect(), found)
 }
@@ -68,6 +71,7 @@ fn words(why: Why, allowed: bool) -> &'static str {
         Why::OwnLoopback => "it stays inside, on the sandbox's own loopback",
         Why::Generated if allowed => "the launcher writes this file, from nothing of the host",
         Why::Generated => "the launcher writes this file, to be read",
-        Why::OtherAbi => "calls of another ABI are always refused",
+        Why::OtherAbi => "the policy does not name this architecture",
+        Why::Asked => "this rule has somebody asked, and refuses it where nobody answers",
     }
 }

@@ -65,6 +65,7 @@ pub(crate) fn fs(cx: &mut Context<'_>) -> Vec<FsRule> {
 }
 
 fn one(cx: &mut Context<'_>, rule: &ast::FsRule, layer: LayerId, rules: &mut Vec<Rule>) {
+    risks::snapshot(cx, rule);
     let Some(options) = options::options(cx, rule) else { return };
     for expr in &rule.paths {
         let kind = match rule.verb.node {

@@ -15,6 +15,7 @@ mod env;
 mod exec;
 mod explain;
 mod fs;
+mod hints;
 mod limits;
 mod narrow;
 mod net;
@@ -38,11 +39,13 @@ use msb_resolve::Resolved;
 use msb_syntax::ast;
 
 /// How much is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Detail {
     /// What is wrong, and what is likely wrong.
     #[default]
     Findings,
+    /// What is worth a look as well.
+    Hints,
     /// What no assertion is about as well.
     Coverage,
 }
@@ -75,6 +78,9 @@ pub fn check(file: &ast::File, resolved: &Resolved, sources: &Sources, detail: D
     // What could not be understood may be what a claim is about.
     if !msb_diag::has_errors(&cx.found) {
         outcome = claims::judge(&mut cx, &policy, &claims);
+        if detail >= Detail::Hints {
+            hints::hints(&mut cx, &policy);
+        }
         if detail == Detail::Coverage {
             claims::coverage(&mut cx, &policy, &claims, &outcome);
         }
@@ -94,7 +100,8 @@ fn lower(cx: &mut Context<'_>, file: &ast::File) -> Policy {
     let fs = fs::fs(cx);
     let (net, net_rules) = net::net(cx);
     let (limits, limit_rules) = limits::limits(cx);
-    let tier_rules = sandbox.tier_landlock.map(syscalls::implied::without_namespaces).unwrap_or_default();
+    let tier = |origin| syscalls::implied::without_namespaces(&cx.archs, origin);
+    let tier_rules = sandbox.tier_landlock.map(tier).unwrap_or_default();
     let implied = [net_rules, limit_rules, tier_rules].concat();
     let (syscalls, syscall_default) = syscalls::syscalls(cx, implied);
     let capabilities = caps::caps(cx);
@@ -111,7 +118,7 @@ fn lower(cx: &mut Context<'_>, file: &ast::File) -> Policy {
         net,
         syscalls,
         syscall_default,
-        arch: context::ARCH,
+        archs: cx.archs.clone(),
         limits,
         capabilities,
         env,
@@ -121,7 +128,9 @@ fn lower(cx: &mut Context<'_>, file: &ast::File) -> Policy {
         origins: Vec::new(),
     };
     net::sockets(cx, &policy);
+    net::cancelled(cx, &policy);
     narrow::extend(cx, &mut policy);
+    limits::missing(cx, &policy);
     policy
 }
 

@@ -1,10 +1,10 @@
 //! The `limits` section: numbers with units, within what a launcher can hold.
 
-use crate::context::{ARCH, Context};
+use crate::context::Context;
 use crate::syscalls::implied::{self, Implied};
 use crate::values;
 use msb_diag::{Code, Diagnostic, Span, codes};
-use msb_policy::{Limit, Limits, OriginId};
+use msb_policy::{Limit, Limits, OriginId, Policy};
 use msb_resolve::{LayerId, nearest};
 use msb_syntax::ast::{LimitStmt, Spanned, StmtKind, Value};
 
@@ -127,12 +127,12 @@ pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
     let mut hard = false;
     let mut all: Vec<Vec<Set>> = KNOWN.iter().map(|_| Vec::new()).collect();
     // What is wrong was meant, too: one mistake gives one finding.
-    let mut meant: Vec<&str> = Vec::new();
+    let mut meant: Vec<String> = Vec::new();
     for placed in cx.stmts() {
         let StmtKind::Limits { hard: written, limits } = &placed.stmt.kind else { continue };
         hard |= written.is_some();
         for limit in limits {
-            meant.push(meaning(&limit.name.node));
+            meant.push(meaning(&limit.name.node).to_owned());
             if let Some((index, set)) = one(cx, limit, placed.layer)
                 && let Some(lines) = all.get_mut(index)
             {
@@ -141,7 +141,7 @@ pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
             }
         }
     }
-    missing(cx, &meant);
+    cx.limits_meant = meant;
     let mut least = all.iter().map(|lines| smallest(lines));
     let mut next = || least.next().flatten();
     let (memory, pids, cpu, wall, files) = (next(), next(), next(), next(), next());
@@ -157,9 +157,9 @@ pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
             origin: limit.origin,
         })
     };
-    let implied = cpu.or(cpuset).and_then(|limit| {
+    let implied = cpu.or(cpuset).map(|limit| {
         // Without a cgroup a process is held to its CPUs by affinity, which it must not change back.
-        implied::always(ARCH, "sched_setaffinity", "EPERM", limit.origin)
+        implied::always(&cx.archs, "sched_setaffinity", "EPERM", limit.origin)
     });
     let limits = Limits {
         hard,
@@ -176,7 +176,7 @@ pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
         output_bytes: output,
         file_bytes: fsize,
     };
-    (limits, implied.into_iter().collect())
+    (limits, implied.unwrap_or_default())
 }
 
 fn one(cx: &mut Context<'_>, limit: &LimitStmt, layer: LayerId) -> Option<(usize, Set)> {
@@ -295,15 +295,21 @@ fn smallest(lines: &[Set]) -> Option<Limit<u64>> {
         .map(|(value, origin)| Limit { value, origin })
 }
 
-/// Resources that a program can use up and that the policy says nothing about.
-fn missing(cx: &mut Context<'_>, meant: &[&str]) {
+/// Resources that a program can use up and that neither the policy nor a parent says anything about.
+pub(crate) fn missing(cx: &mut Context<'_>, policy: &Policy) {
     const EXPECTED: &[&str] = &["memory", "pids", "wall"];
+    let held = |name: &str| match name {
+        "memory" => policy.limits.memory_bytes.is_some(),
+        "pids" => policy.limits.pids.is_some(),
+        _ => policy.limits.wall_ms.is_some(),
+    };
+    let meant: Vec<&str> = cx.limits_meant.iter().map(String::as_str).collect();
     // A name that is none may be any of them.
     let known = |name: &&str| KNOWN.iter().any(|known| known.name == *name);
     if meant.iter().any(|name| !known(name)) {
         return;
     }
-    let absent = EXPECTED.iter().filter(|name| !meant.contains(name));
+    let absent = EXPECTED.iter().filter(|name| !meant.contains(name) && !held(name));
     let absent: Vec<String> = absent.map(|name| format!("`{name}`")).collect();
     let Some((last, others)) = absent.split_last() else { return };
     let names = if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };

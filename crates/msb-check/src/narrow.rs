@@ -220,7 +220,7 @@ impl Comparison<'_> {
         // Of a scratch the whole rule stands there, with places of its own.
         match self
             .own_span(widening)
-            .filter(|_| !matches!(word, "size" | "inodes" | "rate" | "quota" | "connections"))
+            .filter(|_| !matches!(word, "size" | "inodes" | "rate" | "burst" | "quota" | "connections"))
         {
             Some(own) => found.help(format!("write `{text}`")).edit(own, text),
             None if widening.allowed.is_none() => found.help(format!("write `limits {{ {text} }}`")),
@@ -241,14 +241,15 @@ impl Comparison<'_> {
                     if *private { format!("scratch {path}") } else { format!("{} {path}", access.word()) };
                 format!("grant less, write `{deny}`, or have `{parent}` say `{rule}`")
             }
-            Wider::Call { nr, .. } => {
-                let name = msb_syscalls::by_number(self.policy.arch, *nr).map_or("it", |call| call.name);
+            Wider::Call { arch, nr, .. } => {
+                let name = msb_syscalls::by_number(*arch, *nr).map_or("it", |call| call.name);
                 format!(
                     "take `{name}` out of the rule, write `errno EPERM {name}`, or have `{parent}` allow it"
                 )
             }
             Wider::Env { .. } => format!("take the variable away, or have `{parent}` pass it"),
             Wider::Connect(_) => format!("take the rule away, deny it, or have `{parent}` allow it"),
+            Wider::Terms { .. } => format!("narrow the terms of the rule, or have `{parent}` say them"),
             Wider::Tool(_) => format!("take the tool away, or have `{parent}` declare it the same way"),
             Wider::Listen(..) => format!("take the `listen` away, or have `{parent}` say it"),
             Wider::Capability(_) => format!("take the capability away, or have `{parent}` keep it"),

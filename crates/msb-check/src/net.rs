@@ -4,11 +4,13 @@ mod endpoint;
 mod lints;
 mod terms;
 
-use crate::context::{ARCH, Context};
+use crate::context::Context;
 use crate::paths;
 use crate::syscalls::implied::{self, Implied};
 use msb_diag::{Diagnostic, Span, codes};
-use msb_policy::{Endpoint, Net, NetKind, NetRule, Op, OriginId, Peer, Policy, Pred, Width};
+use msb_policy::{
+    Connection, Endpoint, Net, NetKind, NetRule, Op, OriginId, Peer, Policy, Pred, Which, Width,
+};
 use msb_resolve::LayerId;
 use msb_syntax::ast::{self, NetRuleKind, StmtKind};
 
@@ -43,11 +45,18 @@ pub(crate) fn net(cx: &mut Context<'_>) -> (Net, Vec<Implied>) {
         let span = placed.stmt.span;
         match net {
             ast::Net::None => none = none.or(Some(span)),
-            ast::Net::Host => cx.say(
-                Diagnostic::new(codes::NOT_ENFORCED, "`net host` is not enforced by this version")
-                    .label(span, "the network of the host, unfiltered")
-                    .help("write `net none`, or the connections that the program needs"),
-            ),
+            ast::Net::Host => {
+                cx.say(
+                    Diagnostic::new(codes::NOT_ENFORCED, "`net host` is not enforced by this version")
+                        .label(span, "the network of the host, unfiltered")
+                        .help("write `net none`, or the connections that the program needs"),
+                );
+                cx.say(
+                    Diagnostic::new(codes::ABSTRACT_SOCKETS, "abstract sockets of the host are in reach")
+                        .label(span, "they belong to a network and not to a path: unix(7)")
+                        .help("write `net none`, or `net { … }` with rules: the sandbox then has a network of its own"),
+                );
+            }
             ast::Net::Rules(section) => {
                 some = some.or(Some(span));
                 section.iter().for_each(|rule| one(cx, rule, placed.layer, &mut rules));
@@ -67,24 +76,24 @@ pub(crate) fn net(cx: &mut Context<'_>) -> (Net, Vec<Implied>) {
         lints::lints(cx, &rules);
     }
     let origin = cx.origin(some.or(none).unwrap_or(cx.resolved.block.head));
-    let pair = implied::none_of(ARCH, "socketpair", "domain", &[AF_UNIX], "EACCES", origin);
+    let pair = implied::none_of(&cx.archs, "socketpair", "domain", &[AF_UNIX], "EACCES", origin);
     // A network namespace does not cover AF_VSOCK, AF_ALG and others: the family itself is refused.
     if some.is_none() {
-        let family = implied::none_of(ARCH, "socket", "domain", &[AF_UNIX], "EACCES", origin);
-        return (Net::None { origin }, [family, pair].into_iter().flatten().collect());
+        let family = implied::none_of(&cx.archs, "socket", "domain", &[AF_UNIX], "EACCES", origin);
+        return (Net::None { origin }, [family, pair].concat());
     }
     // Of the families that a network namespace covers TCP and UDP are left: raw sockets, and the many protocols that
     // few ever looked at, are surface.
     let families = [AF_UNIX, AF_INET, AF_INET6];
-    let family = implied::none_of(ARCH, "socket", "domain", &families, "EACCES", origin);
-    let plain = implied::beyond_tcp_and_udp(ARCH, [AF_INET, AF_INET6], "EACCES", origin);
+    let family = implied::none_of(&cx.archs, "socket", "domain", &families, "EACCES", origin);
+    let plain = implied::beyond_tcp_and_udp(&cx.archs, [AF_INET, AF_INET6], "EACCES", origin);
     let mut all: Vec<NetRule> = Vec::new();
     for rule in rules {
         if all.iter().all(|other| other.kind != rule.kind) {
             all.push(NetRule { kind: rule.kind, origin: rule.origin });
         }
     }
-    (Net::Rules { rules: all, origin }, [family, plain, pair].into_iter().flatten().collect())
+    (Net::Rules { rules: all, origin }, [family, plain, pair].concat())
 }
 
 fn one(cx: &mut Context<'_>, rule: &ast::NetRule, layer: LayerId, rules: &mut Vec<Rule>) {
@@ -131,13 +140,44 @@ fn one(cx: &mut Context<'_>, rule: &ast::NetRule, layer: LayerId, rules: &mut Ve
     }
 }
 
+/// Reports rules that allow what others deny altogether.
+pub(crate) fn cancelled(cx: &mut Context<'_>, policy: &Policy) {
+    let Net::Rules { rules, .. } = &policy.net else { return };
+    for rule in rules {
+        let NetKind::Allow { endpoint, .. } = &rule.kind else { continue };
+        let all = msb_policy::connections(endpoint, &[policy], Which::Asked);
+        let accepted: Vec<_> = all.iter().filter(|one| endpoint.accepts(one)).collect();
+        let denies = |one: &&Connection| {
+            rules.iter().find(|it| matches!(&it.kind, NetKind::Deny(denied) if denied.refuses(one)))
+        };
+        let (Some(first), true) =
+            (accepted.first().and_then(denies), accepted.iter().all(|it| denies(it).is_some()))
+        else {
+            continue;
+        };
+        let (Some(at), Some(by)) = (cx.origins.span(rule.origin), cx.origins.span(first.origin)) else {
+            continue;
+        };
+        let what = accepted.first().map(|one| policy.shown_connection(one)).unwrap_or_default();
+        cx.say(
+            Diagnostic::new(codes::ALLOW_CANCELLED, "nothing is left of what is allowed here")
+                .label(at, format!("allows `{what}`"))
+                .label(by, "and this denies it, and a deny overrides")
+                .help("take one of the two rules away"),
+        );
+    }
+}
+
 /// Warns of rules for connections where the filter lets no program open a socket for one.
 pub(crate) fn sockets(cx: &mut Context<'_>, policy: &Policy) {
     let Net::Rules { rules, origin } = &policy.net else { return };
     let dials = rules.iter().any(|rule| matches!(rule.kind, NetKind::Allow { .. }));
-    let Some(socket) = msb_syscalls::find(policy.arch, "socket") else { return };
     let family = |value| Pred::Compare { argument: 0, width: Width::W32, op: Op::Eq, value };
-    let opens = [AF_INET, AF_INET6].map(family).iter().any(|it| policy.made_with(socket.nr, it).is_some());
+    let opens = policy.archs.iter().any(|arch| {
+        let socket = msb_syscalls::find(*arch, "socket").map(|call| call.nr);
+        let of = |family| socket.and_then(|nr| policy.made_with(*arch, nr, family));
+        [AF_INET, AF_INET6].map(family).iter().any(|family| of(family).is_some())
+    });
     if let (true, false, Some(span)) = (dials, opens, cx.origins.span(*origin)) {
         cx.say(
             Diagnostic::new(codes::NO_SOCKETS, "no program can open a socket for these connections")

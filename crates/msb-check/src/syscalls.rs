@@ -3,17 +3,19 @@
 //! Rules become one entry for each call and condition. What no filter can check (clone3, input injected
 //! into a terminal, new namespaces by way of clone) is denied here whatever the policy allows.
 
+mod arguments;
 pub(crate) mod implied;
 mod lints;
 mod power;
 pub(crate) mod predicate;
 pub(crate) mod sets;
+mod shadow;
 mod variants;
 
-use crate::context::{ARCH, Context};
+use crate::context::Context;
 use implied::Implied;
 use msb_diag::{Diagnostic, Span, codes};
-use msb_policy::{OriginId, Pred, SyscallAction, SyscallRule};
+use msb_policy::{Arch, OriginId, Pred, SyscallAction, SyscallRule};
 use msb_resolve::{LayerId, nearest};
 use msb_syntax::ast::{self, Action, ActionKind, Name, StmtKind, SysItem, SysRuleKind};
 use msb_syscalls::{Syscall, errno, errno_name};
@@ -24,7 +26,8 @@ const EPERM: u16 = 1;
 /// A rule for one call, with where it was written.
 #[derive(Debug, Clone)]
 pub(crate) struct Rule {
-    pub(crate) call: &'static Syscall,
+    pub(crate) arch: Arch,
+    pub(crate) call: Syscall,
     pub(crate) action: SyscallAction,
     pub(crate) predicate: Pred,
     /// Of the item that names the call.
@@ -69,16 +72,31 @@ pub(crate) fn syscalls(
     rules.extend(implied.into_iter().map(|it| it.rule(policy)));
     // What could not be understood may be what a lint misses.
     if !msb_diag::has_errors(cx.found.get(before..).unwrap_or(&[])) {
-        lints::conflicts(cx, &rules);
-        lints::lints(cx, &rules);
-        power::power(cx, &rules);
-        variants::variants(cx, &rules);
+        let before = cx.found.len();
+        for arch in cx.archs.clone() {
+            let rules: Vec<Rule> = rules.iter().filter(|rule| rule.arch == arch).cloned().collect();
+            lints::conflicts(cx, &rules);
+            lints::lints(cx, &rules);
+            power::power(cx, &rules);
+            variants::variants(cx, &rules);
+            shadow::shadow(cx, &rules);
+        }
+        once(&mut cx.found, before);
     }
     let default = match default {
         Some((action, span)) => (action, cx.origin(span)),
         None => (SyscallAction::Errno(EPERM), cx.policy_origin()),
     };
     (finished(rules), default)
+}
+
+/// Keeps one of findings that are the same for several architectures.
+fn once(found: &mut Vec<Diagnostic>, before: usize) {
+    for finding in found.split_off(before.min(found.len())) {
+        if !found.get(before..).unwrap_or(&[]).contains(&finding) {
+            found.push(finding);
+        }
+    }
 }
 
 /// Reports groups and constants that have the name of one that exists already: which of the two a rule means
@@ -104,8 +122,9 @@ fn finished(rules: Vec<Rule>) -> Vec<SyscallRule> {
     let mut seen = std::collections::HashSet::new();
     for rule in rules {
         let implied = rule.whole.is_none();
-        if seen.insert((rule.call.nr, rule.action, rule.predicate.clone(), implied)) {
+        if seen.insert((rule.arch, rule.call.nr, rule.action, rule.predicate.clone(), implied)) {
             all.push(SyscallRule {
+                arch: rule.arch,
                 nr: rule.call.nr,
                 action: rule.action,
                 predicate: rule.predicate,
@@ -132,10 +151,15 @@ fn one(
     layer: LayerId,
     rules: &mut Vec<Rule>,
 ) {
-    let on = architectures(cx, item);
-    let Some(members) = sets::expand(cx, &item.set, &on) else { return };
+    let standard = cx.resolved.layers.get(layer.0).is_some_and(|layer| layer.standard);
+    let (archs, how) = match item.on.is_empty() {
+        true if standard => (cx.archs.clone(), sets::For::Some),
+        true => (cx.archs.clone(), sets::For::Policy),
+        false => (architectures(cx, item), sets::For::Named),
+    };
+    let Some(members) = sets::expand(cx, &item.set, &archs, how) else { return };
     if members.is_empty() {
-        if on.contains(&ARCH) {
+        if archs.iter().any(|arch| cx.archs.contains(arch)) {
             cx.say(
                 Diagnostic::new(codes::UNKNOWN_GROUP, "this set has no system call in it")
                     .label(item.set.span, "nothing is left")
@@ -144,16 +168,16 @@ fn one(
         }
         return;
     }
-    // A rule for another architecture was checked for its names, and means nothing to this filter.
-    if !on.contains(&ARCH) {
+    if condition.is_some() && item.on.is_empty() && !standard && second_abi(cx, rule, &archs) {
         return;
     }
     let origin = cx.origin(rule.span);
     let before = cx.found.len();
-    for member in &members {
+    // A rule for another architecture is checked for what it says, and means nothing to this policy.
+    for (arch, member) in &members {
         let predicate = match condition {
             None => Pred::True,
-            Some(condition) => match predicate::lower(cx, condition, member.call) {
+            Some(condition) => match predicate::lower(cx, condition, &member.call) {
                 Some(predicate) => predicate,
                 // The others would say the same again.
                 None => return,
@@ -162,10 +186,17 @@ fn one(
         if let Some(condition) = condition
             && cx.found.len() == before
         {
-            predicate::constant_outcome(cx, condition, &predicate, member.call);
+            let alone =
+                members.len() == 1 && item.predicate.is_some() && rule_items(rule) == 1 && item.on.is_empty();
+            let whole = Span { start: item.set.span.end, ..item.span };
+            if let Some(action) = action {
+                predicate::signed(cx, condition, &predicate, &member.call, action.makes());
+            }
+            predicate::constant_outcome(cx, condition, &predicate, &member.call, alone.then_some(whole));
         }
-        let Some(action) = action else { continue };
+        let Some(action) = action.filter(|_| cx.archs.contains(arch)) else { continue };
         rules.push(Rule {
+            arch: *arch,
             call: member.call,
             action,
             predicate,
@@ -178,23 +209,42 @@ fn one(
     }
 }
 
+fn rule_items(rule: &ast::SysRule) -> usize {
+    match &rule.kind {
+        SysRuleKind::Action { items, .. } => items.len(),
+        SysRuleKind::Default(_) | SysRuleKind::Arch(_) => 0,
+    }
+}
+
+/// Reports a condition that would be for i386 or x32 as well, whose calls take other arguments: who writes it has to
+/// say that it is.
+fn second_abi(cx: &mut Context<'_>, rule: &ast::SysRule, archs: &[Arch]) -> bool {
+    let Some(second) = archs.iter().find(|arch| arch.is_second()) else { return false };
+    let others: Vec<&str> = archs.iter().filter(|arch| !arch.is_second()).map(|arch| arch.word()).collect();
+    cx.say(
+        Diagnostic::new(
+            codes::OTHER_ABI,
+            format!("a condition is for `{}` as well, which the policy names", second.word()),
+        )
+        .label(rule.span, "its calls take other arguments, and some of them make many calls in one")
+        .help(format!(
+            "write `on {}` behind the condition, and rules of their own for `on {}`",
+            others.join(" | "),
+            second.word()
+        )),
+    );
+    true
+}
+
 /// The action; `None` where it was reported.
 fn action(cx: &mut Context<'_>, action: &Action) -> Option<SyscallAction> {
-    let later = |word: &str, help: &str| {
-        Diagnostic::new(codes::NOT_ENFORCED, format!("`{word}` is not enforced by this version"))
-            .label(action.span, "not enforced yet")
-            .help(help)
-    };
     match &action.kind {
         ActionKind::Allow => Some(SyscallAction::Allow),
         ActionKind::Kill => Some(SyscallAction::Kill),
         ActionKind::Errno(name) => error_number(cx, name).map(SyscallAction::Errno),
         ActionKind::Log => Some(SyscallAction::Log),
+        ActionKind::Notify => Some(SyscallAction::Notify),
         ActionKind::Trap => Some(SyscallAction::Trap),
-        ActionKind::Notify => {
-            cx.say(later("notify", "write `errno EPERM`"));
-            None
-        }
     }
 }
 
@@ -233,7 +283,7 @@ fn set_default(
                 .label(span, "programs try new calls, and go on without them")
                 .help("write `default errno ENOSYS`"),
         ),
-        SyscallAction::Errno(_) => {}
+        SyscallAction::Errno(_) | SyscallAction::Notify => {}
     }
     match default {
         Some((other, first)) if *other != action => {
@@ -250,46 +300,41 @@ fn set_default(
     }
 }
 
-/// Words for instruction sets that a filter can see on this machine and must not let through.
-const OTHER_ABIS: &[&str] = &["i386", "x32", "x86", "arm", "armv7"];
-
+/// Reports a word that names no architecture.
 fn architecture(cx: &mut Context<'_>, name: &Name) {
-    match name.node.as_str() {
-        "x86_64" => {}
-        "aarch64" => cx.say(
-            Diagnostic::new(codes::NOT_ENFORCED, "a filter for `aarch64` is not enforced by this version")
-                .label(name.span, "filters are made for `x86_64`")
-                .help("write `arch x86_64`"),
-        ),
-        _ => cx.say(unknown_architecture(name)),
+    if Arch::from_word(&name.node).is_none() {
+        cx.say(unknown_architecture(name));
     }
 }
 
-fn unknown_architecture(name: &Name) -> Diagnostic {
-    if OTHER_ABIS.contains(&name.node.as_str()) {
-        return Diagnostic::new(codes::OTHER_ABI, format!("`{}` is another ABI of the processor", name.node))
-            .label(name.span, "its calls pass by the rules for arguments, and are always denied")
-            .help("take it away");
-    }
+/// A word that names no architecture.
+pub(crate) fn unknown_architecture(name: &Name) -> Diagnostic {
     let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown architecture `{}`", name.node))
         .label(name.span, "no architecture has this name");
-    match nearest(&name.node, ["x86_64", "aarch64"]) {
+    let elsewhere = match name.node.to_ascii_lowercase().as_str() {
+        "arm64" | "armv8" | "aarch64_be" => Some("aarch64"),
+        "amd64" | "x64" | "x86-64" => Some("x86_64"),
+        "x86" | "ia32" | "i686" => Some("i386"),
+        _ => None,
+    };
+    match elsewhere.or_else(|| nearest(&name.node, Arch::ALL.map(Arch::word))) {
         Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(name.span, meant),
-        None => unknown.help("the architectures are `x86_64` and `aarch64`"),
+        None => unknown.help("the architectures are `x86_64`, `aarch64`, and beside x86_64 `i386` and `x32`"),
     }
 }
 
 /// The architectures that an item is for.
-fn architectures(cx: &mut Context<'_>, item: &SysItem) -> Vec<msb_policy::Arch> {
-    if item.on.is_empty() {
-        return vec![ARCH];
-    }
+fn architectures(cx: &mut Context<'_>, item: &SysItem) -> Vec<Arch> {
     let mut on = Vec::new();
     for name in &item.on {
-        match name.node.as_str() {
-            "x86_64" => on.push(msb_policy::Arch::X86_64),
-            "aarch64" => on.push(msb_policy::Arch::Aarch64),
-            _ => cx.say(unknown_architecture(name)),
+        match Arch::from_word(&name.node) {
+            Some(arch) if arch.is_second() && !cx.archs.contains(&arch) => cx.say(
+                Diagnostic::new(codes::OTHER_ABI, format!("the policy does not name `{}`", name.node))
+                    .label(name.span, "its calls are refused, whatever rules say of them")
+                    .help(format!("write `arch x86_64, {}` as well, or take it away", name.node)),
+            ),
+            Some(arch) => on.push(arch),
+            None => cx.say(unknown_architecture(name)),
         }
     }
     on

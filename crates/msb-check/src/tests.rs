@@ -39,10 +39,10 @@ fn whole(text: &str) -> Policy {
 }
 
 fn decide(policy: &Policy, call: &str, args: &[u64]) -> SyscallAction {
-    let nr = msb_syscalls::find(policy.arch, call).expect("a call").nr;
+    let nr = msb_syscalls::find(policy.archs[0], call).expect("a call").nr;
     let mut all = [0; 6];
     all[..args.len()].copy_from_slice(args);
-    policy.decide(&Request::Syscall { audit_arch: policy.arch.audit(), nr, args: all }).action
+    policy.decide(&Request::Syscall { audit_arch: policy.archs[0].audit(), nr, args: all }).action
 }
 
 /// `(body, call, arguments, action)`
@@ -215,7 +215,7 @@ fn the_constants_of_implied_rules_are_the_kernels() {
 fn every_implied_rule_is_there() {
     let policy = policy("  limits { cpu 1 }");
     let implied: Vec<u32> = policy.syscalls.iter().filter(|rule| rule.implied).map(|rule| rule.nr).collect();
-    let nr = |call| msb_syscalls::find(policy.arch, call).expect("a call").nr;
+    let nr = |call| msb_syscalls::find(policy.archs[0], call).expect("a call").nr;
     for (call, count) in [
         ("clone", 1),
         ("clone3", 1),

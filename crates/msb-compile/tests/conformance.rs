@@ -45,6 +45,31 @@ fn rejected_policies_are_rejected_for_the_expected_reason() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What a new version allows and denies that the old one did not: requests, in the words of claims.
+#[test]
+fn versions_differ_as_expected() {
+    let names = common::versions();
+    assert!(names.len() >= 5);
+    for name in names {
+        let (old, new) = (common::version(&name, "old"), common::version(&name, "new"));
+        let requests = |policy: &msb_policy::Policy, other: &msb_policy::Policy| -> Value {
+            let all = policy.widenings(other, msb_policy::By::Inside);
+            all.iter().map(|it| json!(it.what.describe(policy))).collect()
+        };
+        let actual = json!({
+            "newly_allowed": requests(&new, &old),
+            "newly_denied": requests(&old, &new),
+        });
+        let path = common::policy_lang().join("conformance/diff").join(&name).with_extension("json");
+        if std::env::var_os("MSB_UPDATE").is_some() {
+            let text = serde_json::to_string_pretty(&actual).expect("JSON");
+            std::fs::write(&path, text + "\n").expect("writable");
+        }
+        let wanted = std::fs::read_to_string(&path).expect("an expectation");
+        assert_eq!(serde_json::from_str::<Value>(&wanted).ok(), Some(actual), "{name}");
+    }
+}
+
 #[test]
 fn accepted_policies_compile_without_a_word() {
     let cases = cases("conformance/accept");
@@ -69,4 +94,32 @@ fn what_people_read() {
     for (section, text) in sections {
         insta::assert_snapshot!(section, text);
     }
+}
+
+/// What `msbc fix` makes of what people write who come from other languages: an edit that is offered has to work.
+#[test]
+fn edits_repair_what_they_are_offered_for() {
+    let mut outcomes = String::new();
+    for (name, text) in common::files("conformance/reject", "msb") {
+        let Some(case) = name.strip_prefix("check-habits-") else { continue };
+        let case = case.trim_end_matches(".msb");
+        let before = common::check(&name, &text);
+        let offered = before.diagnostics.iter().any(|found| found.is_error() && found.fix.is_some());
+        let files = common::Beside(&name, &text);
+        let after = msb_compile::fix(&files, &name, &msb_compile::Options::default()).left;
+        let left: Vec<String> = after
+            .diagnostics
+            .iter()
+            .filter(|it| it.is_error() && it.code.0 != 14)
+            .map(|it| it.code.to_string())
+            .collect();
+        let outcome = match (offered, left.is_empty()) {
+            (true, true) => "repaired".to_owned(),
+            (true, false) => format!("repaired in part, then {}", left.join(", ")),
+            (false, true) => "warned".to_owned(),
+            (false, false) => "by hand".to_owned(),
+        };
+        outcomes.push_str(&format!("{case}: {outcome}\n"));
+    }
+    insta::assert_snapshot!("habits_repaired", outcomes);
 }

@@ -1,6 +1,6 @@
 //! What a filter does with each call, read back from its program.
 
-use msb_plan::{INSTRUCTION_BYTES, Plan};
+use msb_plan::{Filter, INSTRUCTION_BYTES, Listener, Plan};
 use msb_policy as ir;
 use msb_syscalls::{Arch, all, by_number};
 use std::collections::BTreeSet;
@@ -39,6 +39,8 @@ pub(crate) type Way = Vec<ir::Pred>;
 /// What happens to a call.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {
+    /// Whose call it is.
+    pub(crate) arch: Arch,
     /// Its number.
     pub(crate) nr: u32,
     /// Every action that it can come to, the least severe first, each with the ways that lead there. Together
@@ -53,33 +55,62 @@ const X32_SYSCALL_BIT: u32 = 0x4000_0000;
 /// Numbers beyond the table for which a filter may do something of its own: more is none of this compiler's.
 const BEYOND_MAX: usize = 4096;
 
-/// The architecture of the plan's filter.
-pub(crate) fn arch(plan: &Plan<'_>) -> Option<Arch> {
-    Some(match plan.filters.first()?.arch {
+/// The architectures that the policy of a filter names, the machine's own first. Number −1 fails where one is named, and
+/// kills where it is not; x32 shares that with x86_64, and does something else than fail where it is named.
+#[must_use]
+pub fn archs(filter: &Filter<'_>) -> Vec<Arch> {
+    let program = instructions(filter.program);
+    let mut archs = vec![match filter.arch {
         msb_plan::Arch::X86_64 => Arch::X86_64,
         msb_plan::Arch::Aarch64 => Arch::Aarch64,
-    })
+    }];
+    if filter.arch == msb_plan::Arch::X86_64 {
+        let always = |arch, nr, action| {
+            let ways = ways(filter, &program, arch, nr);
+            ways.is_some_and(|ways| ways.iter().all(|(way, _)| *way == action))
+        };
+        archs.extend(Some(Arch::I386).filter(|arch| !always(*arch, u32::MAX, ir::SyscallAction::Kill)));
+        let fails = |arch, nr| always(arch, nr, ir::SyscallAction::Errno(ENOSYS));
+        archs.extend(Some(Arch::X32).filter(|arch| !all(*arch).iter().all(|call| fails(*arch, call.nr))));
+    }
+    archs
 }
 
-/// Every call of the table, and every number beyond it that does not fail with ENOSYS; `None` if the filter tests
+/// Every way that a call can take, and what it comes to.
+fn ways(
+    filter: &Filter<'_>,
+    program: &[Instruction],
+    arch: Arch,
+    nr: u32,
+) -> Option<Vec<(ir::SyscallAction, Way)>> {
+    let mut ways = Vec::new();
+    let walk = Walk { program, audit_arch: arch.audit(), nr, listener: filter.listener };
+    walk.from(0, Word::Known(0), &mut Vec::new(), &mut ways)?;
+    Some(ways)
+}
+
+/// Every call of the tables, and every number beyond them that does not fail with ENOSYS; `None` if a filter tests
 /// what no rule can say.
 pub(crate) fn outcomes(plan: &Plan<'_>) -> Option<Vec<Outcome>> {
-    let filter = plan.filters.first()?;
-    let arch = arch(plan)?;
+    let of = |filter| archs(filter).into_iter().map(move |arch| of_arch(filter, arch));
+    let all = plan.filters.iter().flat_map(of).collect::<Option<Vec<_>>>()?;
+    Some(all.concat())
+}
+
+fn of_arch(filter: &Filter<'_>, arch: Arch) -> Option<Vec<Outcome>> {
     let program = instructions(filter.program);
     let outcome = |nr| {
-        let mut ways = Vec::new();
-        let walk = Walk { program: &program, audit_arch: filter.arch.audit(), nr };
-        walk.from(0, Word::Known(0), &mut Vec::new(), &mut ways)?;
+        let ways = ways(filter, &program, arch, nr)?;
         let mut actions: Vec<ir::SyscallAction> = ways.iter().map(|(action, _)| *action).collect();
         actions.sort_unstable();
         actions.dedup();
         let of = |action| ways.iter().filter(|(way, _)| *way == action).map(|(_, way)| way.clone()).collect();
-        Some(Outcome { nr, actions: actions.into_iter().map(|action| (action, of(action))).collect() })
+        Some(Outcome { arch, nr, actions: actions.into_iter().map(|action| (action, of(action))).collect() })
     };
     let mut outcomes = all(arch).iter().map(|call| outcome(call.nr)).collect::<Option<Vec<_>>>()?;
     // The numbers beyond the table are alike from one border to the next.
-    for (first, end) in ranges(&program) {
+    let base = if arch == Arch::X32 { X32_SYSCALL_BIT } else { 0 };
+    for (first, end) in ranges(&program, base) {
         let mut numbers = (first..end).filter(|nr| by_number(arch, *nr).is_none());
         let Some(one) = numbers.next() else { continue };
         let of_one = outcome(one)?;
@@ -97,11 +128,12 @@ pub(crate) fn outcomes(plan: &Plan<'_>) -> Option<Vec<Outcome>> {
 
 /// Ranges of numbers, first and end, between which no test of `program` lies. Tests of arguments are taken for tests
 /// of numbers, too: that makes ranges too many, and none too long.
-fn ranges(program: &[Instruction]) -> Vec<(u32, u32)> {
-    let mut borders = BTreeSet::from([0, X32_SYSCALL_BIT]);
+fn ranges(program: &[Instruction], base: u32) -> Vec<(u32, u32)> {
+    let end = base + X32_SYSCALL_BIT;
+    let mut borders = BTreeSet::from([base, end]);
     for Instruction { code, k, .. } in program {
         if matches!(code, 0x15 | 0x25 | 0x35) {
-            borders.extend([*k, k.saturating_add(1)].into_iter().filter(|border| *border < X32_SYSCALL_BIT));
+            borders.extend([*k, k.saturating_add(1)].into_iter().filter(|it| (base..end).contains(it)));
         }
     }
     borders.iter().copied().zip(borders.iter().copied().skip(1)).collect()
@@ -126,6 +158,7 @@ struct Walk<'a> {
     program: &'a [Instruction],
     audit_arch: u32,
     nr: u32,
+    listener: Listener,
 }
 
 impl Walk<'_> {
@@ -153,7 +186,7 @@ impl Walk<'_> {
                 if ways.len() == PATHS_MAX {
                     return None;
                 }
-                ways.push((action(k)?, held.clone()));
+                ways.push((action(k, self.listener)?, held.clone()));
                 Some(())
             }
             0x15 | 0x25 | 0x35 | 0x45 => {
@@ -218,12 +251,13 @@ fn test(code: u16, argument: u8, high: bool, mask: u32, k: u32) -> Option<ir::Pr
     }
 }
 
-/// `SECCOMP_RET_*` of linux/seccomp.h; `None` for what asks somebody.
-fn action(value: u32) -> Option<ir::SyscallAction> {
+/// `SECCOMP_RET_*` of linux/seccomp.h; `None` where everything that would fail is asked about.
+fn action(value: u32, listener: Listener) -> Option<ir::SyscallAction> {
     match value & 0xffff_0000 {
         0x7fff_0000 => Some(ir::SyscallAction::Allow),
         0x7ffc_0000 => Some(ir::SyscallAction::Log),
         0x0005_0000 => Some(ir::SyscallAction::Errno(u16::try_from(value & 0xffff).ok()?)),
+        0x7fc0_0000 if listener == Listener::Optional => Some(ir::SyscallAction::Notify),
         0x0003_0000 => Some(ir::SyscallAction::Trap),
         0x8000_0000 => Some(ir::SyscallAction::Kill),
         _ => None,

@@ -12,7 +12,7 @@ mod syscalls;
 mod words;
 mod write;
 
-pub use filter::{Instruction, instructions};
+pub use filter::{Instruction, archs, instructions};
 pub use plan::policy;
 
 use msb_plan::{OriginId, Plan};

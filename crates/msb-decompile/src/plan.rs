@@ -12,7 +12,8 @@ use msb_policy::Policy;
 pub fn policy(plan: &Plan<'_>) -> Option<Policy> {
     let origin = |id: msb_plan::OriginId| ir::OriginId(u32::from(id.0));
     let filter = plan.filters.first()?;
-    let arch = filter::arch(plan)?;
+    let mut archs: Vec<ir::Arch> = plan.filters.iter().flat_map(filter::archs).collect();
+    archs.sort_unstable();
     let identity = &plan.identity;
     Some(Policy {
         name: plan.policy.name.to_owned(),
@@ -28,7 +29,7 @@ pub fn policy(plan: &Plan<'_>) -> Option<Policy> {
         },
         syscalls: calls(&filter::outcomes(plan)?, origin(filter.origin)),
         syscall_default: (ir::SyscallAction::Errno(1), origin(filter.origin)),
-        arch,
+        archs,
         limits: limits(plan, origin),
         capabilities: (identity.capabilities, origin(identity.origin)),
         env: plan.env.iter().map(|rule| env(rule, origin(plan.policy.origin))).collect(),
@@ -194,11 +195,18 @@ fn env(rule: &msb_plan::Env<'_>, origin: ir::OriginId) -> ir::EnvRule {
 /// A rule for each call and each of its actions.
 fn calls(outcomes: &[Outcome], origin: ir::OriginId) -> Vec<ir::SyscallRule> {
     let mut rules = Vec::new();
-    for Outcome { nr, actions } in outcomes {
+    for Outcome { arch, nr, actions } in outcomes {
         for (action, ways) in actions {
             let any = || ir::Pred::Any(ways.iter().cloned().map(ir::Pred::All).collect());
             let predicate = if actions.len() == 1 { ir::Pred::True } else { any() };
-            rules.push(ir::SyscallRule { nr: *nr, action: *action, predicate, origin, implied: false });
+            rules.push(ir::SyscallRule {
+                arch: *arch,
+                nr: *nr,
+                action: *action,
+                predicate,
+                origin,
+                implied: false,
+            });
         }
     }
     rules

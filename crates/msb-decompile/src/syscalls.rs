@@ -125,6 +125,7 @@ fn verb(action: SyscallAction) -> Result<String, Undone> {
     Ok(match action {
         SyscallAction::Allow => "allow".to_owned(),
         SyscallAction::Log => "log".to_owned(),
+        SyscallAction::Notify => "notify".to_owned(),
         SyscallAction::Trap => "trap".to_owned(),
         SyscallAction::Kill => "kill".to_owned(),
         SyscallAction::Errno(errno) => {

@@ -1,6 +1,6 @@
 use crate::{policy, same, text};
 use msb_compile::{Files, Options, ReadError};
-use msb_policy::{By, Policy, SyscallAction};
+use msb_policy::{Arch, By, Policy, SyscallAction};
 
 struct Text<'a>(&'a str);
 
@@ -66,15 +66,13 @@ fn a_plan_means_what_its_policy_means() {
 #[test]
 fn a_refusal_is_the_same_refusal() {
     let (policy, back) = both();
-    for call in msb_syscalls::all(policy.arch) {
-        for rule in policy.syscalls.iter().filter(|rule| rule.nr == call.nr) {
-            let Some(args) = rule.predicate.witness() else { continue };
-            let (wanted, read) = (policy.call(call.nr, args).action, back.call(call.nr, args).action);
-            assert_eq!(wanted, read, "{} {args:x?}", call.name);
-        }
+    for rule in &policy.syscalls {
+        let Some(args) = rule.predicate.witness() else { continue };
+        let says = |policy: &Policy| policy.call(rule.arch, rule.nr, args).action;
+        assert_eq!(says(&policy), says(&back), "{} {args:x?}", rule.nr);
     }
-    let swapon = msb_syscalls::find(policy.arch, "swapon").expect("a call").nr;
-    assert_eq!(back.call(swapon, [0; 6]).action, SyscallAction::Errno(1));
+    let swapon = msb_syscalls::find(Arch::X86_64, "swapon").expect("a call").nr;
+    assert_eq!(back.call(Arch::X86_64, swapon, [0; 6]).action, SyscallAction::Errno(1));
 }
 
 /// The plan as text, of which the compiler makes a plan that does the same.

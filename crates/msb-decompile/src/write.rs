@@ -5,7 +5,7 @@ use crate::{Undone, syscalls};
 use msb_policy::{
     Base, EnvKind, FsKind, Limit, Limits, Links, Missing, Net, Param, ParamKind, Path, Policy, Rights, Text,
 };
-use msb_syscalls::capability_name;
+use msb_syscalls::{Arch, capability_name};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -29,7 +29,13 @@ pub(crate) fn policy(policy: &Policy, outcomes: &[Outcome], said: &BTreeSet<u32>
     }
     text.push_str(&capabilities(policy.capabilities.0)?);
     let mut lines = Vec::new();
-    for (verb, names, condition) in syscalls::rules(outcomes, said, policy.arch)? {
+    let [arch] = policy.archs.as_slice() else {
+        return Err(Undone::NoWords("a plan for several architectures in one list of rules".to_owned()));
+    };
+    if *arch != Arch::X86_64 {
+        lines.push(format!("arch {}", arch.word()));
+    }
+    for (verb, names, condition) in syscalls::rules(outcomes, said, *arch)? {
         lists(&mut lines, &verb, names, &condition);
     }
     section(&mut text, "syscalls", &lines);

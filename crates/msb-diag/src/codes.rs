@@ -91,6 +91,7 @@ codes! {
     UNKNOWN_GROUP = 105, Error, "unknown or empty group";
     UNUSED = 106, Warning, "declared but not used";
     WRONG_ARGUMENTS = 107, Error, "missing, extra or duplicate argument";
+    SHADOWS_STANDARD = 108, Warning, "name of the standard library";
     IMPORT_ESCAPES = 109, Error, "import leaves the folder of the policy";
 
     // 02xx: types
@@ -104,13 +105,17 @@ codes! {
     BAD_PATTERN = 208, Error, "pattern cannot be used";
     EMPTY_RANGE = 209, Error, "empty range";
     HOST_TOO_BROAD = 210, Error, "pattern of hosts is too broad";
+    SIGNED_COMPARED = 211, Warning, "signed value is compared as unsigned";
 
     // 03xx: rule logic
+    NEVER_DECIDES = 301, Warning, "rule never decides";
     PREDICATE_NEVER = 302, Warning, "condition never holds";
     PREDICATE_ALWAYS = 303, Warning, "condition always holds";
     ACTIONS_CONFLICT = 304, Error, "two actions conflict";
     GRANT_COVERED = 305, Warning, "grant is covered by another";
+    DENIES_NOTHING = 306, Hint, "deny of what is not granted";
     ALLOW_CANCELLED = 307, Error, "allow is cancelled by a deny";
+    GROUPS_DISAGREE = 308, Warning, "two groups decide differently of a system call";
     TERMS_DISAGREE = 309, Error, "two rules for one host disagree";
     FILTER_TOO_LONG = 310, Error, "system call rules are too long for a filter";
     TWO_SOURCES = 315, Error, "two sources for one path";
@@ -120,6 +125,7 @@ codes! {
     WIDENS_PARENT = 401, Error, "policy allows more than its parent";
     LIMIT_ABOVE_PARENT = 402, Error, "limit is above the parent's";
     REQUIREMENT_DROPPED = 403, Error, "what the parent asserts does not hold";
+    NEWLY_ALLOWED = 404, Warning, "new version allows more";
     EXCEEDS_CEILING = 405, Error, "policy allows more than the ceiling";
 
     // 05xx: assertions
@@ -132,13 +138,18 @@ codes! {
     // 06xx: file system security
     WRITE_COVERS_POLICY = 601, Error, "writable path covers the policy, the plan or the launcher";
     WRITE_TOO_BROAD = 602, Error, "writable path is too broad";
+    SNAPSHOT_OF_PATTERN = 603, Warning, "denied pattern covers what is there at launch";
+    ANCESTORS_PINNED = 604, Hint, "folders around a denied path cannot be renamed";
     DENY_SKIPPED = 605, Warning, "denied path may be created by the program";
+    TRUSTED_FILES_WRITABLE = 606, Hint, "files that programs of the host run are writable";
     PROC_OF_THE_KERNEL = 608, Warning, "procfs beyond the sandbox's own processes";
     DEVICE_BEYOND_STD = 609, Error, "device beyond the standard ones";
     SOCKET_OF_A_SERVICE = 610, Error, "socket of a service that acts for who connects";
     WRITE_AND_RUN = 611, Warning, "path is both writable and runnable";
+    FLAGS_IN_MEMORY = 612, Warning, "flags are checked in one call and invisible in another";
     CREDENTIALS_READABLE = 613, Warning, "credentials are readable";
     SCRATCH_WITHOUT_SIZE = 614, Warning, "scratch without a size";
+    PARAMETERS_OVERLAP = 615, Hint, "two parameters may overlap";
     LINKS_FOLLOWED = 616, Warning, "symbolic links are followed where the program can make them";
     VERB_NOT_HELD = 617, Error, "right that no kernel can hold";
     DEVICE_OF_THE_HOST = 618, Warning, "device of the host";
@@ -148,17 +159,22 @@ codes! {
     CLONE3_ALLOWED = 702, Error, "clone3 is allowed";
     OTHER_PROCESSES_OPEN = 703, Warning, "a program can reach into others of its sandbox";
     TERMINAL_IOCTL_ALLOWED = 704, Error, "ioctl that injects terminal input is allowed";
+    IOCTL_UNRESTRICTED = 705, Warning, "ioctl is allowed with every request";
     PERSONALITY_ALLOWED = 706, Warning, "personality is allowed";
     WRITE_EXEC_INCOMPLETE = 707, Warning, "write and execute is denied in one call and left open in another";
     NAMESPACES_WITH_MOUNT = 708, Error, "new namespaces and mounts are allowed together";
     OTHER_ABI = 709, Error, "another ABI of the processor";
     DANGEROUS_CALL = 710, Warning, "system call with a history of escapes is allowed";
     VARIANT_OPEN = 711, Warning, "a variant of a denied system call is allowed";
+    PRCTL_UNRESTRICTED = 712, Warning, "prctl is allowed with every option";
     ALLOW_BY_DEFAULT = 713, Error, "system calls are allowed by default";
+    SOCKETPAIR_OPEN = 714, Warning, "socket is held to families and socketpair is not";
     ESSENTIAL_CALL_KILLED = 715, Warning, "a call that every program makes kills it";
     DEFAULT_KILL = 716, Warning, "unlisted system calls kill the program";
     LAUNCHER_CALL_KILLED = 717, Error, "a call that the launcher needs would kill it";
+    RISKY_FAMILY = 718, Warning, "sockets of a family that reaches the kernel or the host";
     EXEC_NOT_ALLOWED = 719, Error, "no program can be started";
+    NOTIFY_IN_MEMORY = 720, Warning, "nobody can say yes to a call that is about memory";
 
     // 08xx: network
     NAME_DENIED_BY_ADDRESS = 801, Error, "deny of a name beside an allow of addresses";
@@ -170,9 +186,11 @@ codes! {
     HALF_LIMITED = 807, Warning, "rate without a quota, or the reverse";
     REQUESTS_NOT_SEEN = 808, Error, "terms for requests that nobody reads";
     PLAINTEXT = 809, Warning, "connection is not encrypted";
+    OTHER_IP_VERSION = 810, Warning, "deny covers one version of IP";
     QUIC_OPEN = 811, Warning, "requests over HTTP/3 pass by the rules";
     LISTEN_BEYOND_LOOPBACK = 812, Error, "port published beyond the host's loopback";
     SECRET_EXPOSED = 813, Error, "secret that others than its host would see";
+    ABSTRACT_SOCKETS = 814, Warning, "abstract sockets of the host are in reach";
     BAD_HOST = 815, Error, "host or address is not valid";
     EVERY_PORT = 816, Warning, "every port is allowed";
 
@@ -224,5 +242,5 @@ codes! {
     KILLED_FROM_OUTSIDE = 1203, Error, "sandbox was ended from outside";
     GATEWAY_ENDED = 1204, Error, "network gateway ended";
     KILLED_BY_FILTER = 1205, Error, "system call killed the command";
-    HELD_BY_LANDLOCK = 1210, Hint, "Landlock holds the run, without namespaces";
+    HELD_BY_LANDLOCK = 1210, Hint, "run is held by Landlock, without namespaces";
 }

@@ -77,9 +77,14 @@ pub fn emit_observed(
         });
     };
     let filter_options = msb_seccomp::Options { trace: options.trace };
-    let program = msb_seccomp::compile_observed(policy, filter_options, &mut filter_done)
-        .map_err(|cause| EmitError::filter(&cause, policy.syscall_default.1))?;
-    let program = program.bytes();
+    let mut programs = Vec::new();
+    for machine in policy.machines() {
+        let program =
+            msb_seccomp::compile_observed(&policy.for_machine(machine), filter_options, &mut filter_done)
+                .map_err(|cause| EmitError::filter(&cause, policy.syscall_default.1))?;
+        let kills = filter_kills(&policy.for_machine(machine), &order);
+        programs.push((machine, program.bytes(), program.asks(), kills));
+    }
 
     let none = ir::Limit { value: 0, origin: policy.sandbox.tier_landlock.unwrap_or(policy.origin) };
     let landlock = policy.sandbox.landlock_abi_min.unwrap_or(none);
@@ -95,8 +100,7 @@ pub fn emit_observed(
     used.extend(mounts.iter().map(|mount| mount.origin));
     used.extend(denies.iter().map(|deny| deny.origin));
     used.extend(limits::origins(&limits));
-    let kills = filter_kills(policy, &order);
-    used.extend(kills.values());
+    used.extend(programs.iter().flat_map(|(_, _, _, kills)| kills.values()));
     let origins = Origins::of(policy, &order, &used)?;
 
     let entry = |(nr, origin): (&u32, &ir::OriginId)| {
@@ -104,7 +108,12 @@ pub fn emit_observed(
         let [e, f] = origins.id(*origin).0.to_le_bytes();
         [a, b, c, d, e, f]
     };
-    let kills: Vec<u8> = kills.iter().flat_map(entry).collect();
+    let programs: Vec<_> = programs
+        .into_iter()
+        .map(|(machine, program, asks, kills)| {
+            (machine, program, asks, kills.iter().flat_map(entry).collect::<Vec<u8>>())
+        })
+        .collect();
     let sha256 = plan::digest(&policy.canonical_bytes());
     let emitted = plan::Plan {
         target: plan::Target {
@@ -129,16 +138,23 @@ pub fn emit_observed(
         files: files.iter().map(|file| file.emit(origins.id(policy.exec.origin))).collect(),
         network: network(policy),
         limits: limits::emit(&limits, &origins),
-        filters: vec![plan::Filter {
-            arch: match policy.arch {
-                ir::Arch::X86_64 => plan::Arch::X86_64,
-                ir::Arch::Aarch64 => plan::Arch::Aarch64,
-            },
-            listener: if options.trace { plan::Listener::Required } else { plan::Listener::None },
-            program: &program,
-            kills: &kills,
-            origin: origins.id(policy.syscall_default.1),
-        }],
+        filters: programs
+            .iter()
+            .map(|(machine, program, asks, kills)| plan::Filter {
+                arch: match machine {
+                    ir::Machine::X86_64 => plan::Arch::X86_64,
+                    ir::Machine::Aarch64 => plan::Arch::Aarch64,
+                },
+                listener: match (options.trace, asks) {
+                    (true, _) => plan::Listener::Required,
+                    (false, true) => plan::Listener::Optional,
+                    (false, false) => plan::Listener::None,
+                },
+                program,
+                kills,
+                origin: origins.id(policy.syscall_default.1),
+            })
+            .collect(),
         env: variables,
         command: policy.exec.command.iter().map(String::as_str).collect(),
         origins: origins.list(),
@@ -166,7 +182,9 @@ fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
 /// The calls that some rule kills for, and the first line that says so.
 fn filter_kills(policy: &ir::Policy, order: &origins::Order) -> BTreeMap<u32, ir::OriginId> {
     let mut kills = BTreeMap::new();
-    for rule in policy.syscalls.iter().filter(|rule| rule.action == ir::SyscallAction::Kill) {
+    // Numbers of i386 are other calls: a death by one of them has the policy's line.
+    let own = |rule: &&ir::SyscallRule| rule.arch != ir::Arch::I386;
+    for rule in policy.syscalls.iter().filter(own).filter(|rule| rule.action == ir::SyscallAction::Kill) {
         kills
             .entry(rule.nr)
             .and_modify(|origin| *origin = order.first(*origin, rule.origin))
@@ -217,9 +235,11 @@ const KEY_CALLS: [&str; 3] = ["add_key", "keyctl", "request_key"];
 
 /// Whether some arguments let a call of this name through.
 fn may_call(policy: &ir::Policy, name: &str) -> bool {
-    let Some(call) = msb_syscalls::find(policy.arch, name) else { return false };
-    let makes = |rule: &ir::SyscallRule| rule.nr == call.nr && rule.action.makes();
-    policy.syscall_default.0.makes() || policy.syscalls.iter().any(makes)
+    policy.archs.iter().any(|arch| {
+        let Some(call) = msb_syscalls::find(*arch, name) else { return false };
+        policy.syscall_default.0.may_make()
+            || policy.rules_of(*arch, call.nr).any(|rule| rule.action.may_make())
+    })
 }
 
 /// Loopback where there are rules, unless no program inside could make a socket for it.
@@ -229,13 +249,12 @@ fn network(policy: &ir::Policy) -> plan::network::Network<'static> {
     }
     const FAMILIES: [u64; 2] = [2, 10]; // AF_INET and AF_INET6 of linux/socket.h
     const TYPES: [u64; 2] = [1, 2]; // SOCK_STREAM and SOCK_DGRAM of linux/net.h
-    let Some(socket) = msb_syscalls::find(policy.arch, "socket") else {
-        return plan::network::Network::None;
-    };
     let makes = |family: u64, of: u64| {
         let args = [family, of, 0, 0, 0, 0];
-        let request = ir::Request::Syscall { audit_arch: policy.arch.audit(), nr: socket.nr, args };
-        policy.decide(&request).action.makes()
+        policy.archs.iter().any(|arch| {
+            let socket = msb_syscalls::find(*arch, "socket").map(|call| call.nr);
+            socket.is_some_and(|nr| policy.call(*arch, nr, args).action.may_make())
+        })
     };
     if FAMILIES.iter().any(|family| TYPES.iter().any(|of| makes(*family, *of))) {
         plan::network::Network::Loopback

@@ -18,8 +18,10 @@ Starts COMMAND, or the plan's own command, confined by PLAN (made by `msbc compi
   --report FILE     writes what happened to FILE, a JSON object a line
   --json            writes the same to standard error, instead of sentences
   --timings         adds when each step of setting up was done, to FILE and to JSON
+  --notify SOCKET   sends the listener of a filter that asks (`notify`) over the unix socket at this path; without
+                    one, calls that it asks about fail with ENOSYS
   --report-fd N     writes events to descriptor N instead of sentences to standard error (`msbc run`)
-  --notify-fd N     sends the filter's listener over the unix socket N (`msbc run --explain`)
+  --notify-fd N     sends the filter's listener over the unix socket N (`msbc run`)
 
 Exit status: the command's own; 128+n when signal n ended it; 126 when it can't be executed; 127 when it is
 not found; 125 when the launcher refused, and nothing was started.
@@ -48,6 +50,8 @@ pub(crate) struct Arguments<'a> {
     pub(crate) timings: bool,
     /// Where the listener goes.
     pub(crate) notify_fd: Option<i32>,
+    /// The socket where it goes instead.
+    pub(crate) notify: Option<&'a CStr>,
     /// The command; empty for the plan's own.
     pub(crate) command: Vec<&'a CStr>,
 }
@@ -83,6 +87,9 @@ pub(crate) fn parse<'a>(words: &[&'a CStr]) -> Result<Request<'a>> {
             b"--timings" => arguments.timings = true,
             b"--report-fd" => arguments.report_fd = Some(descriptor(words.next())?),
             b"--notify-fd" => arguments.notify_fd = Some(descriptor(words.next())?),
+            b"--notify" => {
+                arguments.notify = Some(words.next().ok_or_else(|| refusal(Step::Usage, None))?);
+            }
             b"--" if plan.is_some() => {
                 arguments.command = words.collect();
                 break;

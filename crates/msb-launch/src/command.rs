@@ -6,8 +6,8 @@ use crate::landlock::Wall;
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
+use msb_plan::Tier;
 use msb_plan::event::{Failure, Step};
-use msb_plan::{Listener, Tier};
 use msb_sys::exec::{Strings, execute as execve};
 use msb_sys::seccomp;
 use rustix::fd::IntoRawFd;
@@ -33,9 +33,10 @@ pub(crate) fn execute(child: &Child<'_>, listener: impl Fn(u32)) -> u32 {
     }
     let found =
         child.dry_run.then(|| candidates.iter().map(executable).find(|found| *found != Err(Errno::NOENT)));
-    let loaded = match child.filter.listener {
-        Listener::None => seccomp::load(child.filter.program),
-        Listener::Required => seccomp::load_with_listener(child.filter.program)
+    // Where nobody takes the listener there is none: the kernel refuses what it would have asked about.
+    let loaded = match child.listener {
+        None => seccomp::load(child.filter.program),
+        Some(_) => seccomp::load_with_listener(child.filter.program)
             .map(|fd| listener(fd.into_raw_fd().unsigned_abs())),
     };
     if let Err(errno) = loaded {

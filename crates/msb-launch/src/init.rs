@@ -10,8 +10,8 @@ use crate::files::write_once;
 use crate::message::Message;
 use core::convert::Infallible;
 use core::mem::MaybeUninit;
+use msb_plan::Tier;
 use msb_plan::event::Step;
-use msb_plan::{Listener, Tier};
 use msb_sys::process::{Fork, flags, fork};
 use msb_sys::shared::Word;
 use msb_sys::signal;
@@ -70,7 +70,7 @@ fn start(child: &Child<'_>) -> Result<(Pid, Left)> {
     // The listener is made by the command's process, after the filter is loaded, and from then on every call
     // of that process may wait for an answer: so it shares its descriptors, and init, which waits until it
     // has executed, finds the listener among its own.
-    let shared = if child.filter.listener == Listener::Required { flags::FILES | flags::VFORK } else { 0 };
+    let shared = if child.listener.is_some() { flags::FILES | flags::VFORK } else { 0 };
     // Here and not in the command's process, whose clocks are its time namespace's.
     child.timing.done(Step::Spawn);
     match fork(shared, None).at(Step::Spawn, None)? {
@@ -81,7 +81,7 @@ fn start(child: &Child<'_>) -> Result<(Pid, Left)> {
             msb_sys::process::exit(127)
         }
         Fork::Parent { pid, .. } => {
-            if let (Listener::Required, Some(socket)) = (child.filter.listener, &child.listener) {
+            if let Some(socket) = &child.listener {
                 hand_over(left.listener.get(), socket).at(Step::Listener, at)?;
             }
             Ok((pid, left))

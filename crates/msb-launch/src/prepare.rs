@@ -26,6 +26,7 @@ use msb_sys::start::Start;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
     Pid, PidfdFlags, Signal, getegid, geteuid, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper,
@@ -118,7 +119,12 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<(Vec<u8>,
         return Err(refusal(Step::Usage, None));
     }
     let report = arguments.report_fd.map(take).transpose()?;
-    let listener = arguments.notify_fd.map(take).transpose()?;
+    let listener = match (arguments.notify_fd, arguments.notify) {
+        (Some(number), None) => Some(take(number)?),
+        (None, Some(path)) => Some(connect(path).at(Step::Listener, None)?),
+        (None, None) => None,
+        (Some(_), Some(_)) => return Err(refusal(Step::Usage, None)),
+    };
     let file = arguments.report.map(report_file).transpose()?;
     *output = Output { events: report, file, json: arguments.json };
     Ok((bytes?, listener))
@@ -135,6 +141,14 @@ fn take(number: i32) -> Result<OwnedFd> {
     let borrowed = msb_sys::process::borrowed(number);
     rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC).at(Step::Usage, None)?;
     Ok(inherited(number))
+}
+
+/// A connection to whoever answers the filter.
+fn connect(path: &CStr) -> core::result::Result<OwnedFd, Errno> {
+    let address = SocketAddrUnix::new(path)?;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    rustix::net::connect(&socket, &address)?;
+    Ok(socket)
 }
 
 /// Opens /dev/null for each of the first three descriptors that is closed: the next file that is opened
@@ -259,7 +273,12 @@ fn target<'p>(plan: &Plan<'p>, has_listener: bool) -> Result<Filter<'p>> {
     }
     let filter = plan.filters.iter().find(|filter| Some(filter.arch) == Arch::HOST);
     let filter = filter.ok_or_else(|| failure(Step::Target, origin, Errno::NOEXEC))?;
-    if (filter.listener == Listener::Required) != has_listener {
+    let wrong = match filter.listener {
+        Listener::None => has_listener,
+        Listener::Required => !has_listener,
+        Listener::Optional => false,
+    };
+    if wrong {
         return Err(failure(Step::Listener, Some(filter.origin), Errno::NOTCONN));
     }
     Ok(*filter)

@@ -293,7 +293,7 @@ fn program(filter: &Filter<'_>) -> Result<(), Invalid> {
     }
     // The last instruction must return: forward jumps alone then reach a return on every path.
     let ends = instructions.last().is_some_and(|i| u16::from_le_bytes([i[0], i[1]]) == bpf::RET_K);
-    ensure(ends && notifies == (filter.listener == Listener::Required), Invalid::Filter)
+    ensure(ends && notifies == (filter.listener != Listener::None), Invalid::Filter)
 }
 
 /// The actions that a policy can ask for. Errno 0 would report success for a call that was not made; the

@@ -575,13 +575,17 @@ impl Filter<'_> {
     }
 }
 
-/// Whether a filter needs someone to answer.
+/// Whether a filter has someone answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Listener {
     /// The kernel decides alone.
     None,
-    /// Denied calls are answered, and reported, by the process at the other end of `--notify-fd`.
+    /// Every call that would fail is answered, and reported, by the process that takes the listener; without one
+    /// the plan is not launched.
     Required,
+    /// Some calls are asked about (`notify`): where nobody takes the listener they fail with ENOSYS
+    /// (seccomp_unotify(2)).
+    Optional,
 }
 
 /// A rule of the environment. No name is in two of them; a variable that one rule sets and the prefix of

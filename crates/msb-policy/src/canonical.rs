@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// First bytes; the number grows when the meaning of the rest changes.
-const MAGIC: &[u8] = b"msb-policy 1\0";
+const MAGIC: &[u8] = b"msb-policy 2\0";
 
 impl Policy {
     /// The bytes of everything that the policy means; see the module's comment.
@@ -48,10 +48,11 @@ impl Policy {
                 out.set(rules.iter().map(|rule| net(&rule.kind)));
             }
         }
-        out.number(match self.arch {
-            Arch::X86_64 => 0,
-            Arch::Aarch64 => 1,
-        });
+        out.set(self.archs.iter().map(|it| {
+            let mut one = Bytes::default();
+            one.number(arch(*it));
+            one
+        }));
         out.set(self.syscalls.iter().map(syscall));
         action(&mut out, self.syscall_default.0);
         limits(&mut out, &self.limits);
@@ -326,10 +327,19 @@ fn net_limits(out: &mut Bytes, limits: &NetLimits) {
 
 fn syscall(rule: &SyscallRule) -> Bytes {
     let mut out = Bytes::default();
-    out.number(u64::from(rule.nr)).number(u64::from(rule.implied));
+    out.number(arch(rule.arch)).number(u64::from(rule.nr)).number(u64::from(rule.implied));
     action(&mut out, rule.action);
     out.0.extend(predicate(&rule.predicate).0);
     out
+}
+
+fn arch(arch: Arch) -> u64 {
+    match arch {
+        Arch::X86_64 => 0,
+        Arch::Aarch64 => 1,
+        Arch::I386 => 2,
+        Arch::X32 => 3,
+    }
 }
 
 fn action(out: &mut Bytes, action: SyscallAction) {
@@ -339,6 +349,7 @@ fn action(out: &mut Bytes, action: SyscallAction) {
         SyscallAction::Kill => out.number(2),
         SyscallAction::Log => out.number(3),
         SyscallAction::Trap => out.number(4),
+        SyscallAction::Notify => out.number(5),
     };
 }
 

@@ -1,19 +1,19 @@
 //! The oracle: what a policy says of one request, in plain code.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use msb_syscalls::by_number;
 
 use crate::{
-    Access, Arch, Connection, EnvKind, OriginId, Path, Policy, Protocol, SyscallAction, SyscallRule, Value,
+    Access, Arch, Connection, EnvKind, Machine, OriginId, Path, Policy, Protocol, SyscallAction, SyscallRule,
+    Value,
 };
 
 /// ENOENT: what getenv finds of a variable that nothing passes.
 const ENOENT: u16 = 2;
 /// ENOSYS: libc's fallbacks depend on getting this, and not EPERM, for calls that are newer than its caller.
 pub(crate) const ENOSYS: u16 = 38;
-/// `__X32_SYSCALL_BIT` of asm/unistd.h: the x32 calls come with x86-64's `arch` and this bit in the number.
-pub(crate) const X32_SYSCALL_BIT: u32 = 0x4000_0000;
 
 /// Something that a program asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +67,8 @@ impl Policy {
     /// Decides `request`.
     ///
     /// The most severe matching rule decides a system call, and the default one that the table has but no rule
-    /// matches. Calls of another architecture kill; x32 calls, number −1 and numbers that neither the table nor
-    /// a rule knows fail with ENOSYS. A variable is allowed, or absent: ENOENT. A path is decided for parameters
+    /// matches. Calls of an architecture that the policy does not name kill. Number −1, numbers that neither the
+    /// table nor a rule knows, and x32 calls where that is not named fail with ENOSYS. A variable is allowed, or absent: ENOENT. A path is decided for parameters
     /// that lie apart.
     #[must_use]
     pub fn decide(&self, request: &Request<'_>) -> Decision {
@@ -83,26 +83,53 @@ impl Policy {
     }
 
     fn decide_syscall(&self, audit_arch: u32, nr: u32, args: &[u64; 6]) -> Decision {
-        if audit_arch != self.arch.audit() {
+        if self.archs.iter().all(|arch| arch.audit() != audit_arch) {
             return Decision { action: SyscallAction::Kill, origin: None };
         }
         let unknown = Decision { action: SyscallAction::Errno(ENOSYS), origin: None };
-        if self.refuses_number(nr) {
+        let Some(arch) = Arch::of_call(audit_arch, nr).filter(|arch| self.archs.contains(arch)) else {
             return unknown;
-        }
-        let matching = self.syscalls.iter().filter(|rule| rule.nr == nr && rule.predicate.holds(args));
+        };
+        let matching = self.rules_of(arch, nr).filter(|rule| rule.predicate.holds(args));
         match matching.max_by_key(|rule| rule.precedence()) {
             Some(rule) => Decision { action: rule.action, origin: Some(rule.origin) },
-            None if by_number(self.arch, nr).is_some() => {
+            None if by_number(arch, nr).is_some() => {
                 Decision { action: self.syscall_default.0, origin: Some(self.syscall_default.1) }
             }
             None => unknown,
         }
     }
 
-    /// Whether a number is refused whatever rules say: −1, which is what a tracer leaves to skip a call, and x32.
-    pub(crate) fn refuses_number(&self, nr: u32) -> bool {
-        nr == u32::MAX || (self.arch == Arch::X86_64 && nr & X32_SYSCALL_BIT != 0)
+    /// The rules for call `nr` of `arch`, in no particular order.
+    pub fn rules_of(&self, arch: Arch, nr: u32) -> impl Iterator<Item = &SyscallRule> {
+        self.syscalls.iter().filter(move |rule| rule.arch == arch && rule.nr == nr)
+    }
+
+    /// The machines whose kernels serve its architectures, each once and in order.
+    #[must_use]
+    pub fn machines(&self) -> Vec<Machine> {
+        let machines: BTreeSet<Machine> = self.archs.iter().map(|arch| arch.machine()).collect();
+        machines.into_iter().collect()
+    }
+
+    /// What of it one machine can be asked: its architectures alone.
+    #[must_use]
+    pub fn for_machine(&self, machine: Machine) -> Policy {
+        let mut policy = self.clone();
+        policy.archs.retain(|arch| arch.machine() == machine);
+        policy.syscalls.retain(|rule| rule.arch.machine() == machine);
+        policy
+    }
+
+    /// What `decide` says of calls of `arch` that the policy's rules are not asked about; `None` for those that
+    /// they are.
+    #[must_use]
+    pub fn refusal_of(&self, arch: Arch, nr: u32) -> Option<SyscallAction> {
+        if self.archs.contains(&arch) && Arch::of_call(arch.audit(), nr) == Some(arch) {
+            return None;
+        }
+        let known = self.archs.iter().any(|named| named.audit() == arch.audit());
+        Some(if known { SyscallAction::Errno(ENOSYS) } else { SyscallAction::Kill })
     }
 
     fn decide_env(&self, name: &str) -> Decision {
@@ -143,15 +170,22 @@ impl SyscallAction {
         match self {
             Self::Allow => 0,
             Self::Log => 1,
-            Self::Errno(_) => 2,
-            Self::Trap => 3,
-            Self::Kill => 4,
+            Self::Notify => 2,
+            Self::Errno(_) => 3,
+            Self::Trap => 4,
+            Self::Kill => 5,
         }
     }
 
-    /// Whether the call is made.
+    /// Whether the call is made, whatever anybody says.
     #[must_use]
     pub const fn makes(self) -> bool {
         matches!(self, Self::Allow | Self::Log)
+    }
+
+    /// Whether the call is made, or may be where somebody who is asked says so.
+    #[must_use]
+    pub const fn may_make(self) -> bool {
+        matches!(self, Self::Allow | Self::Log | Self::Notify)
     }
 }

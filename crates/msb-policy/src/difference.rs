@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use msb_syscalls::{Arch, all, by_number, describe_some};
 
-use crate::decide::{ENOSYS, X32_SYSCALL_BIT};
-use crate::{Decision, Policy, Pred, Request, SyscallAction};
+use crate::decide::ENOSYS;
+use crate::{Decision, Policy, Pred, SyscallAction};
 
 /// A call on which two policies differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,12 +30,17 @@ impl Witness {
     /// The call as people read it, with the arguments that `before` or `after` look at: `ioctl(cmd: TIOCSTI)`.
     #[must_use]
     pub fn describe(&self, before: &Policy, after: &Policy) -> String {
-        let rules = before.syscalls.iter().chain(&after.syscalls).filter(|rule| rule.nr == self.nr);
+        let rules = before.rules_of(self.arch, self.nr).chain(after.rules_of(self.arch, self.nr));
         let mut arguments = BTreeSet::new();
         for rule in rules {
             collect(&rule.predicate, &mut arguments);
         }
-        describe_some(self.arch, self.nr, &self.args, |argument| arguments.contains(&argument))
+        let call = describe_some(self.arch, self.nr, &self.args, |argument| arguments.contains(&argument));
+        // As a claim says it, where the same name may be a call of several.
+        match before.archs == after.archs && before.archs == [self.arch] {
+            true => call,
+            false => format!("{call} on {}", self.arch.word()),
+        }
     }
 }
 
@@ -58,10 +63,13 @@ pub fn difference(before: &Policy, after: &Policy) -> Option<Witness> {
     search(before, after, |before, after| before != after)
 }
 
-/// A call that `after` makes and `before` does not, that with the smallest number; `None` if `after` is no wider.
+/// A call that `after` makes, or may make, and `before` does not, or does not without somebody being asked: that with
+/// the smallest number; `None` if `after` is no wider.
 #[must_use]
 pub fn widening(before: &Policy, after: &Policy) -> Option<Witness> {
-    search(before, after, |before, after| after.makes() && !before.makes())
+    search(before, after, |before, after| {
+        (after.may_make() && !before.may_make()) || (after.makes() && !before.makes())
+    })
 }
 
 fn search(
@@ -69,36 +77,32 @@ fn search(
     after: &Policy,
     differ: impl Fn(SyscallAction, SyscallAction) -> bool,
 ) -> Option<Witness> {
-    let mut archs = vec![before.arch, after.arch];
-    archs.dedup();
+    let archs: BTreeSet<Arch> = before.archs.iter().chain(&after.archs).copied().collect();
     archs.into_iter().find_map(|arch| {
         let mut numbers: BTreeSet<u32> = all(arch).iter().map(|call| call.nr).collect();
-        numbers.extend(before.syscalls.iter().chain(&after.syscalls).map(|rule| rule.nr));
+        let rules = before.syscalls.iter().chain(&after.syscalls).filter(|rule| rule.arch == arch);
+        numbers.extend(rules.map(|rule| rule.nr));
         numbers.into_iter().find_map(|nr| {
             let (left, right) = (outcomes(before, arch, nr), outcomes(after, arch, nr));
             let pairs = left.iter().flat_map(|left| right.iter().map(move |right| (left, right)));
             let mut pairs = pairs.filter(|((left, _), (right, _))| differ(*left, *right));
             let args = pairs.find_map(|((_, left), (_, right))| left.witness_with(right))?;
-            let decide =
-                |policy: &Policy| policy.decide(&Request::Syscall { audit_arch: arch.audit(), nr, args });
-            Some(Witness { arch, nr, args, before: decide(before), after: decide(after) })
+            let (before, after) = (before.call(arch, nr, args), after.call(arch, nr, args));
+            Some(Witness { arch, nr, args, before, after })
         })
     })
 }
 
 /// The actions that calls of `nr` can come to, each with the condition under which they do.
 fn outcomes(policy: &Policy, arch: Arch, nr: u32) -> Vec<(SyscallAction, Pred)> {
-    if arch != policy.arch {
-        return vec![(SyscallAction::Kill, Pred::True)];
-    }
-    if nr == u32::MAX || (arch == Arch::X86_64 && nr & X32_SYSCALL_BIT != 0) {
-        return vec![(SyscallAction::Errno(ENOSYS), Pred::True)];
+    if let Some(refusal) = policy.refusal_of(arch, nr) {
+        return vec![(refusal, Pred::True)];
     }
     let default = match by_number(arch, nr) {
         Some(_) => policy.syscall_default.0,
         None => SyscallAction::Errno(ENOSYS),
     };
-    let mut rules: Vec<_> = policy.syscalls.iter().filter(|rule| rule.nr == nr).collect();
+    let mut rules: Vec<_> = policy.rules_of(arch, nr).collect();
     rules.sort_by_key(|rule| rule.precedence());
     let actions: BTreeSet<SyscallAction> =
         rules.iter().map(|rule| rule.action).chain(std::iter::once(default)).collect();

@@ -2,9 +2,9 @@
 
 use crate::Tool;
 use crate::net::Net;
-pub use msb_syscalls::Arch;
+pub use msb_syscalls::{Arch, Machine};
 
-/// One effective policy, for one architecture.
+/// One effective policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// Name after `policy`.
@@ -23,8 +23,8 @@ pub struct Policy {
     pub syscalls: Vec<SyscallRule>,
     /// What happens to a call that exists and that no rule names.
     pub syscall_default: (SyscallAction, OriginId),
-    /// The architecture of `syscalls`.
-    pub arch: Arch,
+    /// The architectures whose calls `syscalls` decides, each once and in order; calls of all others are refused.
+    pub archs: Vec<Arch>,
     /// Resource limits.
     pub limits: Limits,
     /// Capabilities that are kept, as bits of capabilities(7), and the line that keeps them.
@@ -266,7 +266,9 @@ pub enum Missing {
 /// One system call rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyscallRule {
-    /// Number on [`Policy::arch`].
+    /// Whose call it is; one of [`Policy::archs`].
+    pub arch: Arch,
+    /// Its number there.
     pub nr: u32,
     /// What happens when the predicate holds.
     pub action: SyscallAction,
@@ -286,6 +288,8 @@ pub enum SyscallAction {
     Allow,
     /// It is made, and the kernel writes a line about it into its log (seccomp(2), Linux 4.14).
     Log,
+    /// Somebody outside is asked, and it fails where nobody answers (seccomp_unotify(2), Linux 5.0).
+    Notify,
     /// It fails with this errno (1 to 4095).
     Errno(u16),
     /// It is not made, and the thread gets SIGSYS, which it may handle; the process dies of it otherwise.

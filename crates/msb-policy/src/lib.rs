@@ -17,6 +17,7 @@ mod open;
 mod path;
 mod places;
 mod pred;
+mod terms;
 mod tool;
 
 pub use decide::{Decision, Precedence, Request};

@@ -11,7 +11,7 @@ use msb_syscalls::{capability_name, describe};
 
 use crate::places::has;
 use crate::{
-    Access, Base, Connection, Decision, EnvKind, FsKind, FsRule, Limit, Limits, Links, Net, NetKind,
+    Access, Arch, Base, Connection, Decision, EnvKind, FsKind, FsRule, Limit, Limits, Links, Net, NetKind,
     NetLimits, NetRule, OriginId, Path, Peer, Places, Policy, Protocol, Rate, Request, SyscallAction,
     SyscallRule, Text, Verdict, Which, connections,
 };
@@ -41,6 +41,8 @@ pub enum Wider {
     },
     /// A call with these arguments.
     Call {
+        /// Whose call it is.
+        arch: Arch,
         /// Its number.
         nr: u32,
         /// Its arguments.
@@ -55,6 +57,13 @@ pub enum Wider {
     },
     /// A connection.
     Connect(Connection),
+    /// A connection that both make, and this one on wider terms.
+    Terms {
+        /// Which.
+        connection: Connection,
+        /// The terms, as a rule would say them: `inject $key`, `only GET /v1/*`.
+        what: String,
+    },
     /// A port that is published on the host's loopback.
     Listen(Protocol, u16),
     /// A tool, by name, or arguments of it.
@@ -73,9 +82,13 @@ impl Wider {
             Wider::Open { path, access, .. } => {
                 format!("open {} for {}", policy.shown(path), access.word())
             }
-            Wider::Call { nr, args } => format!("syscall {}", describe(policy.arch, *nr, args)),
+            Wider::Call { arch, nr, args } => policy.shown_call(*arch, *nr, args),
             Wider::Env { name, prefix } => format!("env {name}{}", if *prefix { "*" } else { "" }),
             Wider::Connect(connection) => policy.shown_connection(connection),
+            Wider::Terms { connection, what } => {
+                let plain = Connection { method: None, ..connection.clone() };
+                format!("{} {what}", policy.shown_connection(&plain))
+            }
             Wider::Listen(protocol, port) => format!("listen {} host:{port}", protocol.word()),
             Wider::Tool(name) => format!("call {name}(…)"),
             Wider::Capability(number) => format!("caps {}", capability_name(*number).unwrap_or("?")),
@@ -171,23 +184,37 @@ impl Policy {
 
     fn wider_calls(&self, other: &Policy, found: &mut Vec<Widening>) {
         let mut seen = BTreeSet::new();
-        let numbers: BTreeSet<u32> = self.numbers().chain(other.numbers()).collect();
-        for nr in numbers {
-            let (own, its) = (self.made_when(nr), other.made_when(nr));
-            let Some(args) = own.witness_without(&its) else { continue };
-            let allowed = self.call(nr, args).origin;
+        let calls: BTreeSet<(Arch, u32)> = self.numbers().chain(other.numbers()).collect();
+        for (arch, nr) in calls {
+            let wider = self.made_when(arch, nr).witness_without(&other.made_when(arch, nr));
+            // Made without a question where the other asks is wider too.
+            let unasked =
+                || self.made_unasked_when(arch, nr).witness_without(&other.made_unasked_when(arch, nr));
+            let Some(args) = wider.or_else(unasked) else { continue };
+            let allowed = self.call(arch, nr, args).origin;
             if seen.insert(allowed) {
-                let what = Wider::Call { nr, args };
-                found.push(Widening { what, allowed, refused: other.call(nr, args).origin });
+                let what = Wider::Call { arch, nr, args };
+                found.push(Widening { what, allowed, refused: other.call(arch, nr, args).origin });
             }
         }
     }
 
     /// The calls that may be made: those that rules name, and all of the table where that is the default.
-    fn numbers(&self) -> impl Iterator<Item = u32> {
-        let all = self.syscall_default.0.makes();
-        let table = all.then(|| msb_syscalls::all(self.arch).iter().map(|call| call.nr));
-        self.syscalls.iter().map(|rule| rule.nr).chain(table.into_iter().flatten())
+    fn numbers(&self) -> impl Iterator<Item = (Arch, u32)> {
+        let all = self.archs.iter().filter(|_| self.syscall_default.0.may_make());
+        let table = all.flat_map(|arch| msb_syscalls::all(*arch).iter().map(|call| (*arch, call.nr)));
+        self.syscalls.iter().map(|rule| (rule.arch, rule.nr)).chain(table)
+    }
+
+    /// A call as a claim says it: `syscall socket(domain: AF_UNIX, …)`, and whose where the policy has several.
+    #[must_use]
+    pub fn shown_call(&self, arch: Arch, nr: u32, args: &[u64; 6]) -> String {
+        let call = describe(arch, nr, args);
+        if self.archs == [arch] {
+            format!("syscall {call}")
+        } else {
+            format!("syscall {call} on {}", arch.word())
+        }
     }
 
     fn wider_env(&self, other: &Policy, by: By, found: &mut Vec<Widening>) {
@@ -243,6 +270,7 @@ impl Policy {
                 found.push(Widening { what, allowed: Some(rule.origin), refused });
             }
         }
+        self.wider_terms(other, found);
         self.wider_totals(other, found);
     }
 
@@ -484,9 +512,12 @@ impl Policy {
         }
         for rule in &parent.syscalls {
             let known = |own: &SyscallRule| {
-                (own.nr, own.action, &own.predicate) == (rule.nr, rule.action, &rule.predicate)
+                (own.arch, own.nr, own.action, &own.predicate)
+                    == (rule.arch, rule.nr, rule.action, &rule.predicate)
             };
-            if !rule.action.makes() && !self.syscalls.iter().any(known) {
+            // A question is no deny: where this policy refuses by default, it would open what is closed.
+            let decided = self.archs.contains(&rule.arch);
+            if decided && !rule.action.may_make() && !self.syscalls.iter().any(known) {
                 // Of two errors the policy's own decides: it is as strict, and nearer.
                 self.syscalls.push(SyscallRule {
                     implied: true,

@@ -24,7 +24,7 @@ fn policy(syscalls: Vec<SyscallRule>, default: SyscallAction) -> Policy {
         net: Net::None { origin },
         syscalls,
         syscall_default: (default, OriginId(1000)),
-        arch: Arch::X86_64,
+        archs: vec![Arch::X86_64],
         limits: Limits::default(),
         capabilities: (0, origin),
         env: Vec::new(),
@@ -43,7 +43,7 @@ fn policy(syscalls: Vec<SyscallRule>, default: SyscallAction) -> Policy {
 }
 
 fn rule(nr: u32, action: SyscallAction, predicate: Pred, origin: u32) -> SyscallRule {
-    SyscallRule { nr, action, predicate, origin: OriginId(origin), implied: false }
+    SyscallRule { arch: Arch::X86_64, nr, action, predicate, origin: OriginId(origin), implied: false }
 }
 
 fn compare(argument: u8, width: Width, op: Op, value: u64) -> Pred {
@@ -83,6 +83,7 @@ fn any_action() -> impl Strategy<Value = SyscallAction> {
         prop::sample::select(vec![1u16, 13, 38]).prop_map(SyscallAction::Errno),
         Just(SyscallAction::Kill),
         Just(SyscallAction::Log),
+        Just(SyscallAction::Notify),
         Just(SyscallAction::Trap),
     ]
 }
@@ -92,6 +93,7 @@ fn any_rule() -> impl Strategy<Value = SyscallRule> {
     let nr = prop::sample::select(vec![0u32, 1, 41, 511, 0x4000_0001, u32::MAX]);
     (nr, any_action(), any_pred(), 0..100u32, any::<bool>()).prop_map(
         |(nr, action, predicate, origin, implied)| SyscallRule {
+            arch: Arch::X86_64,
             nr,
             action,
             predicate,

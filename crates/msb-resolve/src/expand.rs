@@ -295,7 +295,8 @@ impl Expansion<'_> {
             StmtKind::Assert(claims) => Some(claims),
             _ => None,
         });
-        let names = claims.flatten().filter_map(|claim| match &claim.kind {
+        let tested = resolved.tests.iter().map(|test| &test.claims);
+        let names = claims.chain(tested).flatten().filter_map(|claim| match &claim.kind {
             ClaimKind::NarrowerThan(name) => Some(name.clone()),
             _ => None,
         });

@@ -85,6 +85,19 @@ pub(crate) fn list(names: &[String]) -> String {
 /// Reports names that are declared twice.
 pub(crate) fn duplicates(file: &File, found: &mut Vec<Diagnostic>) {
     twice("block", blocks(file).map(|block| &block.name), found);
+    for block in blocks(file).filter(|block| block.kind == BlockKind::Profile) {
+        let name = &block.name;
+        if STANDARD.iter().any(|file| file.name == name.node) {
+            found.push(
+                Diagnostic::new(
+                    codes::SHADOWS_STANDARD,
+                    format!("profile `{0}` has the name of `std.{0}`", name.node),
+                )
+                .label(name.span, "who reads `include` has to know which of the two is meant")
+                .help(format!("give it another name, such as `my-{}`", name.node)),
+            );
+        }
+    }
     let groups = file.items.iter().filter_map(|item| match item {
         Item::Group { name, .. } => Some(name),
         _ => None,

@@ -93,8 +93,13 @@ pub(crate) fn unused(file: &File, found: &mut Vec<Diagnostic>) {
     }
     for item in &file.items {
         match item {
-            Item::Test { of, .. } => {
+            Item::Test { of, claims, .. } => {
                 everywhere.includes.insert(dotted(of));
+                let compared = claims.iter().filter_map(|claim| match &claim.kind {
+                    ClaimKind::NarrowerThan(name) => Some(dotted(name)),
+                    _ => None,
+                });
+                everywhere.includes.extend(compared);
             }
             Item::Group { set, .. } => walk::set(&mut set.clone(), &mut everywhere),
             _ => {}

@@ -43,6 +43,12 @@ pub struct Program {
 }
 
 impl Program {
+    /// Whether there is a call that it has somebody asked about.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        self.instructions.iter().any(|it| (it.code, it.k) == (bpf::code::RET, action::USER_NOTIF))
+    }
+
     /// The program as the kernel takes it: `struct sock_filter`, 8 bytes each, little endian.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {

@@ -10,9 +10,6 @@ use crate::error::Cost;
 use crate::graph::{Graph, NodeId, Test};
 use crate::{Options, rules, tree};
 
-/// `__X32_SYSCALL_BIT` of asm/unistd.h.
-const X32_SYSCALL_BIT: u32 = 0x4000_0000;
-
 /// Share of all weight that is given to calls for which the program runs whenever they are made, in per cent.
 ///
 /// The kernel runs a program once for every number when it is loaded, and remembers which numbers it allows
@@ -23,29 +20,52 @@ const MADE_PERCENT: u64 = 10;
 pub(crate) fn graph(policy: &Policy, options: Options) -> (Graph, NodeId, Vec<Cost>) {
     let mut graph = Graph::default();
     let mut costs = Vec::new();
-    let mut by_number: BTreeMap<u32, Vec<&SyscallRule>> =
-        all(policy.arch).iter().map(|call| (call.nr, Vec::new())).collect();
-    for rule in &policy.syscalls {
-        by_number.entry(rule.nr).or_default().push(rule);
+    let foreign = graph.returns(action::KILL_PROCESS);
+    // The first one that a policy names is asked for first.
+    let mut seen = Vec::new();
+    let mut trees = Vec::new();
+    for audit in policy.archs.iter().map(|arch| arch.audit()) {
+        if !seen.contains(&audit) {
+            seen.push(audit);
+            trees.push((audit, tree(&mut graph, policy, options, audit, &mut costs)));
+        }
     }
-    // x32 numbers and −1 have no rules, whatever the policy says.
-    by_number.retain(|nr, _| *nr != u32::MAX && !(policy.arch == Arch::X86_64 && nr & X32_SYSCALL_BIT != 0));
+    let root = trees
+        .into_iter()
+        .rev()
+        .fold(foreign, |next, (audit, tree)| graph.test(SeccompData::ARCH, Test::Equal, audit, (tree, next)));
+    (graph, root, costs)
+}
 
-    let unknown = rules::unknown(&mut graph, options);
+/// The search for a number with this `arch`: those of x86-64 and of x32 stand in one tree, as the bit of x32 makes
+/// them other numbers.
+fn tree(graph: &mut Graph, policy: &Policy, options: Options, audit: u32, costs: &mut Vec<Cost>) -> NodeId {
+    let mut by_number: BTreeMap<u32, (Arch, Vec<&SyscallRule>)> = BTreeMap::new();
+    for arch in policy.archs.iter().filter(|arch| arch.audit() == audit) {
+        by_number.extend(all(*arch).iter().map(|call| (call.nr, (*arch, Vec::new()))));
+    }
+    // Number −1 has no rules, whatever the policy says, nor has one that is of another architecture.
+    for rule in &policy.syscalls {
+        if rule.arch.audit() == audit && policy.refusal_of(rule.arch, rule.nr).is_none() {
+            by_number.entry(rule.nr).or_insert((rule.arch, Vec::new())).1.push(rule);
+        }
+    }
+
+    let unknown = rules::unknown(graph, options);
     let allow = graph.returns(action::ALLOW);
     let mut ranges = Ranges(Vec::new());
     let mut made: BTreeMap<u32, u64> = BTreeMap::new();
-    for (nr, of_number) in &by_number {
+    for (nr, (arch, of_number)) in &by_number {
         let before = graph.nodes().len();
-        let node = rules::node(&mut graph, policy, options, *nr, of_number);
+        let node = rules::node(graph, policy, options, (*arch, *nr), of_number);
         if of_number.iter().any(|rule| rule.predicate != Pred::True) {
             let origins: BTreeSet<_> = of_number.iter().map(|rule| rule.origin).collect();
             let instructions = graph.nodes().len() - before;
-            let name = msb_syscalls::by_number(policy.arch, *nr).map(|call| call.name);
+            let name = msb_syscalls::by_number(*arch, *nr).map(|call| call.name);
             costs.push(Cost { nr: *nr, name, instructions, origins: origins.into_iter().collect() });
         }
         if node != allow
-            && let Some(call) = msb_syscalls::by_number(policy.arch, *nr)
+            && let Some(call) = msb_syscalls::by_number(*arch, *nr)
         {
             made.insert(*nr, u64::from(frequency(call.name)));
         }
@@ -55,21 +75,20 @@ pub(crate) fn graph(policy: &Policy, options: Options) -> (Graph, NodeId, Vec<Co
     ranges.extend_to(u32::MAX, unknown);
     ranges.push(u32::MAX, u32::MAX, unknown);
 
-    // x32 numbers and −1 lie in the last range, or between numbers beyond the table that rules name: to be unknown
-    // is what they have in common with those, so that no test of their own is needed.
-    let weights = weights(policy.arch, &made);
-    let tree = tree::search(&mut graph, &ranges.0, &weights);
-    let foreign = graph.returns(action::KILL_PROCESS);
-    let root = graph.test(SeccompData::ARCH, Test::Equal, policy.arch.audit(), (tree, foreign));
-    (graph, root, costs)
+    // x32 numbers that the policy does not name and −1 lie in the last range, or between numbers beyond the table that
+    // rules name: to be unknown is what they have in common with those, so that no test of their own is needed.
+    let weights = weights(audit, &made);
+    tree::search(graph, &ranges.0, &weights)
 }
 
 /// How much it matters that a number is found soon: each counts once for when a program is loaded, and those for
 /// which it runs when they are made share [`MADE_PERCENT`] by how often that is. Numbers beyond count nothing.
-fn weights(arch: Arch, made: &BTreeMap<u32, u64>) -> Vec<u64> {
+fn weights(audit: u32, made: &BTreeMap<u32, u64>) -> Vec<u64> {
     /// What a number counts that is never made.
     const ONE: u64 = 1000;
-    let count = highest(arch) as usize + 1;
+    // The kernel looks at the numbers of its own table, of which x32's are none.
+    let highest = Arch::of_call(audit, 0).map_or(0, highest);
+    let count = highest as usize + 1;
     let mut weights = vec![ONE; count];
     let sum: u64 = made.values().sum();
     for (nr, frequency) in made {

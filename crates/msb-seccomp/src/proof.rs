@@ -13,7 +13,7 @@ mod words;
 
 use std::fmt;
 
-use msb_policy::{Policy, Request, SyscallAction};
+use msb_policy::{Arch, Policy, Request, SyscallAction};
 
 use crate::Options;
 use crate::bpf::{Instruction, SeccompData, action};
@@ -128,9 +128,12 @@ fn expected(policy: &Policy, options: Options, data: &SeccompData) -> u32 {
     match policy.decide(&Request::Syscall { audit_arch, nr, args }).action {
         SyscallAction::Kill => action::KILL_PROCESS,
         SyscallAction::Trap => action::TRAP,
+        SyscallAction::Notify => action::USER_NOTIF,
         SyscallAction::Errno(_) if options.trace => action::USER_NOTIF,
         SyscallAction::Errno(errno) => action::errno(errno),
-        decided if options.trace && decided.makes() && traced(policy.arch, nr, &args) => action::USER_NOTIF,
+        _ if options.trace && Arch::of_call(audit_arch, nr).is_some_and(|arch| traced(arch, nr, &args)) => {
+            action::USER_NOTIF
+        }
         SyscallAction::Log => action::LOG,
         SyscallAction::Allow => action::ALLOW,
     }

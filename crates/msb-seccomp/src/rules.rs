@@ -1,7 +1,7 @@
 //! The rules of one number as a graph, the most severe first.
 
 use msb_policy::{Policy, SyscallAction, SyscallRule};
-use msb_syscalls::by_number;
+use msb_syscalls::{Arch, by_number};
 
 use crate::Options;
 use crate::bpf::action;
@@ -11,15 +11,15 @@ use crate::trace;
 /// ENOSYS: what numbers have that neither the table nor a rule knows.
 const ENOSYS: u16 = 38;
 
-/// Puts into `graph` what `rules`, those of number `nr`, say.
+/// Puts into `graph` what `rules`, those of number `nr` of `arch`, say.
 pub(crate) fn node(
     graph: &mut Graph,
     policy: &Policy,
     options: Options,
-    nr: u32,
+    (arch, nr): (Arch, u32),
     rules: &[&SyscallRule],
 ) -> NodeId {
-    let default = match by_number(policy.arch, nr) {
+    let default = match by_number(arch, nr) {
         Some(_) => policy.syscall_default.0,
         None => SyscallAction::Errno(ENOSYS),
     };
@@ -32,9 +32,9 @@ pub(crate) fn node(
         seen.push((rule.action, &rule.predicate));
         new
     });
-    let last = outcome(graph, policy, options, nr, default);
+    let last = outcome(graph, options, (arch, nr), default);
     rules.iter().rev().fold(last, |next, rule| {
-        let then = outcome(graph, policy, options, nr, rule.action);
+        let then = outcome(graph, options, (arch, nr), rule.action);
         graph.condition(&rule.predicate, then, next)
     })
 }
@@ -44,27 +44,29 @@ pub(crate) fn unknown(graph: &mut Graph, options: Options) -> NodeId {
     graph.returns(if options.trace { action::USER_NOTIF } else { action::errno(ENOSYS) })
 }
 
-/// The rule that is asked last is the least: allows, then those that are logged, then implied errnos, then written
-/// ones, each from the greatest number down, then traps, then kills.
+/// The rule that is asked last is the least: allows, then those that are logged, then those that somebody is asked
+/// about, then implied errnos, then written ones, each from the greatest number down, then traps, then kills.
 fn weight(rule: &SyscallRule) -> (u8, bool, u16) {
     match rule.action {
         SyscallAction::Allow => (0, false, 0),
         SyscallAction::Log => (1, false, 0),
-        SyscallAction::Errno(errno) => (2, !rule.implied, u16::MAX - errno),
-        SyscallAction::Trap => (3, false, 0),
-        SyscallAction::Kill => (4, false, 0),
+        SyscallAction::Notify => (2, false, 0),
+        SyscallAction::Errno(errno) => (3, !rule.implied, u16::MAX - errno),
+        SyscallAction::Trap => (4, false, 0),
+        SyscallAction::Kill => (5, false, 0),
     }
 }
 
-fn outcome(graph: &mut Graph, policy: &Policy, options: Options, nr: u32, action: SyscallAction) -> NodeId {
+fn outcome(graph: &mut Graph, options: Options, (arch, nr): (Arch, u32), action: SyscallAction) -> NodeId {
     match action {
         SyscallAction::Kill => graph.returns(action::KILL_PROCESS),
         SyscallAction::Trap => graph.returns(action::TRAP),
+        SyscallAction::Notify => graph.returns(action::USER_NOTIF),
         SyscallAction::Errno(_) if options.trace => graph.returns(action::USER_NOTIF),
         SyscallAction::Errno(errno) => graph.returns(action::errno(errno)),
         SyscallAction::Allow | SyscallAction::Log => {
             let allow = graph.returns(if action == SyscallAction::Log { action::LOG } else { action::ALLOW });
-            match trace::condition(policy.arch, nr).filter(|_| options.trace) {
+            match trace::condition(arch, nr).filter(|_| options.trace) {
                 None => allow,
                 Some(condition) => {
                     let notify = graph.returns(action::USER_NOTIF);

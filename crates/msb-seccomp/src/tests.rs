@@ -20,8 +20,9 @@ const ALLOW: SyscallAction = SyscallAction::Allow;
 const EPERM: SyscallAction = SyscallAction::Errno(1);
 const KILL: SyscallAction = SyscallAction::Kill;
 
-/// A policy with nothing in it but these rules and `default`.
-fn policy(arch: Arch, syscalls: Vec<SyscallRule>, default: SyscallAction) -> Policy {
+/// A policy for `arch` with nothing in it but these rules and `default`.
+fn policy(arch: Arch, mut syscalls: Vec<SyscallRule>, default: SyscallAction) -> Policy {
+    syscalls.iter_mut().for_each(|rule| rule.arch = arch);
     let origin = OriginId(0);
     Policy {
         name: "test".to_owned(),
@@ -32,7 +33,7 @@ fn policy(arch: Arch, syscalls: Vec<SyscallRule>, default: SyscallAction) -> Pol
         net: Net::None { origin },
         syscalls,
         syscall_default: (default, OriginId(1)),
-        arch,
+        archs: vec![arch],
         limits: Limits::default(),
         capabilities: (0, origin),
         env: Vec::new(),
@@ -51,7 +52,7 @@ fn policy(arch: Arch, syscalls: Vec<SyscallRule>, default: SyscallAction) -> Pol
 }
 
 fn rule(nr: u32, action: SyscallAction, predicate: Pred) -> SyscallRule {
-    SyscallRule { nr, action, predicate, origin: OriginId(2), implied: false }
+    SyscallRule { arch: Arch::X86_64, nr, action, predicate, origin: OriginId(2), implied: false }
 }
 
 /// The number of a call of x86-64.
@@ -76,9 +77,12 @@ fn expected(policy: &Policy, trace: bool, audit_arch: u32, nr: u32, args: [u64; 
     match policy.decide(&Request::Syscall { audit_arch, nr, args }).action {
         SyscallAction::Kill => action::KILL_PROCESS,
         SyscallAction::Trap => action::TRAP,
+        SyscallAction::Notify => action::USER_NOTIF,
         SyscallAction::Errno(_) if trace => action::USER_NOTIF,
         SyscallAction::Errno(errno) => action::errno(errno),
-        decided if trace && decided.makes() && traced(policy.arch, nr, &args) => action::USER_NOTIF,
+        _ if trace && Arch::of_call(audit_arch, nr).is_some_and(|arch| traced(arch, nr, &args)) => {
+            action::USER_NOTIF
+        }
         SyscallAction::Log => action::LOG,
         SyscallAction::Allow => action::ALLOW,
     }

@@ -47,7 +47,12 @@ pub fn traced(arch: Arch, nr: u32, args: &[u64; 6]) -> bool {
 /// For calls that are put to the supervisor the argument that has the length from which on they are, if there is
 /// one; `None` for calls that never are.
 pub(crate) fn traced_length(arch: Arch, nr: u32) -> Option<Option<u8>> {
-    let name = by_number(arch, nr)?.name;
+    let name = match (arch, by_number(arch, nr)?.name) {
+        // Its arguments lie in memory; mmap2 has them in registers.
+        (Arch::I386, "mmap") => return Some(None),
+        (Arch::I386, "mmap2") => "mmap",
+        (_, name) => name,
+    };
     TRACED.iter().find(|(traced, _)| *traced == name).map(|(_, length)| *length)
 }
 

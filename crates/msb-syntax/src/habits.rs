@@ -118,6 +118,11 @@ impl<'a> Mistake<'a> {
         Some(Habit { help: help.into(), edit: Some((self.at.span(), text.into())) })
     }
 
+    /// Takes it away; what it divided stays divided.
+    fn remove(self, help: impl Into<String>) -> Option<Habit> {
+        self.instead(help, self.at.gap())
+    }
+
     /// `write X`, and X in its place.
     fn write(self, text: impl Into<String>) -> Option<Habit> {
         let text = text.into();
@@ -155,7 +160,7 @@ fn lists(m: Mistake<'_>) -> Option<Habit> {
         return m.instead("remove it: no comma stands between rules", "");
     }
     if m.wants_literal("{") && m.is(&[":", "="]) {
-        return m.instead(format!("remove the `{}`", m.text), "");
+        return m.remove(format!("remove the `{}`", m.text));
     }
     if m.wants_literal("{") && m.text == "(" {
         return help("write `{`, and `}` in place of `)`");

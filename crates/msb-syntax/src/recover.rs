@@ -394,7 +394,7 @@ fn fix(at: Tokens<'_>, expected: &[Expected], unclosed: bool) -> Option<(Span, S
         } else if expected.contains(&Expected::Kind("a comparison")) {
             "=="
         } else {
-            ""
+            at.gap()
         };
         return Some((span, instead.to_owned()));
     }

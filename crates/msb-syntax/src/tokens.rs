@@ -205,6 +205,16 @@ impl<'a> Tokens<'a> {
         self.context.span_of(self.next())
     }
 
+    /// What has to stand in the place of the next token if it is taken away: a blank, if nothing else divides
+    /// what stands before it from what comes after.
+    pub(crate) fn gap(self) -> &'static str {
+        let range = self.next().range();
+        let before = self.context.text.get(..range.start).and_then(|text| text.chars().next_back());
+        let after = self.context.text.get(range.end..).and_then(|text| text.chars().next());
+        let joins = |c: Option<char>| c.is_some_and(|c| !c.is_whitespace());
+        if joins(before) && joins(after) { " " } else { "" }
+    }
+
     /// Whether the next token is this sign.
     pub(crate) fn at_sign(self, sign: &str) -> bool {
         matches!(self.next().kind, Kind::Sign(found) if found == sign)

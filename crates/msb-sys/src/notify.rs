@@ -45,6 +45,8 @@ struct Response {
 // linux/seccomp.h: SECCOMP_IOWR('!', 0, struct seccomp_notif), SECCOMP_IOWR('!', 1, struct seccomp_notif_resp)
 const RECEIVE: usize = 0xc050_2100;
 const SEND: usize = 0xc018_2101;
+// SECCOMP_IOW('!', 2, __u64)
+const ID_VALID: usize = 0x4008_2102;
 const FLAG_CONTINUE: u32 = 1;
 
 /// Waits for the next call.
@@ -64,6 +66,21 @@ pub fn receive(listener: BorrowedFd<'_>) -> Result<Notification> {
     // SAFETY: the structure is zeroed, as the kernel demands, and has the size that the request encodes.
     unsafe { syscall(nr::IOCTL, arguments)? };
     Ok(notification)
+}
+
+/// Whether the call with this [`Notification::id`] still waits: its caller may have been killed.
+#[must_use]
+pub fn is_waiting(listener: BorrowedFd<'_>, id: u64) -> bool {
+    let arguments = [
+        listener.as_raw_fd().unsigned_abs() as usize,
+        ID_VALID,
+        (&raw const id).expose_provenance(),
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: the number lives through the call and has the size that the request encodes.
+    unsafe { syscall(nr::IOCTL, arguments) }.is_ok()
 }
 
 /// Answers a call.

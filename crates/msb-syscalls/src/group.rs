@@ -43,10 +43,60 @@ fn collect(arch: Arch, group: &Group, calls: &mut Vec<&'static Syscall>) {
     for member in group.members {
         match self::group(member) {
             Some(inner) => collect(arch, inner, calls),
-            None => calls.extend(find(arch, member)),
+            None => {
+                calls.extend(find(arch, member));
+                calls.extend(variants(arch, member));
+            }
         }
     }
 }
+
+/// The calls of `arch` that do the same as the one named `name` with other structures or wider values: where a group
+/// has that one, it has these.
+fn variants(arch: Arch, name: &str) -> impl Iterator<Item = &'static Syscall> {
+    let own = if arch == Arch::I386 { VARIANTS } else { &[] };
+    own.iter()
+        .filter(move |(_, original)| *original == name)
+        .filter_map(move |(variant, _)| find(arch, variant))
+}
+
+/// Calls that i386 alone has, and those of which they are variants.
+#[rustfmt::skip]
+const VARIANTS: &[(&str, &str)] = &[
+    // Times of 64 bits (Linux 5.1), offsets and inodes of 64 bits, ids of 32 bits.
+    ("clock_adjtime64", "clock_adjtime"), ("clock_getres_time64", "clock_getres"),
+    ("clock_gettime64", "clock_gettime"), ("clock_nanosleep_time64", "clock_nanosleep"),
+    ("clock_settime64", "clock_settime"), ("futex_time64", "futex"), ("io_pgetevents_time64", "io_pgetevents"),
+    ("mq_timedreceive_time64", "mq_timedreceive"), ("mq_timedsend_time64", "mq_timedsend"),
+    ("ppoll_time64", "ppoll"), ("pselect6_time64", "pselect6"), ("recvmmsg_time64", "recvmmsg"),
+    ("rt_sigtimedwait_time64", "rt_sigtimedwait"), ("sched_rr_get_interval_time64", "sched_rr_get_interval"),
+    ("semtimedop_time64", "semtimedop"), ("timer_gettime64", "timer_gettime"), ("timer_settime64", "timer_settime"),
+    ("timerfd_gettime64", "timerfd_gettime"), ("timerfd_settime64", "timerfd_settime"),
+    ("utimensat_time64", "utimensat"), ("_llseek", "lseek"), ("fadvise64_64", "fadvise64"), ("fcntl64", "fcntl"),
+    ("fstat64", "fstat"), ("fstatat64", "newfstatat"), ("fstatfs64", "fstatfs"), ("ftruncate64", "ftruncate"),
+    ("lstat64", "lstat"), ("mmap2", "mmap"), ("sendfile64", "sendfile"), ("stat64", "stat"), ("statfs64", "statfs"),
+    ("truncate64", "truncate"), ("chown32", "chown"), ("fchown32", "fchown"), ("getegid32", "getegid"),
+    ("geteuid32", "geteuid"), ("getgid32", "getgid"), ("getgroups32", "getgroups"), ("getresgid32", "getresgid"),
+    ("getresuid32", "getresuid"), ("getuid32", "getuid"), ("lchown32", "lchown"), ("setfsgid32", "setfsgid"),
+    ("setfsuid32", "setfsuid"), ("setgid32", "setgid"), ("setgroups32", "setgroups"), ("setregid32", "setregid"),
+    ("setresgid32", "setresgid"), ("setresuid32", "setresuid"), ("setreuid32", "setreuid"), ("setuid32", "setuid"),
+    // Many calls in one.
+    ("ipc", "shmget"), ("socketcall", "socket"),
+    // What was there before.
+    ("_newselect", "select"), ("nice", "setpriority"), ("oldfstat", "fstat"), ("oldlstat", "lstat"),
+    ("oldolduname", "uname"), ("oldstat", "stat"), ("olduname", "uname"), ("readdir", "getdents"),
+    ("sgetmask", "rt_sigprocmask"), ("sigaction", "rt_sigaction"), ("signal", "rt_sigaction"),
+    ("sigpending", "rt_sigpending"), ("sigprocmask", "rt_sigprocmask"), ("sigreturn", "rt_sigreturn"),
+    ("sigsuspend", "rt_sigsuspend"), ("ssetmask", "rt_sigprocmask"), ("stime", "settimeofday"),
+    ("ugetrlimit", "getrlimit"), ("umount", "umount2"), ("vm86", "modify_ldt"), ("vm86old", "modify_ldt"),
+    ("waitpid", "wait4"),
+    // Thread-local storage: unused on x86_64, and how every i386 program begins.
+    ("get_thread_area", "arch_prctl"), ("set_thread_area", "arch_prctl"),
+    // They do nothing.
+    ("bdflush", "ustat"), ("break", "ustat"), ("ftime", "ustat"), ("gtty", "ustat"), ("idle", "ustat"),
+    ("lock", "ustat"), ("mpx", "ustat"), ("prof", "ustat"), ("profil", "ustat"), ("stty", "ustat"),
+    ("ulimit", "ustat"),
+];
 
 #[rustfmt::skip]
 static GROUPS: &[Group] = &[

@@ -2,7 +2,7 @@
 //!
 //! A filter is only as right as its idea of what the kernel looks at, so every argument carries the width that
 //! the kernel uses: a 64-bit comparison of an argument that is truncated to 32 bits lets `value | 1 << 32`
-//! through. The tables are of Linux 6.18; `data/` holds them as text with their sources, the build script
+//! through. The tables are of Linux 6.18, and have the calls that came up to 7.1; `data/` holds them as text with their sources, the build script
 //! turns them into constants, and the tests hold them against other tables.
 
 mod constant;
@@ -16,7 +16,7 @@ pub use constant::{
 };
 pub use describe::{describe, describe_some};
 pub use group::{Group, expand, group, groups};
-pub use table::{Arch, Arg, Bits, Kind, Syscall, all, by_number, find, frequency, highest, since};
+pub use table::{Arch, Arg, Bits, Kind, Machine, Syscall, all, by_number, find, frequency, highest, since};
 
 mod generated {
     use crate::{Arg, Bits, Constant, ConstantSet, Kind, Syscall};

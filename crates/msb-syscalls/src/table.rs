@@ -2,27 +2,95 @@
 
 use std::fmt;
 
-use crate::generated::{AARCH64, FREQUENCIES, SINCE, X86_64};
+use crate::generated::{AARCH64, FREQUENCIES, I386, SINCE, X32, X86_64};
 
-/// Instruction sets that have a table.
+/// Ways to make a call that have a table: instruction sets, and on x86-64 the two others that its kernel serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Arch {
-    /// x86-64, LP64 (not x32).
+    /// x86-64, LP64.
     X86_64,
     /// AArch64, LP64.
     Aarch64,
+    /// 32-bit x86, which 64-bit code can call as well (`int 0x80`).
+    I386,
+    /// x86-64 with 32-bit pointers: its calls come with x86-64's `seccomp_data.arch` and a bit in the number.
+    X32,
 }
 
+/// Whose kernel serves an [`Arch`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Machine {
+    /// x86-64.
+    X86_64,
+    /// AArch64.
+    Aarch64,
+}
+
+/// `__X32_SYSCALL_BIT` of asm/unistd.h.
+const X32_BIT: u32 = 0x4000_0000;
+
 impl Arch {
-    /// `AUDIT_ARCH_*` of linux/audit.h: what `seccomp_data.arch` holds for a call of this instruction set.
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::X86_64, Self::Aarch64, Self::I386, Self::X32];
+
+    /// Its word in a policy.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::Aarch64 => "aarch64",
+            Self::I386 => "i386",
+            Self::X32 => "x32",
+        }
+    }
+
+    /// The one whose word is `word`.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|arch| arch.word() == word)
+    }
+
+    /// `AUDIT_ARCH_*` of linux/audit.h: what `seccomp_data.arch` holds for its calls.
     #[must_use]
     pub const fn audit(self) -> u32 {
         match self {
             // EM_X86_64 (62) | __AUDIT_ARCH_64BIT | __AUDIT_ARCH_LE
-            Self::X86_64 => 0xc000_003e,
+            Self::X86_64 | Self::X32 => 0xc000_003e,
             // EM_AARCH64 (183) | __AUDIT_ARCH_64BIT | __AUDIT_ARCH_LE
             Self::Aarch64 => 0xc000_00b7,
+            // EM_386 (3) | __AUDIT_ARCH_LE
+            Self::I386 => 0x4000_0003,
         }
+    }
+
+    /// The one that a call with this `seccomp_data.arch` and `nr` is of; `None` for those that have no table, and
+    /// for number −1, which is nobody's: a tracer leaves it to have a call skipped.
+    #[must_use]
+    pub const fn of_call(audit_arch: u32, nr: u32) -> Option<Self> {
+        match audit_arch {
+            _ if nr == u32::MAX => None,
+            0xc000_003e if nr & X32_BIT != 0 => Some(Self::X32),
+            0xc000_003e => Some(Self::X86_64),
+            0xc000_00b7 => Some(Self::Aarch64),
+            0x4000_0003 => Some(Self::I386),
+            _ => None,
+        }
+    }
+
+    /// Whose kernel serves it.
+    #[must_use]
+    pub const fn machine(self) -> Machine {
+        match self {
+            Self::X86_64 | Self::I386 | Self::X32 => Machine::X86_64,
+            Self::Aarch64 => Machine::Aarch64,
+        }
+    }
+
+    /// Whether it is one that a kernel for other programs serves beside them: calls that rules written for those
+    /// may not think of.
+    #[must_use]
+    pub const fn is_second(self) -> bool {
+        matches!(self, Self::I386 | Self::X32)
     }
 }
 
@@ -38,6 +106,24 @@ pub struct Syscall {
 }
 
 impl Syscall {
+    /// A call of which nothing is known but its number: newer than the table, or of a kernel of somebody's own. Its
+    /// arguments are its registers, `arg0` to `arg5`, all 64 bits of them.
+    #[must_use]
+    pub const fn unnamed(nr: u32) -> Self {
+        const fn register(name: &'static str) -> Arg {
+            Arg { name, kind: Kind::Int { bits: Bits::B64, signed: false } }
+        }
+        const REGISTERS: &[Arg] = &[
+            register("arg0"),
+            register("arg1"),
+            register("arg2"),
+            register("arg3"),
+            register("arg4"),
+            register("arg5"),
+        ];
+        Self { name: "syscall", nr, args: REGISTERS }
+    }
+
     /// The position, from 0, and the kind of the argument called `name`.
     #[must_use]
     pub fn arg(&self, name: &str) -> Option<(usize, Kind)> {
@@ -176,6 +262,8 @@ pub fn all(arch: Arch) -> &'static [Syscall] {
     match arch {
         Arch::X86_64 => X86_64,
         Arch::Aarch64 => AARCH64,
+        Arch::I386 => I386,
+        Arch::X32 => X32,
     }
 }
 

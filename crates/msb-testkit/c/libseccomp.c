@@ -1,6 +1,5 @@
 /* What libseccomp makes of rules, for tests and benches: a peer to compare with.
  *
- * libseccomp names: reads names, writes "name number-on-x86_64 number-on-aarch64" for each; -1 for unknown ones.
  * libseccomp filter [tree]: reads "default ACTION", then lines "ACTION NUMBER COUNT {ARGUMENT OP A B}...", and
  * writes the program, struct sock_filter after struct sock_filter. OP is eq, ne, lt, le, gt, ge or mask. A rule that
  * libseccomp refuses ends the process with status 3 and the error on standard error. */
@@ -10,17 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-static int names(void) {
-  char name[64];
-  while (scanf("%63s", name) == 1) {
-    int x = seccomp_syscall_resolve_name_arch(SCMP_ARCH_X86_64, name);
-    int a = seccomp_syscall_resolve_name_arch(SCMP_ARCH_AARCH64, name);
-    /* Numbers below -1 are libseccomp's own, for calls that this architecture lacks. */
-    printf("%s %d %d\n", name, x < -1 ? -1 : x, a < -1 ? -1 : a);
-  }
-  return 0;
-}
 
 static int operation(const char *word, enum scmp_compare *op) {
   static const struct { const char *word; enum scmp_compare op; } words[] = {
@@ -59,7 +47,6 @@ static int filter(int tree) {
 }
 
 int main(int argc, char **argv) {
-  if (argc == 2 && !strcmp(argv[1], "names")) return names();
   if (argc >= 2 && !strcmp(argv[1], "filter")) return filter(argc == 3 && !strcmp(argv[2], "tree"));
   return 2;
 }

@@ -1,4 +1,4 @@
-//! libseccomp as a peer: what it makes of rules, and its table of calls, by way of a small C program.
+//! libseccomp as a peer: what it makes of rules, by way of a small C program.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -46,22 +46,6 @@ impl Libseccomp {
             Some(3) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
             _ => panic!("libseccomp was not asked right: {output:?}"),
         }
-    }
-
-    /// For each name its number on x86_64 and aarch64, `None` where libseccomp knows none.
-    ///
-    /// # Panics
-    /// When it cannot be asked.
-    #[must_use]
-    pub fn numbers(&self, names: &[&str]) -> Vec<[Option<u32>; 2]> {
-        let output = self.ask(&["names"], &names.join(" "));
-        let text = String::from_utf8(output.stdout).expect("ASCII");
-        let number = |word: Option<&str>| word.and_then(|word| word.parse().ok());
-        let row = |line: &str| {
-            let mut words = line.split(' ').skip(1);
-            [number(words.next()), number(words.next())]
-        };
-        text.lines().map(row).collect()
     }
 
     fn ask(&self, args: &[&str], input: &str) -> std::process::Output {

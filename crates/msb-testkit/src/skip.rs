@@ -21,8 +21,8 @@ pub enum Need {
     Compiler,
     /// A C compiler, and libseccomp with its header.
     Libseccomp,
-    /// `systemd-analyze`, whose groups of system calls are compared with ours.
-    Systemd,
+    /// An x86-64 processor.
+    X86,
     /// git.
     Git,
     /// make.
@@ -48,7 +48,7 @@ impl fmt::Display for Need {
             Need::CgroupV1 => "cgroup-v1",
             Need::Compiler => "cc",
             Need::Libseccomp => "libseccomp",
-            Need::Systemd => "systemd",
+            Need::X86 => "x86-64",
             Need::Git => "git",
             Need::Make => "make",
             Need::Node => "node",

@@ -3,6 +3,7 @@
 use crate::process;
 use msb_policy::{Access, Arch};
 use msb_sys::notify::Notification;
+use msb_syscalls::{Kind, Syscall};
 
 /// A path that a call names, and what it wants of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,8 +64,8 @@ const O_PATH: u64 = 0o10_000_000;
 const AT_FDCWD: i32 = -100;
 
 /// The paths of a call, absolute and without `.` and `..`.
-pub(crate) fn touched(arch: Arch, asked: &Notification) -> Vec<Touched> {
-    let Some(call) = msb_syscalls::by_number(arch, asked.nr.cast_unsigned()) else { return Vec::new() };
+pub(crate) fn touched(arch: Option<Arch>, asked: &Notification) -> Vec<Touched> {
+    let Some(call) = call(arch, asked) else { return Vec::new() };
     let rows = NAMED.iter().filter(|named| named.call == call.name);
     rows.filter_map(|named| touch(named, asked)).collect()
 }
@@ -122,25 +123,36 @@ fn normal(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
+fn call(arch: Option<Arch>, asked: &Notification) -> Option<&'static Syscall> {
+    msb_syscalls::by_number(arch?, asked.nr.cast_unsigned())
+}
+
+/// Whether all that a call is about stands in its registers.
+pub(crate) fn in_registers(arch: Option<Arch>, asked: &Notification) -> bool {
+    call(arch, asked).is_some_and(|call| call.args.iter().all(|arg| arg.kind != Kind::Pointer))
+}
+
 /// Whether a call is one that libc does without when it is refused: it says nothing of what a program wants.
-pub(crate) fn falls_back(arch: Arch, asked: &Notification) -> bool {
-    let call = msb_syscalls::by_number(arch, asked.nr.cast_unsigned());
+pub(crate) fn falls_back(arch: Option<Arch>, asked: &Notification) -> bool {
+    let call = call(arch, asked);
     call.is_none_or(|call| call.name == "clone3")
 }
 
 /// Whether a call starts a process or a thread.
-pub(crate) fn starts_process(arch: Arch, asked: &Notification) -> bool {
-    let call = msb_syscalls::by_number(arch, asked.nr.cast_unsigned());
+pub(crate) fn starts_process(arch: Option<Arch>, asked: &Notification) -> bool {
+    let call = call(arch, asked);
     call.is_some_and(|call| matches!(call.name, "clone" | "clone3" | "fork" | "vfork"))
 }
 
 /// How much private, writable memory a call asks for.
-pub(crate) fn maps_bytes(arch: Arch, asked: &Notification) -> Option<u64> {
+pub(crate) fn maps_bytes(arch: Option<Arch>, asked: &Notification) -> Option<u64> {
     const PROT_WRITE: u64 = 2; // mmap(2)
     const MAP_PRIVATE: u64 = 2; // mmap(2)
     let [_, length, protection_or_new, flags, ..] = asked.args;
-    match msb_syscalls::by_number(arch, asked.nr.cast_unsigned())?.name {
-        "mmap" if protection_or_new & PROT_WRITE != 0 && flags & MAP_PRIVATE != 0 => Some(length),
+    match call(arch, asked)?.name {
+        // Those of i386's mmap lie in memory.
+        "mmap" if arch == Some(Arch::I386) => None,
+        "mmap" | "mmap2" if protection_or_new & PROT_WRITE != 0 && flags & MAP_PRIVATE != 0 => Some(length),
         "mremap" => Some(protection_or_new.saturating_sub(length)),
         _ => None,
     }

@@ -10,11 +10,11 @@
 mod calls;
 mod process;
 
-use msb_policy::{OriginId, Places, Policy, Reason, Request, SyscallAction, Verdict};
+use msb_policy::{Arch, OriginId, Places, Policy, Reason, Request, SyscallAction, Verdict};
 use msb_sys::Errno;
-use msb_sys::notify::{Answer, Notification, answer, receive};
+use msb_sys::notify::{Answer, Notification, answer, is_waiting, receive};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use std::collections::HashMap;
 use std::io::{self, IoSliceMut};
@@ -44,7 +44,28 @@ pub enum Why {
     NothingAllows,
     /// It sets a limit that is reached.
     Limit,
+    /// It has somebody asked, and nobody is there to answer.
+    NobodyAsked,
+    /// It has somebody asked, who said no.
+    SaidNo,
+    /// It has somebody asked about a call that is about what its pointers lead to, which can change after an answer.
+    InMemory,
 }
+
+/// A call that a `notify` rule puts to a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The call as a person would say it.
+    pub what: String,
+    /// The line of the rule.
+    pub origin: Option<OriginId>,
+    /// Who makes it, as a number of this process's pid namespace.
+    pub pid: u32,
+}
+
+/// Who answers questions: whether the call is to be made; `None` where nobody is there. The second argument says
+/// whether it still waits, since an answer may take long and a limit may end the run meanwhile.
+pub type Asker<'a> = dyn FnMut(&Question, &dyn Fn() -> bool) -> Option<bool> + 'a;
 
 /// Answers the calls of one run.
 #[derive(Debug)]
@@ -65,11 +86,16 @@ impl<'p> Tracer<'p> {
     }
 
     /// Takes the listener from `socket` and answers until the last process inside has ended; `tell` hears of
-    /// each refusal once, before the program sees it.
+    /// each refusal once, before the program sees it, and `ask` of each call that a `notify` rule is about.
     ///
     /// # Errors
     /// When the listener does not come or fails. A launcher that ends before it has one is no error.
-    pub fn serve(&mut self, socket: OwnedFd, mut tell: impl FnMut(&Refusal)) -> io::Result<()> {
+    pub fn serve(
+        &mut self,
+        socket: OwnedFd,
+        mut tell: impl FnMut(&Refusal),
+        ask: &mut Asker<'_>,
+    ) -> io::Result<()> {
         let listener = take_listener(&socket)?;
         // The launcher's end is closed when nobody has this one either.
         drop(socket);
@@ -89,7 +115,7 @@ impl<'p> Tracer<'p> {
                 Err(Errno::NOENT | Errno::INTR) => continue,
                 asked => asked?,
             };
-            let (reply, refusals) = self.judge(&asked);
+            let (reply, refusals) = self.judge(listener.as_fd(), &asked, ask);
             for refusal in refusals {
                 self.note(refusal, &mut tell);
             }
@@ -119,14 +145,21 @@ impl<'p> Tracer<'p> {
     }
 
     /// The answer to a call, by its registers alone, and what to tell of it.
-    fn judge(&self, asked: &Notification) -> (Answer, Vec<Refusal>) {
+    fn judge(
+        &self,
+        listener: BorrowedFd<'_>,
+        asked: &Notification,
+        ask: &mut Asker<'_>,
+    ) -> (Answer, Vec<Refusal>) {
         let nr = asked.nr.cast_unsigned();
         let call = Request::Syscall { audit_arch: asked.audit_arch, nr, args: asked.args };
         let decision = self.policy.decide(&call);
+        let arch = Arch::of_call(asked.audit_arch, nr);
         match decision.action {
+            SyscallAction::Notify => self.question(listener, asked, decision.origin, ask),
             SyscallAction::Allow | SyscallAction::Log => (Answer::Continue, self.look(asked)),
             // Not refused but not there: glibc tries clone3 first each time, and goes on with clone.
-            SyscallAction::Errno(errno) if calls::falls_back(self.policy.arch, asked) => {
+            SyscallAction::Errno(errno) if calls::falls_back(arch, asked) => {
                 (Answer::Errno(errno), Vec::new())
             }
             SyscallAction::Errno(errno) => {
@@ -134,7 +167,7 @@ impl<'p> Tracer<'p> {
                     Some(origin) if origin != self.policy.syscall_default.1 => Why::Denied,
                     _ => Why::NothingAllows,
                 };
-                let what = msb_syscalls::describe(self.policy.arch, nr, &asked.args);
+                let what = describe(arch, asked);
                 let refusal = Refusal { what, origin: decision.origin, why, errno: Some(errno) };
                 (Answer::Errno(errno), Vec::from([refusal]))
             }
@@ -143,10 +176,35 @@ impl<'p> Tracer<'p> {
         }
     }
 
+    /// Puts a call to whoever answers. A yes has the kernel make it, with the registers that were shown: what pointers
+    /// lead to nobody was asked about, and so there is none for a call that has one.
+    fn question(
+        &self,
+        listener: BorrowedFd<'_>,
+        asked: &Notification,
+        origin: Option<OriginId>,
+        ask: &mut Asker<'_>,
+    ) -> (Answer, Vec<Refusal>) {
+        let arch = Arch::of_call(asked.audit_arch, asked.nr.cast_unsigned());
+        let what = describe(arch, asked);
+        let why = if calls::in_registers(arch, asked) {
+            let question = Question { what: what.clone(), origin, pid: asked.pid };
+            match ask(&question, &|| is_waiting(listener, asked.id)) {
+                Some(true) => return (Answer::Continue, Vec::new()),
+                Some(false) => Why::SaidNo,
+                None => Why::NobodyAsked,
+            }
+        } else {
+            Why::InMemory
+        };
+        (Answer::Errno(EPERM), Vec::from([Refusal { what, origin, why, errno: Some(EPERM) }]))
+    }
+
     /// What the kernel will refuse of a call that the filter allows.
     fn look(&self, asked: &Notification) -> Vec<Refusal> {
         let mut refusals = Vec::new();
-        for touched in calls::touched(self.policy.arch, asked) {
+        let arch = Arch::of_call(asked.audit_arch, asked.nr.cast_unsigned());
+        for touched in calls::touched(arch, asked) {
             if let Verdict::Refused { reason, host } = self.places.decide(&touched.path, touched.access)
                 && process::exists(&host, touched.access)
             {
@@ -164,14 +222,15 @@ impl<'p> Tracer<'p> {
     }
 
     fn look_at_limits(&self, asked: &Notification) -> Option<Refusal> {
-        let (what, origin) = if calls::starts_process(self.policy.arch, asked) {
+        let arch = Arch::of_call(asked.audit_arch, asked.nr.cast_unsigned());
+        let (what, origin) = if calls::starts_process(arch, asked) {
             let limit = self.policy.limits.pids?;
             let running = process::threads_beside(asked.pid)?;
             (running >= u64::from(limit.value))
                 .then(|| (format!("start a process beside {running} others"), limit.origin))?
         } else {
             let limit = self.policy.limits.memory_bytes?;
-            let wanted = calls::maps_bytes(self.policy.arch, asked)?;
+            let wanted = calls::maps_bytes(arch, asked)?;
             process::exceeds_data_limit(asked.pid, wanted)
                 .then(|| (format!("map {} MiB more of memory", wanted >> 20), limit.origin))?
         };
@@ -180,6 +239,18 @@ impl<'p> Tracer<'p> {
 }
 
 const EPERM: u16 = 1;
+
+/// A call as a person would say it.
+fn describe(arch: Option<Arch>, asked: &Notification) -> String {
+    let nr = asked.nr.cast_unsigned();
+    match arch {
+        Some(arch) if arch.is_second() => {
+            format!("{} on {}", msb_syscalls::describe(arch, nr, &asked.args), arch.word())
+        }
+        Some(arch) => msb_syscalls::describe(arch, nr, &asked.args),
+        None => format!("syscall({nr})"),
+    }
+}
 
 /// Receives the listener that the launcher sends; `None` when it ends without sending one.
 fn take_listener(socket: &OwnedFd) -> io::Result<Option<OwnedFd>> {

@@ -188,6 +188,17 @@ pub(crate) struct Explain {
     pub(crate) request: Vec<String>,
 }
 
+/// Of which differences `diff` makes an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// What is newly allowed
+    Widen,
+    /// What is newly allowed or denied
+    Any,
+    /// None
+    Never,
+}
+
 /// Exit code 3 when anything is newly allowed.
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
@@ -200,6 +211,9 @@ pub(crate) struct Diff {
     /// Which policy of the files; needed where they have several
     #[arg(long = "policy", value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// Which differences end in exit code 3
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = FailOn::Widen)]
+    pub(crate) fail_on: FailOn,
     /// Prints the differences as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -285,6 +299,9 @@ pub(crate) struct Run {
     /// Says what is refused, as it happens, and which line of the policy refuses it
     #[arg(long)]
     pub(crate) explain: bool,
+    /// Asks you, at the terminal, about calls that a `notify` rule names; without it they are refused
+    #[arg(long)]
+    pub(crate) ask: bool,
     /// Writes what the launcher reports to a file, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
@@ -321,6 +338,12 @@ pub(crate) enum Architecture {
     X86_64,
     #[value(name = "aarch64")]
     Aarch64,
+    /// 32-bit programs of x86
+    #[value(name = "i386")]
+    I386,
+    /// x86_64 with 32-bit pointers
+    #[value(name = "x32")]
+    X32,
 }
 
 /// A parameter and its value, which may be a path that is not UTF-8.

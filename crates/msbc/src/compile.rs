@@ -4,7 +4,7 @@ use crate::cli::{Ceiling, Check, Compile, Policy};
 use crate::input::Disk;
 use crate::output::Output;
 use crate::{Exit, write};
-use msb_compile::{Compiled, Options, Pass};
+use msb_compile::{Compiled, Detail, Options, Pass};
 use msb_diag::{Diagnostic, Severity, Sources};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -13,14 +13,14 @@ use std::time::{Duration, Instant};
 /// `msbc check`: findings on standard error, or as JSON or SARIF on standard output.
 pub(crate) fn check(arguments: &Check, output: &mut Output) -> Exit {
     // The whole compiler, so that what passes here also gives a plan.
-    let Some(compiled) = silent(arguments, output) else { return Exit::Usage };
+    let Some(compiled) = silent(arguments, Detail::Findings, output) else { return Exit::Usage };
     tell(arguments, &compiled, output);
     if compiled.plan.is_some() { Exit::Success } else { Exit::Wrong }
 }
 
 /// `msbc lint`: the findings of `check` and the hints that nobody asked for there.
 pub(crate) fn lint(arguments: &Check, output: &mut Output) -> Exit {
-    let Some(mut compiled) = silent(arguments, output) else { return Exit::Usage };
+    let Some(mut compiled) = silent(arguments, Detail::Hints, output) else { return Exit::Usage };
     let first = msb_diag::FileId::default();
     let text = compiled.sources.get(first).map(|file| file.text.as_str());
     compiled.diagnostics.extend(text.and_then(|text| msb_format::unformatted(first, text)));
@@ -30,10 +30,10 @@ pub(crate) fn lint(arguments: &Check, output: &mut Output) -> Exit {
 }
 
 /// Compiled without a word, so that the caller says everything.
-fn silent(arguments: &Check, output: &Output) -> Option<Compiled> {
+fn silent(arguments: &Check, detail: Detail, output: &Output) -> Option<Compiled> {
     let policy = &arguments.policy;
     let silent = Policy { json: true, name: policy.name.clone(), file: policy.file.clone() };
-    observed(&silent, &arguments.above, Filter::Decides, output, &mut |_| ())
+    observed(&silent, &arguments.above, Filter::Decides, detail, output, &mut |_| ())
 }
 
 /// The findings in the form that was asked for.
@@ -53,7 +53,9 @@ fn tell(arguments: &Check, compiled: &Compiled, output: &mut Output) {
 pub(crate) fn compile(arguments: &Compile, output: &mut Output) -> Exit {
     let mut timings = Timings::start();
     let done = &mut |pass: Pass| timings.done(pass);
-    let Some(compiled) = observed(&arguments.policy, &arguments.above, Filter::Decides, output, done) else {
+    let Some(compiled) =
+        observed(&arguments.policy, &arguments.above, Filter::Decides, Detail::Findings, output, done)
+    else {
         return Exit::Usage;
     };
     if arguments.timings {
@@ -87,7 +89,7 @@ pub(crate) enum Filter {
 /// The policy, compiled; findings are printed unless they go out as JSON. `None` for a path that the
 /// compiler cannot name in a message.
 pub(crate) fn compiled(policy: &Policy, filter: Filter, output: &Output) -> Option<Compiled> {
-    observed(policy, &Ceiling { ceiling: None }, filter, output, &mut |_| ())
+    observed(policy, &Ceiling { ceiling: None }, filter, Detail::Findings, output, &mut |_| ())
 }
 
 /// The same of a policy that is held to a ceiling.
@@ -95,6 +97,7 @@ fn observed(
     policy: &Policy,
     above: &Ceiling,
     filter: Filter,
+    detail: Detail,
     output: &Output,
     done: &mut dyn FnMut(Pass),
 ) -> Option<Compiled> {
@@ -106,7 +109,7 @@ fn observed(
         policy: policy.name.clone(),
         trace: filter == Filter::Asks,
         ceiling: above.ceiling.clone(),
-        ..Options::default()
+        detail,
     };
     let compiled = msb_compile::compile_observed(&Disk, path, &options, done);
     if !policy.json {

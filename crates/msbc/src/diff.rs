@@ -1,13 +1,14 @@
 //! diff: what one version of a policy allows and another does not, each with a request that shows it.
 
-use crate::cli::{Diff, Policy as PolicyFile};
+use crate::cli::{Diff, FailOn, Policy as PolicyFile};
 use crate::explain::{line, origin};
 use crate::output::Output;
 use crate::{Exit, meaning};
+use msb_diag::codes::NEWLY_ALLOWED;
 use msb_policy::{By, OriginId, Policy, Widening, Wider};
 use serde_json::json;
 
-/// `msbc diff`: exit code 3 when anything is newly allowed.
+/// `msbc diff`: exit code 3 when anything is newly allowed, or what `--fail-on` says.
 pub(crate) fn diff(arguments: &Diff, output: &mut Output) -> Exit {
     let file = |path: &std::path::Path| PolicyFile {
         file: path.to_owned(),
@@ -29,6 +30,7 @@ pub(crate) fn diff(arguments: &Diff, output: &mut Output) -> Exit {
             found.iter().map(|widening| object(widening, has, not)).collect()
         };
         output.json(&json!({
+            "code": NEWLY_ALLOWED.to_string(),
             "newly_allowed": all(&allowed, &new, &old),
             "newly_denied": all(&denied, &old, &new),
         }));
@@ -39,9 +41,19 @@ pub(crate) fn diff(arguments: &Diff, output: &mut Output) -> Exit {
         for widening in &denied {
             output.answer(&text("newly denied ", widening, [("was", &old), ("now", &new)]));
         }
-        output.message(&format!("{} newly allowed, {} newly denied", allowed.len(), denied.len()));
+        let more = if allowed.is_empty() {
+            String::new()
+        } else {
+            format!("; `msbc doc {NEWLY_ALLOWED}` says more")
+        };
+        output.message(&format!("{} newly allowed, {} newly denied{more}", allowed.len(), denied.len()));
     }
-    if allowed.is_empty() { Exit::Success } else { Exit::Widened }
+    let fails = match arguments.fail_on {
+        FailOn::Widen => !allowed.is_empty(),
+        FailOn::Any => !allowed.is_empty() || !denied.is_empty(),
+        FailOn::Never => false,
+    };
+    if fails { Exit::Widened } else { Exit::Success }
 }
 
 /// What a policy says, in a line; `has` is the one that allows it.

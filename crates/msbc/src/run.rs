@@ -5,6 +5,7 @@
 //! before the command starts and after it has ended.
 
 pub(crate) mod launcher;
+mod person;
 mod refusals;
 mod signals;
 
@@ -15,12 +16,13 @@ use crate::{Exit, compile};
 use launcher::Timings;
 use msb_compile::Compiled;
 use msb_plan::event::{Cause, EVENT_BYTES_MAX, Event, decode_event};
-use msb_plan::{CheckedPlan, Plan};
+use msb_plan::{CheckedPlan, Listener, Plan};
 use msb_policy::{Places, Policy};
 use msb_report::Context;
-use msb_trace::Tracer;
+use msb_trace::{Refusal, Tracer};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, poll};
+use person::Person;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
@@ -80,7 +82,11 @@ impl Session<'_> {
             );
             return NOT_STARTED;
         };
-        match self.launch(&program, report) {
+        let Ok(person) = Person::find(self.arguments.ask) else {
+            self.output.message("there is no terminal: `--ask` asks at the one that it is started from");
+            return Exit::Usage;
+        };
+        match self.launch(&program, report, person) {
             Ok(exit) => exit,
             Err(error) => {
                 self.output.message(&format!("cannot run `{}`: {}", program.display(), reason(&error)));
@@ -120,13 +126,13 @@ impl Session<'_> {
         Places::new(policy, |index| self.place(policy, index), home.as_deref())
     }
 
-    fn launch(&self, program: &Path, report: Option<File>) -> io::Result<Exit> {
+    fn launch(&self, program: &Path, report: Option<File>, person: Option<Person>) -> io::Result<Exit> {
         let set: Vec<_> = self.arguments.set.iter().map(crate::cli::Set::argument).collect();
-        let asks = if self.arguments.explain { Filter::Asks } else { Filter::Decides };
+        let listens = self.plan().filters.iter().any(|filter| filter.listener != Listener::None);
         let started = launcher::start(
             program,
             self.bytes,
-            asks,
+            listens,
             if report.is_some() { Timings::Wanted } else { Timings::None },
             &self.policy_files(),
             &set,
@@ -135,7 +141,8 @@ impl Session<'_> {
         let report = Mutex::new(report);
         thread::scope(|scope| {
             let tracer = started.listener.zip(self.compiled.policy.as_ref());
-            let tracer = tracer.map(|(socket, policy)| scope.spawn(|| self.trace(socket, policy, &report)));
+            let tracer =
+                tracer.map(|(socket, policy)| scope.spawn(|| self.trace(socket, policy, &report, person)));
             let events = self.listen(started.events, &report);
             let code = started.launched.wait()?;
             let traced = tracer.map_or(Ok(()), |tracer| {
@@ -203,17 +210,26 @@ impl Session<'_> {
     }
 
     /// Answers the filter and says what is refused, until the last process inside has ended.
-    fn trace(&self, socket: OwnedFd, policy: &Policy, report: &Mutex<Option<File>>) -> io::Result<()> {
+    fn trace(
+        &self,
+        socket: OwnedFd,
+        policy: &Policy,
+        report: &Mutex<Option<File>>,
+        mut person: Option<Person>,
+    ) -> io::Result<()> {
         let mut tracer = Tracer::new(policy, self.places(policy));
-        let served = tracer.serve(socket, |refusal| {
+        let tell = |refusal: &Refusal| {
             self.record(report, || refusals::to_json(refusal, policy));
             if self.arguments.policy.json {
                 self.output.json_message(&refusals::to_json(refusal, policy));
             } else {
                 self.output.refusal(&refusals::what(refusal), &refusals::line(refusal, policy));
             }
+        };
+        let served = tracer.serve(socket, tell, &mut |question, waits| {
+            Some(person.as_mut()?.answers(question, waits, policy))
         });
-        if !self.arguments.policy.json {
+        if !self.arguments.policy.json && self.arguments.explain {
             self.output.message(&refusals::summary(tracer.counts()));
         }
         served

@@ -16,6 +16,8 @@ pub(crate) fn syscalls(arguments: &Syscalls, output: &mut Output) -> Exit {
     let arch = match arguments.arch {
         Architecture::X86_64 => Arch::X86_64,
         Architecture::Aarch64 => Arch::Aarch64,
+        Architecture::I386 => Arch::I386,
+        Architecture::X32 => Arch::X32,
     };
     let calls: Vec<&Syscall> = match &arguments.group {
         None => all(arch).iter().collect(),
@@ -87,12 +89,13 @@ fn page(arch: Arch, call: &Syscall) -> String {
         let _ = writeln!(text, "{name:<9}{value}");
     };
     line("call", &format!("{}({})", call.name, typed.join(", ")));
-    let other = match arch {
-        Arch::X86_64 => Arch::Aarch64,
-        Arch::Aarch64 => Arch::X86_64,
-    };
-    let there = find(other, call.name).map_or("none".to_owned(), |call| call.nr.to_string());
-    line("number", &format!("{} on {}, {there} on {}", call.nr, word(arch), word(other)));
+    let others = [Arch::X86_64, Arch::Aarch64, Arch::I386].into_iter().filter(|other| *other != arch);
+    let mut numbers = vec![format!("{} on {}", call.nr, arch.word())];
+    numbers.extend(others.map(|other| {
+        let there = find(other, call.name).map_or("none".to_owned(), |call| call.nr.to_string());
+        format!("{there} on {}", other.word())
+    }));
+    line("number", &numbers.join(", "));
     let since = match since(call.name) {
         None => "never did anything".to_owned(),
         Some("1.0") => "Linux 1.0 or earlier".to_owned(),
@@ -174,16 +177,9 @@ fn json(arch: Arch, call: &Syscall) -> Value {
     json!({
         "name": call.name,
         "number": call.nr,
-        "arch": word(arch),
+        "arch": arch.word(),
         "since": since(call.name),
         "groups": of_groups(arch, call),
         "arguments": arguments,
     })
-}
-
-fn word(arch: Arch) -> &'static str {
-    match arch {
-        Arch::X86_64 => "x86_64",
-        Arch::Aarch64 => "aarch64",
-    }
 }

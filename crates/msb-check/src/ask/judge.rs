@@ -1,17 +1,11 @@
 //! What the oracle says of each kind of question, and what would have to be written for another answer.
 
-use super::{Abi, Asked, Evidence, Judgement, Why};
+use super::{Asked, AskedCall, Evidence, Judgement, Why};
 use msb_host::{Host, Kind, kind};
 use msb_policy::{
-    Access, Connection, Endpoint, EnvKind, FsKind, Net, NetKind, OriginId, Path, Peer, Places, Policy, Pred,
-    Reason, Request, Value, Verdict, Which,
+    Access, Arch, Connection, Endpoint, EnvKind, FsKind, Net, NetKind, OriginId, Path, Peer, Places, Policy,
+    Reason, Request, SyscallAction, Value, Verdict, Which,
 };
-use msb_syscalls::{Syscall, describe};
-
-/// `AUDIT_ARCH_I386` of linux/audit.h: EM_386 (3) | `__AUDIT_ARCH_LE`.
-const AUDIT_ARCH_I386: u32 = 0x4000_0003;
-/// `__X32_SYSCALL_BIT` of asm/unistd.h.
-const X32_SYSCALL_BIT: u32 = 0x4000_0000;
 
 /// Who answers: a policy, and the places that its parameters are bound to where a test says so.
 pub(crate) struct Judge<'p> {
@@ -24,7 +18,7 @@ impl Judge<'_> {
     pub(crate) fn judge(&self, asked: &Asked) -> Judgement {
         match asked {
             Asked::Open { path, access, below } => self.open(path, *access, *below),
-            Asked::Calls { calls, abi, .. } => self.calls(calls, *abi),
+            Asked::Calls { calls, .. } => self.calls(calls),
             Asked::Env { name, prefix } => self.env(name, *prefix),
             Asked::Narrower { .. } => {
                 Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() }
@@ -83,22 +77,16 @@ impl Judge<'_> {
         if origin == self.policy.origin { Why::Generated } else { Why::Allowed }
     }
 
-    fn calls(&self, calls: &[(&'static Syscall, Pred)], abi: Abi) -> Judgement {
+    fn calls(&self, calls: &[AskedCall]) -> Judgement {
         let mut judgement = Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() };
-        for (call, condition) in calls {
-            let nr = call.nr;
-            if abi != Abi::Own {
-                let args = condition.witness();
-                judgement.refused = judgement.refused.or_else(|| self.other_abi(call, abi, args?));
-                continue;
-            }
-            if let Some(args) = self.policy.made_with(nr, condition) {
-                let evidence = self.call(nr, args);
+        for AskedCall { arch, call, condition } in calls {
+            if let Some(args) = self.policy.made_with(*arch, call.nr, condition) {
+                let evidence = self.call(*arch, call.nr, args);
                 judgement.rules.extend(evidence.rule);
                 judgement.allowed.get_or_insert(evidence);
             }
-            if let Some(args) = self.policy.refused_with(nr, condition) {
-                let evidence = self.call(nr, args);
+            if let Some(args) = self.policy.refused_with(*arch, call.nr, condition) {
+                let evidence = self.call(*arch, call.nr, args);
                 judgement.rules.extend(evidence.rule);
                 judgement.refused.get_or_insert(evidence);
             }
@@ -106,37 +94,26 @@ impl Judge<'_> {
         judgement
     }
 
-    fn call(&self, nr: u32, args: [u64; 6]) -> Evidence {
+    fn call(&self, arch: Arch, nr: u32, args: [u64; 6]) -> Evidence {
         let policy = self.policy;
-        let decision = policy.call(nr, args);
-        let matching = policy.syscalls.iter().filter(|rule| rule.nr == nr && rule.predicate.holds(&args));
+        let decision = policy.call(arch, nr, args);
+        let matching = policy.rules_of(arch, nr).filter(|rule| rule.predicate.holds(&args));
         let deciding = matching
             .filter(|rule| Some(rule.origin) == decision.origin && rule.action == decision.action)
             .min_by_key(|rule| rule.implied);
         let why = match deciding {
+            _ if policy.refusal_of(arch, nr).is_some() => Why::OtherAbi,
+            _ if decision.action == SyscallAction::Notify => Why::Asked,
             Some(rule) if rule.implied => Why::Implied,
             Some(rule) if rule.action.makes() => Why::Allowed,
             Some(_) => Why::Denied,
             None => Why::Default,
         };
-        let what = format!("syscall {}", describe(policy.arch, nr, &args));
-        let sealing = policy.syscalls.iter().find(|rule| {
-            rule.nr == nr && rule.implied && !rule.action.makes() && rule.predicate.holds(&args)
-        });
+        let what = policy.shown_call(arch, nr, &args);
+        let sealing = policy
+            .rules_of(arch, nr)
+            .find(|rule| rule.implied && !rule.action.may_make() && rule.predicate.holds(&args));
         Evidence { what, rule: decision.origin, why, sealed: sealing.map(|rule| rule.origin), detail: None }
-    }
-
-    fn other_abi(&self, call: &Syscall, abi: Abi, args: [u64; 6]) -> Option<Evidence> {
-        let (audit_arch, nr, word) = match abi {
-            Abi::Own => return None,
-            Abi::X32 => (self.policy.arch.audit(), call.nr | X32_SYSCALL_BIT, "x32"),
-            Abi::I386 => (AUDIT_ARCH_I386, call.nr, "i386"),
-        };
-        let decision = self.policy.decide(&Request::Syscall { audit_arch, nr, args });
-        (!decision.action.makes()).then(|| {
-            let what = format!("syscall {} on {word}", describe(self.policy.arch, call.nr, &args));
-            Evidence::new(what, None, Why::OtherAbi)
-        })
     }
 
     fn tool(&self, name: &str, args: &[(String, Value)], text: &str) -> Judgement {
@@ -286,14 +263,21 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Str
         Asked::Open { path, access, .. } => open_advice(policy, path, *access, evidence),
         Asked::Calls { calls, condition, .. } => {
             let name = evidence.what.strip_prefix("syscall ").and_then(|what| what.split('(').next());
-            let name = name.unwrap_or_else(|| calls.first().map_or("", |(call, _)| call.name));
+            let name = name.unwrap_or_else(|| calls.first().map_or("", |asked| asked.call.name));
+            let other = calls.iter().map(|asked| asked.arch).find(|arch| !policy.archs.contains(arch));
             let calls = match condition {
                 Some(condition) => format!("{name} where {condition}"),
                 None => name.to_owned(),
             };
             match (evidence.why, evidence.sealed) {
                 (Why::Allowed, _) => format!("write `errno EPERM {calls}` in `syscalls`"),
-                (Why::OtherAbi, _) => "nothing allows it: every sandbox refuses it".to_owned(),
+                (Why::OtherAbi, _) => match other {
+                    Some(arch) => format!("write `arch {}` in `syscalls`, and rules for it", arch.word()),
+                    None => "nothing allows it: every sandbox refuses it".to_owned(),
+                },
+                (Why::Asked, _) => {
+                    format!("write `allow {calls}` in place of `notify`, or `errno EPERM {calls}`")
+                }
                 (_, Some(origin)) if origin == policy.origin => {
                     "nothing allows it: every sandbox refuses it".to_owned()
                 }

@@ -3,7 +3,7 @@
 use super::{RightsExt, Rule};
 use crate::context::Context;
 use crate::paths::{covers, remainder, shown};
-use msb_diag::{Diagnostic, codes};
+use msb_diag::{Diagnostic, Span, codes};
 use msb_policy::{FsKind, Path};
 use msb_resolve::LayerId;
 
@@ -113,13 +113,33 @@ fn covered(cx: &mut Context<'_>, rule: &Rule, index: usize, rules: &[Rule]) {
     });
     if let Some((_, wider)) = wider {
         let path = shown(cx, source);
-        cx.say(
-            Diagnostic::new(codes::GRANT_COVERED, format!("`{path}` is granted already"))
-                .label(rule.span, "this adds nothing")
-                .label(wider.span, "covered by this")
-                .help("take this grant away"),
-        );
+        let found = Diagnostic::new(codes::GRANT_COVERED, format!("`{path}` is granted already"))
+            .label(rule.span, "this adds nothing")
+            .label(wider.span, "covered by this")
+            .help("take this grant away");
+        let found = match alone(cx, rule, rules) {
+            Some(span) => found.edit(span, ""),
+            None => found,
+        };
+        cx.say(found);
     }
+}
+
+/// What to take away so that `rule` is gone: its path with a comma, or all of the statement.
+fn alone(cx: &Context<'_>, rule: &Rule, rules: &[Rule]) -> Option<Span> {
+    if rules.iter().filter(|other| other.whole == rule.whole).count() == 1 {
+        return Some(rule.whole);
+    }
+    let text = &cx.sources.get(rule.span.file)?.text;
+    let offset = |byte: usize| u32::try_from(byte).ok();
+    let (start, end) = (usize::try_from(rule.span.start).ok()?, usize::try_from(rule.span.end).ok()?);
+    let after = text.get(end..)?;
+    if let Some(rest) = after.trim_start().strip_prefix(',') {
+        let next = text.len() - rest.trim_start().len();
+        return Some(Span { end: offset(next)?, ..rule.span });
+    }
+    let before = text.get(..start)?.trim_end().strip_suffix(',')?;
+    Some(Span { start: offset(before.len())?, ..rule.span })
 }
 
 /// Whether something else lies between a place and what is above it, so that the upper does not show it.

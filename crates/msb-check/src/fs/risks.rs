@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::paths::{covers, shown};
 use msb_diag::{Diagnostic, FileId, Span, codes};
 use msb_policy::{Base, FsKind, Links, Missing, Path, Rights};
+use msb_syntax::ast::{self, FsOptionKind, FsVerb, PathKind};
 
 /// What nobody may write: whole systems and what they start from. `true` takes what is below it, too.
 const TOO_BROAD: &[(&str, bool)] = &[
@@ -158,6 +159,26 @@ fn covers_policy(cx: &mut Context<'_>, rule: &Rule) {
             Diagnostic::new(codes::WRITE_COVERS_POLICY, format!("`write {path}` covers this policy"))
                 .label(rule.span, "the program could change the policy that confines it")
                 .help("keep the policy outside of what it grants"),
+        );
+    }
+}
+
+/// A deny whose paths are found once, when the sandbox starts.
+pub(super) fn snapshot(cx: &mut Context<'_>, rule: &ast::FsRule) {
+    let denies =
+        matches!(rule.verb.node, FsVerb::Deny | FsVerb::DenyRead | FsVerb::DenyWrite | FsVerb::DenyRun);
+    let kept =
+        rule.options.iter().any(|it| matches!(&it.kind, FsOptionKind::Enforce(how) if how.node == "broker"));
+    let pattern = rule.paths.iter().find(|path| match &path.kind {
+        PathKind::Path(text) => text.contains(['*', '?']),
+        PathKind::Var { rest, .. } => rest.contains(['*', '?']),
+        PathKind::Group(_) => false,
+    });
+    if let Some(path) = pattern.filter(|_| denies && !kept) {
+        cx.say(
+            Diagnostic::new(codes::SNAPSHOT_OF_PATTERN, "a denied pattern covers what is there at launch")
+                .label(path.span, "the program may create more that match")
+                .help("deny the directory that they lie in"),
         );
     }
 }

@@ -100,7 +100,10 @@ pub(super) fn lints(cx: &mut Context<'_>, rules: &[Rule]) {
                 allow(cx, rule, endpoint, terms);
                 disagree(cx, rule, endpoint, terms, rules.get(..index).unwrap_or(&[]));
             }
-            NetKind::Deny(endpoint) => unenforceable(cx, rule, endpoint, rules),
+            NetKind::Deny(endpoint) => {
+                unenforceable(cx, rule, endpoint, rules);
+                other_version(cx, rule, endpoint, rules);
+            }
             NetKind::Total(limits) => half_limited(cx, rule.span, limits),
             NetKind::Listen(_) | NetKind::Unix { .. } => {}
         }
@@ -223,6 +226,38 @@ fn unenforceable(cx: &mut Context<'_>, rule: &Rule, denied: &Endpoint, rules: &[
                 .help("allow the names that the program needs, in place of addresses"),
         );
     }
+}
+
+/// A denied network whose machines have addresses of the other version of IP, which stay open.
+fn other_version(cx: &mut Context<'_>, rule: &Rule, denied: &Endpoint, rules: &[Rule]) {
+    let Peer::Host(Host::Address(network)) = &denied.peer else { return };
+    let is_v4 = |it: &Network| it.first().is_ipv4();
+    let open = rules.iter().find(|other| match &other.kind {
+        NetKind::Allow { endpoint, .. } => match &endpoint.peer {
+            Peer::Any => true,
+            Peer::Host(Host::Address(it)) => {
+                is_v4(it) != is_v4(network) && meet(&endpoint.ports, &denied.ports)
+            }
+            _ => false,
+        },
+        _ => false,
+    });
+    let twin = rules.iter().any(|other| match &other.kind {
+        NetKind::Deny(Endpoint { peer: Peer::Host(Host::Address(it)), .. }) => is_v4(it) != is_v4(network),
+        NetKind::Deny(endpoint) => matches!(endpoint.peer, Peer::Any),
+        _ => false,
+    });
+    let (Some(allow), false) = (open, twin) else { return };
+    let (this, other) = if is_v4(network) { ("IPv4", "IPv6") } else { ("IPv6", "IPv4") };
+    cx.say(
+        Diagnostic::new(
+            codes::OTHER_IP_VERSION,
+            format!("`{network}` is denied, and its machines may have {other} too"),
+        )
+        .label(rule.span, format!("covers {this} alone"))
+        .label(allow.span, format!("allows {other}"))
+        .help(format!("deny their {other} addresses as well, or allow the names that the program needs")),
+    );
 }
 
 /// Two allows for one host that differ in what the gateway does with the requests.

@@ -1,7 +1,7 @@
 //! Rules that hold whatever a policy allows, and those that follow from its other sections.
 
 use super::Rule;
-use crate::context::{ARCH, Context};
+use crate::context::Context;
 use msb_diag::Span;
 use msb_policy::{Arch, Op, OriginId, Pred, SyscallAction, Width};
 use msb_resolve::LayerId;
@@ -24,6 +24,7 @@ pub(crate) const TERMINAL_IOCTLS: &[(&str, u64)] = &[
 /// A rule that nobody wrote.
 #[derive(Debug, Clone)]
 pub(crate) struct Implied {
+    arch: Arch,
     call: &'static Syscall,
     errno: u16,
     predicate: Pred,
@@ -33,7 +34,8 @@ pub(crate) struct Implied {
 impl Implied {
     pub(super) fn rule(self, span: Span) -> Rule {
         Rule {
-            call: self.call,
+            arch: self.arch,
+            call: *self.call,
             action: SyscallAction::Errno(self.errno),
             predicate: self.predicate,
             span,
@@ -45,49 +47,79 @@ impl Implied {
     }
 }
 
-/// `errno NAME call`.
-pub(crate) fn always(arch: Arch, call: &str, name: &str, origin: OriginId) -> Option<Implied> {
-    Some(Implied { call: find(arch, call)?, errno: errno(name)?, predicate: Pred::True, origin })
+/// `errno NAME call`, for each of `archs` that has it.
+pub(crate) fn always(archs: &[Arch], call: &str, name: &str, origin: OriginId) -> Vec<Implied> {
+    each(archs, |arch| {
+        Some(Implied { arch, call: find(arch, call)?, errno: errno(name)?, predicate: Pred::True, origin })
+    })
 }
 
 /// `errno NAME call where argument op value`.
 pub(crate) fn compare(
-    arch: Arch,
+    archs: &[Arch],
     call: &str,
     argument: &str,
     op: Op,
     value: u64,
     name: &str,
     origin: OriginId,
-) -> Option<Implied> {
-    let (call, position, width) = find_argument(arch, call, argument)?;
-    let predicate = Pred::Compare { argument: position, width, op, value };
-    Some(Implied { call, errno: errno(name)?, predicate, origin })
+) -> Vec<Implied> {
+    let one = each(archs, |arch| {
+        let (call, position, width) = find_argument(arch, call, argument)?;
+        let predicate = Pred::Compare { argument: position, width, op, value };
+        Some(Implied { arch, call, errno: errno(name)?, predicate, origin })
+    });
+    [one, multiplexed(archs, call, name, origin)].concat()
 }
 
 /// `errno NAME call where argument` is none of `values`.
 pub(crate) fn none_of(
-    arch: Arch,
+    archs: &[Arch],
     call: &str,
     argument: &str,
     values: &[u64],
     name: &str,
     origin: OriginId,
-) -> Option<Implied> {
-    let (call, position, width) = find_argument(arch, call, argument)?;
-    let differs = |value: &u64| Pred::Compare { argument: position, width, op: Op::Ne, value: *value };
-    let predicate = Pred::All(values.iter().map(differs).collect());
-    Some(Implied { call, errno: errno(name)?, predicate, origin })
+) -> Vec<Implied> {
+    let one = each(archs, |arch| {
+        let (call, position, width) = find_argument(arch, call, argument)?;
+        let differs = |value: &u64| Pred::Compare { argument: position, width, op: Op::Ne, value: *value };
+        let predicate = Pred::All(values.iter().map(differs).collect());
+        Some(Implied { arch, call, errno: errno(name)?, predicate, origin })
+    });
+    [one, multiplexed(archs, call, name, origin)].concat()
+}
+
+fn each(archs: &[Arch], rule: impl Fn(Arch) -> Option<Implied>) -> Vec<Implied> {
+    archs.iter().filter_map(|arch| rule(*arch)).collect()
+}
+
+/// The calls of i386's `socketcall` of which rules look at an argument, and their numbers there (linux/net.h).
+const SOCKETCALLS: &[(&str, u64)] = &[("socket", 1), ("socketpair", 8)];
+
+/// What keeps a rule about arguments of `call` from being passed by: `socketcall` makes it with arguments that lie in
+/// memory, where no filter sees them, and so it does not make it at all.
+fn multiplexed(archs: &[Arch], call: &str, name: &str, origin: OriginId) -> Vec<Implied> {
+    let Some((_, number)) = SOCKETCALLS.iter().find(|(known, _)| *known == call) else { return Vec::new() };
+    each(archs, |arch| {
+        let (call, argument, width) = find_argument(arch, "socketcall", "call")?;
+        let predicate = Pred::Compare { argument, width, op: Op::Eq, value: *number };
+        Some(Implied { arch, call, errno: errno(name)?, predicate, origin })
+    })
 }
 
 /// `errno NAME socket` of these families for anything but TCP and UDP: other types of sockets and other
 /// protocols; linux/net.h, IANA's protocol numbers.
 pub(crate) fn beyond_tcp_and_udp(
-    arch: Arch,
+    archs: &[Arch],
     families: [u64; 2],
     name: &str,
     origin: OriginId,
-) -> Option<Implied> {
+) -> Vec<Implied> {
+    each(archs, |arch| of_tcp_and_udp(arch, families, name, origin))
+}
+
+fn of_tcp_and_udp(arch: Arch, families: [u64; 2], name: &str, origin: OriginId) -> Option<Implied> {
     /// `SOCK_TYPE_MASK` of linux/net.h: the rest are flags.
     const TYPE_MASK: u64 = 0xf;
     const TYPES: [u64; 2] = [1, 2]; // SOCK_STREAM, SOCK_DGRAM
@@ -106,13 +138,13 @@ pub(crate) fn beyond_tcp_and_udp(
         Pred::Any(families.iter().map(family).collect()),
         Pred::Any(vec![other_type, other_protocol]),
     ]);
-    Some(Implied { call, errno: errno(name)?, predicate, origin })
+    Some(Implied { arch, call, errno: errno(name)?, predicate, origin })
 }
 
 /// What Landlock does not see, and no namespace holds in the tier `landlock`: changes of files by path that open
 /// nothing, sockets (a unix socket of the host is named by a path), memory and queues that all of the user's processes
 /// share, keys, and settings of other processes.
-pub(crate) fn without_namespaces(origin: OriginId) -> Vec<Implied> {
+pub(crate) fn without_namespaces(archs: &[Arch], origin: OriginId) -> Vec<Implied> {
     const OF_OTHERS: &[(&str, &str)] = &[
         ("prlimit64", "pid"),
         ("sched_setaffinity", "pid"),
@@ -120,9 +152,9 @@ pub(crate) fn without_namespaces(origin: OriginId) -> Vec<Implied> {
         ("sched_setparam", "pid"),
         ("sched_setscheduler", "pid"),
     ];
-    let all = WITHOUT_NAMESPACES.iter().filter_map(|call| always(ARCH, call, "EPERM", origin));
+    let all = WITHOUT_NAMESPACES.iter().flat_map(|call| always(archs, call, "EPERM", origin));
     let others =
-        OF_OTHERS.iter().filter_map(|(call, pid)| compare(ARCH, call, pid, Op::Ne, 0, "EPERM", origin));
+        OF_OTHERS.iter().flat_map(|(call, pid)| compare(archs, call, pid, Op::Ne, 0, "EPERM", origin));
     all.chain(others).collect()
 }
 
@@ -188,16 +220,17 @@ fn find_argument(arch: Arch, call: &str, argument: &str) -> Option<(&'static Sys
 /// What holds in every sandbox.
 pub(super) fn implied(cx: &mut Context<'_>) -> Vec<Implied> {
     let origin = cx.policy_origin();
-    let namespaces = || {
-        let (call, argument, width) = find_argument(ARCH, "clone", "flags")?;
+    let archs = cx.archs.as_slice();
+    let namespaces = each(archs, |arch| {
+        let (call, argument, width) = find_argument(arch, "clone", "flags")?;
         let none = Pred::Masked { argument, width, mask: CLONE_NEW, value: 0 };
-        Some(Implied { call, errno: errno("EPERM")?, predicate: Pred::Not(Box::new(none)), origin })
-    };
+        Some(Implied { arch, call, errno: errno("EPERM")?, predicate: Pred::Not(Box::new(none)), origin })
+    });
     let terminal =
-        |(_, request): &(&str, u64)| compare(ARCH, "ioctl", "cmd", Op::Eq, *request, "EPERM", origin);
-    let mut all: Vec<Implied> = TERMINAL_IOCTLS.iter().filter_map(terminal).collect();
+        |(_, request): &(&str, u64)| compare(archs, "ioctl", "cmd", Op::Eq, *request, "EPERM", origin);
+    let mut all: Vec<Implied> = TERMINAL_IOCTLS.iter().flat_map(terminal).collect();
     // Its flags lie in memory, where no filter sees them; on ENOSYS libc uses clone instead.
-    all.extend(always(ARCH, "clone3", "ENOSYS", origin));
-    all.extend(namespaces());
+    all.extend(always(archs, "clone3", "ENOSYS", origin));
+    all.extend(namespaces);
     all
 }

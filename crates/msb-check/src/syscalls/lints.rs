@@ -1,8 +1,8 @@
 //! Findings about the rules as a whole: what they still let through, and where they contradict each other.
 
-use super::Rule;
 use super::implied::TERMINAL_IOCTLS;
-use crate::context::{ARCH, Context};
+use super::{Rule, arguments};
+use crate::context::Context;
 use msb_diag::{Code, Diagnostic, codes};
 use msb_policy::{Op, Pred, SyscallAction, Width};
 use msb_syscalls::{describe, errno_name};
@@ -24,7 +24,7 @@ pub(super) fn conflicts(cx: &mut Context<'_>, rules: &[Rule]) {
             let both = Pred::All(vec![rule.predicate.clone(), other.predicate.clone()]);
             if let Some(args) = both.witness() {
                 said.push(pair);
-                let call = describe(ARCH, rule.call.nr, &args);
+                let call = describe(rule.arch, rule.call.nr, &args);
                 let (this, that) = (error(rule.action), error(other.action));
                 cx.say(
                     Diagnostic::new(
@@ -43,7 +43,7 @@ pub(super) fn conflicts(cx: &mut Context<'_>, rules: &[Rule]) {
 fn error(action: SyscallAction) -> &'static str {
     match action {
         SyscallAction::Errno(number) => errno_name(number).unwrap_or("an error"),
-        SyscallAction::Allow | SyscallAction::Log | SyscallAction::Trap | SyscallAction::Kill => "",
+        _ => "",
     }
 }
 
@@ -62,7 +62,22 @@ impl<'a> Calls<'a> {
         self.rules.iter().filter(move |rule| rule.call.name == name)
     }
 
-    /// Arguments with which `name` is made although `condition` holds, and a rule that allows it.
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &'a Rule> {
+        self.rules.iter()
+    }
+
+    /// A rule by which `name` is made although `condition` holds, as far as it is for what people wrote to say.
+    pub(super) fn written_open(&self, name: &str, condition: &Pred) -> Option<&'a Rule> {
+        let written = |rule: &&Rule| rule.whole.is_some();
+        let denies = self.of(name).filter(written).filter(|rule| !rule.action.makes());
+        let not_denied = Pred::Not(Box::new(Pred::Any(denies.map(|rule| rule.predicate.clone()).collect())));
+        self.of(name).filter(written).filter(|rule| rule.action.makes()).find(|rule| {
+            Pred::All(vec![rule.predicate.clone(), not_denied.clone(), condition.clone()]).satisfiable()
+        })
+    }
+
+    /// Arguments with which `name` is made, and nobody asked, although `condition` holds, and a rule that allows it.
     pub(super) fn open(&self, name: &str, condition: &Pred) -> Option<([u64; 6], &'a Rule)> {
         let allow = |rule: &&Rule| rule.action.makes();
         let denies = self.of(name).filter(|rule| !allow(rule)).map(|rule| rule.predicate.clone()).collect();
@@ -101,7 +116,7 @@ pub(super) fn lints(cx: &mut Context<'_>, rules: &[Rule]) {
     let calls = Calls::new(rules);
     // The command is started by execve, after the filter is there.
     if calls.open("execve", &Pred::True).is_none() {
-        let deny = calls.of("execve").find(|rule| !rule.action.makes());
+        let deny = calls.of("execve").find(|rule| !rule.action.may_make());
         let (at, why) = match deny {
             Some(deny) => (deny.span, "denied here"),
             None => (cx.resolved.block.head, "no rule allows `execve`"),
@@ -126,6 +141,7 @@ pub(super) fn lints(cx: &mut Context<'_>, rules: &[Rule]) {
     terminal(cx, &calls);
     killed(cx, &calls);
     personality(cx, &calls);
+    arguments::arguments(cx, &calls);
     for (name, what) in DANGEROUS {
         if let Some((_, rule)) = calls.open(name, &Pred::True) {
             cx.say(
@@ -143,7 +159,7 @@ fn finding(code: Code, rule: &Rule, message: &str) -> Diagnostic {
 
 /// In a group it is denied all the same; who names it expects that it works.
 fn clone3(cx: &mut Context<'_>, calls: &Calls<'_>) {
-    let named = calls.of("clone3").find(|rule| rule.action.makes() && rule.direct);
+    let named = calls.of("clone3").find(|rule| rule.action.may_make() && rule.direct);
     if let Some(rule) = named {
         cx.say(
             Diagnostic::new(codes::CLONE3_ALLOWED, "`clone3` is allowed")
@@ -154,7 +170,7 @@ fn clone3(cx: &mut Context<'_>, calls: &Calls<'_>) {
 }
 
 fn terminal(cx: &mut Context<'_>, calls: &Calls<'_>) {
-    for rule in calls.of("ioctl").filter(|rule| rule.action.makes()) {
+    for rule in calls.of("ioctl").filter(|rule| rule.action.may_make()) {
         for (name, request) in TERMINAL_IOCTLS {
             if names_value(&rule.predicate, *request) {
                 cx.say(

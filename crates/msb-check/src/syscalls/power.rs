@@ -2,7 +2,7 @@
 
 use super::Rule;
 use super::lints::Calls;
-use crate::context::{ARCH, Context};
+use crate::context::Context;
 use msb_diag::{Diagnostic, codes};
 use msb_policy::{Pred, SyscallAction, Width};
 use msb_syscalls::describe_some;
@@ -69,8 +69,9 @@ fn namespaces(cx: &mut Context<'_>, calls: &Calls<'_>) {
     // setns(2) enters whatever its descriptor is of where its second argument is 0.
     for (name, condition) in [("unshare", Pred::Not(Box::new(none))), ("setns", Pred::True)] {
         let Some((args, rule)) = calls.open(name, &condition) else { continue };
-        let call =
-            describe_some(ARCH, rule.call.nr, &args, |position| condition != Pred::True && position == 0);
+        let call = describe_some(rule.arch, rule.call.nr, &args, |position| {
+            condition != Pred::True && position == 0
+        });
         cx.say(
             Diagnostic::new(
                 codes::NAMESPACES_WITH_MOUNT,

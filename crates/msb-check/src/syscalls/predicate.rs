@@ -15,7 +15,7 @@ struct Argument {
 }
 
 /// The condition for `call`; `None` where something was reported.
-pub(crate) fn lower(cx: &mut Context<'_>, pred: &ast::Pred, call: &'static Syscall) -> Option<Pred> {
+pub(crate) fn lower(cx: &mut Context<'_>, pred: &ast::Pred, call: &Syscall) -> Option<Pred> {
     match &pred.kind {
         PredKind::Or(all) => many(cx, all, call).map(Pred::Any),
         PredKind::And(all) => many(cx, all, call).map(Pred::All),
@@ -45,12 +45,12 @@ pub(crate) fn lower(cx: &mut Context<'_>, pred: &ast::Pred, call: &'static Sysca
     }
 }
 
-fn many(cx: &mut Context<'_>, all: &[ast::Pred], call: &'static Syscall) -> Option<Vec<Pred>> {
+fn many(cx: &mut Context<'_>, all: &[ast::Pred], call: &Syscall) -> Option<Vec<Pred>> {
     let lowered: Vec<Option<Pred>> = all.iter().map(|pred| lower(cx, pred, call)).collect();
     lowered.into_iter().collect()
 }
 
-fn argument(cx: &mut Context<'_>, name: &Name, call: &'static Syscall) -> Option<Argument> {
+fn argument(cx: &mut Context<'_>, name: &Name, call: &Syscall) -> Option<Argument> {
     if let Some((position, kind)) = call.arg(&name.node) {
         return Some(Argument { position: u8::try_from(position).ok()?, kind });
     }
@@ -72,7 +72,7 @@ fn argument(cx: &mut Context<'_>, name: &Name, call: &'static Syscall) -> Option
 }
 
 /// The argument, if what it holds can be compared with more than `NULL`.
-fn comparable(cx: &mut Context<'_>, name: &Name, call: &'static Syscall) -> Option<Argument> {
+fn comparable(cx: &mut Context<'_>, name: &Name, call: &Syscall) -> Option<Argument> {
     let argument = argument(cx, name, call)?;
     if matches!(argument.kind, Kind::Pointer) {
         cx.say(pointer_compared(name, name.span));
@@ -159,7 +159,7 @@ fn range(
     from: &Spanned<u64>,
     to: &Spanned<u64>,
     span: Span,
-    call: &'static Syscall,
+    call: &Syscall,
 ) -> Option<Pred> {
     let argument = comparable(cx, name, call)?;
     ordered(cx, argument, span)?;
@@ -335,8 +335,68 @@ fn usual(set: &str) -> Option<&'static str> {
     USUAL.iter().find(|(name, _)| *name == set).map(|(_, member)| *member)
 }
 
+/// Warns of an order of values that the kernel reads as signed: to a filter, -1 is more than every other one. An
+/// allow should not let negative values in by it, nor a deny let them pass.
+pub(super) fn signed(cx: &mut Context<'_>, written: &ast::Pred, pred: &Pred, call: &Syscall, makes: bool) {
+    let mut orders = Vec::new();
+    ordered_by(written, &mut orders);
+    for (name, span) in orders {
+        let Some((position, kind)) = call.arg(&name.node) else { continue };
+        let is_signed = match kind {
+            Kind::Int { signed, .. } | Kind::Enum { signed, .. } | Kind::Flags { signed, .. } => signed,
+            Kind::Fd => true,
+            Kind::Pointer => false,
+        };
+        let Ok(argument) = u8::try_from(position) else { continue };
+        let least = (kind.bits().mask() >> 1) + 1;
+        let negative = Pred::Compare { argument, width: width(kind), op: Op::Ge, value: least };
+        let matches = Pred::All(vec![pred.clone(), negative]).witness().is_some();
+        if !is_signed || matches != makes {
+            continue;
+        }
+        let name = &name.node;
+        let (label, help) = if makes {
+            ("negative values are more than every other one", format!("add `and {name} < 0x{least:x}`"))
+        } else {
+            (
+                "negative values are more than every other one, and pass",
+                format!("add `or {name} >= 0x{least:x}`"),
+            )
+        };
+        cx.say(
+            Diagnostic::new(
+                codes::SIGNED_COMPARED,
+                format!("`{name}` is signed, and a filter compares without a sign"),
+            )
+            .label(span, label)
+            .help(help),
+        );
+        return;
+    }
+}
+
+/// The comparisons by order in `pred`.
+fn ordered_by<'a>(pred: &'a ast::Pred, orders: &mut Vec<(&'a Name, Span)>) {
+    match &pred.kind {
+        PredKind::Or(all) | PredKind::And(all) => all.iter().for_each(|pred| ordered_by(pred, orders)),
+        PredKind::Not(inner) => ordered_by(inner, orders),
+        PredKind::Compare { arg, op, .. } if !matches!(op, CompareOp::Eq | CompareOp::Ne) => {
+            orders.push((arg, pred.span));
+        }
+        PredKind::Compare { .. } | PredKind::In { .. } | PredKind::Range { .. } | PredKind::Has { .. } => {}
+    }
+}
+
 /// Warns of a condition with one outcome only.
-pub(super) fn constant_outcome(cx: &mut Context<'_>, written: &ast::Pred, pred: &Pred, call: &Syscall) {
+///
+/// `whole` is the condition with its `where`, if it is for this call alone.
+pub(super) fn constant_outcome(
+    cx: &mut Context<'_>,
+    written: &ast::Pred,
+    pred: &Pred,
+    call: &Syscall,
+    whole: Option<Span>,
+) {
     let name = call.name;
     if pred.witness().is_none() {
         cx.say(
@@ -348,10 +408,14 @@ pub(super) fn constant_outcome(cx: &mut Context<'_>, written: &ast::Pred, pred: 
                 .help("take the rule away, or say `or` where `and` is too much"),
         );
     } else if Pred::Not(Box::new(pred.clone())).witness().is_none() {
-        cx.say(
-            Diagnostic::new(codes::PREDICATE_ALWAYS, "this condition always holds")
+        cx.say({
+            let found = Diagnostic::new(codes::PREDICATE_ALWAYS, "this condition always holds")
                 .label(written.span, format!("all arguments of `{name}` fulfil it"))
-                .help("take the `where` away"),
-        );
+                .help("take the `where` away");
+            match whole {
+                Some(whole) => found.edit(whole, ""),
+                None => found,
+            }
+        });
     }
 }

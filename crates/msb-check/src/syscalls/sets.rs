@@ -1,10 +1,10 @@
 //! Sets of calls: names, groups and arithmetic.
 
-use crate::context::{ARCH, Context};
+use crate::context::Context;
 use msb_diag::{Diagnostic, Span, codes};
 use msb_policy::Arch;
 use msb_resolve::nearest;
-use msb_syntax::ast::{Set, SetKind};
+use msb_syntax::ast::{Set, SetKind, Spanned};
 use msb_syscalls::{Syscall, all, by_number, find, groups};
 
 /// After so many findings no name is looked for.
@@ -16,59 +16,72 @@ const GROUP_DEPTH_MAX: usize = 32;
 /// A call of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Member {
-    pub(crate) call: &'static Syscall,
+    pub(crate) call: Syscall,
     /// Whether it is named itself, and not only by way of a group.
     pub(crate) direct: bool,
 }
 
-/// The calls of `set` by number, for the first of the architectures `on` that this version compiles for, or
-/// the first at all; `None` where a name was reported.
-pub(crate) fn expand(cx: &mut Context<'_>, set: &Set, on: &[Arch]) -> Option<Vec<Member>> {
-    let arch = if on.contains(&ARCH) { ARCH } else { *on.first()? };
+/// For which architectures a set is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// Those that `on` names: a call that is named must exist on each.
+    Named,
+    /// All of the policy: the same, so that nobody takes a rule for one of an architecture that it says nothing of.
+    Policy,
+    /// As many of the policy's as have it.
+    Some,
+}
+
+/// The calls of `set` on each of `archs`, by number; `None` where something was reported.
+pub(crate) fn expand(
+    cx: &mut Context<'_>,
+    set: &Set,
+    archs: &[Arch],
+    how: For,
+) -> Option<Vec<(Arch, Member)>> {
     let before = cx.found.len();
-    // A call that is named for several architectures must exist on each.
-    for other in on.iter().filter(|other| **other != arch) {
-        members(cx, set, *other, &mut Vec::new());
+    let view = View { archs, how };
+    let mut all = Vec::new();
+    for arch in archs {
+        all.extend(members(cx, set, *arch, view, &mut Vec::new()).into_iter().map(|member| (*arch, member)));
     }
-    let members = members(cx, set, arch, &mut Vec::new());
-    (cx.found.len() == before).then_some(members)
+    (cx.found.len() == before).then_some(all)
+}
+
+/// For what a set is expanded.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    archs: &'a [Arch],
+    how: For,
 }
 
 /// The calls of `set`; unknown names are reported and left out. `inside` are the groups around it.
-fn members(cx: &mut Context<'_>, set: &Set, arch: Arch, inside: &mut Vec<String>) -> Vec<Member> {
+fn members(
+    cx: &mut Context<'_>,
+    set: &Set,
+    arch: Arch,
+    view: View<'_>,
+    inside: &mut Vec<String>,
+) -> Vec<Member> {
     match &set.kind {
-        SetKind::Call(name) => named(cx, name, set.span, arch).into_iter().collect(),
+        SetKind::Call(name) => named(cx, name, set.span, arch, view).into_iter().collect(),
         SetKind::Calls(names) => {
-            let all = names.iter().filter_map(|name| named(cx, &name.node, name.span, arch)).collect();
+            let all = names.iter().filter_map(|name| named(cx, &name.node, name.span, arch, view)).collect();
             sorted(all)
         }
-        SetKind::Number(number) => {
-            let nr = u32::try_from(number.node).ok();
-            let Some(call) = nr.and_then(|nr| by_number(arch, nr)) else {
-                cx.say(
-                    Diagnostic::new(
-                        codes::UNKNOWN_SYSCALL,
-                        format!("unknown system call number {}", number.node),
-                    )
-                    .label(number.span, format!("no call of {} has it", word(arch)))
-                    .help("write the name of a call, such as `read`"),
-                );
-                return Vec::new();
-            };
-            vec![Member { call, direct: true }]
-        }
-        SetKind::Group(name) => group(cx, name, set.span, arch, inside),
+        SetKind::Number(number) => self::number(cx, number, arch, view).into_iter().collect(),
+        SetKind::Group(name) => group(cx, name, set.span, arch, view, inside),
         SetKind::Union(a, b) => {
-            let (mut a, b) = (members(cx, a, arch, inside), members(cx, b, arch, inside));
+            let (mut a, b) = (members(cx, a, arch, view, inside), members(cx, b, arch, view, inside));
             a.extend(b);
             sorted(a)
         }
         SetKind::Minus(a, b) => {
-            let (a, b) = (members(cx, a, arch, inside), members(cx, b, arch, inside));
+            let (a, b) = (members(cx, a, arch, view, inside), members(cx, b, arch, view, inside));
             a.into_iter().filter(|member| !has(&b, member)).collect()
         }
         SetKind::Both(a, b) => {
-            let (a, b) = (members(cx, a, arch, inside), members(cx, b, arch, inside));
+            let (a, b) = (members(cx, a, arch, view, inside), members(cx, b, arch, view, inside));
             a.into_iter().filter(|member| has(&b, member)).collect()
         }
     }
@@ -85,18 +98,27 @@ fn sorted(mut all: Vec<Member>) -> Vec<Member> {
     all
 }
 
-fn named(cx: &mut Context<'_>, name: &str, span: Span, arch: Arch) -> Option<Member> {
+fn named(cx: &mut Context<'_>, name: &str, span: Span, arch: Arch, view: View<'_>) -> Option<Member> {
     if let Some(call) = find(arch, name) {
-        return Some(Member { call, direct: true });
+        return Some(Member { call: *call, direct: true });
     }
-    let elsewhere = [Arch::X86_64, Arch::Aarch64].into_iter().find(|other| find(*other, name).is_some());
+    let has = |arch: &Arch| find(*arch, name).is_some();
+    let here: Vec<&str> = view.archs.iter().filter(|arch| has(arch)).map(|arch| arch.word()).collect();
+    // Nobody names the other ABIs of x86_64 by mistake.
+    let elsewhere = [Arch::X86_64, Arch::Aarch64, Arch::I386].into_iter().find(|other| has(other));
+    if view.how == For::Some && !here.is_empty() {
+        return None;
+    }
     cx.say(match elsewhere {
-        Some(other) => Diagnostic::new(
-            codes::SYSCALL_NOT_ON_ARCH,
-            format!("system call `{name}` does not exist on {}", word(arch)),
-        )
-        .label(span, format!("exists on {}", word(other)))
-        .help(format!("write `{name} on {}`", word(other))),
+        Some(other) => {
+            let on = if here.is_empty() { other.word().to_owned() } else { here.join(" | ") };
+            Diagnostic::new(
+                codes::SYSCALL_NOT_ON_ARCH,
+                format!("system call `{name}` does not exist on {}", arch.word()),
+            )
+            .label(span, format!("exists on {}", on.replace(" | ", " and ")))
+            .help(format!("write `{name} on {on}`"))
+        }
         None => {
             let unknown = Diagnostic::new(codes::UNKNOWN_SYSCALL, format!("unknown system call `{name}`"))
                 .label(span, "no call has this name");
@@ -111,9 +133,16 @@ fn named(cx: &mut Context<'_>, name: &str, span: Span, arch: Arch) -> Option<Mem
     None
 }
 
-fn group(cx: &mut Context<'_>, name: &str, span: Span, arch: Arch, inside: &mut Vec<String>) -> Vec<Member> {
+fn group(
+    cx: &mut Context<'_>,
+    name: &str,
+    span: Span,
+    arch: Arch,
+    view: View<'_>,
+    inside: &mut Vec<String>,
+) -> Vec<Member> {
     if let Some(calls) = msb_syscalls::expand(arch, name) {
-        return calls.into_iter().map(|call| Member { call, direct: false }).collect();
+        return calls.into_iter().map(|call| Member { call: *call, direct: false }).collect();
     }
     if let Some(set) = cx.resolved.groups.get(name) {
         if inside.iter().any(|outer| outer == name) {
@@ -133,12 +162,12 @@ fn group(cx: &mut Context<'_>, name: &str, span: Span, arch: Arch, inside: &mut 
             return Vec::new();
         }
         // Each once, however often it is named: groups of groups would double with each level.
-        let key = (name.to_owned(), arch.audit());
+        let key = (name.to_owned(), arch);
         if let Some(known) = cx.groups.get(&key) {
             return known.clone();
         }
         inside.push(name.to_owned());
-        let all = members(cx, set, arch, inside);
+        let all = members(cx, set, arch, view, inside);
         inside.pop();
         // Who names a group of the policy names what is in it.
         let all: Vec<Member> = all.into_iter().map(|member| Member { direct: false, ..member }).collect();
@@ -157,9 +186,34 @@ fn group(cx: &mut Context<'_>, name: &str, span: Span, arch: Arch, inside: &mut 
     Vec::new()
 }
 
-fn word(arch: Arch) -> &'static str {
-    match arch {
-        Arch::X86_64 => "x86_64",
-        Arch::Aarch64 => "aarch64",
+/// `syscall(N)`: the call that has the number, whether the table knows it or not.
+fn number(cx: &mut Context<'_>, number: &Spanned<u64>, arch: Arch, view: View<'_>) -> Option<Member> {
+    let refused = |code, why: &str, help: String| {
+        Diagnostic::new(code, format!("`syscall({})` names no system call", number.node))
+            .label(number.span, why)
+            .help(help)
+    };
+    let nr = u32::try_from(number.node).unwrap_or(u32::MAX);
+    if nr == u32::MAX {
+        let why = "numbers have 32 bits, and the last one is nobody's: it always fails with ENOSYS";
+        cx.say(refused(codes::UNKNOWN_SYSCALL, why, "write the number of a call".to_owned()));
+        return None;
     }
+    // Members of a policy's own group are expanded for each.
+    if view.archs.len() > 1 {
+        let why = "it is another call on each of the policy's architectures";
+        let help = format!("write `syscall({nr}) on {}`", arch.word());
+        cx.say(refused(codes::SYSCALL_NOT_ON_ARCH, why, help));
+        return None;
+    }
+    match Arch::of_call(arch.audit(), nr) {
+        Some(of) if of == arch => {}
+        of => {
+            let of = of.map_or("another architecture", Arch::word);
+            let why = format!("the number is one of {of}, and not of {}", arch.word());
+            cx.say(refused(codes::OTHER_ABI, &why, format!("name `{of}` in `arch`, and write `on {of}`")));
+            return None;
+        }
+    }
+    Some(Member { call: by_number(arch, nr).copied().unwrap_or(Syscall::unnamed(nr)), direct: true })
 }

@@ -41,8 +41,10 @@ pub(super) fn variants(cx: &mut Context<'_>, rules: &[Rule]) {
             rule.whole.is_some()
                 && rule.layer == LayerId::POLICY
                 && rule.direct
-                && !rule.action.makes()
+                && !rule.action.may_make()
                 && rule.predicate == Pred::True
+                // Its flags are invisible: who denies it sends programs to the others, on purpose.
+                && rule.call.name != "openat2"
                 && family.contains(&rule.call.name)
         });
         let Some(denied) = denied else { continue };
@@ -63,6 +65,28 @@ pub(super) fn variants(cx: &mut Context<'_>, rules: &[Rule]) {
         );
     }
     write_exec(cx, rules, &calls);
+    flags_in_memory(cx, rules, &calls);
+}
+
+/// Warns where flags of `open` and `openat` are checked and `openat2`, which has them in memory, is open.
+fn flags_in_memory(cx: &mut Context<'_>, rules: &[Rule], calls: &Calls<'_>) {
+    let checked = rules.iter().find(|rule| {
+        rule.whole.is_some()
+            && rule.layer == LayerId::POLICY
+            && rule.predicate != Pred::True
+            && matches!(rule.call.name, "open" | "openat")
+    });
+    let (Some(checked), Some((_, open))) = (checked, calls.open("openat2", &Pred::True)) else { return };
+    let name = checked.call.name;
+    cx.say(
+        Diagnostic::new(
+            codes::FLAGS_IN_MEMORY,
+            format!("the arguments of `{name}` are checked, those of `openat2` cannot be"),
+        )
+        .label(checked.span, "checked here")
+        .label(open.span, "allows `openat2`, whose flags lie in memory")
+        .help("write `errno ENOSYS openat2`: programs then use `openat`"),
+    );
 }
 
 /// Calls that make memory executable.
@@ -80,7 +104,7 @@ fn write_exec(cx: &mut Context<'_>, rules: &[Rule], calls: &Calls<'_>) {
     let denied = rules.iter().find(|rule| {
         rule.whole.is_some()
             && PROTECT.contains(&rule.call.name)
-            && !rule.action.makes()
+            && !rule.action.may_make()
             && rule.predicate != Pred::True
             && both(rule).is_some_and(|both| calls.open(rule.call.name, &both).is_none())
     });

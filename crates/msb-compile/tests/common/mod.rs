@@ -55,7 +55,11 @@ pub(crate) fn files(folder: &str, extension: &str) -> Vec<(String, Vec<u8>)> {
 /// What is asked for, by the name of the case.
 fn options(name: &str) -> Options {
     // What no assertion is about, and what goes beyond a ceiling, is said where it is asked for.
-    let detail = if name.contains("coverage") { Detail::Coverage } else { Detail::Findings };
+    let detail = match name {
+        _ if name.contains("coverage") => Detail::Coverage,
+        _ if name.contains("hints") => Detail::Hints,
+        _ => Detail::Findings,
+    };
     let ceiling = name.contains("ceiling").then(|| "imports/org.msb".to_owned());
     Options { detail, ceiling, ..Options::default() }
 }
@@ -66,10 +70,11 @@ pub(crate) fn check(name: &str, text: impl AsRef<[u8]>) -> Checked {
     msb_compile::check(&Beside(name, text.as_ref()), name, &options(name))
 }
 
-/// The plan of `text`, as a file called `name`.
+/// The plan of `text`, as a file called `name`. One that covers itself has to have an absolute path.
 #[must_use]
 pub(crate) fn compile(name: &str, text: impl AsRef<[u8]>) -> Compiled {
-    msb_compile::compile(&Beside(name, text.as_ref()), name, &options(name))
+    let path = if name.contains("covers-itself") { format!("/policies/{name}") } else { name.to_owned() };
+    msb_compile::compile(&Beside(&path, text.as_ref()), &path, &options(name))
 }
 
 /// The findings as text.
@@ -108,4 +113,21 @@ pub(crate) fn blocks(page: &str) -> Vec<(String, String)> {
     }
     assert!(open.is_none(), "a code block has no end");
     blocks
+}
+
+/// The cases of `conformance/diff`: a name, of which there is `NAME.old.msb`, `NAME.new.msb` and `NAME.json`.
+#[must_use]
+pub(crate) fn versions() -> Vec<String> {
+    let names = files("conformance/diff", "json").into_iter();
+    names.filter_map(|(name, _)| Some(name.strip_suffix(".json")?.to_owned())).collect()
+}
+
+/// One of the two versions of a case of `conformance/diff`.
+#[must_use]
+pub(crate) fn version(name: &str, which: &str) -> msb_policy::Policy {
+    let file = format!("{name}.{which}.msb");
+    let text = std::fs::read(policy_lang().join("conformance/diff").join(&file)).expect("both versions");
+    let checked = check(&file, text);
+    let found = msb_diag::render(&checked.diagnostics, &checked.sources, msb_diag::Style::default());
+    checked.policy.unwrap_or_else(|| panic!("{file}:\n{found}"))
 }

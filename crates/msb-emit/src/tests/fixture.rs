@@ -22,7 +22,7 @@ pub(super) fn policy() -> ir::Policy {
         net: ir::Net::None { origin: POLICY },
         syscalls: Vec::new(),
         syscall_default: (ir::SyscallAction::Errno(1), POLICY),
-        arch: ir::Arch::X86_64,
+        archs: vec![ir::Arch::X86_64],
         limits: ir::Limits::default(),
         capabilities: (0, POLICY),
         env: Vec::new(),

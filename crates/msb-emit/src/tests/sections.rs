@@ -253,6 +253,7 @@ fn filters_that_are_too_long_name_their_lines() {
     let one = |value: u64, width| ir::Pred::Compare { argument: 0, width, op: ir::Op::Eq, value };
     let some: Vec<ir::Pred> = (0..3000).map(|n| one(n * 7 + (n << 33), ir::Width::W64)).collect();
     policy.syscalls = vec![ir::SyscallRule {
+        arch: ir::Arch::X86_64,
         nr: 0,
         action: ir::SyscallAction::Allow,
         predicate: ir::Pred::Any(some),

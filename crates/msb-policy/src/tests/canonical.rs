@@ -87,7 +87,7 @@ fn every_change_of_meaning_is_in_the_bytes() {
         |p| p.syscalls[1].predicate = Pred::All(vec![]),
         |p| p.syscalls[1].predicate = Pred::Any(vec![]),
         |p| p.syscall_default.0 = SyscallAction::Kill,
-        |p| p.arch = Arch::Aarch64,
+        |p| p.archs = vec![Arch::Aarch64],
         |p| p.limits.hard = true,
         |p| p.limits.pids = Some(Limit { value: 65, origin: OriginId(9) }),
         |p| (p.limits.pids, p.limits.files) = (None, p.limits.pids),

@@ -6,7 +6,7 @@ const ENOSYS: SyscallAction = SyscallAction::Errno(38);
 const KILL: SyscallAction = SyscallAction::Kill;
 
 fn ask(policy: &Policy, nr: u32, args: [u64; 6]) -> Decision {
-    policy.decide(&Request::Syscall { audit_arch: policy.arch.audit(), nr, args })
+    policy.decide(&Request::Syscall { audit_arch: policy.archs[0].audit(), nr, args })
 }
 
 #[test]
@@ -19,7 +19,7 @@ fn what_nothing_allows_has_the_default() {
 #[test]
 fn numbers_that_nobody_knows_fail_with_enosys_even_where_the_default_kills() {
     let policy = policy(vec![rule(511, ALLOW, Pred::True, 1)], KILL);
-    for nr in [470, 512, 1023, 0x3fff_ffff, 0x8000_0000] {
+    for nr in [472, 512, 1023, 0x3fff_ffff, 0x8000_0000] {
         assert_eq!(ask(&policy, nr, [0; 6]), Decision { action: ENOSYS, origin: None }, "{nr}");
     }
     assert_eq!(ask(&policy, 511, [0; 6]).action, ALLOW, "a rule that names a number knows it");
@@ -38,10 +38,55 @@ fn x32_calls_and_minus_one_fail_whatever_the_rules_say() {
 #[test]
 fn bit_30_means_nothing_on_aarch64() {
     let mut policy = policy(vec![rule(0x4000_0000, ALLOW, Pred::True, 1)], EPERM);
-    policy.arch = Arch::Aarch64;
+    policy.archs = vec![Arch::Aarch64];
+    policy.syscalls[0].arch = Arch::Aarch64;
     assert_eq!(ask(&policy, 0x4000_0000, [0; 6]).action, ALLOW);
     assert_eq!(ask(&policy, 0x4000_0001, [0; 6]).action, ENOSYS);
     assert_eq!(ask(&policy, u32::MAX, [0; 6]).action, ENOSYS);
+}
+
+/// x32 has its own rules where it is named, and numbers of x86_64 that only look like its are ENOSYS.
+#[test]
+fn the_other_abis_of_x86_64_are_decided_where_they_are_named() {
+    let of = |arch, nr, action| SyscallRule { arch, ..rule(nr, action, Pred::True, 1) };
+    let rules = vec![
+        of(Arch::X86_64, 39, ALLOW),
+        of(Arch::I386, 39, EPERM),
+        of(Arch::I386, 20, ALLOW),
+        of(Arch::X32, 0x4000_0027, SyscallAction::Errno(13)),
+    ];
+    let mut policy = policy(rules, SyscallAction::Errno(22));
+    let ask = |policy: &Policy, audit_arch, nr| {
+        policy.decide(&Request::Syscall { audit_arch, nr, args: [0; 6] }).action
+    };
+    let (amd64, i386) = (Arch::X86_64.audit(), Arch::I386.audit());
+    assert_eq!((ask(&policy, amd64, 0x4000_0027), ask(&policy, i386, 20)), (ENOSYS, KILL));
+    policy.archs = vec![Arch::X86_64, Arch::I386, Arch::X32];
+    assert_eq!(ask(&policy, amd64, 39), ALLOW);
+    assert_eq!(ask(&policy, i386, 39), EPERM);
+    assert_eq!(ask(&policy, i386, 20), ALLOW);
+    assert_eq!(ask(&policy, i386, 21), SyscallAction::Errno(22), "the default");
+    assert_eq!(ask(&policy, i386, 223), ENOSYS, "no call of i386");
+    assert_eq!(ask(&policy, amd64, 0x4000_0027), SyscallAction::Errno(13));
+    assert_eq!(ask(&policy, amd64, 0x4000_0200), SyscallAction::Errno(22), "rt_sigaction of x32");
+    assert_eq!(ask(&policy, amd64, 512), ENOSYS, "which is none of x86_64's without the bit");
+    for arch in [amd64, i386] {
+        assert_eq!(ask(&policy, arch, u32::MAX), ENOSYS);
+    }
+    assert_eq!(ask(&policy, Arch::Aarch64.audit(), 0), KILL);
+}
+
+#[test]
+fn somebody_is_asked_between_log_and_errno() {
+    let of = |actions: &[SyscallAction]| {
+        let rules = actions.iter().map(|action| rule(0, *action, Pred::True, 1)).collect();
+        ask(&policy(rules, EPERM), 0, [0; 6]).action
+    };
+    let notify = SyscallAction::Notify;
+    assert_eq!(of(&[ALLOW, SyscallAction::Log, notify]), notify);
+    for harder in [EPERM, SyscallAction::Trap, KILL] {
+        assert_eq!(of(&[harder, notify, ALLOW]), harder);
+    }
 }
 
 #[test]

@@ -106,6 +106,89 @@ fn methods_are_part_of_a_request() {
     );
 }
 
+/// Policies with one rule for one host, on these terms.
+fn on_terms(terms: &[Terms]) -> Policy {
+    let endpoint = to(Protocol::Https, "example.org", (443, 443));
+    let rules = terms.iter().zip(1..).map(|(terms, origin)| NetRule {
+        kind: NetKind::Allow { endpoint: endpoint.clone(), terms: terms.clone() },
+        origin: OriginId(origin),
+    });
+    with(rules.collect())
+}
+
+fn only(paths: &[&str]) -> Terms {
+    let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+    Terms { only: Some(Only { methods: vec![Method::Get], paths }), ..Terms::default() }
+}
+
+#[track_caller]
+fn wider(child: &[Terms], parent: &[Terms], expected: &[&str]) {
+    let (child, parent) = (on_terms(child), on_terms(parent));
+    let found = child.widenings(&parent, By::Host);
+    let found: Vec<String> = found.iter().map(|it| it.what.describe(&child)).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn terms_are_part_of_what_is_allowed() {
+    let plain = Terms::default();
+    let inject = Terms { inject: Some(0), ..Terms::default() };
+    let inspect = Terms { inspect: true, ..Terms::default() };
+    let rated = |count| Terms {
+        limits: NetLimits {
+            rate: Some(Rate { count, period_us: 1_000_000, burst: count }),
+            ..NetLimits::default()
+        },
+        ..Terms::default()
+    };
+    let quota = |bytes| Terms {
+        limits: NetLimits { down_bytes: Some(bytes), connections: Some(4), ..NetLimits::default() },
+        ..Terms::default()
+    };
+    let host = "connect https \"example.org\":443";
+    wider(&[only(&["/v1/*"])], &[only(&["/v1/**"])], &[]);
+    wider(&[only(&["/v1/**"])], &[only(&["/v1/*"])], &[&format!("{host} only GET /v1/**")]);
+    wider(&[only(&["/a", "/b"])], &[only(&["/b"]), only(&["/a"])], &[]);
+    wider(&[only(&[])], &[only(&["/b"])], &[&format!("{host} only GET /**")]);
+    wider(&[only(&["/b"])], std::slice::from_ref(&plain), &[]);
+    let other = Terms { inject: Some(1), ..Terms::default() };
+    wider(std::slice::from_ref(&inject), std::slice::from_ref(&plain), &[]);
+    wider(std::slice::from_ref(&inject), std::slice::from_ref(&other), &[&format!("{host} inject $")]);
+    wider(std::slice::from_ref(&inject), &[other, inject.clone()], &[]);
+    wider(std::slice::from_ref(&inject), std::slice::from_ref(&inject), &[]);
+    wider(
+        std::slice::from_ref(&plain),
+        std::slice::from_ref(&inspect),
+        &[&format!("{host} without `inspect`")],
+    );
+    wider(&[inspect], std::slice::from_ref(&plain), &[]);
+    wider(&[rated(5)], &[rated(5)], &[]);
+    wider(&[rated(6)], &[rated(5)], &["rate", "burst"]);
+    wider(std::slice::from_ref(&plain), &[rated(5)], &["rate", "burst"]);
+    wider(std::slice::from_ref(&plain), &[rated(5), plain.clone()], &[]);
+    wider(&[quota(100)], &[quota(100)], &[]);
+    wider(&[quota(101)], &[quota(100)], &["quota"]);
+    // Two that take from one limit.
+    let halves = [Terms { inspect: true, ..rated(3) }, rated(3)];
+    wider(&halves, &[rated(6)], &[]);
+    wider(&halves, &[rated(5)], &["rate", "burst"]);
+}
+
+/// What a pattern of paths stands for, by its definition.
+fn stands_for(pattern: &[char], path: &[char]) -> bool {
+    match (pattern, path) {
+        ([], []) => true,
+        (['*', '*', rest @ ..], _) => (0..=path.len()).any(|taken| stands_for(rest, &path[taken..])),
+        (['*', rest @ ..], _) => {
+            let component = path.iter().position(|&c| c == '/').unwrap_or(path.len());
+            (0..=component).any(|taken| stands_for(rest, &path[taken..]))
+        }
+        (['?', rest @ ..], [first, left @ ..]) => *first != '/' && stands_for(rest, left),
+        ([one, rest @ ..], [first, left @ ..]) => one == first && stands_for(rest, left),
+        _ => false,
+    }
+}
+
 fn any_peer() -> impl Strategy<Value = Peer> {
     prop::sample::select(vec![
         "any",
@@ -216,5 +299,29 @@ proptest! {
             prop_assert_eq!(parent.connect(&connection).action, SyscallAction::Allow);
         }
         prop_assert_eq!(child.widenings(&child, By::Host), []);
+    }
+}
+
+proptest! {
+    /// One pattern covers another only if it stands for all that the other does.
+    #[test]
+    fn a_pattern_that_covers_another_stands_for_all_of_it(
+        wide in "/[ab/*?]{0,5}",
+        narrow in "/[ab/*?]{0,5}",
+        paths in prop::collection::vec("/[ab/]{0,6}", 20),
+    ) {
+        let characters = |text: &str| text.chars().collect::<Vec<char>>();
+        // A run of stars is as many as two of them.
+        if crate::terms::covers(&wide, &narrow) && !wide.contains("***") && !narrow.contains("***") {
+            for path in paths {
+                let one = characters(&path);
+                prop_assert!(
+                    !stands_for(&characters(&narrow), &one) || stands_for(&characters(&wide), &one),
+                    "{wide} covers {narrow}, and not {path}"
+                );
+            }
+        }
+        prop_assert!(crate::terms::covers(&wide, &wide));
+        prop_assert!(crate::terms::covers("/**", &narrow));
     }
 }

@@ -1,6 +1,6 @@
 //! What a policy says, as tests on words: for each stretch of numbers a list of conditions in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use msb_policy::{Op, Policy, Pred, SyscallAction, SyscallRule, Width};
@@ -258,24 +258,36 @@ impl Stretch {
 
 /// Every call there is, each in one stretch.
 pub(super) fn stretches(policy: &Policy, options: Options) -> Vec<Stretch> {
-    let here = policy.arch.audit();
-    let kill = || Spec::new(Vec::new(), action::KILL_PROCESS);
-    let foreign = [(0, here - 1), (here + 1, u32::MAX)];
-    let every = (0, u32::MAX);
-    let mut stretches: Vec<Stretch> = foreign
-        .map(|archs| Stretch { archs, numbers: every, named: Vec::new(), spec: kill() })
-        .into_iter()
-        .collect();
+    let named: BTreeSet<u32> = policy.archs.iter().map(|arch| arch.audit()).collect();
+    let mut stretches = Vec::new();
+    // No architecture has `AUDIT_ARCH_*` 0 or −1 (linux/audit.h), so that there is one before each and one after.
+    let ends = named.iter().map(|audit| audit - 1).chain([u32::MAX]);
+    let begins = [0].into_iter().chain(named.iter().map(|audit| audit + 1));
+    for archs in begins.zip(ends).filter(|(begin, end)| begin <= end) {
+        let kill = Spec::new(Vec::new(), action::KILL_PROCESS);
+        stretches.push(Stretch { archs, numbers: (0, u32::MAX), named: Vec::new(), spec: kill });
+    }
+    for audit in named {
+        of_architecture(policy, options, audit, &mut stretches);
+    }
+    stretches
+}
 
-    let mut rules: BTreeMap<u32, Vec<&SyscallRule>> = BTreeMap::new();
-    for call in all(policy.arch) {
-        rules.entry(call.nr).or_default();
+/// The calls with this `arch`.
+fn of_architecture(policy: &Policy, options: Options, here: u32, stretches: &mut Vec<Stretch>) {
+    let mut rules: BTreeMap<u32, (Arch, Vec<&SyscallRule>)> = BTreeMap::new();
+    for arch in policy.archs.iter().filter(|arch| arch.audit() == here) {
+        rules.extend(all(*arch).iter().map(|call| (call.nr, (*arch, Vec::new()))));
+        // −1 no rule reaches, nor one of x86_64 a number of x32, or the other way round.
+        let reaches = |rule: &&SyscallRule| match rule.arch {
+            Arch::X86_64 => rule.nr & X32 == 0,
+            Arch::X32 => rule.nr & X32 != 0 && rule.nr != u32::MAX,
+            Arch::Aarch64 | Arch::I386 => rule.nr != u32::MAX,
+        };
+        for rule in policy.syscalls.iter().filter(|rule| rule.arch == *arch).filter(reaches) {
+            rules.entry(rule.nr).or_insert((*arch, Vec::new())).1.push(rule);
+        }
     }
-    for rule in &policy.syscalls {
-        rules.entry(rule.nr).or_default().push(rule);
-    }
-    // What is x32's, and −1, no rule reaches.
-    rules.retain(|nr, _| *nr != u32::MAX && (policy.arch != Arch::X86_64 || nr & X32 == 0));
 
     let enosys = if options.trace { action::USER_NOTIF } else { action::errno(ENOSYS) };
     let unknown = || Spec::new(Vec::new(), enosys);
@@ -290,39 +302,37 @@ pub(super) fn stretches(policy: &Policy, options: Options) -> Vec<Stretch> {
             stretches.push(Stretch { archs: (here, here), numbers, named, spec });
         }
     };
-    for (nr, of_number) in rules {
+    for (nr, (arch, of_number)) in rules {
         if next < nr {
             put((next, nr - 1), None, unknown());
         }
-        put((nr, nr), Some(nr), spec(policy, options, nr, of_number));
+        put((nr, nr), Some(nr), spec(policy, options, (arch, nr), of_number));
         // There is a next one: −1 is not among them.
         next = nr + 1;
     }
     put((next, u32::MAX), None, unknown());
-    stretches
 }
 
 /// What the rules of one number say.
-fn spec(policy: &Policy, options: Options, nr: u32, mut rules: Vec<&SyscallRule>) -> Spec {
+fn spec(policy: &Policy, options: Options, (arch, nr): (Arch, u32), mut rules: Vec<&SyscallRule>) -> Spec {
     rules.sort_by_key(|rule| std::cmp::Reverse(rule.precedence()));
     let mut list = Vec::new();
     for rule in rules {
-        outcome(policy, options, nr, Formula::of(&rule.predicate, true), rule.action, &mut list);
+        outcome(options, (arch, nr), Formula::of(&rule.predicate, true), rule.action, &mut list);
     }
-    let default = match by_number(policy.arch, nr) {
+    let default = match by_number(arch, nr) {
         Some(_) => policy.syscall_default.0,
         None => SyscallAction::Errno(ENOSYS),
     };
-    outcome(policy, options, nr, Formula::Known(true), default, &mut list);
+    outcome(options, (arch, nr), Formula::Known(true), default, &mut list);
     // The last one holds always, so that what stands here is never reached.
     Spec::new(list, action::KILL_PROCESS)
 }
 
 /// Appends what is returned where `when` holds and `action` is what the policy says.
 fn outcome(
-    policy: &Policy,
     options: Options,
-    nr: u32,
+    (arch, nr): (Arch, u32),
     when: Formula,
     action: SyscallAction,
     list: &mut Vec<(Formula, u32)>,
@@ -330,10 +340,11 @@ fn outcome(
     let returned = match action {
         SyscallAction::Kill => action::KILL_PROCESS,
         SyscallAction::Trap => action::TRAP,
+        SyscallAction::Notify => action::USER_NOTIF,
         SyscallAction::Errno(_) if options.trace => action::USER_NOTIF,
         SyscallAction::Errno(errno) => action::errno(errno),
         SyscallAction::Allow | SyscallAction::Log => {
-            match traced_length(policy.arch, nr).filter(|_| options.trace) {
+            match traced_length(arch, nr).filter(|_| options.trace) {
                 None => {}
                 Some(None) => return list.push((when, action::USER_NOTIF)),
                 Some(Some(length)) => {

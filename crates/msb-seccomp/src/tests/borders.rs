@@ -29,9 +29,9 @@ pub(super) fn check(policy: &Policy, options: Options, program: &[Instruction]) 
     let borders = rules.keys().flat_map(|nr| [nr.wrapping_sub(1), *nr, nr.wrapping_add(1), nr | 1 << 30]);
     let far = [0x3fff_ffff, 0x4000_0000, 0x7fff_ffff, 0x8000_0000, 0xbfff_ffff, u32::MAX - 1, u32::MAX];
     let numbers: BTreeSet<u32> = (0..NUMBERS).chain(borders).chain(far).collect();
-    let here = policy.arch.audit();
+    let here = policy.archs[0].audit();
     let decide = |audit_arch, nr, args| policy.decide(&Request::Syscall { audit_arch, nr, args }).action;
-    let same = |request: Asked, decided| same(policy.arch, options, program, request, decided);
+    let same = |request: Asked, decided| same(policy.archs[0], options, program, request, decided);
     // Where a number that has conditions is taken for one that has none, or the other way round, these tell.
     let probes = probes(rules.values().flatten().copied());
     for nr in numbers {
@@ -67,6 +67,7 @@ fn same(
     let expected = match decided {
         SyscallAction::Kill => action::KILL_PROCESS,
         SyscallAction::Trap => action::TRAP,
+        SyscallAction::Notify => action::USER_NOTIF,
         SyscallAction::Errno(_) if options.trace => action::USER_NOTIF,
         SyscallAction::Errno(errno) => action::errno(errno),
         decided if options.trace && decided.makes() && traced(arch, nr, &args) => action::USER_NOTIF,

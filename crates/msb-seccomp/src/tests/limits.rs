@@ -12,9 +12,9 @@ fn a_policy_of_300_calls_is_small_and_quick() {
         policy.syscalls.iter().filter(|rule| rule.action == ALLOW).map(|rule| rule.nr).collect();
     assert!(allowed.len() > 270, "{} calls", allowed.len());
     let program = compile(&policy, Options::default()).expect("short, and right");
-    let executed: Vec<_> = all(policy.arch)
+    let executed: Vec<_> = all(policy.archs[0])
         .iter()
-        .map(|call| ask(&program, policy.arch.audit(), call.nr, [1, 1, 0, 0, 0, 0]).instructions)
+        .map(|call| ask(&program, policy.archs[0].audit(), call.nr, [1, 1, 0, 0, 0, 0]).instructions)
         .collect();
     let sum: usize = executed.iter().sum();
     let longest = executed.iter().max().copied().unwrap_or_default();
@@ -68,7 +68,8 @@ fn jumps_beyond_255_instructions_go_by_stepping_stones() {
     let returns = program.instructions.iter().filter(|instruction| instruction.code == 0x06).count();
     assert!(jumps + returns > 6, "stepping stones: {jumps} jumps, {returns} returns");
     for (nr, value) in [(0, 0), (0, 299), (1, 300), (1, 599), (2, 600), (2, 899)] {
-        let ask = |first, second| ask(&program, policy.arch.audit(), nr, [first, second, 0, 0, 0, 0]).action;
+        let ask =
+            |first, second| ask(&program, policy.archs[0].audit(), nr, [first, second, 0, 0, 0, 0]).action;
         assert_eq!(ask(value, value + 1), action::ALLOW, "{nr} {value}");
         assert_eq!(ask(value, value), action::errno(1), "{nr} {value}");
         assert_eq!(ask(value | 1 << 32, value + 1), action::ALLOW, "{nr} {value}");

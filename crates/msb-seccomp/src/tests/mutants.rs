@@ -185,7 +185,7 @@ fn mutants_of(name: &str, policy: &Policy, options: Options) -> (usize, usize) {
                 equal += 1;
                 let programs = [&right[..], &mutant[..]];
                 let mut words = [None; 16];
-                for arch in [policy.arch.audit(), policy.arch.audit() ^ 1, 0x4000_0003] {
+                for arch in [policy.archs[0].audit(), policy.archs[0].audit() ^ 1, 0x4000_0003] {
                     words[1] = Some(arch);
                     let found = difference(programs, &values(programs), words);
                     assert_eq!(found, None, "{name}: accepted, and not the same: {mutant:?}");
@@ -219,6 +219,23 @@ fn conditions(arch: Arch) -> Policy {
     policy(arch, rules, EPERM)
 }
 
+/// All that a kernel for x86-64 serves, in one program.
+fn several() -> Policy {
+    let of = |arch, nr, action, predicate| SyscallRule { arch, ..rule(nr, action, predicate) };
+    let mut several = conditions(Arch::X86_64);
+    several.archs = vec![Arch::X86_64, Arch::I386, Arch::X32];
+    let calls = (0..60).filter(|nr| *nr != 54).map(|nr| of(Arch::I386, nr, ALLOW, Pred::True));
+    several.syscalls.extend(calls);
+    several.syscalls.extend([
+        of(Arch::I386, 54, ALLOW, not(low(1, Op::Eq, 0x5412))),
+        of(Arch::I386, 102, SyscallAction::Errno(13), low(0, Op::Eq, 1)),
+        of(Arch::I386, 600, SyscallAction::Notify, Pred::True),
+        of(Arch::X32, 0x4000_0000, ALLOW, Pred::True),
+        of(Arch::X32, 0x4000_0202, SyscallAction::Log, low(1, Op::Le, 9)),
+    ]);
+    several
+}
+
 #[test]
 fn every_wrong_program_is_refused_and_what_is_accepted_is_equal() {
     let plain = Options::default();
@@ -228,6 +245,7 @@ fn every_wrong_program_is_refused_and_what_is_accepted_is_equal() {
         ("coding agent, traced", coding_agent(), Options { trace: true }),
         ("conditions, x86_64", conditions(Arch::X86_64), plain),
         ("conditions, aarch64", conditions(Arch::Aarch64), plain),
+        ("three ABIs", several(), plain),
         ("chains", limits::wide(2, 20), plain),
     ] {
         let (more_found, more_equal) = mutants_of(name, &policy, options);

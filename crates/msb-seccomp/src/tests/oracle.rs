@@ -74,7 +74,7 @@ fn any_action() -> impl Strategy<Value = SyscallAction> {
     prop_oneof![
         3 => Just(ALLOW),
         2 => prop::sample::select(vec![1u16, 13, 38, 4095]).prop_map(SyscallAction::Errno),
-        1 => prop::sample::select(vec![KILL, SyscallAction::Trap, SyscallAction::Log]),
+        1 => prop::sample::select(vec![KILL, SyscallAction::Trap, SyscallAction::Log, SyscallAction::Notify]),
     ]
 }
 
@@ -96,8 +96,26 @@ fn any_rule() -> impl Strategy<Value = SyscallRule> {
 
 fn any_policy() -> impl Strategy<Value = Policy> {
     let arch = prop_oneof![4 => Just(Arch::X86_64), 1 => Just(Arch::Aarch64)];
-    (arch, prop::collection::vec(any_rule(), 0..40), any_action())
-        .prop_map(|(arch, rules, default)| policy(arch, rules, default))
+    let one = (arch, prop::collection::vec(any_rule(), 0..40), any_action())
+        .prop_map(|(arch, rules, default)| policy(arch, rules, default));
+    prop_oneof![3 => one, 2 => several()]
+}
+
+/// A policy for several architectures, with rules that lie beside each other and numbers that are not theirs.
+fn several() -> impl Strategy<Value = Policy> {
+    let archs = prop::sample::subsequence(Arch::ALL.to_vec(), 1..=4);
+    let rules =
+        prop::collection::vec((any_rule(), any::<bool>(), prop::sample::select(Arch::ALL.to_vec())), 0..40);
+    (archs, rules, any_action()).prop_map(|(archs, rules, default)| {
+        let rules = rules.into_iter().map(|(rule, bit, arch)| {
+            let nr = if bit && arch == Arch::X32 { rule.nr | 0x4000_0000 } else { rule.nr };
+            SyscallRule { arch, nr, ..rule }
+        });
+        let rules: Vec<_> = rules.filter(|rule| archs.contains(&rule.arch)).collect();
+        let mut several = policy(Arch::X86_64, Vec::new(), default);
+        (several.archs, several.syscalls) = (archs, rules);
+        several
+    })
 }
 
 fn any_arch() -> impl Strategy<Value = Option<u32>> {
@@ -119,7 +137,7 @@ proptest! {
     ) {
         let program = compile(&policy, Options { trace }).expect("short, and right");
         for (arch, number, change, args) in requests {
-            let audit_arch = arch.unwrap_or(policy.arch.audit());
+            let audit_arch = arch.unwrap_or(policy.archs[0].audit());
             // A number that a rule names, or beside it, or its x32 twin.
             let named = policy.syscalls.get(number as usize % 41).map_or(number, |rule| rule.nr);
             let number = match change {
@@ -140,7 +158,7 @@ proptest! {
         let inside = pred.witness().into_iter();
         for args in inside.chain(Pred::True.witness_without(&pred)).chain([args]) {
             let expected = if pred.holds(&args) { action::ALLOW } else { action::errno(1) };
-            prop_assert_eq!(ask(&program, policy.arch.audit(), 41, args).action, expected, "{:x?}", args);
+            prop_assert_eq!(ask(&program, policy.archs[0].audit(), 41, args).action, expected, "{:x?}", args);
         }
     }
 }
@@ -163,7 +181,11 @@ fn flags_are_tested_on_every_subset() {
                 for value in [value, value | !all] {
                     let args = [0, 0, 0, value, 0, 0];
                     let expected = if pred.holds(&args) { action::KILL_PROCESS } else { action::ALLOW };
-                    assert_eq!(ask(&program, policy.arch.audit(), 9, args).action, expected, "{value:#x}");
+                    assert_eq!(
+                        ask(&program, policy.archs[0].audit(), 9, args).action,
+                        expected,
+                        "{value:#x}"
+                    );
                 }
             }
         }
@@ -182,7 +204,7 @@ fn bit_32_does_not_get_an_argument_of_32_bits_past_a_deny() {
     ];
     let policy = policy(Arch::X86_64, rules, EPERM);
     let program = compile(&policy, Options::default()).expect("short, and right");
-    let ask = |name: &str, args| ask(&program, policy.arch.audit(), nr(name), args).action;
+    let ask = |name: &str, args| ask(&program, policy.archs[0].audit(), nr(name), args).action;
     for high in [0, 1 << 32, 0xffff_ffff << 32] {
         assert_eq!(ask("ioctl", [0, 0x5412 | high, 0, 0, 0, 0]), action::errno(1), "TIOCSTI");
         assert_eq!(ask("ioctl", [0, 0x5413 | high, 0, 0, 0, 0]), action::ALLOW, "TIOCGWINSZ");
@@ -198,11 +220,14 @@ fn a_foreign_architecture_kills_and_x32_fails_even_where_everything_is_allowed()
     let program = compile(&policy, Options::default()).expect("short, and right");
     for nr in [0, 1, 41, 59, 599] {
         assert_eq!(ask(&program, 0x4000_0003, nr, [0; 6]).action, action::KILL_PROCESS);
-        assert_eq!(ask(&program, policy.arch.audit(), nr, [0; 6]).action, action::ALLOW);
-        assert_eq!(ask(&program, policy.arch.audit(), nr | 0x4000_0000, [0; 6]).action, action::errno(38));
+        assert_eq!(ask(&program, policy.archs[0].audit(), nr, [0; 6]).action, action::ALLOW);
+        assert_eq!(
+            ask(&program, policy.archs[0].audit(), nr | 0x4000_0000, [0; 6]).action,
+            action::errno(38)
+        );
     }
-    assert_eq!(ask(&program, policy.arch.audit(), u32::MAX, [0; 6]).action, action::errno(38));
-    assert_eq!(ask(&program, policy.arch.audit(), 600, [0; 6]).action, action::errno(38));
+    assert_eq!(ask(&program, policy.archs[0].audit(), u32::MAX, [0; 6]).action, action::errno(38));
+    assert_eq!(ask(&program, policy.archs[0].audit(), 600, [0; 6]).action, action::errno(38));
 }
 
 /// Of two rules that say the same the one that a person wrote counts, also against a third.
@@ -213,5 +238,5 @@ fn a_written_rule_counts_beside_an_implied_one_that_says_the_same() {
     let rules = vec![written, implied, rule(40, SyscallAction::Errno(38), Pred::True)];
     let policy = policy(Arch::X86_64, rules, ALLOW);
     let program = compile(&policy, Options::default()).expect("short, and right");
-    assert_eq!(ask(&program, policy.arch.audit(), 40, [0; 6]).action, action::errno(1));
+    assert_eq!(ask(&program, policy.archs[0].audit(), 40, [0; 6]).action, action::errno(1));
 }

@@ -39,6 +39,7 @@ fn any_rule() -> impl Strategy<Value = SyscallRule> {
         ALLOW,
         ALLOW,
         SyscallAction::Log,
+        SyscallAction::Notify,
         EPERM,
         SyscallAction::Errno(38),
         SyscallAction::Trap,
@@ -73,7 +74,7 @@ proptest! {
         }
         let (policy, changed) = (policy(Arch::X86_64, rules, EPERM), super::policy(Arch::X86_64, changed, EPERM));
         let program = compile(&policy, Options::default()).expect("short, and right").instructions;
-        let here = policy.arch.audit();
+        let here = policy.archs[0].audit();
         let same = (40..43).all(|nr| {
             grid().all(|args| {
                 expected(&policy, false, here, nr, args) == expected(&changed, false, here, nr, args)

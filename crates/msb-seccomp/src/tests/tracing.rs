@@ -8,7 +8,7 @@ fn every_call_that_fails_is_put_to_the_supervisor_and_what_kills_kills() {
     let mut policy = coding_agent();
     policy.syscalls.push(rule(nr("ptrace"), KILL, Pred::True));
     let program = compile(&policy, Options { trace: true }).expect("short, and right");
-    let ask = |nr, args| ask(&program, policy.arch.audit(), nr, args).action;
+    let ask = |nr, args| ask(&program, policy.archs[0].audit(), nr, args).action;
     assert_eq!(ask(nr("mount"), [0; 6]), action::USER_NOTIF, "not allowed");
     assert_eq!(ask(nr("ioctl"), [0, 0x5412, 0, 0, 0, 0]), action::USER_NOTIF, "denied");
     assert_eq!(ask(nr("ioctl"), [0, 0x5413, 0, 0, 0, 0]), action::ALLOW);
@@ -29,7 +29,7 @@ fn every_call_that_fails_is_put_to_the_supervisor_and_what_kills_kills() {
 fn calls_that_open_and_make_are_put_to_the_supervisor_though_allowed() {
     let policy = coding_agent();
     let program = compile(&policy, Options { trace: true }).expect("short, and right");
-    let ask = |name, args| ask(&program, policy.arch.audit(), nr(name), args).action;
+    let ask = |name, args| ask(&program, policy.archs[0].audit(), nr(name), args).action;
     let names = [
         "open",
         "openat",
@@ -79,7 +79,7 @@ fn without_a_supervisor_nothing_is_put_to_it() {
 fn a_default_that_allows_is_traced_too() {
     let open = policy(Arch::X86_64, Vec::new(), ALLOW);
     let program = compile(&open, Options { trace: true }).expect("short, and right");
-    let ask = |name, args| ask(&program, open.arch.audit(), nr(name), args).action;
+    let ask = |name, args| ask(&program, open.archs[0].audit(), nr(name), args).action;
     assert_eq!(ask("openat", [0; 6]), action::USER_NOTIF);
     assert_eq!(ask("mmap", [0, 1 << 20, 0, 0, 0, 0]), action::USER_NOTIF);
     assert_eq!(ask("mmap", [0, 4096, 0, 0, 0, 0]), action::ALLOW);

@@ -13,7 +13,7 @@ pub(super) fn paths(m: Mistake<'_>) -> Option<Habit> {
         return help("write the paths without brackets, with `,` between them: `read /a, /b`");
     }
     if m.text == ":" || m.text == "=" {
-        return m.instead(format!("write the path without `{}`", m.text), "");
+        return m.remove(format!("write the path without `{}`", m.text));
     }
     if let Some(comma) = trailing_comma(m) {
         return Some(comma);

@@ -14,7 +14,7 @@ pub(super) fn quantities(m: Mistake<'_>) -> Option<Habit> {
         return None;
     }
     if m.text == ":" || m.text == "=" {
-        return m.instead(format!("write the value without `{}`", m.text), "");
+        return m.remove(format!("write the value without `{}`", m.text));
     }
     if let Some(text) = m.is_text().filter(|text| text.starts_with(|c: char| c.is_ascii_digit())) {
         return m.instead(format!("write `{}`, without quotes", clipped(text)), text);
@@ -93,10 +93,7 @@ pub(super) fn commands(m: Mistake<'_>) -> Option<Habit> {
             return help("write the words side by side: `command \"python3\" \"agent.py\"`");
         }
         if m.is_word() || m.at.next().kind == Kind::Path {
-            return m.instead(
-                format!("write quotes round each word: `\"{}\"`", m.text),
-                format!("\"{}\"", m.text),
-            );
+            return quoted(m);
         }
     }
     if m.wants("a setting of `exec`")
@@ -105,13 +102,21 @@ pub(super) fn commands(m: Mistake<'_>) -> Option<Habit> {
     {
         let text = m.before().filter(|before| matches!(before.next().kind, Kind::Text(_)));
         if text.is_some() {
-            return m.instead(
-                format!("write quotes round each word: `\"{}\"`", m.text),
-                format!("\"{}\"", m.text),
-            );
+            return quoted(m);
         }
     }
     None
+}
+
+/// A word of a command, with what is glued to it.
+fn quoted(m: Mistake<'_>) -> Option<Habit> {
+    let (word, span) = m.glued();
+    let right = format!("\"{word}\"");
+    let plain = !word.is_empty() && !word.contains(['"', '\\']);
+    plain.then(|| Habit {
+        help: format!("write quotes round each word: `{right}`"),
+        edit: Some((span, right)),
+    })
 }
 
 pub(super) fn capabilities(m: Mistake<'_>) -> Option<Habit> {

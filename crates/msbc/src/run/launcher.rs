@@ -1,7 +1,6 @@
 //! Finding and starting msb-launch.
 
 use super::signals::Forwarding;
-use crate::compile::Filter;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -58,11 +57,11 @@ pub(super) enum Timings {
     None,
 }
 
-/// Starts `program` with a plan.
+/// Starts `program` with a plan; where it `listens`, with a socket for the listener of its filter.
 pub(super) fn start(
     program: &Path,
     plan: &[u8],
-    filter: Filter,
+    listens: bool,
     timings: Timings,
     protected: &[PathBuf],
     set: &[OsString],
@@ -84,13 +83,9 @@ pub(super) fn start(
     if timings == Timings::Wanted {
         launcher.arg("--timings");
     }
-    let sockets = match filter {
-        Filter::Decides => None,
-        Filter::Asks => {
-            let kind = SockType::Stream;
-            Some(socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC)?)
-        }
-    };
+    let kind = SockType::Stream;
+    let pair = || socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC);
+    let sockets = listens.then(pair).transpose()?;
     if let Some((_, theirs)) = &sockets {
         inherit(theirs)?;
         launcher.arg("--notify-fd").arg(theirs.as_raw_fd().to_string());

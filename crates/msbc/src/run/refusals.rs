@@ -1,6 +1,6 @@
 //! What a program was refused, in words and as JSON.
 
-use msb_policy::{Origin, Policy};
+use msb_policy::{Origin, OriginId, Policy};
 use msb_trace::{Refusal, Why};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -9,11 +9,16 @@ use std::collections::HashMap;
 ///
 /// Names come from the program, so that control characters in them, which a terminal would obey, are shown.
 pub(super) fn what(refusal: &Refusal) -> String {
-    let what: String = refusal.what.chars().flat_map(shown).collect();
+    let what = printable(&refusal.what);
     match refusal.errno.and_then(msb_syscalls::errno_name) {
         Some(name) => format!("{what} → {name}"),
         None => what,
     }
+}
+
+/// `text` with nothing in it that a terminal would obey.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().flat_map(shown).collect()
 }
 
 /// `c`, or its escape where it is not to be printed.
@@ -36,7 +41,15 @@ pub(super) fn line(refusal: &Refusal, policy: &Policy) -> String {
         }
         Why::AllowsLess => format!("{at}  (allows no more than this)"),
         Why::NothingAllows => format!("{at}  (no line of it allows this)"),
+        Why::NobodyAsked => format!("{at}  (nobody was asked: `msbc run --ask` asks you)"),
+        Why::SaidNo => format!("{at}  (you said no)"),
+        Why::InMemory => format!("{at}  (what it is about lies in memory: nobody can say yes to it)"),
     }
+}
+
+/// `file:line: text` of a line.
+pub(super) fn place(id: OriginId, policy: &Policy) -> String {
+    policy.origin(id).map_or_else(String::new, |it| format!("{}:{}: {}", it.file, it.line, it.text))
 }
 
 /// The line, and what it was asked, for a program.
@@ -50,6 +63,9 @@ pub(super) fn to_json(refusal: &Refusal, policy: &Policy) -> Value {
             Why::AllowsLess => "allows-less",
             Why::NothingAllows => "nothing-allows",
             Why::Limit => "limit",
+            Why::NobodyAsked => "nobody-asked",
+            Why::SaidNo => "said-no",
+            Why::InMemory => "in-memory",
         },
         "errno": refusal.errno.and_then(msb_syscalls::errno_name),
         "origin": {"file": origin.file, "line": origin.line, "column": origin.column, "text": origin.text},

@@ -12,20 +12,21 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Names of calls by what happens to them: one action, or several that depend on the arguments.
 pub(super) type Calls = BTreeMap<String, Vec<&'static str>>;
 
-/// Every call of the table of the filter's architecture, and what happens to a number without a call.
-pub(super) fn of(filter: &Filter<'_>) -> (Calls, String) {
+/// Every call of the tables that the filter decides about, those of its own architecture first, and what happens to
+/// a number without a call.
+pub(super) fn of(filter: &Filter<'_>) -> (Vec<(Arch, Calls)>, String) {
     let program = instructions(filter.program);
-    let arch = match filter.arch {
-        msb_plan::Arch::X86_64 => Arch::X86_64,
-        msb_plan::Arch::Aarch64 => Arch::Aarch64,
+    let table = |arch: Arch| {
+        let mut calls = Calls::new();
+        for call in all(arch) {
+            calls.entry(actions(&program, arch.audit(), call.nr)).or_default().push(call.name);
+        }
+        (arch, calls)
     };
-    let mut calls = Calls::new();
-    for call in all(arch) {
-        calls.entry(actions(&program, filter.arch.audit(), call.nr)).or_default().push(call.name);
-    }
     // No table has it, and neither has an x32 bit.
     const NO_CALL: u32 = 0x3fff_ffff;
-    (calls, actions(&program, filter.arch.audit(), NO_CALL))
+    let tables = msb_decompile::archs(filter).into_iter().map(table).collect();
+    (tables, actions(&program, filter.arch.audit(), NO_CALL))
 }
 
 /// `allow`, or `allow or errno EPERM, by arguments`.

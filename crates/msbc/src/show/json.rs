@@ -136,7 +136,11 @@ fn env(rule: &Env<'_>, plan: &Plan<'_>) -> Value {
 }
 
 fn filter_object(filter: &msb_plan::Filter<'_>, plan: &Plan<'_>, with_instructions: bool) -> Value {
-    let (calls, unknown) = calls::of(filter);
+    let (tables, unknown) = calls::of(filter);
+    let (calls, others) = match tables.as_slice() {
+        [(_, own), others @ ..] => (json!(own), others),
+        [] => (json!({}), &[][..]),
+    };
     let mut object = json!({
         "arch": match filter.arch {
             msb_plan::Arch::X86_64 => "x86_64",
@@ -147,6 +151,9 @@ fn filter_object(filter: &msb_plan::Filter<'_>, plan: &Plan<'_>, with_instructio
         "numbers_without_a_call": unknown,
         "origin": origin(plan, filter.origin),
     });
+    for (arch, calls) in others {
+        object["other_abis"][arch.word()] = json!(calls);
+    }
     if with_instructions {
         object["program"] = bpf::disassemble(filter.program).lines().map(str::trim).collect();
     }

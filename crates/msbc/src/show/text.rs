@@ -77,17 +77,23 @@ impl Page<'_> {
 
     fn filters(&mut self, with_instructions: bool) {
         for filter in &self.plan.filters {
-            let (calls, unknown) = calls::of(filter);
+            let (tables, unknown) = calls::of(filter);
             let count = filter.program.len() / msb_plan::INSTRUCTION_BYTES;
             let machine = match filter.arch {
                 msb_plan::Arch::X86_64 => "x86_64",
                 msb_plan::Arch::Aarch64 => "aarch64",
             };
-            self.push(&format!("\nsystem calls on {machine} ({count} instructions)"));
-            for (action, names) in &calls {
-                self.push(&format!("  {action}: {}", names.len()));
-                for line in wrap(names, 96) {
-                    self.push(&format!("    {line}"));
+            for (arch, calls) in &tables {
+                let count = match arch.is_second() {
+                    true => format!("by the filter of {machine}"),
+                    false => format!("{count} instructions"),
+                };
+                self.push(&format!("\nsystem calls on {} ({count})", arch.word()));
+                for (action, names) in calls {
+                    self.push(&format!("  {action}: {}", names.len()));
+                    for line in wrap(names, 96) {
+                        self.push(&format!("    {line}"));
+                    }
                 }
             }
             self.push(&format!("  numbers without a call: {unknown}"));

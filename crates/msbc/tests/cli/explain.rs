@@ -101,3 +101,35 @@ fn plans_can_be_compared_with_policies() {
     assert!(said.out.contains("newly allowed  syscall quotactl("), "{}", said.out);
     host.msbc(&["diff", "plan.bin", "missing.msb"]).fails(1, &["cannot read `missing.msb`"]);
 }
+
+/// Rules, answers and plans of several architectures, and of calls that somebody is asked about.
+#[test]
+fn calls_are_explained_on_the_architecture_that_they_are_of() {
+    let host = Host::new();
+    let rules = "arch x86_64, aarch64, i386  notify setuid  errno EACCES mkdirat on i386  \
+                 allow syscall(600) on i386";
+    host.write("several.msb", POLICY.replace("  env {", &format!("  syscalls {{ {rules} }}\n  env {{")));
+    let cases = [
+        (
+            "syscall mkdirat on i386",
+            &["denied   syscall mkdirat(", ") on i386\n", "errno EACCES mkdirat"][..],
+        ),
+        ("syscall mkdirat on aarch64", &["allowed  syscall mkdirat("]),
+        ("syscall stat64", &["allowed  syscall stat64("]),
+        ("syscall syscall(600) on i386", &["allowed  syscall syscall(600) on i386"]),
+        ("syscall getpid on x32", &["denied   syscall getpid() on x32", "write `arch x32` in `syscalls`"]),
+        ("syscall setuid", &["denied   syscall setuid(", "this rule has somebody asked"]),
+    ];
+    host.msbc(&["compile", "several.msb", "-o", "plan.bin"]);
+    for (request, parts) in cases {
+        let out = host.msbc(&["explain", "several.msb", request]).out;
+        assert!(parts.iter().all(|part| out.contains(part)), "{request}: {out}");
+        let of_plan = host.msbc(&["explain", "plan.bin", request]).out;
+        assert!(of_plan.starts_with(parts[0]), "{request}: {of_plan}");
+    }
+    // Read back exactly, for every architecture.
+    let same = host.msbc(&["diff", "several.msb", "plan.bin"]);
+    assert_eq!(same.out, "", "{}", same.err);
+    let out = host.msbc(&["diff", "agent.msb", "several.msb"]).out;
+    assert!(out.contains(" on i386\n") && out.contains(" on aarch64\n"), "{out}");
+}

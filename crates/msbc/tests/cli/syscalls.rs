@@ -19,7 +19,7 @@ fn one_call_is_printed_with_everything_about_it() {
     for search in ["ioctl", "16"] {
         let said = host.msbc(&["syscalls", search]).out;
         let begin = "call     ioctl(int fd, unsigned int cmd, unsigned long arg)\n\
-                     number   16 on x86_64, 29 on aarch64\n\
+                     number   16 on x86_64, 29 on aarch64, 54 on i386\n\
                      since    Linux 1.0 or earlier\n\
                      groups   @system-service @python-runtime\n\n\
                      fd: a file descriptor, 32 bits\n";
