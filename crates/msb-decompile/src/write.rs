@@ -29,14 +29,28 @@ pub(crate) fn policy(policy: &Policy, outcomes: &[Outcome], said: &BTreeSet<u32>
     }
     text.push_str(&capabilities(policy.capabilities.0)?);
     let mut lines = Vec::new();
-    let [arch] = policy.archs.as_slice() else {
-        return Err(Undone::NoWords("a plan for several architectures in one list of rules".to_owned()));
-    };
-    if *arch != Arch::X86_64 {
-        lines.push(format!("arch {}", arch.word()));
+    let several = policy.archs.len() > 1;
+    if policy.archs != [Arch::X86_64] {
+        let words: Vec<&str> = policy.archs.iter().map(|arch| arch.word()).collect();
+        lines.push(format!("arch {}", words.join(", ")));
     }
-    for (verb, names, condition) in syscalls::rules(outcomes, said, *arch)? {
-        lists(&mut lines, &verb, names, &condition);
+    for arch in &policy.archs {
+        let own: Vec<Outcome> = outcomes.iter().filter(|outcome| outcome.arch == *arch).cloned().collect();
+        for (verb, names, condition) in syscalls::rules(&own, said, *arch)? {
+            if several && !names.is_empty() {
+                // `on` is for one item of a list.
+                let on = |name: String| format!("{verb} {name}{condition} on {}", arch.word());
+                lines.extend(names.into_iter().map(on));
+            } else {
+                lists(&mut lines, &verb, names, &condition);
+            }
+        }
+    }
+    // The default is one for all: where they differ, what is compiled again is not the same, and nothing is given.
+    let mut defaults = lines.iter().filter(|line| line.starts_with("default "));
+    if let Some(first) = defaults.next().cloned() {
+        lines.retain(|line| *line != first);
+        lines.push(first);
     }
     section(&mut text, "syscalls", &lines);
     let hard = if policy.limits.hard { "limits hard" } else { "limits" };
