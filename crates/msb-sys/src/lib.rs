@@ -16,6 +16,7 @@ pub mod process;
 pub mod seccomp;
 pub mod shared;
 pub mod signal;
+pub mod socket;
 pub mod start;
 
 pub use rustix::io::Errno;
