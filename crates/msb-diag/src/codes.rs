@@ -207,9 +207,13 @@ codes! {
     PROCESS_NOT_STARTED = 1117, Error, "process cannot be started";
     COMMAND_NOT_EXECUTED = 1118, Error, "command cannot be executed";
     LAUNCHER_MISUSED = 1119, Error, "launcher does not understand its command line";
+    NETWORK_NOT_SET_UP = 1120, Error, "network was not set up";
+    GATEWAY_NOT_STARTED = 1121, Error, "network gateway was not started";
+    SECRET_NOT_READ = 1122, Error, "secret was not read";
 
     // 12xx: limits and denials at run time
     LIMIT_REACHED = 1201, Warning, "limit was reached";
     HELD_WITHOUT_CGROUP = 1202, Hint, "limit is held without a cgroup";
     KILLED_FROM_OUTSIDE = 1203, Error, "sandbox was ended from outside";
+    GATEWAY_ENDED = 1204, Error, "network gateway ended";
 }

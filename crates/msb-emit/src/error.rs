@@ -171,6 +171,7 @@ fn words(invalid: plan::Invalid) -> &'static str {
         plan::Invalid::Value => "has a size or a limit that is 0 or too large",
         plan::Invalid::Rights => "has a set of rights that a mount cannot carry",
         plan::Invalid::Filter => "has a filter that the kernel would refuse",
+        plan::Invalid::Network => "has network rules that do not fit together",
     }
 }
 

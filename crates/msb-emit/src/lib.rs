@@ -102,6 +102,7 @@ pub fn emit_observed(
         mounts: mounts.iter().map(|mount| mount.emit(&origins)).collect(),
         denies: denies.iter().map(|deny| deny.emit(&origins)).collect(),
         files: files.iter().map(|file| file.emit(origins.id(policy.exec.origin))).collect(),
+        network: plan::network::Network::None,
         limits: limits::emit(&limits, &origins),
         filters: vec![plan::Filter {
             arch: match policy.arch {
@@ -142,10 +143,10 @@ fn parameter<'p>(param: &'p ir::Param, origins: &Origins<'p>) -> plan::Param<'p>
         kind: match param.kind {
             ir::ParamKind::Dir => plan::ParamKind::Dir,
             ir::ParamKind::File => plan::ParamKind::File,
-            // The others were refused before: see `enforced`.
-            ir::ParamKind::Text | ir::ParamKind::Host | ir::ParamKind::Secret | ir::ParamKind::Number => {
-                plan::ParamKind::Text
-            }
+            ir::ParamKind::Host => plan::ParamKind::Host,
+            ir::ParamKind::Secret => plan::ParamKind::Secret,
+            // Numbers were refused before: see `enforced`.
+            ir::ParamKind::Text | ir::ParamKind::Number => plan::ParamKind::Text,
         },
         default: param.default.as_deref(),
         origin: origins.id(param.origin),

@@ -84,7 +84,10 @@ fn value<'a>(param: &Param<'a>, arguments: &Arguments<'a>) -> Result<Value<'a>> 
         (None, None) => return Err(failure(Step::Param, origin, Errno::INVAL)),
     };
     let wanted = match param.kind {
-        ParamKind::Text => return Ok(Value::Text(text)),
+        // The gateway reads it: a host is no path, and nothing else of a launch depends on it.
+        ParamKind::Text | ParamKind::Host => return Ok(Value::Text(text)),
+        ParamKind::Secret if is_source(text) => return Ok(Value::Text(text)),
+        ParamKind::Secret => return Err(refusal(Step::SecretSource, origin)),
         ParamKind::Dir => FileType::Directory,
         ParamKind::File => FileType::RegularFile,
     };
@@ -98,6 +101,12 @@ fn value<'a>(param: &Param<'a>, arguments: &Arguments<'a>) -> Result<Value<'a>> 
         (FileType::Directory, _) => Err(Errno::NOTDIR).at(Step::Param, origin),
         _ => Err(Errno::ISDIR).at(Step::Param, origin),
     }
+}
+
+/// Whether a text says where a secret is. A secret itself would be in the argument vector, for everybody to read.
+fn is_source(text: &[u8]) -> bool {
+    let kinds: [&[u8]; 3] = [b"env:", b"file:", b"fd:"];
+    kinds.iter().any(|kind| text.strip_prefix(*kind).is_some_and(|rest| !rest.is_empty()))
 }
 
 /// What the kernel calls the file that `fd` is open on, as procfs tells.

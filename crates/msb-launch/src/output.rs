@@ -117,6 +117,9 @@ pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
         }
         Event::Ended(ended) => match ended.cause {
             Cause::Outside => line.push_str("the sandbox was killed from outside"),
+            Cause::Gateway => {
+                line.push_str("everything inside was killed, because the network gateway had ended");
+            }
             Cause::Limit(..) | Cause::Command => return String::new(),
         },
     }
@@ -169,7 +172,10 @@ fn errno_text(errno: u16) -> String {
         38 => "this kernel does not have it (ENOSYS)",
         40 => "a symbolic link is on the way (ELOOP)",
         87 => "too many users or namespaces (EUSERS)",
+        93 => "no such protocol (EPROTONOSUPPORT)",
         95 => "not supported (EOPNOTSUPP)",
+        98 => "in use (EADDRINUSE)",
+        111 => "refused (ECONNREFUSED)",
         116 => "changed while the sandbox was set up (ESTALE)",
         _ => "",
     };

@@ -1,5 +1,7 @@
 //! What must hold of a plan before a launcher may apply it.
 
+mod network;
+
 use crate::{
     Base, CAPABILITY_MAX, COMMAND_MAX, CPU_PERCENT_MAX, DENIES_MAX, ENV_MAX, Env, FILES_MAX,
     FILTER_INSTRUCTIONS_MAX, FILTERS_MAX, Filter, HOSTNAME_BYTES_MAX, INSTRUCTION_BYTES, Limit, Listener,
@@ -34,6 +36,8 @@ pub enum Invalid {
     Rights,
     /// A filter that the kernel would refuse, or that this launcher does not load.
     Filter,
+    /// A batch for nf_tables that is not one, or network rules that do not fit together.
+    Network,
 }
 
 impl<'a> CheckedPlan<'a> {
@@ -48,6 +52,7 @@ impl<'a> CheckedPlan<'a> {
         identity(&plan)?;
         mounts(&plan)?;
         files(&plan)?;
+        network::network(&plan)?;
         limits(&plan)?;
         filters(&plan)?;
         environment(&plan)?;

@@ -70,6 +70,8 @@ pub enum Cause {
     Limit(LimitKind, OriginId),
     /// Something outside killed the sandbox's init.
     Outside,
+    /// The launcher, because the gateway had ended.
+    Gateway,
 }
 
 /// The limits that an event can name.
@@ -149,6 +151,22 @@ steps! {
     IdMap = "map user and group ids",
     /// The host name was set.
     Hostname = "set the host name",
+    /// The sandbox's network was set up: its interface, addresses, routes and sockets.
+    Network = "set up the sandbox's network",
+    /// The rules were given to nf_tables.
+    NetworkRules = "load the network rules",
+    /// The gateway was started, or ended before it was ready.
+    Gateway = "start the network gateway",
+    /// The gateway looked for a secret.
+    Secret = "read the secret",
+    /// A secret stood where its source should: `env:NAME`, `file:PATH` or `fd:N`.
+    SecretSource = "take a secret by value, where it must be `env:NAME`, `file:PATH` or `fd:N`,",
+    /// The gateway looked for the host that a rule names.
+    GatewayHost = "find the host",
+    /// The gateway bound a port of the host's loopback.
+    Publish = "publish the port",
+    /// The certificates of the run were put in their places.
+    Trust = "put the run's certificates in their places",
     /// The new root was made.
     Root = "make the new root",
     /// A source was looked up.

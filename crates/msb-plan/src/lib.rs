@@ -3,7 +3,8 @@
 //! A plan holds data, never behaviour. Decoding checks every limit, reference and path so that the
 //! launcher can be short; the order in which sections are applied is the launcher's, so that no
 //! plan can change it. [`encode`] writes a [`Plan`], [`decode`] gives a [`CheckedPlan`], the one
-//! type that the launcher takes. [`event`] holds what the launcher reports back.
+//! type that the launcher takes. [`event`] holds what the launcher reports back, [`handover`] what it says to
+//! the gateway.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -12,6 +13,8 @@ extern crate alloc;
 mod check;
 mod codec;
 pub mod event;
+pub mod handover;
+pub mod network;
 mod plan;
 
 pub use check::{CheckedPlan, Invalid};

@@ -1,5 +1,6 @@
 //! The sections of a plan and the bounds of each.
 
+use crate::network::Network;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +75,9 @@ pub struct Plan<'a> {
     /// Small files that the compiler writes into the new root, such as /etc/passwd.
     #[serde(borrow)]
     pub files: Vec<File<'a>>,
+    /// What is reached over the network.
+    #[serde(borrow)]
+    pub network: Network<'a>,
     /// Resource limits.
     pub limits: Limits,
     /// Seccomp programs, one for each architecture that the plan can run on.
@@ -179,6 +183,10 @@ pub enum ParamKind {
     File,
     /// Any text without NUL.
     Text,
+    /// The name of a host, in a form that msb-host reads.
+    Host,
+    /// Where a secret is: `env:NAME`, `file:PATH` or `fd:N` ([`crate::handover`]); never the secret.
+    Secret,
 }
 
 /// A path: a base and what follows it.
@@ -449,6 +457,6 @@ pub enum Text<'a> {
 }
 
 /// Writes a byte string in one piece: serde's own way for `&[u8]` is byte by byte, with the same result.
-fn bytes<S: serde::Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn bytes<S: serde::Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
     to.serialize_bytes(bytes)
 }

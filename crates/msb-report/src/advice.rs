@@ -43,6 +43,8 @@ const ENOSYS: u16 = 38;
 const ELOOP: u16 = 40;
 const EUSERS: u16 = 87;
 const EOPNOTSUPP: u16 = 95;
+const EPROTONOSUPPORT: u16 = 93;
+const EADDRINUSE: u16 = 98;
 const ESTALE: u16 = 116;
 
 /// Why a host refuses user namespaces, and who can change it.
@@ -187,6 +189,28 @@ table! {
     CONFINEMENT_REFUSED: [Filter, Listener] [EINVAL, ENOSYS] "this kernel does not take the syscall filter: {errno}",
         "use a kernel with CONFIG_SECCOMP_FILTER";
     CONFINEMENT_REFUSED: [NoNewPrivs, Capabilities, Filter, Listener] [] "could not {step}: {errno}", MISTAKE;
+
+    NETWORK_NOT_SET_UP: [NetworkRules] [ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, ENOSYS]
+        "this kernel lacks a part of nf_tables that network rules need: {errno}",
+        "use a kernel with nf_tables, nft_tproxy and nft_reject_inet (CONFIG_NF_TABLES, CONFIG_NFT_TPROXY, \
+         CONFIG_NFT_REJECT_INET), and load them where modules do not load by themselves: `modprobe -a nf_tables \
+         nft_tproxy nft_reject_inet`";
+    NETWORK_NOT_SET_UP: [Network, NetworkRules] [] "could not {step}: {errno}", MISTAKE;
+    GATEWAY_NOT_STARTED: [Gateway] [ENOENT, EACCES] "msb-gateway cannot be started: {errno}",
+        "it must lie beside msb-launch, where `scripts/build.sh` puts it";
+    GATEWAY_NOT_STARTED: [Gateway] [] "msb-gateway ended before it was ready: {errno}",
+        "it says why on standard error";
+    GATEWAY_NOT_STARTED: [Publish] [EADDRINUSE] "another program of this host has the port: {errno}",
+        "end that program, or publish another port";
+    GATEWAY_NOT_STARTED: [Publish] [EACCES, EPERM] "you may not bind this port of the host: {errno}",
+        "publish a port from 1024 on";
+    GATEWAY_NOT_STARTED: [GatewayHost] [] "the host of this rule is not known: {errno}",
+        "see that the host's resolver finds it, or write `optional` where it may be missing";
+    GATEWAY_NOT_STARTED: [Trust, Publish] [] "could not {step}: {errno}", MISTAKE;
+    SECRET_NOT_READ: [SecretSource] [] "`${param}` must say where the secret is, and not be it",
+        "pass {set}, `file:PATH` or `fd:N`: who can list processes would read it otherwise";
+    SECRET_NOT_READ: [Secret] [] "`${param}` cannot be read: {errno}",
+        "pass {set}, `file:PATH` or `fd:N` of a secret that is there and not empty";
 
     COMMAND_NOT_EXECUTED: [Exec] [ENOENT] "{command} is not found inside the sandbox",
         "only what the policy grants is there: grant its directory with `run`. A script also needs the interpreter \

@@ -51,6 +51,7 @@ fn end(ended: Ended, plan: &Plan<'_>) -> Value {
         Cause::Command => ("command", None, None),
         Cause::Limit(limit, at) => ("limit", Some(limit.word()), Some(at)),
         Cause::Outside => ("outside", None, None),
+        Cause::Gateway => ("gateway", None, None),
     };
     json!({
         "event": "ended",

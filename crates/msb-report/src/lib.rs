@@ -16,6 +16,7 @@ pub use words::{duration, size};
 
 use msb_diag::{Diagnostic, Severity, Sources, Style, codes};
 use msb_plan::event::{Cause, Event, Failure, LimitKind, Step};
+use msb_plan::network::Network;
 use msb_plan::{OriginId, Plan};
 use std::ffi::OsString;
 use std::path::Path;
@@ -70,6 +71,7 @@ pub fn explain(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Option<
             Cause::Command => return None,
             Cause::Limit(limit, origin) => (ended_by(limit, plan), Some(origin), None),
             Cause::Outside => (outside(ended.wait_status), None, None),
+            Cause::Gateway => (gateway_ended(), network(plan), Some("it decides these".to_owned())),
         },
     };
     let mut sources = context.sources.cloned().unwrap_or_default();
@@ -111,6 +113,7 @@ pub fn short(event: &Event, plan: &Plan<'_>) -> String {
         Event::HeldWithoutCgroup { origin, .. } | Event::LimitReached { origin, .. } => Some(origin),
         Event::Ended(ended) => match ended.cause {
             Cause::Limit(_, origin) => Some(origin),
+            Cause::Gateway => network(plan),
             Cause::Command | Cause::Outside => None,
         },
     };
@@ -130,6 +133,7 @@ fn sentence(event: &Event, plan: &Plan<'_>) -> String {
             Cause::Command => format!("the command {}", words::wait_status(ended.wait_status)),
             Cause::Limit(limit, _) => ended_by(limit, plan).message,
             Cause::Outside => outside(ended.wait_status).message,
+            Cause::Gateway => gateway_ended().message,
         },
     }
 }
@@ -185,6 +189,22 @@ fn outside(wait_status: u32) -> Diagnostic {
     let how = words::wait_status(wait_status);
     Diagnostic::new(codes::KILLED_FROM_OUTSIDE, format!("the sandbox was ended from outside: its init {how}"))
         .help("look in the kernel's log (`dmesg`) for the host's out-of-memory killer, and for who sent a signal")
+}
+
+fn gateway_ended() -> Diagnostic {
+    Diagnostic::new(
+        codes::GATEWAY_ENDED,
+        "everything inside was killed, because the network gateway had ended",
+    )
+    .help("it says why on standard error, unless it was killed itself: look in the kernel's log (`dmesg`)")
+}
+
+/// The line that begins the network rules.
+fn network(plan: &Plan<'_>) -> Option<OriginId> {
+    match &plan.network {
+        Network::Gateway(gateway) => Some(gateway.origin),
+        Network::None => None,
+    }
 }
 
 /// Where in the policy a number of the plan points: `agent.msb:7:3`.

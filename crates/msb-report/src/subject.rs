@@ -159,6 +159,8 @@ fn set(param: &Param<'_>) -> String {
         ParamKind::Dir => "DIR",
         ParamKind::File => "FILE",
         ParamKind::Text => "TEXT",
+        ParamKind::Host => "HOST",
+        ParamKind::Secret => "env:NAME",
     };
     format!("`--set {}={value}`", param.name)
 }

@@ -103,6 +103,8 @@ fn param(param: &msb_plan::Param<'_>, origin: ir::OriginId) -> ir::Param {
             msb_plan::ParamKind::Dir => ir::ParamKind::Dir,
             msb_plan::ParamKind::File => ir::ParamKind::File,
             msb_plan::ParamKind::Text => ir::ParamKind::Text,
+            msb_plan::ParamKind::Host => ir::ParamKind::Host,
+            msb_plan::ParamKind::Secret => ir::ParamKind::Secret,
         },
         default: param.default.map(str::to_owned),
         origin,

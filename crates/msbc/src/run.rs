@@ -213,7 +213,7 @@ impl Session<'_> {
         let ended_for = events.iter().find_map(|event| match event {
             Event::Ended(ended) => match ended.cause {
                 Cause::Limit(limit, _) => Some(limit),
-                Cause::Command | Cause::Outside => None,
+                Cause::Command | Cause::Outside | Cause::Gateway => None,
             },
             _ => None,
         });

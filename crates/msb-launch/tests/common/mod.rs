@@ -64,6 +64,7 @@ pub(crate) fn plan() -> Plan<'static> {
         mounts,
         denies: vec![],
         files: vec![],
+        network: msb_plan::network::Network::None,
         limits: Limits {
             hold: Hold::Best,
             memory_bytes: None,

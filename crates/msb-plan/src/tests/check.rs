@@ -1,6 +1,8 @@
 //! Each way a plan can be wrong.
 
 use super::sample::{self, LINE, PROGRAM, root};
+use crate::handover::Socket;
+use crate::network::{self, Gateway, Methods, Network, Only, Peer, Protocol, Trust};
 use crate::{
     Arch, Base, CheckedPlan, Deny, Env, File, Filter, Invalid, Limit, Listener, Missing, Mount, MountKind,
     Origin, OriginId, Param, ParamKind, Path, Plan, Presence, ProcScope, Rights, Text,
@@ -315,6 +317,124 @@ fn params_may_hold_the_most() {
     let names: Vec<String> = (0..crate::PARAMS_MAX).map(|i| format!("p{i}")).collect();
     let param = |name| Param { name, kind: ParamKind::Dir, default: None, origin: LINE };
     let extra: Vec<Param<'_>> = names.iter().map(|name| param(name)).collect();
-    check(|p| p.params.extend(extra[3..].iter().copied()), Ok(()));
-    check(|p| p.params.extend(extra[2..].iter().copied()), Err(Invalid::TooLong));
+    check(|p| p.params.extend(extra[5..].iter().copied()), Ok(()));
+    check(|p| p.params.extend(extra[4..].iter().copied()), Err(Invalid::TooLong));
+}
+
+#[track_caller]
+fn check_network(change: impl FnOnce(&mut Gateway<'static>), expected: Result<(), Invalid>) {
+    check(
+        |plan| {
+            if let Network::Gateway(gateway) = &mut plan.network {
+                change(gateway);
+            }
+        },
+        expected,
+    );
+}
+
+#[test]
+fn network_lists_end_at_their_bounds() {
+    let long = Err(Invalid::TooLong);
+    check_network(|n| n.rules = repeat(&n.rules[7], network::RULES_MAX + 1), long);
+    check_network(|n| n.totals = repeat(&n.totals[0], network::TOTALS_MAX + 1), long);
+    check_network(|n| n.listens = repeat(&n.listens[0], network::LISTENS_MAX + 1), long);
+    check_network(|n| n.batch = vec![0; network::BATCH_BYTES_MAX + 1].leak(), long);
+    check_network(|n| n.marks = repeat(&n.marks[0], crate::ORIGINS_MAX + 1), long);
+    let trust = |places| Some(Trust { file: "etc/ca.pem", places });
+    check_network(|n| n.trust = trust(repeat(&"a", network::TRUST_PLACES_MAX + 1)), long);
+    let network = Err(Invalid::Network);
+    check_network(|n| n.rules[1].ports = (1..=257).map(|n| (n * 2, n * 2)).collect(), network);
+}
+
+#[test]
+fn a_batch_is_whole_messages_of_nf_tables() {
+    let wrong = Err(Invalid::Network);
+    let cut = |from: usize, to: usize| sample::BATCH[from..to].to_vec().leak();
+    check_network(|n| n.batch = &[], wrong);
+    check_network(|n| n.batch = cut(0, 40), wrong);
+    check_network(|n| n.batch = cut(20, 60), wrong);
+    check_network(|n| n.batch = cut(0, 59), wrong);
+    let with = |at: usize, byte: u8| {
+        let mut batch = sample::BATCH;
+        batch[at] = byte;
+        &*batch.to_vec().leak()
+    };
+    // A length of nothing, one that reaches past the end, one that is not aligned, and a message of ipset.
+    for (at, byte) in [(20, 0), (20, 44), (20, 22), (25, 6)] {
+        check_network(|n| n.batch = with(at, byte), wrong);
+    }
+    check_network(|n| n.batch = [&sample::BATCH[..], &sample::BATCH].concat().leak(), wrong);
+}
+
+#[test]
+fn network_rules_fit_together() {
+    let wrong = Err(Invalid::Network);
+    check_network(|n| n.rules[1].ports = vec![], wrong);
+    check_network(|n| n.rules[1].ports = vec![(0, 80)], wrong);
+    check_network(|n| n.rules[1].ports = vec![(80, 79)], wrong);
+    check_network(|n| n.rules[1].ports = vec![(80, 81), (82, 82)], wrong);
+    check_network(|n| n.rules[1].ports = vec![(80, 81), (83, 65535)], Ok(()));
+    check_network(|n| n.rules[1].terms.inspect = true, wrong);
+    check_network(|n| n.rules[7].terms.optional = true, wrong);
+    check_network(|n| n.rules[2].peer = Peer::V4 { first: [10, 0, 0, 1], bits: 24 }, wrong);
+    check_network(|n| n.rules[2].peer = Peer::V4 { first: [10, 0, 0, 0], bits: 33 }, wrong);
+    check_network(|n| n.rules[2].peer = Peer::V4 { first: [0; 4], bits: 0 }, Ok(()));
+    check_network(|n| n.rules[3].peer = Peer::V6 { first: [1; 16], bits: 127 }, wrong);
+    check_network(|n| n.rules[0].terms.only = Some(Only { methods: Methods(0), paths: vec![] }), wrong);
+    check_network(|n| n.rules[0].terms.only = Some(Only { methods: Methods(128), paths: vec![] }), wrong);
+    check_network(|n| n.rules[0].terms.inject = Some(2), Err(Invalid::Reference));
+    check_network(
+        |n| n.rules[4].peer = Peer::Param { index: 4, address: [198, 18, 1, 1] },
+        Err(Invalid::Reference),
+    );
+    check_network(|n| n.rules[0].peer = Peer::Below("example.org"), wrong);
+    check_network(|n| n.rules[0].protocol = Protocol::Http, wrong);
+    check_network(|n| n.trust = None, wrong);
+    check_network(|n| drop(n.rules.remove(0)), wrong);
+    check_network(|n| n.marks = repeat(&n.marks[0], 2), wrong);
+    check_network(|n| n.listens = repeat(&n.listens[0], 2), Err(Invalid::Duplicate));
+    check_network(|n| n.listens[0].port = 0, Err(Invalid::Value));
+    check_network(|n| n.totals[0].limits.connections = Some(0), Err(Invalid::Value));
+    check_network(|n| n.rules[1].terms.limits.up_bytes = Some(0), Err(Invalid::Value));
+    check_network(|n| n.origin = NOWHERE, Err(Invalid::Reference));
+    check_network(|n| n.rules[0].origin = NOWHERE, Err(Invalid::Reference));
+    check_network(|n| n.marks[0].origin = NOWHERE, Err(Invalid::Reference));
+    check_network(|n| n.totals[0].origin = NOWHERE, Err(Invalid::Reference));
+    check_network(|n| n.listens[0].origin = NOWHERE, Err(Invalid::Reference));
+}
+
+#[test]
+fn one_name_has_one_address_of_its_own() {
+    let wrong = Err(Invalid::Network);
+    let name = |name, address| Peer::Name { name, address };
+    check_network(|n| n.rules[1].peer = name("api.example.org", [198, 18, 1, 2]), wrong);
+    check_network(|n| n.rules[1].peer = name("api.example.org", [198, 18, 1, 0]), Ok(()));
+    check_network(|n| n.rules[1].peer = name("b.example.org", [198, 18, 1, 0]), wrong);
+    check_network(|n| n.rules[1].peer = name("b.example.org", [198, 18, 1, 1]), wrong);
+    check_network(|n| n.rules[1].peer = name("b.example.org", [198, 18, 0, 9]), wrong);
+    check_network(|n| n.rules[1].peer = name("b.example.org", [198, 19, 1, 9]), wrong);
+    check_network(|n| n.rules[1].peer = name("b.example.org", [198, 18, 1, 9]), Ok(()));
+    for bad in ["", "A.org", "a..org", "a.org.", "a.org\0", "a b", &"a.".repeat(127), &"a".repeat(64)] {
+        let bad: &'static str = alloc::string::String::from(bad).leak();
+        check_network(|n| n.rules[1].peer = Peer::Below(bad), Err(Invalid::Name));
+    }
+}
+
+#[test]
+fn certificates_go_where_no_mount_is() {
+    let trust = |file, place| Some(Trust { file, places: vec![place] });
+    check_network(|n| n.trust = trust("usr/ca.pem", "a"), Err(Invalid::Path));
+    check_network(|n| n.trust = trust("etc/../ca.pem", "a"), Err(Invalid::Path));
+    check_network(|n| n.trust = trust("", "a"), Err(Invalid::Path));
+    check_network(|n| n.trust = trust("etc/ca.pem", "/a"), Err(Invalid::Path));
+    check_network(|n| n.trust = trust("etc/passwd", "a"), Err(Invalid::Duplicate));
+}
+
+#[test]
+fn sockets_are_in_the_order_of_their_bits() {
+    let all = Socket::ALL.iter().fold(0, |mask, it| mask | it.bit());
+    assert!(Socket::ALL.iter().enumerate().all(|(index, it)| it.place(all) == Some(index)));
+    assert_eq!(Socket::Raw4.place(0b01_0101), Some(2));
+    assert_eq!(Socket::Tcp6.place(0b01_0101), None);
 }

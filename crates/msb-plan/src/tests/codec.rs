@@ -38,7 +38,7 @@ fn header_is_as_documented() {
 fn format_1_has_these_bytes() {
     let bytes = encode(&sample::plan()).unwrap();
     let found = (FORMAT, bytes.len(), &digest(&bytes)[..8]);
-    assert_eq!(found, (1, 464, &[47u8, 16, 168, 222, 98, 183, 250, 168][..]));
+    assert_eq!(found, (1, 859, &[19u8, 61, 5, 41, 117, 9, 244, 119][..]));
 }
 
 #[test]

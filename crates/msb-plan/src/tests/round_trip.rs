@@ -1,6 +1,7 @@
 //! Properties of arbitrary plans and arbitrary bytes.
 
-use super::sample::{LINE, POLICY, PROGRAM};
+use super::sample::{LINE, POLICY, PROGRAM, network as network_of_sample};
+use crate::network::{Listen, Network, Protocol};
 use crate::{
     Arch, Base, Deny, Env, File, Filter, Hold, Identity, Limit, Limits, Listener, Missing, Mount, MountKind,
     Origin, OriginId, Param, ParamKind, Path, Plan, PolicyId, Presence, ProcScope, Rights, Target, Text,
@@ -29,9 +30,9 @@ fn path() -> impl Strategy<Value = Path<'static>> {
 fn params() -> impl Strategy<Value = Vec<Param<'static>>> {
     option::of(text("[ -~é]{0,12}")).prop_map(|default| {
         let param = |name, kind| Param { name, kind, default, origin: LINE };
-        [("dir", ParamKind::Dir), ("file", ParamKind::File), ("text", ParamKind::Text)]
-            .map(|(name, kind)| param(name, kind))
-            .to_vec()
+        let places = [("dir", ParamKind::Dir), ("file", ParamKind::File)];
+        let texts = [("text", ParamKind::Text), ("host", ParamKind::Host), ("secret", ParamKind::Secret)];
+        [places.as_slice(), &texts].concat().into_iter().map(|(name, kind)| param(name, kind)).collect()
     })
 }
 
@@ -99,6 +100,34 @@ fn files() -> impl Strategy<Value = Vec<File<'static>>> {
             origin: POLICY,
         };
         files.into_iter().map(file).collect()
+    })
+}
+
+/// Some of the sample's rules, with other ports, lines and lists.
+fn network() -> impl Strategy<Value = Network<'static>> {
+    let rules = list((any::<bool>(), 1u16..600, 0u16..400, origin()), 8);
+    option::of((rules, list(any::<(u8, bool)>(), 0..4))).prop_map(|some| {
+        let (Some((rules, listens)), Network::Gateway(mut of)) = (some, network_of_sample()) else {
+            return Network::None;
+        };
+        let kept = of.rules.into_iter().zip(&rules).filter(|(_, (keep, ..))| *keep);
+        of.rules = kept
+            .map(|(mut rule, &(_, first, more, origin))| {
+                rule.ports = [(first, first), (first + 2, first + 2 + more)].to_vec();
+                rule.origin = origin;
+                rule
+            })
+            .collect();
+        let inspected = of.rules.first().is_some_and(|rule| rule.protocol == Protocol::Https);
+        of.trust = of.trust.filter(|_| inspected);
+        let listens: BTreeMap<u8, bool> = listens.into_iter().collect();
+        let listen = |(port, datagrams)| Listen {
+            protocol: if datagrams { Protocol::Udp } else { Protocol::Tcp },
+            port: u16::from(port) + 1,
+            origin: LINE,
+        };
+        of.listens = listens.into_iter().map(listen).collect();
+        Network::Gateway(of)
     })
 }
 
@@ -173,8 +202,9 @@ fn filters() -> impl Strategy<Value = Vec<Filter<'static>>> {
 fn plan() -> impl Strategy<Value = Plan<'static>> {
     let head = (any::<(u16, u16)>(), text("[a-zé-]{1,8}"), any::<u16>(), any::<[u8; 32]>());
     let tail = (list(text("[ -~é]{0,8}"), 0..4), text("[ -~]{0,200}"), any::<(u32, u32)>());
-    (head, params(), identity(), mounts(), denies(), files(), limits(), filters(), env(), tail).prop_map(
-        |(head, params, identity, mounts, denies, files, limits, filters, env, tail)| {
+    let files = (files(), network());
+    (head, params(), identity(), mounts(), denies(), files, limits(), filters(), env(), tail).prop_map(
+        |(head, params, identity, mounts, denies, (files, network), limits, filters, env, tail)| {
             let (kernel_min, name, edition, sha256) = head;
             let (command, line_text, (line, column)) = tail;
             let place = |text| Origin { file: "a.msb", line: line.max(1), column: column.max(1), text };
@@ -186,6 +216,7 @@ fn plan() -> impl Strategy<Value = Plan<'static>> {
                 mounts,
                 denies,
                 files,
+                network,
                 limits,
                 filters,
                 env,

@@ -1,5 +1,9 @@
 //! A small valid plan that has one of everything.
 
+use crate::network::{
+    self, Action, Gateway, Listen, Mark, Methods, Network, Only, Peer, Protocol, Rate, Rule, Terms, Total,
+    Trust,
+};
 use crate::{
     Arch, Base, Deny, Env, File, Filter, Hold, Identity, Limit, Limits, Listener, Missing, Mount, MountKind,
     Origin, OriginId, Param, ParamKind, Path, Plan, PolicyId, Presence, ProcScope, Rights, Target, Text,
@@ -50,6 +54,7 @@ pub(super) fn plan() -> Plan<'static> {
             content: b"agent:x:1000:1000::/:/bin/sh\n",
             origin: POLICY,
         }],
+        network: network(),
         limits: limits(),
         filters: vec![Filter {
             arch: Arch::X86_64,
@@ -71,11 +76,63 @@ pub(super) fn plan() -> Plan<'static> {
     }
 }
 
+/// `NFNL_MSG_BATCH_BEGIN`, one message of nf_tables without attributes, `NFNL_MSG_BATCH_END`.
+pub(super) const BATCH: [u8; 60] = {
+    let mut batch = [0; 60];
+    let kinds: [[u8; 2]; 3] = [[16, 0], [0, 10], [17, 0]];
+    let mut index = 0;
+    while index < 3 {
+        batch[index * 20] = 20;
+        batch[index * 20 + 4] = kinds[index][0];
+        batch[index * 20 + 5] = kinds[index][1];
+        index += 1;
+    }
+    batch
+};
+
+/// A rule of each kind of peer.
+pub(super) fn network() -> Network<'static> {
+    let allow = |protocol, peer, terms| Rule {
+        action: Action::Allow,
+        protocol,
+        peer,
+        ports: vec![(443, 443), (8000, 8099)],
+        terms,
+        origin: LINE,
+    };
+    let plain = Terms::default;
+    let name = Peer::Name { name: "api.example.org", address: [198, 18, 1, 0] };
+    let rate = Some(Rate { count: 10, period_us: 60_000_000, burst: 5 });
+    let limits = network::Limits { rate, connections: Some(3), ..network::Limits::default() };
+    let only = Some(Only { methods: Methods(3), paths: vec!["/v1/*"] });
+    let private = Rule { action: Action::Deny, ..allow(Protocol::Tcp, Peer::Private, plain()) };
+    Network::Gateway(Gateway {
+        batch: &BATCH,
+        marks: vec![Mark { offset_bytes: 20, origin: LINE }],
+        rules: vec![
+            allow(Protocol::Https, name, Terms { inject: Some(4), only, limits, ..plain() }),
+            allow(Protocol::Tls, Peer::Below("example.net"), plain()),
+            allow(Protocol::Tcp, Peer::V4 { first: [93, 184, 216, 0], bits: 24 }, plain()),
+            allow(Protocol::Udp, Peer::V6 { first: [0x20; 16], bits: 128 }, plain()),
+            allow(Protocol::Tcp, Peer::Param { index: 3, address: [198, 18, 1, 1] }, plain()),
+            allow(Protocol::Http, Peer::Any, plain()),
+            allow(Protocol::Tcp, Peer::Host, plain()),
+            private,
+        ],
+        totals: vec![Total { limits, origin: LINE }],
+        listens: vec![Listen { protocol: Protocol::Tcp, port: 8080, origin: LINE }],
+        trust: Some(Trust { file: "etc/ca.pem", places: vec!["usr/ca.pem"] }),
+        origin: LINE,
+    })
+}
+
 fn params() -> Vec<Param<'static>> {
     vec![
         Param { name: "workspace", kind: ParamKind::Dir, default: None, origin: POLICY },
         Param { name: "key", kind: ParamKind::File, default: Some("/etc/key"), origin: POLICY },
         Param { name: "version", kind: ParamKind::Text, default: Some("3.12"), origin: POLICY },
+        Param { name: "mirror", kind: ParamKind::Host, default: Some("mirror.example"), origin: POLICY },
+        Param { name: "token", kind: ParamKind::Secret, default: None, origin: POLICY },
     ]
 }
 

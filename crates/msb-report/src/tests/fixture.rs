@@ -83,6 +83,7 @@ pub(super) fn plan() -> Plan<'static> {
             origin: DENY,
         }],
         files: vec![File { path: root("etc/passwd"), content: b"", origin: POLICY }],
+        network: msb_plan::network::Network::None,
         limits: Limits {
             hold: Hold::Best,
             memory_bytes: Some(Limit { value: 512 << 20, origin: LIMITS }),

@@ -151,6 +151,8 @@ pub(super) fn param_kind(kind: ParamKind) -> &'static str {
         ParamKind::Dir => "dir",
         ParamKind::File => "file",
         ParamKind::Text => "string",
+        ParamKind::Host => "host",
+        ParamKind::Secret => "secret",
     }
 }
 

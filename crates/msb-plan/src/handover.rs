@@ -1,0 +1,97 @@
+//! How the launcher starts the gateway and hands the sandbox's sockets to it.
+//!
+//! The launcher starts `msb-gateway --plan-fd N --sockets-fd N [--report-fd N] [--set NAME=VALUE]…` before it makes
+//! the sandbox, so that both are set up at the same time:
+//!
+//! - `--plan-fd` is a sealed file in memory with the bytes of the plan that the launcher applies;
+//! - `--sockets-fd` is a unix socket of kind `SOCK_SEQPACKET`, on which the messages below go;
+//! - `--report-fd`, where the launcher has one, takes events ([`crate::event`]), each in one write(2);
+//! - `--set` binds each parameter of kind `Host` or `Secret` that was given at launch. The value of a secret is never
+//!   a secret but its source: `env:NAME`, `file:PATH` or `fd:N`.
+//!
+//! Its standard input and output are /dev/null, standard error and the environment are the launcher's. It is in a
+//! session of its own, and the kernel kills it with the launcher. It has the launcher's identity: where that is root,
+//! it gives it up by itself.
+//!
+//! ```text
+//! sandbox ── SOCKETS, mask, SCM_RIGHTS ──▶ gateway     once, as soon as its namespace is made
+//! sandbox ◀── TRUST, SCM_RIGHTS [file] ─── gateway     once, where the plan has `trust`, and before READY
+//! sandbox ◀── READY ────────────────────── gateway     once: from now on connections are answered
+//! sandbox ◀── FAILED, event::Failure ───── gateway     in place of READY; then the gateway ends
+//! sandbox ◀── MAKE, family ─────────────── gateway     any time after READY, where the plan has `listens`
+//! sandbox ── MADE, SCM_RIGHTS [socket] ──▶ gateway     the answer, in order; without a descriptor when it failed
+//! ```
+//!
+//! The command is executed after READY. When the gateway ends, the launcher kills everything inside and says
+//! that it was the gateway. When everything inside has ended, the launcher closes the last other end of the socket:
+//! the gateway then writes what it has to report and ends within [`END_MS`], or is killed.
+
+/// Sandbox to gateway: one byte, then the mask of [`Socket`]s, whose descriptors come with it in the order of bits.
+pub const SOCKETS: u8 = b'S';
+/// Gateway to sandbox: one byte, and a descriptor of a file in memory: PEM, at most [`TRUST_BYTES_MAX`].
+pub const TRUST: u8 = b'C';
+/// Gateway to sandbox: one byte.
+pub const READY: u8 = b'R';
+/// Gateway to sandbox: one byte, then an [`crate::event::Failure`] as postcard writes it, its step one of `Gateway`,
+/// `Secret` (whose origin is the parameter's), `GatewayHost` and `Publish` (whose origin is the rule's).
+pub const FAILED: u8 = b'F';
+/// Gateway to sandbox: one byte, then [`V4_STREAM`] and its like: a new socket inside is wanted, to dial a published
+/// port.
+pub const MAKE: u8 = b'M';
+/// Sandbox to gateway: one byte, and the descriptor of a non-blocking, unconnected socket.
+pub const MADE: u8 = b'D';
+
+/// After [`MAKE`]: `AF_INET`, `SOCK_STREAM`.
+pub const V4_STREAM: u8 = 0;
+/// After [`MAKE`]: `AF_INET6`, `SOCK_STREAM`.
+pub const V6_STREAM: u8 = 1;
+/// After [`MAKE`]: `AF_INET`, `SOCK_DGRAM`.
+pub const V4_DATAGRAM: u8 = 2;
+/// After [`MAKE`]: `AF_INET6`, `SOCK_DGRAM`.
+pub const V6_DATAGRAM: u8 = 3;
+
+/// Bytes of the longest message.
+pub const MESSAGE_BYTES_MAX: usize = 64;
+/// Bytes of the certificates that [`TRUST`] hands over; a distribution's have a quarter of it.
+pub const TRUST_BYTES_MAX: usize = 1 << 20;
+/// How long the gateway has to end by itself.
+pub const END_MS: u64 = 1000;
+
+/// The sockets of [`SOCKETS`]: the bit of each, and its place among the descriptors. All are non-blocking. Those of
+/// IPv6 are missing where the kernel has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Socket {
+    /// `SOCK_STREAM`, listening, `IP_TRANSPARENT`: accept gives the connections that programs make;
+    /// getsockname(2) of one is whom the program dialled.
+    Tcp4 = 0,
+    /// The same of IPv6, `IPV6_V6ONLY`.
+    Tcp6 = 1,
+    /// `SOCK_DGRAM`, `IP_TRANSPARENT` and `IP_RECVORIGDSTADDR`: each datagram comes with whom it was sent to
+    /// (`IP_ORIGDSTADDR`).
+    Udp4 = 2,
+    /// The same of IPv6 (`IPV6_RECVORIGDSTADDR`), `IPV6_V6ONLY`.
+    Udp6 = 3,
+    /// `SOCK_RAW` of `IPPROTO_RAW`: answers to datagrams, with an IPv4 header whose source is whom the program dialled.
+    Raw4 = 4,
+    /// The same of IPv6; the header is in what is sent (`IPV6_HDRINCL`).
+    Raw6 = 5,
+}
+
+impl Socket {
+    /// Every socket, in the order of bits.
+    pub const ALL: [Socket; 6] =
+        [Socket::Tcp4, Socket::Tcp6, Socket::Udp4, Socket::Udp6, Socket::Raw4, Socket::Raw6];
+
+    /// Its bit in the mask.
+    #[must_use]
+    pub const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+
+    /// Its place among the descriptors of a message with `mask`; `None` where it is not there.
+    #[must_use]
+    pub const fn place(self, mask: u8) -> Option<usize> {
+        if mask & self.bit() == 0 { None } else { Some((mask & (self.bit() - 1)).count_ones() as usize) }
+    }
+}

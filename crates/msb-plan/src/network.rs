@@ -1,0 +1,290 @@
+//! The network section: what nf_tables decides inside, and what the gateway outside decides.
+//!
+//! The sandbox has a network namespace in which every address is its own (AnyIP): what a program sends goes
+//! nowhere else. [`Gateway::batch`], finished nf_tables messages, refuses at once whatever no rule can allow, and
+//! steers the rest to the sockets that the launcher makes there and hands to the gateway ([`crate::handover`]).
+//! The gateway holds [`Gateway::rules`] and decides for itself: it trusts nothing that the batch let through.
+//!
+//! Names have addresses of 198.18.0.0/15 inside (RFC 2544), which nobody has outside. [`OWN_V4`] and its
+//! neighbours are fixed; an exact name has the one that the plan gives it; the gateway leases those of
+//! [`LEASED`] to names that match a wildcard. It answers AAAA without addresses: a name is dialled by IPv4
+//! inside whatever its real addresses are.
+
+use crate::OriginId;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+/// The sandbox's own address: what it calls from. RFC 2544.
+pub const OWN_V4: [u8; 4] = [198, 18, 0, 2];
+/// The gateway's address: DNS on port 53 by UDP and TCP, and the sockets that nf_tables steers to.
+pub const GATEWAY_V4: [u8; 4] = [198, 18, 0, 1];
+/// The host's own loopback, as seen from inside: the peer `host`.
+pub const HOST_V4: [u8; 4] = [198, 18, 0, 4];
+/// The sandbox's own address; 2001:2::/48 is for IPv6 what 198.18.0.0/15 is for IPv4 (RFC 5180).
+pub const OWN_V6: [u8; 16] = [0x20, 0x01, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+/// The gateway's address: nf_tables steers to it. No DNS is spoken there.
+pub const GATEWAY_V6: [u8; 16] = [0x20, 0x01, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+/// The port of the sockets that nf_tables steers to. It is privileged, so that nobody inside can bind it.
+pub const STEERED_PORT: u16 = 1;
+/// The port of DNS (RFC 1035).
+pub const DNS_PORT: u16 = 53;
+/// Names of [`HOST_V4`], in /etc/hosts; the gateway answers them too.
+pub const HOST_NAMES: [&str; 2] = ["host", "host.internal"];
+/// Addresses of exact names and of hosts that launch gives: 198.18.1.0 and what follows, in 198.18.0.0/16.
+pub const FIXED: [u8; 2] = [198, 18];
+/// Addresses that the gateway leases to names that match a wildcard or `any`: 198.19.0.0/16.
+pub const LEASED: [u8; 2] = [198, 19];
+
+/// Bytes of a batch: netlink takes a message that fits the default send buffer of 212,992 bytes
+/// (net.core.wmem_default, socket(7)) in one piece.
+pub const BATCH_BYTES_MAX: usize = 192 * 1024;
+/// Rules of the gateway.
+pub const RULES_MAX: usize = 1024;
+/// Ranges of ports of one rule.
+pub const PORTS_MAX: usize = 256;
+/// Patterns of paths of one rule.
+pub const PATHS_MAX: usize = 64;
+/// `total` rules.
+pub const TOTALS_MAX: usize = 64;
+/// Published ports, each one of a range counted.
+pub const LISTENS_MAX: usize = 64;
+/// Places that the trust store is put over.
+pub const TRUST_PLACES_MAX: usize = 16;
+/// Bytes of a host name (RFC 1035, 2.3.4, as text).
+pub const NAME_BYTES_MAX: usize = 253;
+
+/// What a sandbox reaches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Network<'a> {
+    /// Nothing: a network namespace with its loopback interface, down.
+    None,
+    /// What the gateway lets through.
+    #[serde(borrow)]
+    Gateway(Gateway<'a>),
+}
+
+/// What the gateway lets through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gateway<'a> {
+    /// nf_tables messages from `NFNL_MSG_BATCH_BEGIN` to `NFNL_MSG_BATCH_END`, for one sendmsg(2); netlink(7).
+    #[serde(serialize_with = "crate::plan::bytes")]
+    pub batch: &'a [u8],
+    /// Which line of the policy which bytes of the batch are there for, by offset.
+    pub marks: Vec<Mark>,
+    /// Whom the sandbox may reach, and whom not. A deny overrides every allow; what none allows is refused.
+    #[serde(borrow)]
+    pub rules: Vec<Rule<'a>>,
+    /// Limits of all connections together; each of them holds.
+    pub totals: Vec<Total>,
+    /// Ports of the sandbox that the host's loopback has.
+    pub listens: Vec<Listen>,
+    /// Where the certificates of this run's authority go, where a rule has the gateway read TLS.
+    #[serde(borrow)]
+    pub trust: Option<Trust<'a>>,
+    /// The line that begins the rules.
+    pub origin: OriginId,
+}
+
+/// From [`Mark::offset_bytes`] on, up to the next mark, bytes of the batch are there for [`Mark::origin`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// From the beginning of the batch; marks rise.
+    pub offset_bytes: u32,
+    /// The line.
+    pub origin: OriginId,
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule<'a> {
+    /// What it does.
+    pub action: Action,
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// Who is dialled.
+    #[serde(borrow)]
+    pub peer: Peer<'a>,
+    /// First and last of each range, at least one range; they rise and do not touch.
+    pub ports: Vec<(u16, u16)>,
+    /// On which terms; of a deny, none.
+    #[serde(borrow)]
+    pub terms: Terms<'a>,
+    /// The line.
+    pub origin: OriginId,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Action {
+    /// Connections are made.
+    Allow,
+    /// Connections are refused.
+    Deny,
+}
+
+/// What is spoken. An allow of `Tcp` covers every byte stream, also one that carries TLS or HTTP; one of `Tls`
+/// and one of `Https` cover the same. A deny of any byte stream but `Http` covers `Tcp`, which may carry it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Protocol {
+    /// A byte stream.
+    Tcp,
+    /// Datagrams.
+    Udp,
+    /// TLS whose server name is the rule's.
+    Tls,
+    /// The same, or HTTP in TLS where [`Terms::reads_requests`].
+    Https,
+    /// HTTP in the clear, each request for the rule's host.
+    Http,
+}
+
+/// Who is dialled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Peer<'a> {
+    /// One name, in the canonical form of msb-host, and its address inside, of [`FIXED`].
+    Name {
+        /// Lower case, ASCII, without a final dot.
+        name: &'a str,
+        /// All rules of one name give the same, and no other name has it.
+        address: [u8; 4],
+    },
+    /// Every name below this one, at any depth, and not the name itself.
+    Below(&'a str),
+    /// IPv4 addresses that share their first bits; the others of `first` are 0.
+    V4 {
+        /// The first of them.
+        first: [u8; 4],
+        /// How many they share.
+        bits: u8,
+    },
+    /// IPv6 addresses, as [`Peer::V4`]; never those that are IPv4 addresses (::ffff:0:0/96).
+    V6 {
+        /// The first of them.
+        first: [u8; 16],
+        /// How many they share.
+        bits: u8,
+    },
+    /// Of an allow, every name that is no metadata service's and every public address; of a deny, everything.
+    Any,
+    /// Networks of one's own (msb-host, `Kind::Private`).
+    Private,
+    /// Metadata services (msb-host, `METADATA` and `METADATA_NAMES`).
+    Metadata,
+    /// The host's own loopback, at [`HOST_V4`].
+    Host,
+    /// The name that a parameter of kind [`crate::ParamKind::Host`] gives, and its address inside.
+    Param {
+        /// The parameter, by index.
+        index: u8,
+        /// As of [`Peer::Name`].
+        address: [u8; 4],
+    },
+}
+
+/// On which terms connections are made.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Terms<'a> {
+    /// The requests that may be made; `None` is every one.
+    #[serde(borrow)]
+    pub only: Option<Only<'a>>,
+    /// The parameter of kind [`crate::ParamKind::Secret`] that is put into each request.
+    pub inject: Option<u8>,
+    /// Whether requests are read although nothing above needs it.
+    pub inspect: bool,
+    /// Whether a launch goes on where the host is not known.
+    pub optional: bool,
+    /// Of this rule's connections together.
+    pub limits: Limits,
+}
+
+impl Terms<'_> {
+    /// Whether the gateway ends TLS of a [`Protocol::Https`] rule with these terms, to read its requests.
+    #[must_use]
+    pub const fn reads_requests(&self) -> bool {
+        self.only.is_some() || self.inject.is_some() || self.inspect || self.limits.rate.is_some()
+    }
+}
+
+/// HTTP requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Only<'a> {
+    /// Their methods, at least one.
+    pub methods: Methods,
+    /// Patterns of their paths (`*` within a component, `**` across, `?` one character); none is every path.
+    #[serde(borrow)]
+    pub paths: Vec<&'a str>,
+}
+
+/// A set of methods of HTTP (RFC 9110, 9.3; RFC 5789).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Methods(pub u8);
+
+impl Methods {
+    /// The methods, in the order of their bits.
+    pub const WORDS: [&'static str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+    /// Whether it has `word`, which is case-sensitive (RFC 9110, 9.1).
+    #[must_use]
+    pub fn contains(self, word: &str) -> bool {
+        Self::WORDS.iter().position(|it| *it == word).is_some_and(|bit| self.0 >> bit & 1 == 1)
+    }
+}
+
+/// How often, how much, how many. `None` is unlimited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Limits {
+    /// Connections, or requests where the gateway reads them.
+    pub rate: Option<Rate>,
+    /// Bytes that leave the sandbox.
+    pub up_bytes: Option<u64>,
+    /// Bytes that arrive.
+    pub down_bytes: Option<u64>,
+    /// Bytes both ways together.
+    pub both_bytes: Option<u64>,
+    /// Connections at once, at least 1.
+    pub connections: Option<u32>,
+}
+
+/// So many in a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    /// How many, at least 1.
+    pub count: u64,
+    /// In how long, at least 1.
+    pub period_us: u64,
+    /// How many at once, at least 1.
+    pub burst: u64,
+}
+
+/// Limits of all connections together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Total {
+    /// The limits.
+    pub limits: Limits,
+    /// The line.
+    pub origin: OriginId,
+}
+
+/// A port of the sandbox that the host's loopback has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listen {
+    /// What is spoken; nothing of it is read.
+    pub protocol: Protocol,
+    /// The port, the same on both sides, not 0.
+    pub port: u16,
+    /// The line.
+    pub origin: OriginId,
+}
+
+/// Where the certificates that a program inside trusts go: the host's, and that of the run's own authority.
+///
+/// The gateway hands over one file in PEM. It is written to `file`; where a mount shows a file at one of
+/// `places`, it is put over that too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trust<'a> {
+    /// A path inside, without a leading `/`, below no mount.
+    pub file: &'a str,
+    /// Paths inside, without a leading `/`.
+    #[serde(borrow)]
+    pub places: Vec<&'a str>,
+}
