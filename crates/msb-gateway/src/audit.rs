@@ -96,8 +96,9 @@ impl Log {
     /// A log into `file`, or one that counts alone; `sandbox` and `policy` name the run and its policy in each line.
     #[must_use]
     pub fn new(file: Option<File>, sandbox: &str, policy: &str, origins: &[Origin<'_>]) -> Log {
-        let common =
-            [("sandbox".to_owned(), json!(sandbox)), ("policy".to_owned(), json!(policy))].into_iter().collect();
+        let names =
+            [("sandbox", sandbox), ("policy", policy)].into_iter().filter(|(_, value)| !value.is_empty());
+        let common = names.map(|(key, value)| (key.to_owned(), json!(value))).collect();
         let origin = |it: &Origin<'_>| json!({"file": it.file, "line": it.line, "text": it.text});
         Log {
             out: file.map(|file| Mutex::new(Out { file, pending: Vec::new() })),
@@ -220,6 +221,15 @@ fn now() -> String {
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:06}Z", since.subsec_micros())
+}
+
+/// Year, month and day so many days from today, UTC.
+#[must_use]
+pub fn today(days: i32) -> (i32, u8, u8) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 86400;
+    let (year, month, day) = civil(now.saturating_add_signed(days.into()));
+    let small = |number: u64| u8::try_from(number).unwrap_or(1);
+    (i32::try_from(year).unwrap_or(i32::MAX), small(month), small(day))
 }
 
 /// Year, month and day of a day after 1970-01-01, in the proleptic Gregorian calendar: years begin in March here, so

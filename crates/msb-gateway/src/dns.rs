@@ -5,6 +5,7 @@
 //! SVCB, TXT …) get an empty answer at once, which makes clients go on with IPv4 instead of waiting. The message
 //! format is hickory-proto's.
 
+use crate::audit::{Decision, Log, Subject};
 use crate::names::{Names, NoLease, TTL_SECONDS};
 use crate::rules::Rules;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, ResponseCode};
@@ -14,6 +15,7 @@ use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::BinDecodable as _;
 use msb_host::Host;
 use msb_plan::network::{HOST_NAMES, HOST_V4};
+use serde_json::json;
 use std::net::Ipv4Addr;
 use std::time::Instant;
 
@@ -69,6 +71,26 @@ pub fn answer(query: &[u8], rules: &Rules, names: &mut Names, now: Instant) -> O
     };
     let (message, lookup) = reply(&question, rules, names, now);
     message.to_vec().ok().map(|bytes| (bytes, lookup))
+}
+
+/// Writes a lookup down.
+pub fn write_down(log: &Log, lookup: &Lookup) {
+    let (decision, answer) = match lookup.outcome {
+        Outcome::Address(address) => (Decision::Allow, address.to_string()),
+        Outcome::Empty => (Decision::Allow, "empty".to_owned()),
+        Outcome::NoRule => (Decision::Deny, "no-rule".to_owned()),
+        Outcome::NotAName => (Decision::Deny, "not-a-name".to_owned()),
+        Outcome::NoLease(NoLease::Full) => (Decision::Deny, "no-address-left".to_owned()),
+        Outcome::NoLease(NoLease::Rate(_)) => (Decision::Deny, "too-many-new-names".to_owned()),
+        Outcome::Malformed => (Decision::Deny, "malformed".to_owned()),
+    };
+    let key = if decision == Decision::Allow { "answer" } else { "reason" };
+    log.decided(
+        Subject::Lookup,
+        decision,
+        None,
+        json!({"name": lookup.name, "type": lookup.kind, key: answer}),
+    );
 }
 
 fn reply(question: &Message, rules: &Rules, names: &mut Names, now: Instant) -> (Message, Lookup) {

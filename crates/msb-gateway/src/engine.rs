@@ -6,7 +6,7 @@
 //! read it leaves this loop for [`crate::reader`].
 
 mod connection;
-mod dial;
+pub(crate) mod dial;
 mod publish;
 mod udp;
 
@@ -17,7 +17,7 @@ use crate::socket::{self, STREAM_EVENTS};
 use crate::state::State;
 use connection::Connection;
 use msb_plan::handover::{MADE, MESSAGE_BYTES_MAX};
-use publish::Published;
+pub use publish::Published;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::{AsFd as _, OwnedFd};
@@ -225,6 +225,19 @@ impl Engine {
                 self.event(token, EventFlags::empty());
             }
             self.expire(Instant::now());
+        }
+    }
+
+    /// Writes down what was still open.
+    pub fn end(&mut self) {
+        self.end_flows();
+        for index in 0..self.entries.len() {
+            let Some(entry) = self.entries.get_mut(index) else { break };
+            let generation = entry.generation;
+            let kind = std::mem::replace(&mut entry.kind, Kind::Free);
+            if let (Kind::Stream(connection), Ok(index)) = (kind, u32::try_from(index)) {
+                self.close(Token::new(index, generation, CLIENT), connection, "end-of-run");
+            }
         }
     }
 

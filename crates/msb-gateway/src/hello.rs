@@ -71,7 +71,8 @@ fn http(bytes: &[u8]) -> First {
     if start > 4 {
         return First::Other;
     }
-    let method = line.iter().position(|byte| !byte.is_ascii_uppercase() && *byte != b'-').unwrap_or(line.len());
+    let method =
+        line.iter().position(|byte| !byte.is_ascii_uppercase() && *byte != b'-').unwrap_or(line.len());
     match line.get(method) {
         None if method <= METHOD_BYTES_MAX => First::More,
         Some(b' ') if (1..=METHOD_BYTES_MAX).contains(&method) => First::Http,

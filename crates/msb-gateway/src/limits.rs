@@ -216,6 +216,9 @@ impl Meters {
     /// # Errors
     /// Which limit was met, of the policy or of the first rule.
     pub fn admit_request(&self, rules: &[RuleId], now: Instant) -> Result<RuleId, (Holder, Limit)> {
+        if let Some(index) = self.totals.iter().position(|total| total.is_used_up()) {
+            return Err((Holder::Total(index), Limit::Quota));
+        }
         for (index, total) in self.totals.iter().enumerate() {
             if let Err(wait) = total.take_token(now) {
                 self.totals.iter().take(index).for_each(|total| total.give_token_back());

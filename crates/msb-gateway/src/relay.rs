@@ -54,12 +54,12 @@ pub enum Turn {
 }
 
 impl Direction {
-    /// Nothing has happened yet; `first` was read already.
+    /// Nothing has happened yet.
     #[must_use]
-    pub fn new(way: Way, first: Vec<u8>) -> Direction {
+    pub fn new(way: Way) -> Direction {
         Direction {
             way,
-            pending: first,
+            pending: Vec::new(),
             passed_bytes: 0,
             readable: false,
             hangup: false,
@@ -98,7 +98,7 @@ impl Direction {
                 return self.discard(from, buffer);
             }
             if !self.pending.is_empty() {
-                if !self.writable || !self.flush(to) {
+                if !self.flush(to) {
                     return Turn::Waits;
                 }
                 continue;
@@ -162,8 +162,8 @@ impl Direction {
         self.pending.extend_from_slice(rest);
     }
 
-    /// Whether all that is pending was written.
-    fn flush(&mut self, to: BorrowedFd<'_>) -> bool {
+    /// Writes what is pending as far as it is taken; whether that is all.
+    pub fn flush(&mut self, to: BorrowedFd<'_>) -> bool {
         let pending = std::mem::take(&mut self.pending);
         self.write(to, &pending);
         self.pending.is_empty()

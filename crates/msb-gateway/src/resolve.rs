@@ -72,10 +72,10 @@ impl Resolver {
 
     /// What is known of `name` at once; else it will be among [`Resolver::answers`].
     pub fn ask(&mut self, name: &str, now: Instant) -> Option<Addresses> {
-        if let Some((asked, answer)) = self.remembered.get(name) {
-            if now.saturating_duration_since(*asked) < REMEMBERED {
-                return Some(answer.clone());
-            }
+        if let Some((asked, answer)) = self.remembered.get(name)
+            && now.saturating_duration_since(*asked) < REMEMBERED
+        {
+            return Some(answer.clone());
         }
         let idle = {
             let mut queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,9 +105,8 @@ impl Resolver {
         let mut count = [0; 8];
         // It may not be readable, which is no error; what matters is the list.
         let _ = rustix::io::read(&self.shared.event, &mut count);
-        let answers = std::mem::take(
-            &mut self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).answers,
-        );
+        let answers =
+            std::mem::take(&mut self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner).answers);
         if self.remembered.len() + answers.len() > ANSWERS_MAX {
             self.remembered.clear();
         }

@@ -222,9 +222,7 @@ impl Rules {
         match (tls, http) {
             // The refusal of the byte stream is the widest: it names a deny if there is one.
             (Err(_), Err(_)) => Opening::Refuse(stream.err().unwrap_or(Refusal::NoRule)),
-            (tls, http) => {
-                Opening::Sniff { tls: tls.unwrap_or_default(), http: http.unwrap_or_default() }
-            }
+            (tls, http) => Opening::Sniff { tls: tls.unwrap_or_default(), http: http.unwrap_or_default() },
         }
     }
 

@@ -45,7 +45,8 @@ impl Secret {
         }
         let (name, plain, whole) = match text.split_once(": ") {
             Some((name, value)) => {
-                let name: HeaderName = name.parse().map_err(|_| bad("what stands before `: ` is no header"))?;
+                let name: HeaderName =
+                    name.parse().map_err(|_| bad("what stands before `: ` is no header"))?;
                 (name, value.to_owned(), value.to_owned())
             }
             None => (AUTHORIZATION, text.to_owned(), format!("Bearer {text}")),
@@ -65,9 +66,7 @@ impl Secret {
         let bad = |why: String| BadSecret(format!("`{place}`: {why}"));
         let text = match place.split_once(':') {
             Some(("env", name)) => std::env::var(name).map_err(|error| bad(error.to_string())),
-            Some(("file", path)) => {
-                File::open(path).and_then(read).map_err(|error| bad(error.to_string()))
-            }
+            Some(("file", path)) => File::open(path).and_then(read).map_err(|error| bad(error.to_string())),
             Some(("fd", number)) => match number.parse() {
                 Ok(number) if number > 2 => {
                     let fd: OwnedFd = msb_sys::process::inherited(number);

@@ -3,9 +3,7 @@
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, SocketAddrAny, SocketFlags, SocketType, connect, socket_with, sockopt,
-};
+use rustix::net::{AddressFamily, SocketAddrAny, SocketFlags, SocketType, connect, socket_with, sockopt};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 

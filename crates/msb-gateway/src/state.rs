@@ -48,7 +48,9 @@ impl State {
     pub fn target(&self, address: IpAddr) -> Result<Target, &'static str> {
         match address.to_canonical() {
             IpAddr::V4(v4) if v4 == Ipv4Addr::from(HOST_V4) => Ok(Target::Loopback),
-            IpAddr::V4(v4) if v4 == Ipv4Addr::from(GATEWAY_V4) => Err("the gateway answers DNS and nothing else"),
+            IpAddr::V4(v4) if v4 == Ipv4Addr::from(GATEWAY_V4) => {
+                Err("the gateway answers DNS and nothing else")
+            }
             // 198.18.0.0/15, RFC 2544: names, and nothing that is anywhere else.
             IpAddr::V4(v4) if matches!(v4.octets(), [198, 18 | 19, ..]) => match self.names().name(v4) {
                 Some(name) => Ok(Target::Name(name.to_owned())),

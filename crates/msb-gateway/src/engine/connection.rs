@@ -8,7 +8,7 @@ use crate::hello::{self, First, HELLO_BYTES_MAX, Hello};
 use crate::limits::{Counted, Pass, Way};
 use crate::reader::Job;
 use crate::relay::{Direction, Turn, unsent_bytes};
-use crate::rules::{Opening, Protocol, Refusal, RuleId, Target};
+use crate::rules::{Allow, Opening, Protocol, Refusal, RuleId, Target};
 use crate::socket;
 use crate::state::{Held, about, set};
 use msb_host::Host;
@@ -54,6 +54,8 @@ pub(super) struct Connection {
     pub(super) deadline: Option<Instant>,
     /// Whether the client's socket is watched.
     pub(super) watched: bool,
+    /// What the host said, where it could not be dialled.
+    pub(super) error: Option<String>,
 }
 
 #[derive(Debug)]
@@ -75,7 +77,7 @@ pub(super) enum Phase {
 }
 
 /// TLS alerts; RFC 8446, 6.
-const ALERT_ACCESS_DENIED: u8 = 49;
+pub(super) const ALERT_ACCESS_DENIED: u8 = 49;
 const ALERT_UNRECOGNIZED_NAME: u8 = 112;
 
 impl Connection {
@@ -96,6 +98,7 @@ impl Connection {
             started: Instant::now(),
             deadline: None,
             watched: false,
+            error: None,
         }
     }
 
@@ -322,7 +325,7 @@ impl Engine {
             self.state.refused(Subject::Connection, refusal, connection.about());
             return self.refuse(token, connection, ALERT_ACCESS_DENIED);
         }
-        let reads = |rule: &RuleId| self.state.rules.rule(*rule).is_some_and(|it| it.reads_requests());
+        let reads = |rule: &RuleId| self.state.rules.rule(*rule).is_some_and(Allow::reads_requests);
         let opaque: Vec<RuleId> = rules.iter().copied().filter(|rule| !reads(rule)).collect();
         if opaque.is_empty() {
             let mut connection = connection;
@@ -334,13 +337,7 @@ impl Engine {
     }
 
     /// Hands the connection to the thread that reads requests.
-    fn read_requests(
-        &mut self,
-        token: Token,
-        connection: Box<Connection>,
-        rules: Vec<RuleId>,
-        hello: Hello,
-    ) {
+    fn read_requests(&mut self, token: Token, connection: Box<Connection>, rules: Vec<RuleId>, hello: Hello) {
         let (rule, pass) = match self.state.meters.admit(&rules, Counted::Requests, Instant::now()) {
             Ok(admitted) => admitted,
             Err(limit) => {
@@ -401,7 +398,8 @@ impl Engine {
 
     /// Answers a question and writes it down.
     pub(super) fn look_up(&mut self, query: &[u8]) -> Option<Vec<u8>> {
-        let (answer, lookup) = dns::answer(query, &self.state.rules, &mut self.state.names(), Instant::now())?;
+        let (answer, lookup) =
+            dns::answer(query, &self.state.rules, &mut self.state.names(), Instant::now())?;
         dns::write_down(&self.state.log, &lookup);
         Some(answer)
     }
@@ -492,6 +490,9 @@ impl Engine {
         if let Some(rule) = connection.rule {
             let mut more = connection.about();
             set(&mut more, "reason", reason);
+            if let Some(error) = connection.error.clone() {
+                set(&mut more, "error", error);
+            }
             let milliseconds = u64::try_from(connection.started.elapsed().as_millis()).unwrap_or(u64::MAX);
             set(&mut more, "duration_ms", milliseconds);
             let (up, down) = (connection.up.passed_bytes, connection.down.passed_bytes);
