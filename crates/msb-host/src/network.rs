@@ -72,6 +72,12 @@ impl Network {
         }
     }
 
+    /// How many first bits they share.
+    #[must_use]
+    pub fn bits(&self) -> u8 {
+        self.bits
+    }
+
     /// Whether it is a single address.
     #[must_use]
     pub fn is_one(&self) -> bool {
