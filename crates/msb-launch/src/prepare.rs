@@ -294,8 +294,11 @@ impl<'a> Host<'a> {
             }
             Fork::Parent { pid, pidfd } => {
                 drop((entries, denials, status_in, own, ids, self.listener, handover));
-                if let Some(root_ids) = root_ids {
-                    root_ids.map(self.plan, pid, &pidfd)?;
+                if let Some(Err(failure)) = root_ids.map(|ids| ids.map(self.plan, pid)) {
+                    // Reaped here, so that nothing is left in the cgroups when they are removed.
+                    let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+                    let _ = msb_sys::process::wait(pid);
+                    return Err(failure);
                 }
                 Parent {
                     plan: self.plan,
@@ -359,19 +362,16 @@ struct RootIds {
 
 impl RootIds {
     /// Maps them, and tells the child.
-    fn map(self, plan: &Plan<'_>, pid: Pid, pidfd: &OwnedFd) -> Result<()> {
+    fn map(self, plan: &Plan<'_>, pid: Pid) -> Result<()> {
         let who = &plan.identity;
         let directory = decimal(b"/proc/", u64::from(pid.as_raw_nonzero().get().unsigned_abs()));
         let write = |file: &[u8], inside| {
             write_small(CWD, [directory.as_slice(), file].concat(), &map(inside, self.id))
         };
-        let written = write(b"/uid_map", who.uid)
+        write(b"/uid_map", who.uid)
             .and_then(|()| write(b"/gid_map", who.gid))
-            .and_then(|()| crate::files::write_once(&self.done, b"m"));
-        if written.is_err() {
-            let _ = pidfd_send_signal(pidfd, Signal::KILL);
-        }
-        written.at(Step::IdMap, Some(who.origin))
+            .and_then(|()| crate::files::write_once(&self.done, b"m"))
+            .at(Step::IdMap, Some(who.origin))
     }
 }
 
