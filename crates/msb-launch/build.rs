@@ -2,6 +2,7 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=discard.ld");
     for argument in [
         "-nostartfiles",
         "-nostdlib",
@@ -13,4 +14,5 @@ fn main() {
     ] {
         println!("cargo::rustc-link-arg-bins={argument}");
     }
+    println!("cargo::rustc-link-arg-bins=-Wl,-T,{}/discard.ld", env!("CARGO_MANIFEST_DIR"));
 }

@@ -74,13 +74,14 @@ pub(crate) fn net(cx: &mut Context<'_>) -> (Net, Vec<Implied>) {
     }
     let families = [AF_UNIX, AF_INET, AF_INET6];
     let family = implied::none_of(ARCH, "socket", "domain", &families, "EACCES", origin);
+    let transport = implied::other_transports(ARCH, &[AF_INET, AF_INET6], origin);
     let mut all: Vec<NetRule> = Vec::new();
     for rule in rules {
         if all.iter().all(|other| other.kind != rule.kind) {
             all.push(NetRule { kind: rule.kind, origin: rule.origin });
         }
     }
-    (Net::Rules { rules: all, origin }, [family, pair].into_iter().flatten().collect())
+    (Net::Rules { rules: all, origin }, [family, transport, pair].into_iter().flatten().collect())
 }
 
 fn one(cx: &mut Context<'_>, rule: &ast::NetRule, layer: LayerId, rules: &mut Vec<Rule>) {

@@ -72,6 +72,12 @@ impl Network {
         }
     }
 
+    /// How many first bits they share.
+    #[must_use]
+    pub fn bits(&self) -> u8 {
+        self.bits
+    }
+
     /// Whether it is a single address.
     #[must_use]
     pub fn is_one(&self) -> bool {
@@ -196,6 +202,33 @@ pub fn kind(address: IpAddr) -> Kind {
     let range = KINDS.iter().find(|(range, _)| Network::parse(range).is_ok_and(|it| it.contains(address)));
     range.map_or(Kind::Public, |(_, kind)| *kind)
 }
+
+/// Ranges at whose ends [`kind`] may change, those of addresses that carry another one among them.
+pub fn borders() -> impl Iterator<Item = Network> {
+    let known = KINDS.iter().filter_map(|(range, _)| Network::parse(range).ok());
+    known
+        .chain(METADATA.iter().map(|it| Network::of(*it)))
+        .flat_map(|range| match range.address {
+            IpAddr::V6(_) => vec![range],
+            IpAddr::V4(address) => {
+                let bits = u128::from(u32::from(address));
+                let six = |address: u128, more| Network {
+                    address: Ipv6Addr::from(address).into(),
+                    bits: more + range.bits,
+                };
+                vec![range, six(NAT64 | bits, 96), six(SIX_TO_FOUR | bits << 80, 16)]
+            }
+        })
+        .chain(
+            [(NAT64, 96), (SIX_TO_FOUR, 16)]
+                .map(|(address, bits)| Network { address: Ipv6Addr::from(address).into(), bits }),
+        )
+}
+
+/// 64:ff9b::/96, RFC 6052.
+const NAT64: u128 = 0x0064_ff9b << 96;
+/// 2002::/16, RFC 3056.
+const SIX_TO_FOUR: u128 = 0x2002 << 112;
 
 fn carried(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let s = address.segments();

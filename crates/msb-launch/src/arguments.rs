@@ -1,19 +1,21 @@
 //! The command line.
 
 use crate::fail::{Result, refusal};
+use crate::path::sort_by;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::Step;
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
-msb-launch PLAN [--set NAME=VALUE]... [--report-fd N] [--notify-fd N] [--] [COMMAND [ARG]...]
+msb-launch PLAN [--set NAME=VALUE]... [--report-fd N] [--notify-fd N] [--gateway PATH] [--] [COMMAND [ARG]...]
 
 Starts COMMAND, or the plan's own command, confined by PLAN (made by `msbc compile`).
 
-  --set NAME=VALUE  binds a parameter of the plan
+  --set NAME=VALUE  binds a parameter of the plan; that of a secret is its source: env:NAME, file:PATH or fd:N
   --report-fd N     writes events to descriptor N instead of sentences to standard error
   --notify-fd N     sends the filter's listener over the unix socket N (`msbc run --explain`)
+  --gateway PATH    the gateway's program, where it is not beside msb-launch
 
 Exit status: the command's own; 128+n when signal n ended it; 126 when it can't be executed; 127 when it is
 not found; 125 when the launcher refused, and nothing was started.
@@ -30,6 +32,8 @@ pub(crate) struct Arguments<'a> {
     pub(crate) report_fd: Option<i32>,
     /// Where the listener goes.
     pub(crate) notify_fd: Option<i32>,
+    /// The gateway's program.
+    pub(crate) gateway: Option<&'a CStr>,
     /// The command; empty for the plan's own.
     pub(crate) command: Vec<&'a CStr>,
 }
@@ -57,6 +61,9 @@ pub(crate) fn parse<'a>(words: &[&'a CStr]) -> Result<Request<'a>> {
             b"--set" => arguments.set.push(binding(words.next())?),
             b"--report-fd" => arguments.report_fd = Some(descriptor(words.next())?),
             b"--notify-fd" => arguments.notify_fd = Some(descriptor(words.next())?),
+            b"--gateway" => {
+                arguments.gateway = Some(words.next().ok_or_else(|| refusal(Step::Usage, None))?);
+            }
             b"--" if plan.is_some() => {
                 arguments.command = words.collect();
                 break;
@@ -71,6 +78,21 @@ pub(crate) fn parse<'a>(words: &[&'a CStr]) -> Result<Request<'a>> {
     }
     arguments.plan = plan.ok_or_else(|| refusal(Step::Usage, None))?;
     Ok(Request::Launch(arguments))
+}
+
+impl Arguments<'_> {
+    /// Numbers of the descriptors that `fd:N` names, sorted and without repetitions.
+    pub(crate) fn secret_numbers(&self) -> Vec<u32> {
+        let number = |value: &CStr| {
+            let digits = value.to_bytes().strip_prefix(b"fd:")?;
+            let number: i32 = core::str::from_utf8(digits).ok()?.parse().ok()?;
+            u32::try_from(number).ok().filter(|number| *number > 2)
+        };
+        let mut numbers: Vec<u32> = self.set.iter().filter_map(|(_, value)| number(value)).collect();
+        sort_by(&mut numbers, |a, b| a < b);
+        numbers.dedup();
+        numbers
+    }
 }
 
 fn binding(word: Option<&CStr>) -> Result<(&[u8], &CStr)> {

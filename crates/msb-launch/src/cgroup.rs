@@ -22,6 +22,8 @@ const PREFIX: &[u8] = b"msb-";
 /// Where the processes of a delegated v2 cgroup are moved, so that it may have limited children
 /// (cgroups(7), "no internal processes").
 const LEAF: &[u8] = b"msb-outside";
+/// The v1 hierarchies that a limit may be held in.
+const CONTROLLERS_V1: [&str; 3] = ["memory", "pids", "cpu"];
 /// As cgroup.subtree_control takes them.
 const CONTROLLERS: [&[u8]; 3] = [b"+memory", b"+pids", b"+cpu"];
 const CPU_PERIOD_US: u64 = 100_000; // the kernel's default, Documentation/admin-guide/cgroup-v2.rst
@@ -129,6 +131,7 @@ impl Cgroups {
         let Some(parent) = parents.iter().find(all).or_else(|| parents.iter().find(any)) else {
             return Ok(());
         };
+        sweep(parent);
         let mut group: Option<Group> = None;
         for limit in wanted.iter().filter(|limit| enabled(parent, limit)) {
             let group = match &mut group {
@@ -151,14 +154,15 @@ impl Cgroups {
 
     fn make_v1(&mut self, wanted: &[Wanted]) -> Result<()> {
         let Ok(own) = read_small(CWD, "/proc/self/cgroup") else { return Ok(()) };
+        let parents = CONTROLLERS_V1.map(|controller| (controller, parent_v1(&own, controller)));
+        // In every hierarchy: what a launcher left that was killed may have held other limits than this one.
+        for parent in parents.iter().filter_map(|(_, parent)| parent.as_ref()) {
+            sweep(parent);
+        }
         for limit in wanted {
-            let Some(path) = own_path_v1(&own, limit.controller.as_bytes()) else { continue };
-            let at =
-                |result: core::result::Result<Vec<u8>, Errno>| result.at(Step::Cgroup, Some(limit.origin));
-            let hierarchy = at(join(MOUNT, limit.controller.as_bytes()))?;
-            let directory = at(join(&hierarchy, path.strip_prefix(b"/").unwrap_or(path)))?;
-            let Ok(parent) = open(CWD, directory, OFlags::RDONLY | OFlags::DIRECTORY) else { continue };
-            let mut group = match Group::new(&parent) {
+            let parent = parents.iter().find(|(controller, _)| *controller == limit.controller);
+            let Some((_, Some(parent))) = parent else { continue };
+            let mut group = match Group::new(parent) {
                 Ok(group) => group,
                 Err(errno) if refused(errno) => continue,
                 Err(errno) => return Err(failure(Step::Cgroup, Some(limit.origin), errno)),
@@ -290,7 +294,6 @@ fn wanted(limits: &Limits, version: Version) -> Vec<Wanted> {
 impl Group {
     /// Makes an empty one below `parent`, named for this process.
     fn new(parent: &OwnedFd) -> core::result::Result<Group, Errno> {
-        sweep(parent);
         let name = decimal(PREFIX, u64::from(getpid().as_raw_nonzero().get().unsigned_abs()));
         let mut made = mkdirat(parent, name.as_slice(), Mode::from_raw_mode(0o755));
         if made == Err(Errno::EXIST) {
@@ -452,6 +455,14 @@ fn empty(parent: &OwnedFd) -> core::result::Result<(), Errno> {
         }
     }
     Err(Errno::BUSY)
+}
+
+/// The cgroup that this process is in, in the v1 hierarchy of `controller`: `None` where that is not mounted.
+fn parent_v1(own: &[u8], controller: &str) -> Option<OwnedFd> {
+    let path = own_path_v1(own, controller.as_bytes())?;
+    let hierarchy = join(MOUNT, controller.as_bytes()).ok()?;
+    let directory = join(&hierarchy, path.strip_prefix(b"/").unwrap_or(path)).ok()?;
+    open(CWD, directory, OFlags::RDONLY | OFlags::DIRECTORY).ok()
 }
 
 /// This process's path in the v1 hierarchy of `controller`: `4:memory:/path` of /proc/self/cgroup.

@@ -4,12 +4,14 @@ use crate::cgroup::{Held, Join};
 use crate::deny::{self, Denial};
 use crate::fail::{At, Result, refusal};
 use crate::files::{decimal, write_once, write_small};
+use crate::gateway::{self, Handover};
 use crate::host::Entry;
-use crate::{confine, init, message::Message, root};
+use crate::{confine, init, message::Message, network, root, trust};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::Step;
+use msb_plan::network::Network;
 use msb_plan::{Filter, Plan};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
@@ -37,6 +39,7 @@ pub(crate) struct Child<'a> {
     pub(crate) status: OwnedFd,
     pub(crate) parent: OwnedFd,
     pub(crate) listener: Option<OwnedFd>,
+    pub(crate) gateway: Option<Handover>,
     pub(crate) signals: msb_sys::signal::Set,
 }
 
@@ -69,10 +72,12 @@ impl Child<'_> {
         let who = &self.plan.identity;
         msb_sys::process::unshare_cgroup().at(Step::Namespaces, None)?;
         sethostname(who.hostname.as_bytes()).at(Step::Hostname, Some(who.origin))?;
+        self.network()?;
         umask(Mode::from_raw_mode(0));
         let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
         root::mount_all(&root, &mut self.entries)?;
         root::write_files(&root, &self.plan.files, &self.entries)?;
+        self.trust(&root)?;
         deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials)?;
         root::enter(root).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
         umask(Mode::from_raw_mode(0o022));
@@ -86,7 +91,41 @@ impl Child<'_> {
         self.join.clear();
         // Nobody inside may look at this process: /proc/1/fd leads to the parent's pipe.
         set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Lifeline, None)?;
+        self.await_gateway()?;
         self.tie_to_parent()
+    }
+
+    /// Sets the network up, and gives its sockets away.
+    fn network(&self) -> Result<()> {
+        match (&self.plan.network, &self.gateway) {
+            (Network::None, _) => Ok(()),
+            (Network::Gateway(gateway), Some(handover)) => handover.give(&network::set_up(gateway)?),
+            (Network::Gateway(_), None) => Err(gateway::ended(self.plan)),
+        }
+    }
+
+    /// Puts the certificates of this run where programs look for them.
+    fn trust(&self, root: &OwnedFd) -> Result<()> {
+        let (Network::Gateway(gateway), Some(handover)) = (&self.plan.network, &self.gateway) else {
+            return Ok(());
+        };
+        match &gateway.trust {
+            Some(trust) => {
+                let certificates = handover.trust()?;
+                trust::put(root, trust, &certificates, &self.entries).at(Step::Trust, Some(gateway.origin))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the gateway answers; the init keeps its socket only to make others on demand.
+    fn await_gateway(&mut self) -> Result<()> {
+        if let Some(handover) = &self.gateway {
+            handover.ready()?;
+        }
+        let publishes = matches!(&self.plan.network, Network::Gateway(it) if !it.listens.is_empty());
+        self.gateway.take_if(|_| !publishes);
+        Ok(())
     }
 
     /// Has the kernel kill this process with its parent, and looks whether it is too late for that.

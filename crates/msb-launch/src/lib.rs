@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! host        plan, parameters, sources, denied places, cgroup        (prepare, host, cgroup)
-//! namespaced  clone3, id maps, host name, mounts, denies, /dev, /proc (child, root, deny, dev)
+//!             the gateway, where there are network rules              (gateway)
+//! namespaced  clone3, id maps, host name, network, sockets            (child, network, netlink)
+//!             mounts, denies, /dev, /proc, certificates               (root, deny, dev, trust)
 //! rooted      pivot_root, detach the old root                         (root)
 //! confined    rlimits, no_new_privs, capabilities                     (confine)
 //! exec        init (pid 1) forks; the command loads the filter, then execve (init, command)
@@ -26,15 +28,19 @@ mod dev;
 mod environment;
 mod fail;
 mod files;
+mod gateway;
 mod host;
 mod init;
 mod message;
+mod netlink;
+mod network;
 mod output;
 mod parent;
 mod path;
 mod plan_file;
 mod prepare;
 mod root;
+mod trust;
 mod watch;
 
 pub use prepare::run;

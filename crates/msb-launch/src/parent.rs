@@ -1,6 +1,7 @@
 //! The outside: waits, forwards signals, holds the wall clock, and kills everything at a limit.
 
 use crate::cgroup::{Cgroups, Held, kinds};
+use crate::gateway::Running;
 use crate::message::{self, Message};
 use crate::output::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_SIGNAL, Output};
 use crate::watch;
@@ -25,11 +26,23 @@ pub(crate) struct Parent<'a> {
     pub(crate) signals: OwnedFd,
     pub(crate) held: Held,
     pub(crate) begin_us: u64,
+    pub(crate) gateway: Option<Running>,
 }
+
+/// What this killed everything for.
+#[derive(Debug, Clone, Copy)]
+enum Killed {
+    Limit(LimitKind, OriginId),
+    /// The gateway had ended.
+    Gateway,
+}
+
+/// How long the sandbox's first process has to say that it was the gateway's end that ended it.
+const GATEWAY_GRACE_US: u64 = 100_000;
 
 impl Parent<'_> {
     /// Waits for the end and gives the exit code.
-    pub(crate) fn run(self, cgroups: &Cgroups, output: &Output) -> i32 {
+    pub(crate) fn run(mut self, cgroups: &Cgroups, output: &Output) -> i32 {
         let killed_for = self.wait(output);
         let usage = loop {
             match msb_sys::process::wait(self.init) {
@@ -37,6 +50,10 @@ impl Parent<'_> {
                 usage => break usage.unwrap_or_default(),
             }
         };
+        // It has its own to report, before the end.
+        if let Some(gateway) = self.gateway.take() {
+            gateway.end();
+        }
         let mut bytes = [0; message::BYTES];
         let said = match read(&self.status, &mut bytes) {
             Ok(message::BYTES) => Message::decode(bytes),
@@ -48,18 +65,19 @@ impl Parent<'_> {
                 output.say(&Event::LimitReached { limit: kind, times, origin }, Some(self.plan));
             }
         }
-        if let Some((limit, origin)) = killed_for {
+        if let Some(Killed::Limit(limit, origin)) = killed_for {
             output.say(&Event::LimitReached { limit, times: 1, origin }, Some(self.plan));
         }
         match (killed_for, said) {
-            (None, Some(Message::Failed(failure))) => {
+            (None | Some(Killed::Gateway), Some(Message::Failed(failure))) => {
                 output.say(&Event::Failed(failure), Some(self.plan));
                 exit_of_failure(&failure)
             }
             (None, Some(Message::Ended(status))) => self.end(status, Cause::Command, &usage, cgroups, output),
-            (Some((limit, origin)), _) => {
+            (Some(Killed::Limit(limit, origin)), _) => {
                 self.end(SIGKILL, Cause::Limit(limit, origin), &usage, cgroups, output)
             }
+            (Some(Killed::Gateway), _) => self.end(SIGKILL, Cause::Gateway, &usage, cgroups, output),
             (None, None) => {
                 let cause = match self.plan.limits.memory_bytes {
                     Some(limit) if cgroups.times_reached(LimitKind::Memory) > 0 => {
@@ -84,45 +102,54 @@ impl Parent<'_> {
         exit_of_status(status)
     }
 
-    /// Forwards signals until the init has ended; gives the limit for which this killed it.
+    /// Forwards signals until the init has ended; gives what this killed it for.
     ///
     /// Whoever reads the events started this, and waits for it: when nobody can read them any more, that
     /// process was killed, and the sandbox ends with it.
-    fn wait(&self, output: &Output) -> Option<(LimitKind, OriginId)> {
+    fn wait(&self, output: &Output) -> Option<Killed> {
         let limits = &self.plan.limits;
         let deadline = limits.wall_ms.map(|limit| (self.begin_us + limit.value * 1000, limit.origin));
         let watched = limits.memory_bytes.filter(|_| !self.held.memory);
         let mut killed_for = None;
         let mut abandoned = false;
+        let mut gateway_ended: Option<u64> = None;
         loop {
             let now = monotonic_us();
             if killed_for.is_none() {
-                if let Some((_, origin)) = deadline.filter(|(at, _)| now >= *at) {
-                    killed_for = self.kill(LimitKind::Wall, origin);
+                if gateway_ended.is_some_and(|at| now >= at + GATEWAY_GRACE_US) {
+                    killed_for = self.kill(Killed::Gateway);
+                } else if let Some((_, origin)) = deadline.filter(|(at, _)| now >= *at) {
+                    killed_for = self.kill(Killed::Limit(LimitKind::Wall, origin));
                 } else if let Some(limit) = watched
                     && watch::memory_bytes(self.init.as_raw_nonzero().get().unsigned_abs()) > limit.value
                 {
-                    killed_for = self.kill(LimitKind::Memory, limit.origin);
+                    killed_for = self.kill(Killed::Limit(LimitKind::Memory, limit.origin));
                 }
             }
             let until_deadline = deadline.map(|(at, _)| at.saturating_sub(now));
             let until_look = watched.map(|_| watch::PERIOD_US);
+            let until_kill = gateway_ended.map(|at| (at + GATEWAY_GRACE_US).saturating_sub(now));
             let wait_us = match killed_for {
                 Some(_) => None,
-                None => [until_deadline, until_look].into_iter().flatten().min(),
+                None => [until_deadline, until_look, until_kill].into_iter().flatten().min(),
             };
             // A pipe's end for writing has nothing to wait for but the end of its readers.
             let (reader, nothing) = match output.report() {
                 Some(report) if !abandoned => (report, PollFlags::empty()),
                 _ => (&self.pidfd, PollFlags::IN),
             };
+            let gateway = match &self.gateway {
+                Some(gateway) if gateway_ended.is_none() => &gateway.pidfd,
+                _ => &self.pidfd,
+            };
             let mut fds = [
                 PollFd::new(&self.pidfd, PollFlags::IN),
                 PollFd::new(&self.signals, PollFlags::IN),
                 PollFd::new(reader, nothing),
+                PollFd::new(gateway, PollFlags::IN),
             ];
             let ready = poll(&mut fds, wait_us.map(timespec).as_ref());
-            let [init, signals, reader] = fds.map(|fd| ready.is_ok() && !fd.revents().is_empty());
+            let [init, signals, reader, gateway] = fds.map(|fd| ready.is_ok() && !fd.revents().is_empty());
             if init {
                 return killed_for;
             }
@@ -133,13 +160,16 @@ impl Parent<'_> {
             if signals {
                 self.forward();
             }
+            if gateway && gateway_ended.is_none() {
+                gateway_ended = Some(monotonic_us());
+            }
         }
     }
 
-    fn kill(&self, limit: LimitKind, origin: OriginId) -> Option<(LimitKind, OriginId)> {
+    fn kill(&self, what: Killed) -> Option<Killed> {
         // The init's death is everybody's: pid_namespaces(7). It may have ended by itself just now.
         let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
-        Some((limit, origin))
+        Some(what)
     }
 
     fn forward(&self) {

@@ -7,6 +7,7 @@ use crate::child::{Child, Ids, map};
 use crate::deny::{self, Placeholders};
 use crate::fail::{At, Result, failure, refusal};
 use crate::files::{decimal, write_small};
+use crate::gateway::{self, Handover, Running};
 use crate::host::{self, Entry};
 use crate::output::{EXIT_REFUSED, Output};
 use crate::parent::{Parent, exit_of_failure};
@@ -55,17 +56,19 @@ pub fn run(start: &Start) -> i32 {
     };
     match open_plan(&arguments, &mut output) {
         Err(failure) => fail(&output, &Event::Failed(failure), None),
-        Ok((bytes, listener)) => match msb_plan::decode(&bytes) {
+        Ok(Opened { bytes, listener, secrets }) => match msb_plan::decode(&bytes) {
             Err(error) => {
                 fail(&output, &Event::Failed(failure(Step::PlanDecode, None, errno_of(error))), None)
             }
-            Ok(plan) => match launch(&plan, &arguments, &start.environment, listener, &output) {
-                Ok(code) => code,
-                Err(failure) => {
-                    output.say(&Event::Failed(failure), Some(plan.plan()));
-                    exit_of_failure(&failure)
+            Ok(plan) => {
+                match launch(&plan, &bytes, &arguments, &start.environment, (listener, secrets), &output) {
+                    Ok(code) => code,
+                    Err(failure) => {
+                        output.say(&Event::Failed(failure), Some(plan.plan()));
+                        exit_of_failure(&failure)
+                    }
                 }
-            },
+            }
         },
     }
 }
@@ -94,13 +97,28 @@ fn errno_of(error: DecodeError) -> Errno {
     }
 }
 
+/// What the launcher was started with.
+struct Opened {
+    /// The plan.
+    bytes: Vec<u8>,
+    /// Where the filter's listener goes.
+    listener: Option<OwnedFd>,
+    /// Descriptors that `fd:N` names, for the gateway.
+    secrets: Vec<OwnedFd>,
+}
+
 /// Reads the plan, takes the descriptors that were named, and closes every other one: nothing that is open
 /// from here on was open before (CVE-2024-21626).
-fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<(Vec<u8>, Option<OwnedFd>)> {
+fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
     open_standard().at(Step::CloseFds, None)?;
     let bytes = plan_file::read(arguments.plan);
     let mut kept: Vec<u32> =
         [arguments.report_fd, arguments.notify_fd].into_iter().flatten().map(i32::unsigned_abs).collect();
+    let secrets = arguments.secret_numbers();
+    if secrets.iter().any(|number| kept.contains(number)) {
+        return Err(refusal(Step::Usage, None));
+    }
+    kept.extend_from_slice(&secrets);
     sort_by(&mut kept, |a, b| a < b);
     close_all_but(&kept).at(Step::CloseFds, None)?;
     if arguments.report_fd.is_some() && arguments.report_fd == arguments.notify_fd {
@@ -108,8 +126,10 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<(Vec<u8>,
     }
     let report = arguments.report_fd.map(take).transpose()?;
     let listener = arguments.notify_fd.map(take).transpose()?;
+    let secrets =
+        secrets.iter().map(|number| take(number.cast_signed())).collect::<Result<Vec<OwnedFd>>>()?;
     *output = Output::new(report);
-    Ok((bytes?, listener))
+    Ok(Opened { bytes: bytes?, listener, secrets })
 }
 
 /// Takes an inherited descriptor and makes it close-on-exec.
@@ -146,9 +166,10 @@ fn close_all_but(kept: &[u32]) -> core::result::Result<(), Errno> {
 
 fn launch(
     plan: &CheckedPlan<'_>,
+    bytes: &[u8],
     arguments: &Arguments<'_>,
     own_environment: &[&CStr],
-    listener: Option<OwnedFd>,
+    (listener, secrets): (Option<OwnedFd>, Vec<OwnedFd>),
     output: &Output,
 ) -> Result<i32> {
     let plan = plan.plan();
@@ -179,7 +200,10 @@ fn launch(
         let held = cgroups.held;
         let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).collect();
         output.say_held(&without, plan);
-        let result = Host { plan, filter, cwd, environment, command, listener }.start(
+        let report = output.report().map(AsFd::as_fd);
+        let gateway = gateway::start(plan, bytes, arguments, own_environment, report, &secrets)?;
+        drop(secrets);
+        let result = Host { plan, filter, cwd, environment, command, listener, gateway }.start(
             entries,
             denials,
             &mut cgroups,
@@ -222,6 +246,7 @@ struct Host<'a> {
     environment: Vec<alloc::ffi::CString>,
     command: Vec<&'a CStr>,
     listener: Option<OwnedFd>,
+    gateway: Option<Running>,
 }
 
 impl<'a> Host<'a> {
@@ -233,6 +258,7 @@ impl<'a> Host<'a> {
         output: &Output,
     ) -> Result<i32> {
         let begin_us = monotonic_us();
+        let handover = self.handover().at(Step::Gateway, gateway::origin(self.plan))?;
         let policy = Some(self.plan.policy.origin);
         let (status, status_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::Namespaces, policy)?;
         let own = pidfd_open(getpid(), PidfdFlags::empty()).at(Step::Lifeline, policy)?;
@@ -246,7 +272,7 @@ impl<'a> Host<'a> {
         let child = match fork(NAMESPACES, into).at(Step::Namespaces, policy)? {
             Fork::Child => {
                 signal::block(signal::Set::ALL);
-                drop((signals, status, root_ids));
+                drop((signals, status, root_ids, self.gateway));
                 let child = Child {
                     plan: self.plan,
                     filter: self.filter,
@@ -261,19 +287,41 @@ impl<'a> Host<'a> {
                     status: status_in,
                     parent: own,
                     listener: self.listener,
+                    gateway: handover,
                     signals: before,
                 };
                 child.run()
             }
             Fork::Parent { pid, pidfd } => {
-                drop((entries, denials, status_in, own, ids, self.listener));
-                if let Some(root_ids) = root_ids {
-                    root_ids.map(self.plan, pid, &pidfd)?;
+                drop((entries, denials, status_in, own, ids, self.listener, handover));
+                if let Some(Err(failure)) = root_ids.map(|ids| ids.map(self.plan, pid)) {
+                    // Reaped here, so that nothing is left in the cgroups when they are removed.
+                    let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+                    let _ = msb_sys::process::wait(pid);
+                    return Err(failure);
                 }
-                Parent { plan: self.plan, init: pid, pidfd, status, signals, held: cgroups.held, begin_us }
+                Parent {
+                    plan: self.plan,
+                    init: pid,
+                    pidfd,
+                    status,
+                    signals,
+                    held: cgroups.held,
+                    begin_us,
+                    gateway: self.gateway,
+                }
             }
         };
         Ok(child.run(cgroups, output))
+    }
+
+    /// The sandbox's own descriptor of its side of the gateway's socket.
+    fn handover(&self) -> core::result::Result<Option<Handover>, Errno> {
+        let Some((gateway, origin)) = self.gateway.as_ref().zip(gateway::origin(self.plan)) else {
+            return Ok(None);
+        };
+        let socket = rustix::io::fcntl_dupfd_cloexec(&gateway.socket, 3)?;
+        Ok(Some(Handover::new(socket, origin)))
     }
 
     /// Who the sandbox is on the host: the user who launches, or, for root, an id of its own.
@@ -314,19 +362,16 @@ struct RootIds {
 
 impl RootIds {
     /// Maps them, and tells the child.
-    fn map(self, plan: &Plan<'_>, pid: Pid, pidfd: &OwnedFd) -> Result<()> {
+    fn map(self, plan: &Plan<'_>, pid: Pid) -> Result<()> {
         let who = &plan.identity;
         let directory = decimal(b"/proc/", u64::from(pid.as_raw_nonzero().get().unsigned_abs()));
         let write = |file: &[u8], inside| {
             write_small(CWD, [directory.as_slice(), file].concat(), &map(inside, self.id))
         };
-        let written = write(b"/uid_map", who.uid)
+        write(b"/uid_map", who.uid)
             .and_then(|()| write(b"/gid_map", who.gid))
-            .and_then(|()| crate::files::write_once(&self.done, b"m"));
-        if written.is_err() {
-            let _ = pidfd_send_signal(pidfd, Signal::KILL);
-        }
-        written.at(Step::IdMap, Some(who.origin))
+            .and_then(|()| crate::files::write_once(&self.done, b"m"))
+            .at(Step::IdMap, Some(who.origin))
     }
 }
 

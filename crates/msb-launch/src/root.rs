@@ -139,7 +139,8 @@ fn place(
     open_inside(root.as_fd(), target)
 }
 
-fn there(made: core::result::Result<(), Errno>) -> core::result::Result<(), Errno> {
+/// An error that says that something is there already is none.
+pub(crate) fn there(made: core::result::Result<(), Errno>) -> core::result::Result<(), Errno> {
     if made == Err(Errno::EXIST) { Ok(()) } else { made }
 }
 
@@ -167,7 +168,8 @@ pub(crate) fn write_files(root: &OwnedFd, files: &[File<'_>], entries: &[Entry<'
     Ok(())
 }
 
-fn write_file(root: &OwnedFd, path: &[u8], content: &[u8]) -> core::result::Result<(), Errno> {
+/// Writes a new file, readable by everybody.
+pub(crate) fn write_file(root: &OwnedFd, path: &[u8], content: &[u8]) -> core::result::Result<(), Errno> {
     for directory in ancestors(path) {
         there(mkdirat(root, directory, Mode::from_raw_mode(0o755)))?;
     }

@@ -385,7 +385,7 @@ pub struct Limits {
     pub pids: Option<Limit<u32>>,
     /// Share of one CPU in percent: 100 is one CPU, 250 two and a half.
     pub cpu_percent: Option<Limit<u32>>,
-    /// Time from exec until everything is killed.
+    /// Time until everything is killed, from just before the sandbox's first process is made: setting it up counts.
     pub wall_ms: Option<Limit<u64>>,
     /// Open descriptors of each process (`RLIMIT_NOFILE`).
     pub files: Option<Limit<u32>>,

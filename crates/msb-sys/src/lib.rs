@@ -11,6 +11,7 @@ extern crate alloc;
 mod arch;
 pub mod exec;
 pub mod mount;
+pub mod net;
 pub mod notify;
 pub mod process;
 pub mod seccomp;

@@ -23,6 +23,8 @@ pub enum Need {
     Libseccomp,
     /// `systemd-analyze`, whose groups of system calls are compared with ours.
     Systemd,
+    /// `nft`, of nftables.
+    Nft,
 }
 
 impl fmt::Display for Need {
@@ -37,6 +39,7 @@ impl fmt::Display for Need {
             Need::Compiler => "cc",
             Need::Libseccomp => "libseccomp",
             Need::Systemd => "systemd",
+            Need::Nft => "nft",
         })
     }
 }

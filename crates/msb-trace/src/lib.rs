@@ -54,7 +54,7 @@ pub struct Tracer<'p> {
     seen: HashMap<Refusal, u64>,
 }
 
-/// Kinds of refusals that are told of; what comes after is counted alone.
+/// Kinds of refusals that are told of and counted; of a program that makes more, the later ones are left out.
 const TOLD_MAX: usize = 1000;
 
 impl<'p> Tracer<'p> {
