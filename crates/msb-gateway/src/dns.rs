@@ -154,18 +154,14 @@ fn reply(question: &Message, rules: &Rules, names: &mut Names, now: Instant) -> 
 }
 
 fn decide(name: &str, kind: RecordType, rules: &Rules, names: &mut Names, now: Instant) -> Outcome {
-    let address = if HOST_NAMES.contains(&name) {
-        Some(Ipv4Addr::from(HOST_V4)).filter(|_| rules.knows_host())
-    } else if rules.knows(name) {
-        None
-    } else {
+    let is_host = HOST_NAMES.contains(&name) && rules.knows_host();
+    if !is_host && !rules.knows(name) {
         return Outcome::NoRule;
-    };
-    match (kind, address) {
+    }
+    match kind {
         // RFC 8482: whoever asks for everything gets what there is.
-        (RecordType::A | RecordType::ANY, Some(address)) => Outcome::Address(address),
-        (RecordType::A | RecordType::ANY, None) if HOST_NAMES.contains(&name) => Outcome::NoRule,
-        (RecordType::A | RecordType::ANY, None) => {
+        RecordType::A | RecordType::ANY if is_host => Outcome::Address(Ipv4Addr::from(HOST_V4)),
+        RecordType::A | RecordType::ANY => {
             names.address(name, now).map_or_else(Outcome::NoLease, Outcome::Address)
         }
         _ => Outcome::Empty,

@@ -3,8 +3,8 @@
 //! The messages are those of [`msb_plan::handover`].
 
 use crate::engine::Sockets;
-use msb_plan::event::{Event, Failure, encode_event};
-use msb_plan::handover::{FAILED, MESSAGE_BYTES_MAX, READY, SOCKETS, Socket, TRUST};
+use msb_plan::event::Failure;
+use msb_plan::handover::{FAILED, MESSAGE_BYTES_MAX, READY, SOCKETS, Socket, TRUST, encode_failure};
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::net::{
@@ -86,9 +86,7 @@ pub fn send_ready(control: &OwnedFd) -> io::Result<()> {
 
 /// Says why nothing will be answered.
 pub fn send_failed(control: &OwnedFd, failure: Failure) {
-    // The event as it stands on the report descriptor, without its length and the kind of event.
-    let event = encode_event(&Event::Failed(failure));
-    let message = [&[FAILED], event.get(3..).unwrap_or_default()].concat();
+    let message = [&[FAILED][..], &encode_failure(&failure)].concat();
     // When nobody listens, the launch has failed already.
     let _ = send(control, &message, SendFlags::NOSIGNAL);
 }

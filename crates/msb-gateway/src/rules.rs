@@ -289,20 +289,28 @@ impl Rules {
         self.allow.get(id.0)
     }
 
-    /// Whether a lookup of `name` is answered: some rule could allow a connection to it.
+    /// Whether a lookup of `name` is answered: some connection to it would be allowed.
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {
         let target = Target::Name(name.to_owned());
-        self.allow.iter().any(|rule| {
-            rule.endpoint.peer.covers(&target, Sense::Allow)
-                && rule.endpoint.ports.iter().any(|(first, last)| {
-                    // A deny of all ports hides the name; one of some ports does not.
-                    !self.deny.iter().any(|deny| {
-                        deny.endpoint.covers_protocol_of(rule.endpoint.protocol)
-                            && deny.endpoint.peer.covers(&target, Sense::Deny)
-                            && deny.endpoint.ports.iter().any(|(a, b)| a <= first && last <= b)
-                    })
-                })
+        let allow: Vec<&Endpoint> = self.allow.iter().map(|rule| &rule.endpoint).collect();
+        let allow: Vec<&Endpoint> =
+            allow.into_iter().filter(|it| it.peer.covers(&target, Sense::Allow)).collect();
+        if allow.is_empty() {
+            return false;
+        }
+        let deny: Vec<&Endpoint> = self.deny.iter().map(|rule| &rule.endpoint).collect();
+        let deny: Vec<&Endpoint> =
+            deny.into_iter().filter(|it| it.peer.covers(&target, Sense::Deny)).collect();
+        // Rules say the same of all ports between these.
+        let begins = allow.iter().flat_map(|it| &it.ports).map(|(first, _)| *first);
+        let ends = deny.iter().flat_map(|it| &it.ports).filter_map(|(_, last)| last.checked_add(1));
+        let allowed = |spoken: Protocol, port: u16| {
+            allow.iter().any(|it| it.accepts(spoken, &target, port))
+                && !deny.iter().any(|it| it.refuses(spoken, &target, port))
+        };
+        begins.chain(ends).any(|port| {
+            [Protocol::Tcp, Protocol::Udp, Protocol::Tls, Protocol::Http].iter().any(|it| allowed(*it, port))
         })
     }
 

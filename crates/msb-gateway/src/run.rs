@@ -118,12 +118,13 @@ struct Prepared {
 fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
     confine::raise_descriptors();
     let mut bytes = Vec::new();
-    let plan_fd = options.plan_fd.ok_or_else(|| not_started(Step::Usage, None, "`--plan-fd` is missing"))?;
+    let plan_fd =
+        options.plan_fd.ok_or_else(|| not_started(Step::Gateway, None, "`--plan-fd` is missing"))?;
     let file = File::from(msb_sys::process::inherited(plan_fd));
     let most = PLAN_BYTES_MAX as u64 + 1;
-    file.take(most).read_to_end(&mut bytes).map_err(|error| io_failure(Step::PlanRead, None, &error))?;
-    let checked: CheckedPlan<'_> = msb_plan::decode(&bytes)
-        .map_err(|error| not_started(Step::PlanDecode, None, format!("{error:?}")))?;
+    file.take(most).read_to_end(&mut bytes).map_err(|error| io_failure(Step::Gateway, None, &error))?;
+    let checked: CheckedPlan<'_> =
+        msb_plan::decode(&bytes).map_err(|error| not_started(Step::Gateway, None, format!("{error:?}")))?;
     let plan = checked.plan();
     let Network::Gateway(gateway) = &plan.network else {
         return Err(not_started(Step::Gateway, None, "the plan has no network"));
@@ -134,13 +135,13 @@ fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
     let (mut authority, mut trust) = (None, None);
     if gateway.trust.is_some() {
         let origin = Some(gateway.origin);
-        let made = Authority::new().map_err(|error| not_started(Step::Trust, origin, error.0))?;
+        let made = Authority::new().map_err(|error| not_started(Step::Gateway, origin, error.0))?;
         if rustix::process::getuid().is_root() {
             // Files that only root may read, before it is given up.
             made.load_roots();
         }
         let file =
-            handover::trust_file(&made.trust()).map_err(|error| io_failure(Step::Trust, origin, &error))?;
+            handover::trust_file(&made.trust()).map_err(|error| io_failure(Step::Gateway, origin, &error))?;
         trust = Some(file);
         authority = Some(Arc::new(made));
     }
@@ -175,8 +176,8 @@ fn secrets(
 ) -> Result<Vec<Option<Secret>>, NotStarted> {
     let load = |(index, param): (usize, &Param<'_>)| {
         let uses = gateway.rules.iter().find(|rule| rule.terms.inject.map(usize::from) == Some(index));
-        let (ParamKind::Secret, Some(rule)) = (param.kind, uses) else { return Ok(None) };
-        let failed = |why: String| not_started(Step::Secret, Some(rule.origin), why);
+        let (ParamKind::Secret, Some(_)) = (param.kind, uses) else { return Ok(None) };
+        let failed = |why: String| not_started(Step::Secret, Some(param.origin), why);
         let place =
             bind::value(param, given).ok_or_else(|| failed(format!("`${}` has no value", param.name)))?;
         Secret::load(place).map(Some).map_err(|bad| failed(bad.0))

@@ -2,7 +2,6 @@ use super::*;
 use crate::rules::{Allow, Endpoint, Limits, Peer, Protocol};
 use hickory_proto::op::Query;
 use proptest::prelude::*;
-use std::str::FromStr as _;
 
 fn rules() -> Rules {
     let allow = |host: &str| Allow {
@@ -39,7 +38,7 @@ fn ask(name: Name, kind: RecordType) -> (Message, Outcome) {
 }
 
 fn text(name: &str) -> Name {
-    Name::from_str(name).unwrap_or_else(|error| panic!("{error}"))
+    Name::from_ascii(name).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
@@ -50,7 +49,8 @@ fn names_of_the_policy_have_one_address() {
         assert_eq!(message.response_code(), ResponseCode::NoError);
         assert_eq!(message.answers().len(), 1);
         // Asked in odd capitals, answered in them: some resolvers check (0x20).
-        assert_eq!(message.queries()[0].name().to_string(), text(name).to_string());
+        let asked = message.queries()[0].name().to_string();
+        assert_eq!(asked.trim_end_matches('.'), name.trim_end_matches('.'));
     }
     let (_, outcome) = ask(text("x.wild.example."), RecordType::A);
     assert_eq!(outcome, Outcome::Address(Ipv4Addr::new(198, 19, 0, 1)));

@@ -185,9 +185,7 @@ proptest! {
             let spoken = PROTOCOLS.iter().map(|(protocol, _)| *protocol);
             let allowed = spoken.flat_map(|protocol| (78..84).map(move |port| (protocol, port)))
                 .any(|(protocol, port)| mine.decide(protocol, &target, port).is_ok());
-            if allowed {
-                prop_assert!(mine.knows(name));
-            }
+            prop_assert_eq!(mine.knows(name), allowed);
         }
     }
 }
