@@ -31,6 +31,13 @@ impl Network {
         Network { address, bits: width(address) }
     }
 
+    /// Those that share `bits` first bits with `first`; `None` if `first` is not the first of them.
+    #[must_use]
+    pub fn new(first: IpAddr, bits: u8) -> Option<Network> {
+        let fits = bits <= width(first) && masked(first, bits) == first;
+        fits.then_some(Network { address: first, bits })
+    }
+
     /// Reads `10.0.0.0/8`, `10.1.2.3`, `[2001:db8::]/32` or `[::1]`.
     ///
     /// # Errors

@@ -8,13 +8,15 @@ use msb_plan::event::Step;
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
-msb-launch PLAN [--set NAME=VALUE]... [--report-fd N] [--notify-fd N] [--gateway PATH] [--] [COMMAND [ARG]...]
+msb-launch PLAN [--set NAME=VALUE]... [--report-fd N] [--notify-fd N] [--audit-fd N] [--gateway PATH]
+           [--] [COMMAND [ARG]...]
 
 Starts COMMAND, or the plan's own command, confined by PLAN (made by `msbc compile`).
 
   --set NAME=VALUE  binds a parameter of the plan; that of a secret is its source: env:NAME, file:PATH or fd:N
   --report-fd N     writes events to descriptor N instead of sentences to standard error
   --notify-fd N     sends the filter's listener over the unix socket N (`msbc run --explain`)
+  --audit-fd N      has the gateway log every lookup, connection and request to descriptor N
   --gateway PATH    the gateway's program, where it is not beside msb-launch
 
 Exit status: the command's own; 128+n when signal n ended it; 126 when it can't be executed; 127 when it is
@@ -32,6 +34,8 @@ pub(crate) struct Arguments<'a> {
     pub(crate) report_fd: Option<i32>,
     /// Where the listener goes.
     pub(crate) notify_fd: Option<i32>,
+    /// Where the gateway's log goes.
+    pub(crate) audit_fd: Option<i32>,
     /// The gateway's program.
     pub(crate) gateway: Option<&'a CStr>,
     /// The command; empty for the plan's own.
@@ -61,6 +65,7 @@ pub(crate) fn parse<'a>(words: &[&'a CStr]) -> Result<Request<'a>> {
             b"--set" => arguments.set.push(binding(words.next())?),
             b"--report-fd" => arguments.report_fd = Some(descriptor(words.next())?),
             b"--notify-fd" => arguments.notify_fd = Some(descriptor(words.next())?),
+            b"--audit-fd" => arguments.audit_fd = Some(descriptor(words.next())?),
             b"--gateway" => {
                 arguments.gateway = Some(words.next().ok_or_else(|| refusal(Step::Usage, None))?);
             }

@@ -42,6 +42,15 @@ pub(crate) fn origin(plan: &Plan<'_>) -> Option<OriginId> {
     }
 }
 
+/// Descriptors that the launcher was started with for the gateway alone.
+#[derive(Debug)]
+pub(crate) struct Given {
+    /// Where its log goes.
+    pub(crate) audit: Option<OwnedFd>,
+    /// What `fd:N` of `--set` names.
+    pub(crate) secrets: Vec<OwnedFd>,
+}
+
 /// A gateway from outside.
 pub(crate) struct Running {
     pid: Pid,
@@ -51,14 +60,14 @@ pub(crate) struct Running {
     pub(crate) socket: OwnedFd,
 }
 
-/// Starts a gateway for `plan`, whose bytes are `bytes`, where it has network rules. It gets `secrets`.
+/// Starts a gateway for `plan`, whose bytes are `bytes`, where it has network rules. It gets what is `given`.
 pub(crate) fn start(
     plan: &Plan<'_>,
     bytes: &[u8],
     arguments: &Arguments<'_>,
     environment: &[&CStr],
     report: Option<BorrowedFd<'_>>,
-    secrets: &[OwnedFd],
+    given: &Given,
 ) -> Result<Option<Running>> {
     let Some(origin) = origin(plan) else { return Ok(None) };
     let begin = || -> core::result::Result<Running, Errno> {
@@ -67,13 +76,14 @@ pub(crate) fn start(
         let memory = sealed(bytes)?;
         let flags = SocketFlags::CLOEXEC;
         let (socket, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-        let words = words(plan, arguments, &memory, &theirs, report)?;
+        let words =
+            words(plan, arguments, &memory, &theirs, (report, given.audit.as_ref().map(AsFd::as_fd)))?;
         match fork(0, None)? {
             Fork::Child => {
                 drop(socket);
                 let mut kept: Vec<BorrowedFd<'_>> = Vec::from([memory.as_fd(), theirs.as_fd()]);
                 kept.extend(report);
-                kept.extend(secrets.iter().map(AsFd::as_fd));
+                kept.extend(given.audit.iter().chain(&given.secrets).map(AsFd::as_fd));
                 become_gateway(&program, &words, environment, &kept)
             }
             Fork::Parent { pid, pidfd } => Ok(Running { pid, pidfd, socket }),
@@ -114,7 +124,7 @@ fn words(
     arguments: &Arguments<'_>,
     memory: &OwnedFd,
     socket: &OwnedFd,
-    report: Option<BorrowedFd<'_>>,
+    (report, audit): (Option<BorrowedFd<'_>>, Option<BorrowedFd<'_>>),
 ) -> core::result::Result<Vec<CString>, Errno> {
     let number = |fd: BorrowedFd<'_>| decimal(b"", u64::from(fd.as_raw_fd().unsigned_abs()));
     let mut words: Vec<Vec<u8>> = Vec::from([
@@ -124,8 +134,10 @@ fn words(
         Vec::from(b"--sockets-fd"),
         number(socket.as_fd()),
     ]);
-    if let Some(report) = report {
-        words.extend([Vec::from(b"--report-fd"), number(report)]);
+    for (option, fd) in [(b"--report-fd".as_slice(), report), (b"--audit-fd".as_slice(), audit)] {
+        if let Some(fd) = fd {
+            words.extend([Vec::from(option), number(fd)]);
+        }
     }
     for (name, value) in &arguments.set {
         let wanted = |kind| matches!(kind, ParamKind::Host | ParamKind::Secret);

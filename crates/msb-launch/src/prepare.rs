@@ -7,7 +7,7 @@ use crate::child::{Child, Ids, map};
 use crate::deny::{self, Placeholders};
 use crate::fail::{At, Result, failure, refusal};
 use crate::files::{decimal, write_small};
-use crate::gateway::{self, Handover, Running};
+use crate::gateway::{self, Given, Handover, Running};
 use crate::host::{self, Entry};
 use crate::output::{EXIT_REFUSED, Output};
 use crate::parent::{Parent, exit_of_failure};
@@ -56,12 +56,12 @@ pub fn run(start: &Start) -> i32 {
     };
     match open_plan(&arguments, &mut output) {
         Err(failure) => fail(&output, &Event::Failed(failure), None),
-        Ok(Opened { bytes, listener, secrets }) => match msb_plan::decode(&bytes) {
+        Ok(Opened { bytes, listener, given }) => match msb_plan::decode(&bytes) {
             Err(error) => {
                 fail(&output, &Event::Failed(failure(Step::PlanDecode, None, errno_of(error))), None)
             }
             Ok(plan) => {
-                match launch(&plan, &bytes, &arguments, &start.environment, (listener, secrets), &output) {
+                match launch(&plan, &bytes, &arguments, &start.environment, (listener, given), &output) {
                     Ok(code) => code,
                     Err(failure) => {
                         output.say(&Event::Failed(failure), Some(plan.plan()));
@@ -103,8 +103,8 @@ struct Opened {
     bytes: Vec<u8>,
     /// Where the filter's listener goes.
     listener: Option<OwnedFd>,
-    /// Descriptors that `fd:N` names, for the gateway.
-    secrets: Vec<OwnedFd>,
+    /// What is for the gateway.
+    given: Given,
 }
 
 /// Reads the plan, takes the descriptors that were named, and closes every other one: nothing that is open
@@ -112,8 +112,8 @@ struct Opened {
 fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
     open_standard().at(Step::CloseFds, None)?;
     let bytes = plan_file::read(arguments.plan);
-    let mut kept: Vec<u32> =
-        [arguments.report_fd, arguments.notify_fd].into_iter().flatten().map(i32::unsigned_abs).collect();
+    let named = [arguments.report_fd, arguments.notify_fd, arguments.audit_fd];
+    let mut kept: Vec<u32> = named.into_iter().flatten().map(i32::unsigned_abs).collect();
     let secrets = arguments.secret_numbers();
     if secrets.iter().any(|number| kept.contains(number)) {
         return Err(refusal(Step::Usage, None));
@@ -121,15 +121,17 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
     kept.extend_from_slice(&secrets);
     sort_by(&mut kept, |a, b| a < b);
     close_all_but(&kept).at(Step::CloseFds, None)?;
-    if arguments.report_fd.is_some() && arguments.report_fd == arguments.notify_fd {
+    // Each has one owner.
+    if kept.windows(2).any(|pair| pair.first() == pair.last()) {
         return Err(refusal(Step::Usage, None));
     }
     let report = arguments.report_fd.map(take).transpose()?;
     let listener = arguments.notify_fd.map(take).transpose()?;
+    let audit = arguments.audit_fd.map(take).transpose()?;
     let secrets =
         secrets.iter().map(|number| take(number.cast_signed())).collect::<Result<Vec<OwnedFd>>>()?;
     *output = Output::new(report);
-    Ok(Opened { bytes: bytes?, listener, secrets })
+    Ok(Opened { bytes: bytes?, listener, given: Given { audit, secrets } })
 }
 
 /// Takes an inherited descriptor and makes it close-on-exec.
@@ -169,7 +171,7 @@ fn launch(
     bytes: &[u8],
     arguments: &Arguments<'_>,
     own_environment: &[&CStr],
-    (listener, secrets): (Option<OwnedFd>, Vec<OwnedFd>),
+    (listener, given): (Option<OwnedFd>, Given),
     output: &Output,
 ) -> Result<i32> {
     let plan = plan.plan();
@@ -201,8 +203,8 @@ fn launch(
         let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).collect();
         output.say_held(&without, plan);
         let report = output.report().map(AsFd::as_fd);
-        let gateway = gateway::start(plan, bytes, arguments, own_environment, report, &secrets)?;
-        drop(secrets);
+        let gateway = gateway::start(plan, bytes, arguments, own_environment, report, &given)?;
+        drop(given);
         let result = Host { plan, filter, cwd, environment, command, listener, gateway }.start(
             entries,
             denials,

@@ -22,6 +22,7 @@ fn command_line_is_read_word_by_word() {
         set: Vec::from([(b"a".as_slice(), c"b=c")]),
         report_fd: Some(9),
         notify_fd: None,
+        audit_fd: None,
         gateway: None,
         command: Vec::from([c"--set", c"x"]),
     };

@@ -1,11 +1,12 @@
 //! How the launcher starts the gateway and hands the sandbox's sockets to it.
 //!
-//! The launcher starts `msb-gateway --plan-fd N --sockets-fd N [--report-fd N] [--set NAME=VALUE]…` before it makes
+//! The launcher starts `msb-gateway --plan-fd N --sockets-fd N [--report-fd N] [--audit-fd N] [--set NAME=VALUE]…` before it makes
 //! the sandbox, so that both are set up at the same time:
 //!
 //! - `--plan-fd` is a sealed file in memory with the bytes of the plan that the launcher applies;
 //! - `--sockets-fd` is a unix socket of kind `SOCK_SEQPACKET`, on which the messages below go;
 //! - `--report-fd`, where the launcher has one, takes events ([`crate::event`]), each in one write(2);
+//! - `--audit-fd`, where the launcher was given one, takes a JSON line for each lookup, connection and request;
 //! - `--set` binds each parameter of kind `Host` or `Secret` that was given at launch. The value of a secret is never
 //!   a secret but its source: `env:NAME`, `file:PATH` or `fd:N`.
 //!

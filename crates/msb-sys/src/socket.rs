@@ -13,8 +13,14 @@ const SIOCOUTQ: usize = 0x5411;
 /// `EINVAL` for a listening socket, `ENOTTY` for what is no socket.
 pub fn unsent_bytes(socket: BorrowedFd<'_>) -> Result<u32> {
     let mut unsent: i32 = 0;
-    let arguments =
-        [socket.as_raw_fd().unsigned_abs() as usize, SIOCOUTQ, (&raw mut unsent).expose_provenance(), 0, 0, 0];
+    let arguments = [
+        socket.as_raw_fd().unsigned_abs() as usize,
+        SIOCOUTQ,
+        (&raw mut unsent).expose_provenance(),
+        0,
+        0,
+        0,
+    ];
     // SAFETY: `unsent` is an int that lives through the call, and the kernel writes one int to it.
     unsafe { syscall(nr::IOCTL, arguments)? };
     Ok(u32::try_from(unsent).unwrap_or(0))

@@ -25,6 +25,8 @@ pub enum Need {
     Systemd,
     /// `nft`, of nftables.
     Nft,
+    /// `curl`, `wget`, `dig`, `openssl` and `ip`.
+    Clients,
 }
 
 impl fmt::Display for Need {
@@ -40,6 +42,7 @@ impl fmt::Display for Need {
             Need::Libseccomp => "libseccomp",
             Need::Systemd => "systemd",
             Need::Nft => "nft",
+            Need::Clients => "clients",
         })
     }
 }

@@ -3,6 +3,8 @@
 //! A filter is read back exactly. It has no loops, so each of its paths is a conjunction of tests on words of the
 //! arguments, and the paths that lead to one action are the rule for it.
 
+mod net;
+
 use crate::cli::Policy as PolicyFile;
 use crate::input::{self, Disk};
 use crate::output::Output;
@@ -52,7 +54,7 @@ pub(crate) fn read(file: &PolicyFile, output: &mut Output) -> Result<(Policy, Fr
     })
 }
 
-/// The policy of `plan`; `None` if its filter tests what no rule can say.
+/// The policy of `plan`; `None` if its filter tests, or its network has, what no rule can say.
 pub(crate) fn of_plan(plan: &Plan<'_>) -> Option<Policy> {
     let origin = |id: msb_plan::OriginId| ir::OriginId(u32::from(id.0));
     let filter = plan.filters.first()?;
@@ -67,7 +69,7 @@ pub(crate) fn of_plan(plan: &Plan<'_>) -> Option<Policy> {
         origin: origin(plan.policy.origin),
         params: plan.params.iter().map(|param| self::param(param, origin(param.origin))).collect(),
         fs: files(plan, origin),
-        net: ir::Net::None { origin: origin(plan.policy.origin) },
+        net: net::net(plan, origin)?,
         syscalls: calls(filter, arch)?,
         syscall_default: (ir::SyscallAction::Errno(1), origin(filter.origin)),
         arch,

@@ -63,8 +63,11 @@ impl Session<'_> {
             self.output.message("no command: the policy names none, so give one after `--`");
             return Exit::Usage;
         }
-        let report = match self.arguments.report.as_deref().map(open_report).transpose() {
-            Ok(report) => report,
+        let open = |path: Option<&Path>| path.map(open_report).transpose();
+        let opened = open(self.arguments.report.as_deref())
+            .and_then(|report| open(self.arguments.audit.as_deref()).map(|audit| (report, audit)));
+        let (report, audit) = match opened {
+            Ok(opened) => opened,
             Err(reason) => {
                 self.output.message(&reason);
                 return Exit::Usage;
@@ -79,7 +82,7 @@ impl Session<'_> {
             );
             return NOT_STARTED;
         };
-        match self.launch(&program, report) {
+        match self.launch(&program, report, audit) {
             Ok(exit) => exit,
             Err(error) => {
                 self.output.message(&format!("cannot run `{}`: {}", program.display(), reason(&error)));
@@ -109,10 +112,12 @@ impl Session<'_> {
         Places::new(policy, |index| self.place(policy, index), home.as_deref())
     }
 
-    fn launch(&self, program: &Path, report: Option<File>) -> io::Result<Exit> {
+    fn launch(&self, program: &Path, report: Option<File>, audit: Option<File>) -> io::Result<Exit> {
         let set: Vec<_> = self.arguments.set.iter().map(crate::cli::Set::argument).collect();
         let asks = if self.arguments.explain { Filter::Asks } else { Filter::Decides };
-        let started = launcher::start(program, self.bytes, asks, &set, &self.arguments.command)?;
+        let started =
+            launcher::start(program, self.bytes, asks, audit.as_ref(), &set, &self.arguments.command)?;
+        drop(audit);
         let report = Mutex::new(report);
         thread::scope(|scope| {
             let tracer = started.listener.zip(self.compiled.policy.as_ref());

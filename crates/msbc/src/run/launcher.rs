@@ -49,11 +49,12 @@ pub(super) struct Started {
     pub(super) listener: Option<OwnedFd>,
 }
 
-/// Starts `program` with a plan.
+/// Starts `program` with a plan; the gateway's log goes to `audit`.
 pub(super) fn start(
     program: &Path,
     plan: &[u8],
     filter: Filter,
+    audit: Option<&File>,
     set: &[OsString],
     command: &[OsString],
 ) -> io::Result<Started> {
@@ -77,6 +78,10 @@ pub(super) fn start(
     if let Some((_, theirs)) = &sockets {
         inherit(theirs)?;
         launcher.arg("--notify-fd").arg(theirs.as_raw_fd().to_string());
+    }
+    if let Some(audit) = audit {
+        inherit(audit)?;
+        launcher.arg("--audit-fd").arg(audit.as_raw_fd().to_string());
     }
     launcher.arg("--").args(command);
     // Signals are caught from before there is a launcher, so that none ends msbc and leaves it behind.

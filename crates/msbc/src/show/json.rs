@@ -1,7 +1,7 @@
 //! A plan for programs.
 
 use super::text::{capabilities, missing, param_kind, parameter, path, rights};
-use super::{bpf, calls};
+use super::{bpf, calls, net};
 use msb_plan::{Env, Hold, Limit, MountKind, OriginId, Plan, Presence, Text};
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ pub(super) fn plan(plan: &Plan<'_>, with_instructions: bool) -> Value {
             "content": String::from_utf8_lossy(file.content),
             "origin": at(file.origin),
         })).collect::<Vec<_>>(),
-        "network": "none",
+        "network": net::object(plan, at),
         "limits": limits(plan),
         "environment": plan.env.iter().map(|rule| env(rule, plan)).collect::<Vec<_>>(),
         "command": plan.command,

@@ -1,6 +1,6 @@
 //! A plan for people.
 
-use super::{bpf, calls};
+use super::{bpf, calls, net};
 use msb_plan::{
     Base, Env, Limit, Missing, Mount, MountKind, OriginId, ParamKind, Path, Plan, Presence, Rights, Text,
 };
@@ -21,7 +21,7 @@ pub(super) fn plan(plan: &Plan<'_>, with_instructions: bool) -> String {
     page.section("mounts", plan.mounts.iter().map(|m| (mount(m, plan), Some(m.origin))).collect());
     page.section("denied", denies(plan));
     page.section("files", files(plan));
-    page.section("network", vec![("none".to_owned(), None)]);
+    page.section("network", net::lines(plan));
     page.section("limits", limits(plan));
     page.section("environment", plan.env.iter().map(|rule| (env(rule, plan), None)).collect());
     if !plan.command.is_empty() {
@@ -32,7 +32,7 @@ pub(super) fn plan(plan: &Plan<'_>, with_instructions: bool) -> String {
     page.text
 }
 
-type Lines = Vec<(String, Option<OriginId>)>;
+pub(super) type Lines = Vec<(String, Option<OriginId>)>;
 
 impl Page<'_> {
     fn push(&mut self, line: &str) {
