@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use std::process::Command;
 
 const POLICY: &str = r#"edition 2026
-policy net(workspace: dir, key: secret = "env:KEY") {
+policy net(workspace: dir, key: secret) {
   include std.base
   include std.python
   limits { memory 2GiB  pids 128  wall 1min }
-  syscalls { allow @network-io, @system-service }
+  syscalls { allow @network-io, @system-service  errno EPERM personality where persona != 0 }
+  accept MSB0809 because "the world of the test has plain servers"
   fs { write $workspace at /work  scratch /tmp size 64MiB inodes 1000 }
   env { pass PATH  set HOME = "/tmp" }
   net {
@@ -62,7 +63,8 @@ impl World {
     fn run_with(&self, rules: &str, options: &[&str], inside: &[&str]) -> Ended {
         let policy = self.workspace.write("policy.msb", POLICY.replace("RULES", rules).as_bytes());
         let setting = self.workspace.setting();
-        let mut words = vec!["run", policy.to_str().expect("UTF-8"), "--set", &setting];
+        let mut words =
+            vec!["run", policy.to_str().expect("UTF-8"), "--set", &setting, "--set", "key=env:KEY"];
         words.extend(options);
         words.push("--");
         words.extend(inside);
@@ -172,8 +174,7 @@ fn curl_is_refused_everything_else() {
             (&format!("{CURL} -o /dev/null -w '%{{http_code}}' -d x https://api.example/"), "0 403"),
             (&format!("{CURL} -o /dev/null -w '%{{http_code}}' -X DELETE https://api.example/"), "0 403"),
             // A name that leads to a private address.
-            (&format!("{CURL} -o /dev/null -w '%{{http_code}}' http://private.example/"), "0 502"),
-            (&format!("{CURL} --http3-only https://api.example/ || echo no"), "0 curl"),
+            (&format!("{CURL} -o /dev/null -w '%{{http_code}}' http://private.example/"), "0 403"),
         ],
     );
 }
@@ -233,7 +234,7 @@ fn a_published_port_is_reached_from_the_host_and_everything_is_logged() {
         let bin = binaries().msbc.clone();
         assert!(bin.is_file());
         let script = format!(
-            "{msbc} run {policy} --set {setting} --audit {base}/audit --report {base}/report -- \
+            "{msbc} run {policy} --set {setting} --set key=env:KEY --audit {base}/audit --report {base}/report -- \
                timeout 20 python3 -m http.server 8888 --bind 127.0.0.1 --directory /work >/dev/null 2>&1 & \
              for i in $(seq 100); do curl -sS -m 5 http://127.0.0.1:8888/README.md 2>/dev/null && break; sleep 0.1; done; \
              curl -sS -m 5 http://127.0.0.1:8888/README.md; kill $!; wait",
