@@ -9,7 +9,10 @@ use landlock::{
     RulesetAttr as _, RulesetCreatedAttr as _, Scope,
 };
 use rustix::process::{Gid, Resource, Rlimit, Uid, getrlimit, getuid, setrlimit};
-use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid,
+    set_thread_res_uid,
+};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
@@ -46,11 +49,18 @@ impl<E: std::error::Error> From<E> for Failed {
     }
 }
 
-/// Raises the limit of descriptors as far as that needs nobody's leave.
+/// Descriptors that are asked for: two a connection, and the number of connections that a busy program makes.
+const DESCRIPTORS: u64 = 1 << 16;
+
+/// Raises the limit of descriptors: to what is wanted where that is allowed, else as far as it goes.
 pub fn raise_descriptors() {
-    let limit = getrlimit(Resource::Nofile);
-    // With fewer there are fewer connections, which are refused then.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let wanted = maximum.map(|maximum| maximum.max(DESCRIPTORS));
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: wanted, maximum: wanted });
+    if raised.is_err() {
+        // With fewer there are fewer connections, which are refused then.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    }
 }
 
 /// Confines this process, before it has threads.
@@ -66,21 +76,29 @@ pub fn confine() -> Result<(), Failed> {
 
 fn give_root_up() -> Result<(), Failed> {
     if getuid().is_root() {
-        rustix::thread::set_thread_groups(&[])?;
-        rustix::thread::set_thread_res_gid(
-            Gid::from_raw(NOBODY),
-            Gid::from_raw(NOBODY),
-            Gid::from_raw(NOBODY),
-        )?;
-        rustix::thread::set_thread_res_uid(
-            Uid::from_raw(NOBODY),
-            Uid::from_raw(NOBODY),
-            Uid::from_raw(NOBODY),
-        )?;
+        let given_up = become_nobody();
+        // Root of a user namespace is somebody else outside, and may have nobody else to become.
+        if is_the_hosts_root() {
+            given_up?;
+        }
     }
     let none = CapabilitySet::empty();
     set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
     Ok(())
+}
+
+fn become_nobody() -> Result<(), Failed> {
+    let (uid, gid) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    set_thread_groups(&[])?;
+    set_thread_res_gid(gid, gid, gid)?;
+    set_thread_res_uid(uid, uid, uid)?;
+    Ok(())
+}
+
+/// Whether ids are those of the host: the initial user namespace maps all of them to themselves (user_namespaces(7)).
+fn is_the_hosts_root() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map");
+    !map.is_ok_and(|map| map.split_ascii_whitespace().ne(["0", "0", "4294967295"]))
 }
 
 fn landlock() -> Result<(), Failed> {

@@ -109,9 +109,11 @@ pub(super) async fn serve(state: Arc<State>, authority: Option<Arc<Authority>>, 
     drop((pass, held));
 }
 
-/// Writes the log out. An error comes again in the event loop, which ends the run for it.
+/// Writes the log out. What is not written down does not happen: without a log everything ends.
 fn flush(state: &State) {
-    let _ = state.log.flush();
+    if state.log.flush().is_err() {
+        std::process::exit(1);
+    }
 }
 
 /// Ends the client's TLS. The server is asked first which version of HTTP it speaks, so that both sides speak the
