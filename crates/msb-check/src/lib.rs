@@ -21,9 +21,9 @@ mod net;
 mod origins;
 mod params;
 mod paths;
+mod sandbox;
 mod syscalls;
 mod tools;
-mod unenforced;
 mod values;
 
 pub use accept::accept;
@@ -90,7 +90,7 @@ pub fn check(file: &ast::File, resolved: &Resolved, sources: &Sources, detail: D
 
 /// The meaning of every section, held to the policy that it extends; its origins stay in `cx`.
 fn lower(cx: &mut Context<'_>, file: &ast::File) -> Policy {
-    unenforced::statements(cx);
+    let sandbox = sandbox::sandbox(cx);
     let fs = fs::fs(cx);
     let (net, net_rules) = net::net(cx);
     let (limits, limit_rules) = limits::limits(cx);
@@ -116,6 +116,7 @@ fn lower(cx: &mut Context<'_>, file: &ast::File) -> Policy {
         env,
         exec,
         tools,
+        sandbox,
         origins: Vec::new(),
     };
     net::sockets(cx, &policy);

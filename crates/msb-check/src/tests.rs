@@ -147,6 +147,31 @@ fn some_calls_are_denied_whatever_a_policy_allows() {
 }
 
 #[test]
+fn rules_without_a_host_leave_the_sandboxs_own_loopback() {
+    let policy = policy("net { } syscalls { allow @network-io }");
+    for family in [0, 16, 17, 38, 40] {
+        assert_eq!(decide(&policy, "socket", &[family, 1]), EACCES, "{family}");
+    }
+    // TCP and UDP, and nothing else: raw, ping, SCTP, UDP-Lite, MPTCP.
+    for (kind, protocol, expected) in [
+        (1 | 0x8_0800, 6, Allow),
+        (2, 17, Allow),
+        (2, 1 << 32, Allow),
+        (3, 0, EACCES),
+        (3, 255, EACCES),
+        (5, 0, EACCES),
+        (2, 1, EACCES),
+        (1, 132, EACCES),
+        (2, 136, EACCES),
+        (1, 262, EACCES),
+        (10, 0, EACCES),
+    ] {
+        assert_eq!(decide(&policy, "socket", &[2, kind, protocol]), expected, "{kind} {protocol}");
+        assert_eq!(decide(&policy, "socket", &[10 | 1 << 32, kind, protocol]), expected, "{kind} {protocol}");
+    }
+}
+
+#[test]
 fn the_constants_of_implied_rules_are_the_kernels() {
     use crate::syscalls::implied::{CLONE_NEW, TERMINAL_IOCTLS};
     let names = ["NS", "CGROUP", "UTS", "IPC", "USER", "PID", "NET"];

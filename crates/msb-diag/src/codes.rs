@@ -133,11 +133,15 @@ codes! {
     WRITE_COVERS_POLICY = 601, Error, "writable path covers the policy, the plan or the launcher";
     WRITE_TOO_BROAD = 602, Error, "writable path is too broad";
     DENY_SKIPPED = 605, Warning, "denied path may be created by the program";
+    PROC_OF_THE_KERNEL = 608, Warning, "procfs beyond the sandbox's own processes";
     DEVICE_BEYOND_STD = 609, Error, "device beyond the standard ones";
     SOCKET_OF_A_SERVICE = 610, Error, "socket of a service that acts for who connects";
     WRITE_AND_RUN = 611, Warning, "path is both writable and runnable";
     CREDENTIALS_READABLE = 613, Warning, "credentials are readable";
     SCRATCH_WITHOUT_SIZE = 614, Warning, "scratch without a size";
+    LINKS_FOLLOWED = 616, Warning, "symbolic links are followed where the program can make them";
+    VERB_NOT_HELD = 617, Error, "right that no kernel can hold";
+    DEVICE_OF_THE_HOST = 618, Warning, "device of the host";
 
     // 07xx: system calls
     IO_URING_ALLOWED = 701, Error, "io_uring is allowed";
@@ -174,6 +178,7 @@ codes! {
 
     // 09xx: limits, environment, tools
     NO_LIMIT = 901, Warning, "a resource has no limit";
+    SWAP_WITHOUT_MEMORY = 902, Error, "swap is limited and memory is not";
     LIMIT_TOO_LOW = 903, Error, "limit is too low to start";
     ARGUMENT_UNBOUNDED = 904, Warning, "argument of a tool without a bound";
     TOOL_RUNS_ARGUMENTS = 905, Error, "tool runs what is passed to it";
@@ -216,4 +221,5 @@ codes! {
     HELD_WITHOUT_CGROUP = 1202, Hint, "limit is held without a cgroup";
     KILLED_FROM_OUTSIDE = 1203, Error, "sandbox was ended from outside";
     GATEWAY_ENDED = 1204, Error, "network gateway ended";
+    KILLED_BY_FILTER = 1205, Error, "system call killed the command";
 }

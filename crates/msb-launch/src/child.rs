@@ -6,13 +6,16 @@ use crate::fail::{At, Result, refusal};
 use crate::files::{decimal, write_once, write_small};
 use crate::gateway::{self, Handover};
 use crate::host::Entry;
-use crate::{confine, init, message::Message, network, root, trust};
+use crate::landlock::Wall;
+use crate::timing::Timing;
+use crate::{confine, init, message::Message, network, pump, root, trust};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::Step;
 use msb_plan::network::Network;
-use msb_plan::{Filter, Plan};
+use msb_plan::{Filter, MountKind, Plan, ProcScope};
+use msb_sys::network::loopback_up;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::fs::CWD;
@@ -40,7 +43,9 @@ pub(crate) struct Child<'a> {
     pub(crate) parent: OwnedFd,
     pub(crate) listener: Option<OwnedFd>,
     pub(crate) gateway: Option<Handover>,
+    pub(crate) output: Option<pump::Ends>,
     pub(crate) signals: msb_sys::signal::Set,
+    pub(crate) timing: Timing,
 }
 
 /// Who maps the user and group ids.
@@ -64,31 +69,53 @@ impl Child<'_> {
     }
 
     fn set_up(&mut self) -> Result<()> {
+        let timing = self.timing;
+        timing.done(Step::Namespaces);
         self.tie_to_parent()?;
+        // Before ids change, which takes the own files of procfs away.
+        confine::oom_score().at(Step::Rlimit, None)?;
         for join in &self.join {
-            join.enter().at(Step::CgroupJoin, Some(join.origin))?;
+            join.enter().at(Step::CgroupJoin, join.origin)?;
         }
         self.map_ids()?;
+        timing.done(Step::IdMap);
         let who = &self.plan.identity;
         msb_sys::process::unshare_cgroup().at(Step::Namespaces, None)?;
         sethostname(who.hostname.as_bytes()).at(Step::Hostname, Some(who.origin))?;
         self.network()?;
+        if self.plan.network == Network::Loopback {
+            loopback_up().at(Step::Loopback, Some(self.plan.policy.origin))?;
+        }
         umask(Mode::from_raw_mode(0));
         let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
-        root::mount_all(&root, &mut self.entries)?;
+        timing.done(Step::Root);
+        let wall = Wall::new(&self.plan.target)?;
+        root::mount_all(&root, &mut self.entries, &wall)?;
+        timing.done(Step::Mount);
         root::write_files(&root, &self.plan.files, &self.entries)?;
         self.trust(&root)?;
-        deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials)?;
+        let all_of_proc = |entry: &&Entry<'_>| entry.mount.kind == MountKind::Proc(ProcScope::All);
+        let proc = self.entries.iter().find(all_of_proc).map(|entry| entry.mount.origin);
+        deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials, proc)?;
+        timing.done(Step::Deny);
+        wall.root(&root).at(Step::Landlock, Some(self.plan.target.origin))?;
         root::enter(root).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
+        timing.done(Step::PivotRoot);
         umask(Mode::from_raw_mode(0o022));
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
         rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
         setsid().at(Step::Session, Some(who.origin))?;
-        confine::limits(&self.plan.limits, &self.held)?;
+        confine::limits(&self.plan.limits, self.held)?;
+        confine::keyring(who)?;
         confine::privileges(who)?;
+        wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
+        timing.done(Step::Capabilities);
         // Descriptors of the host's directories end here.
         self.entries.clear();
         self.join.clear();
+        if let (Some(ends), Some(limit)) = (self.output.take(), self.plan.limits.output_bytes) {
+            ends.install().at(Step::Output, Some(limit.origin))?;
+        }
         // Nobody inside may look at this process: /proc/1/fd leads to the parent's pipe.
         set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Lifeline, None)?;
         self.await_gateway()?;
@@ -98,7 +125,7 @@ impl Child<'_> {
     /// Sets the network up, and gives its sockets away.
     fn network(&self) -> Result<()> {
         match (&self.plan.network, &self.gateway) {
-            (Network::None, _) => Ok(()),
+            (Network::None | Network::Loopback, _) => Ok(()),
             (Network::Gateway(gateway), Some(handover)) => handover.give(&network::set_up(gateway)?),
             (Network::Gateway(_), None) => Err(gateway::ended(self.plan)),
         }

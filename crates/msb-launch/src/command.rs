@@ -24,6 +24,7 @@ pub(crate) fn execute(child: &Child<'_>, listener: impl Fn(u32)) -> u32 {
     let candidates = candidates(name, &child.environment);
     let arguments: Strings<'_> = child.command.iter().copied().collect();
     let environment: Strings<'_> = child.environment.iter().map(CString::as_c_str).collect();
+    child.timing.done(Step::Spawn);
     let loaded = match child.filter.listener {
         Listener::None => seccomp::load(child.filter.program),
         Listener::Required => seccomp::load_with_listener(child.filter.program)

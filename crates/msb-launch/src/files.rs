@@ -1,6 +1,7 @@
 //! Reading and writing the small files of procfs and cgroupfs.
 
 use alloc::vec::Vec;
+use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::{Errno, read, write};
@@ -18,23 +19,21 @@ pub(crate) fn open<P: Arg>(at: impl AsFd, path: P, flags: OFlags) -> Result<Owne
 pub(crate) fn read_all(fd: impl AsFd, bytes_max: usize) -> Result<Vec<u8>, Errno> {
     let mut bytes = Vec::new();
     loop {
-        let old = bytes.len();
-        let more = (bytes_max + 1 - old).min(64 * 1024);
-        bytes.resize(old + more, 0);
-        let got = match read(fd.as_fd(), bytes.get_mut(old..).unwrap_or_default()) {
-            Err(Errno::INTR) => 0,
-            Ok(0) => {
-                bytes.truncate(old);
-                return Ok(bytes);
-            }
-            got => got?,
-        };
-        bytes.truncate(old + got);
+        // Twice as much each time: most of what is read is short, and none of it is written twice.
+        bytes.reserve_exact(bytes.len().max(READ_BYTES));
+        match read(fd.as_fd(), spare_capacity(&mut bytes)) {
+            Err(Errno::INTR) => {}
+            Ok(0) => return Ok(bytes),
+            got => drop(got?),
+        }
         if bytes.len() > bytes_max {
             return Err(Errno::FBIG);
         }
     }
 }
+
+/// How much is read first.
+const READ_BYTES: usize = 8192;
 
 /// The content of a small file of procfs or cgroupfs.
 pub(crate) fn read_small<P: Arg>(at: impl AsFd, path: P) -> Result<Vec<u8>, Errno> {

@@ -12,6 +12,8 @@ use crate::host::{self, Entry};
 use crate::output::{EXIT_REFUSED, Output};
 use crate::parent::{Parent, exit_of_failure};
 use crate::path::sort_by;
+use crate::pump::Pump;
+use crate::timing::Timing;
 use crate::{environment, plan_file, root};
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -46,7 +48,7 @@ const SIGPIPE: u32 = 13;
 /// Runs the launcher: gives its exit status.
 #[must_use]
 pub fn run(start: &Start) -> i32 {
-    let mut output = Output::new(None);
+    let mut output = Output::default();
     let words = start.arguments.get(1..).unwrap_or_default();
     let arguments = match arguments::parse(words) {
         Ok(Request::Launch(arguments)) => arguments,
@@ -130,8 +132,15 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
     let audit = arguments.audit_fd.map(take).transpose()?;
     let secrets =
         secrets.iter().map(|number| take(number.cast_signed())).collect::<Result<Vec<OwnedFd>>>()?;
-    *output = Output::new(report);
+    let file = arguments.report.map(report_file).transpose()?;
+    *output = Output { events: report, file, json: arguments.json };
     Ok(Opened { bytes: bytes?, listener, given: Given { audit, secrets } })
+}
+
+/// Opens the file for the report, which only this user reads: it names paths.
+fn report_file(path: &CStr) -> Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOCTTY;
+    openat(CWD, path, flags, Mode::RUSR | Mode::WUSR).at(Step::Report, None)
 }
 
 /// Takes an inherited descriptor and makes it close-on-exec.
@@ -175,6 +184,7 @@ fn launch(
     output: &Output,
 ) -> Result<i32> {
     let plan = plan.plan();
+    let timing = Timing::begin(arguments.timings);
     let filter = target(plan, listener.is_some())?;
     let bindings = Bindings::new(plan, arguments, own_environment)?;
     let environment = environment::build(plan, &bindings, own_environment)?;
@@ -195,17 +205,23 @@ fn launch(
         Some((path, origin)) => bindings.inside_path(path, origin)?,
         None => Vec::new(),
     };
+    crate::landlock::check_standard()?;
+    timing.done(Step::Param);
     let mut entries = host::table(plan, &bindings)?;
+    timing.done(Step::MountSource);
     let mut placeholders = Placeholders::default();
     let started = deny::find(plan, &bindings, &mut entries, &mut placeholders).and_then(|denials| {
+        host::find_aliases(&mut entries, &denials.iter().map(|denial| denial.inside.as_slice()))?;
+        timing.done(Step::DenySource);
         let mut cgroups = Cgroups::new(&plan.limits)?;
+        timing.done(Step::Cgroup);
         let held = cgroups.held;
         let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).collect();
         output.say_held(&without, plan);
         let report = output.report().map(AsFd::as_fd);
         let gateway = gateway::start(plan, bytes, arguments, own_environment, report, &given)?;
         drop(given);
-        let result = Host { plan, filter, cwd, environment, command, listener, gateway }.start(
+        let result = Host { plan, filter, cwd, environment, command, listener, gateway, timing }.start(
             entries,
             denials,
             &mut cgroups,
@@ -249,6 +265,7 @@ struct Host<'a> {
     command: Vec<&'a CStr>,
     listener: Option<OwnedFd>,
     gateway: Option<Running>,
+    timing: Timing,
 }
 
 impl<'a> Host<'a> {
@@ -259,12 +276,18 @@ impl<'a> Host<'a> {
         cgroups: &mut Cgroups,
         output: &Output,
     ) -> Result<i32> {
-        let begin_us = monotonic_us();
+        let (begin_us, timing) = (monotonic_us(), self.timing);
         let handover = self.handover().at(Step::Gateway, gateway::origin(self.plan))?;
         let policy = Some(self.plan.policy.origin);
         let (status, status_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::Namespaces, policy)?;
         let own = pidfd_open(getpid(), PidfdFlags::empty()).at(Step::Lifeline, policy)?;
+        let output_max = self.plan.limits.output_bytes;
+        let pipes = output_max.map(|limit| Pump::new(limit.value).at(Step::Output, Some(limit.origin)));
+        let (pump, ends) = pipes.transpose()?.unzip();
         let (ids, root_ids) = self.ids(&mut entries)?;
+        if let (Some(root), Some(ends), Some(limit)) = (&root_ids, &ends, output_max) {
+            ends.give_to(root.id).at(Step::Output, Some(limit.origin))?;
+        }
         // Blocked from here on, so that none is lost between the clone and the wait.
         let forwarded = NOT_FORWARDED.iter().fold(signal::Set::ALL, |set, number| set.without(*number));
         signal::reset(SIGCHLD).at(Step::Lifeline, policy)?;
@@ -274,7 +297,7 @@ impl<'a> Host<'a> {
         let child = match fork(NAMESPACES, into).at(Step::Namespaces, policy)? {
             Fork::Child => {
                 signal::block(signal::Set::ALL);
-                drop((signals, status, root_ids, self.gateway));
+                drop((signals, status, root_ids, pump, self.gateway));
                 let child = Child {
                     plan: self.plan,
                     filter: self.filter,
@@ -290,12 +313,15 @@ impl<'a> Host<'a> {
                     parent: own,
                     listener: self.listener,
                     gateway: handover,
+                    output: ends,
                     signals: before,
+                    timing,
                 };
                 child.run()
             }
             Fork::Parent { pid, pidfd } => {
-                drop((entries, denials, status_in, own, ids, self.listener, handover));
+                drop((entries, denials, status_in, own, ids, ends, self.listener, handover));
+                let uid = root_ids.as_ref().map_or(geteuid().as_raw(), |root| root.id);
                 if let Some(Err(failure)) = root_ids.map(|ids| ids.map(self.plan, pid)) {
                     // Reaped here, so that nothing is left in the cgroups when they are removed.
                     let _ = pidfd_send_signal(&pidfd, Signal::KILL);
@@ -311,6 +337,11 @@ impl<'a> Host<'a> {
                     held: cgroups.held,
                     begin_us,
                     gateway: self.gateway,
+                    gateway_killed: false,
+                    uid,
+                    filter: self.filter,
+                    timing,
+                    pump,
                 }
             }
         };
@@ -334,21 +365,21 @@ impl<'a> Host<'a> {
             return Ok((Ids::Own { uid: uid.as_raw(), gid: gid.as_raw() }, None));
         }
         let id = PRIVATE_IDS + getpid().as_raw_nonzero().get().unsigned_abs();
-        for entry in entries {
+        for entry in entries.iter_mut().filter(|entry| entry.alias.is_none()) {
+            let attributes = entry.attributes();
             let (Some(source), origin) = (&mut entry.source, Some(entry.mount.origin)) else { continue };
             // What a parameter or the home directory names belongs to whoever works there; the system's own
             // places are for everybody to read.
-            let personal = match entry.mount.kind {
-                MountKind::Bind { source, .. } => source.base != Base::Root,
-                _ => false,
-            };
-            let userns = (personal || entry.rights.contains(msb_plan::Rights::WRITE))
+            let personal = entry.mount.kind.source().is_some_and(|(source, _)| source.base != Base::Root);
+            let written = matches!(entry.mount.kind, MountKind::Bind { .. } | MountKind::Overlay { .. })
+                && entry.rights.contains(msb_plan::Rights::WRITE);
+            let userns = (personal || written)
                 .then(|| id_map(source.stat.st_uid, source.stat.st_gid, id))
                 .transpose()
                 .at(Step::MountIdMap, origin)?;
             let step = if userns.is_some() { Step::MountIdMap } else { Step::Mount };
             source.tree = Some(
-                root::bind(&source.place, entry.rights, userns.as_ref().map(AsFd::as_fd)).at(step, origin)?,
+                root::bind(&source.place, attributes, userns.as_ref().map(AsFd::as_fd)).at(step, origin)?,
             );
         }
         let (done, done_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::IdMap, policy)?;

@@ -17,7 +17,7 @@ pub mod handover;
 pub mod network;
 mod plan;
 
-pub use check::{CheckedPlan, Invalid};
+pub use check::{CheckedPlan, Invalid, limit_range};
 pub use codec::{DecodeError, EncodeError, FORMAT, HEADER_BYTES, MAGIC, decode, digest, encode};
 pub use plan::*;
 

@@ -132,6 +132,10 @@ pub struct Usage {
     pub cpu_us: u64,
     /// Resident memory of the largest process at its peak, bytes.
     pub resident_peak_bytes: u64,
+    /// Bytes that were read from block devices.
+    pub read_bytes: u64,
+    /// Bytes that were made to be written to block devices.
+    pub written_bytes: u64,
 }
 
 /// `struct rusage` of linux/resource.h.
@@ -143,7 +147,11 @@ struct Rusage {
     system_s: i64,
     system_us: i64,
     resident_peak_kb: i64,
-    rest: [i64; 13],
+    /// Sizes that Linux does not keep, faults and swaps.
+    unused: [i64; 6],
+    blocks_in: i64,
+    blocks_out: i64,
+    rest: [i64; 5],
 }
 
 /// Waits until `pid` has ended.
@@ -168,6 +176,9 @@ pub fn wait(pid: Pid) -> Result<Usage> {
         wait_status: status,
         cpu_us: whole(used.user_s + used.system_s) * 1_000_000 + whole(used.user_us + used.system_us),
         resident_peak_bytes: whole(used.resident_peak_kb) * 1024,
+        // Blocks of 512 bytes: getrusage(2), task_io_get_inblock of the kernel.
+        read_bytes: whole(used.blocks_in) * 512,
+        written_bytes: whole(used.blocks_out) * 512,
     })
 }
 

@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Diff(Diff),
     /// Writes the plan of a policy
     Compile(Compile),
+    /// Prints the policy that a plan was made of, as far as the plan holds it
+    Decompile(Decompile),
     /// Prints everything that a policy or a plan grants
     Show(Show),
     /// Compiles a policy and runs a command confined by it
@@ -171,6 +173,16 @@ pub(crate) struct Diff {
     /// Prints the differences as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Decompile {
+    /// The plan
+    #[arg(value_name = "PLAN")]
+    pub(crate) plan: PathBuf,
+    /// Where to write the policy; without it, standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ use crate::cli::Run;
 use crate::compile::Filter;
 use crate::output::{Output, reason};
 use crate::{Exit, compile};
+use launcher::Timings;
 use msb_compile::Compiled;
 use msb_plan::event::{Cause, EVENT_BYTES_MAX, Event, decode_event};
 use msb_plan::{CheckedPlan, Plan};
@@ -115,8 +116,15 @@ impl Session<'_> {
     fn launch(&self, program: &Path, report: Option<File>, audit: Option<File>) -> io::Result<Exit> {
         let set: Vec<_> = self.arguments.set.iter().map(crate::cli::Set::argument).collect();
         let asks = if self.arguments.explain { Filter::Asks } else { Filter::Decides };
-        let started =
-            launcher::start(program, self.bytes, asks, audit.as_ref(), &set, &self.arguments.command)?;
+        let started = launcher::start(
+            program,
+            self.bytes,
+            asks,
+            if report.is_some() { Timings::Wanted } else { Timings::None },
+            audit.as_ref(),
+            &set,
+            &self.arguments.command,
+        )?;
         drop(audit);
         let report = Mutex::new(report);
         thread::scope(|scope| {

@@ -33,6 +33,6 @@ fn profiles_and_groups_are_shown() {
 fn unknown_names_say_what_there_is() {
     let host = Host::new();
     host.msbc(&["doc", "MSB9999"]).fails(2, &["there is no page about `MSB9999`", "such as MSB0101"]);
-    host.msbc(&["doc", "std.nothing"]).fails(2, &["std.base, std.python"]);
+    host.msbc(&["doc", "std.nothing"]).fails(2, &["std.base, ", "std.workspace"]);
     host.msbc(&["doc", "@nothing"]).fails(2, &["@file-system"]);
 }
