@@ -94,7 +94,8 @@ fn lower(cx: &mut Context<'_>, file: &ast::File) -> Policy {
     let fs = fs::fs(cx);
     let (net, net_rules) = net::net(cx);
     let (limits, limit_rules) = limits::limits(cx);
-    let implied = [net_rules, limit_rules].concat();
+    let tier_rules = sandbox.tier_landlock.map(syscalls::implied::without_namespaces).unwrap_or_default();
+    let implied = [net_rules, limit_rules, tier_rules].concat();
     let (syscalls, syscall_default) = syscalls::syscalls(cx, implied);
     let capabilities = caps::caps(cx);
     let env = env::env(cx);

@@ -3,18 +3,19 @@
 use crate::context::Context;
 use crate::values;
 use msb_diag::{Diagnostic, Span, codes};
-use msb_policy::{Limit, Sandbox};
+use msb_policy::{Limit, OriginId, Sandbox};
 use msb_resolve::nearest;
 use msb_syntax::ast::{Name, Spanned, StmtKind, Value};
 
 /// The settings that there are.
-const SETTINGS: [&str; 1] = ["landlock"];
+const SETTINGS: [&str; 2] = ["landlock", "tier"];
 /// The newest version of Landlock that a plan can ask for.
 const LANDLOCK_ABI_MAX: u64 = 7;
 
 /// The strictest of all `sandbox` sections.
 pub(crate) fn sandbox(cx: &mut Context<'_>) -> Sandbox {
     let mut sandbox = Sandbox::default();
+    let mut tiers: Vec<Option<OriginId>> = Vec::new();
     for placed in cx.stmts() {
         let StmtKind::Sandbox(settings) = &placed.stmt.kind else { continue };
         let mut seen: Vec<&Name> = Vec::new();
@@ -26,11 +27,37 @@ pub(crate) fn sandbox(cx: &mut Context<'_>) -> Sandbox {
             seen.push(name);
             match name.node.as_str() {
                 "landlock" => landlock(cx, name, value, &mut sandbox),
+                "tier" => tiers.extend(tier(cx, name, value)),
                 _ => cx.say(unknown(name)),
             }
         }
     }
+    // The lesser one only where every line says so.
+    if !tiers.contains(&None) {
+        sandbox.tier_landlock = tiers.into_iter().flatten().min();
+    }
     sandbox
+}
+
+/// Some line for `landlock`, none for `full`.
+fn tier(cx: &mut Context<'_>, name: &Name, value: &Spanned<Value>) -> Option<Option<OriginId>> {
+    let word = match &value.node {
+        Value::Ident(word) => word.as_str(),
+        _ => "",
+    };
+    match word {
+        "full" => Some(None),
+        "landlock" => Some(Some(cx.origin(Span { end: value.span.end, ..name.span }))),
+        _ => {
+            let unknown = Diagnostic::new(codes::UNKNOWN_NAME, "unknown tier")
+                .label(value.span, "expected `full` or `landlock`");
+            cx.say(match nearest(word, ["full", "landlock"]) {
+                Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(value.span, meant),
+                None => unknown.help("write `tier full`, or leave it out"),
+            });
+            None
+        }
+    }
 }
 
 fn landlock(cx: &mut Context<'_>, name: &Name, value: &Spanned<Value>, sandbox: &mut Sandbox) {
@@ -59,7 +86,7 @@ fn twice(name: &Name, first: Span) -> Diagnostic {
 
 fn unknown(name: &Name) -> Diagnostic {
     let found = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown setting `{}`", name.node))
-        .label(name.span, "expected `landlock`");
+        .label(name.span, "expected `landlock` or `tier`");
     match nearest(&name.node, SETTINGS) {
         Some(meant) => found.help(format!("did you mean `{meant}`?")).edit(name.span, meant),
         None => found.help("write `landlock 3`, the least version of Landlock that the kernel must have"),

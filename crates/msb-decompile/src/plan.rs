@@ -41,6 +41,8 @@ pub fn policy(plan: &Plan<'_>) -> Option<Policy> {
                 value: u32::from(plan.target.landlock_abi_min),
                 origin: origin(plan.target.origin),
             }),
+            tier_landlock: (plan.target.tier_min == msb_plan::Tier::Landlock)
+                .then(|| origin(plan.target.origin)),
         },
         origins: plan
             .origins

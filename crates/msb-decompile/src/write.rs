@@ -38,7 +38,8 @@ pub(crate) fn policy(policy: &Policy, outcomes: &[Outcome], said: &BTreeSet<u32>
     section(&mut text, "env", &environment(policy)?);
     section(&mut text, "exec", &exec(policy)?);
     let abi = policy.sandbox.landlock_abi_min.map(|limit| format!("landlock {}", limit.value));
-    section(&mut text, "sandbox", abi.as_slice());
+    let tier = policy.sandbox.tier_landlock.map(|_| "tier landlock".to_owned());
+    section(&mut text, "sandbox", &abi.into_iter().chain(tier).collect::<Vec<_>>());
     text.push_str("}\n");
     Ok(text)
 }

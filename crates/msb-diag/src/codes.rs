@@ -215,6 +215,8 @@ codes! {
     NETWORK_NOT_SET_UP = 1120, Error, "network was not set up";
     GATEWAY_NOT_STARTED = 1121, Error, "network gateway was not started";
     SECRET_NOT_READ = 1122, Error, "secret was not read";
+    PLAN_NOT_TRUSTED = 1123, Error, "plan is not signed by a trusted key";
+    TIER_NOT_ENOUGH = 1130, Error, "tier does not hold what the policy asks for";
 
     // 12xx: limits and denials at run time
     LIMIT_REACHED = 1201, Warning, "limit was reached";
@@ -222,4 +224,5 @@ codes! {
     KILLED_FROM_OUTSIDE = 1203, Error, "sandbox was ended from outside";
     GATEWAY_ENDED = 1204, Error, "network gateway ended";
     KILLED_BY_FILTER = 1205, Error, "system call killed the command";
+    HELD_BY_LANDLOCK = 1210, Hint, "Landlock holds the run, without namespaces";
 }

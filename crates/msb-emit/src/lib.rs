@@ -83,7 +83,7 @@ pub fn emit_observed(
         .map_err(|cause| EmitError::filter(&cause, policy.syscall_default.1))?;
     let program = program.bytes();
 
-    let none = ir::Limit { value: 0, origin: policy.origin };
+    let none = ir::Limit { value: 0, origin: policy.sandbox.tier_landlock.unwrap_or(policy.origin) };
     let landlock = policy.sandbox.landlock_abi_min.unwrap_or(none);
     let mut used = vec![
         landlock.origin,
@@ -113,6 +113,10 @@ pub fn emit_observed(
         target: plan::Target {
             kernel_min: KERNEL_MIN,
             landlock_abi_min: u8::try_from(landlock.value).unwrap_or(u8::MAX),
+            tier_min: match policy.sandbox.tier_landlock {
+                Some(_) => plan::Tier::Landlock,
+                None => plan::Tier::Full,
+            },
             origin: origins.id(landlock.origin),
         },
         policy: plan::PolicyId {

@@ -90,8 +90,13 @@ pub(crate) fn oom_score() -> core::result::Result<(), Errno> {
 /// Sets no_new_privs and keeps the capabilities of `identity` alone, in every set; without any, nothing that
 /// is executed later can gain one.
 pub(crate) fn privileges(identity: &Identity<'_>) -> Result<()> {
-    set_no_new_privs(true).at(Step::NoNewPrivs, Some(identity.origin))?;
+    no_new_privileges(identity)?;
     capabilities(identity.capabilities).at(Step::Capabilities, Some(identity.origin))
+}
+
+/// Sets no_new_privs: an ordinary user has no capability to give up.
+pub(crate) fn no_new_privileges(identity: &Identity<'_>) -> Result<()> {
+    set_no_new_privs(true).at(Step::NoNewPrivs, Some(identity.origin))
 }
 
 /// Starts with an empty session keyring where a program could ask for what is in that of who launches.

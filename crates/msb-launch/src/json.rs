@@ -33,15 +33,17 @@ impl Json {
     }
 
     /// A number, or null.
-    pub(crate) fn number(&mut self, name: &str, value: impl Into<Option<u64>>) {
+    #[inline(never)]
+    pub(crate) fn number(&mut self, name: &str, value: Option<u64>) {
         self.name(name);
-        match value.into() {
+        match value {
             Some(value) => self.text = decimal(&self.text, value),
             None => self.text.extend_from_slice(b"null"),
         }
     }
 
     /// A text, or null.
+    #[inline(never)]
     pub(crate) fn text(&mut self, name: &str, value: Option<&[u8]>) {
         self.name(name);
         match value {
@@ -57,8 +59,8 @@ impl Json {
         let Some(at) = found else { return self.text.extend_from_slice(b"null") };
         let mut object = Json::object();
         object.text("file", Some(at.file.as_bytes()));
-        object.number("line", u64::from(at.line));
-        object.number("column", u64::from(at.column));
+        object.number("line", Some(u64::from(at.line)));
+        object.number("column", Some(u64::from(at.column)));
         object.text("text", Some(at.text.as_bytes()));
         self.text.extend_from_slice(&object.text);
         self.text.push(b'}');
@@ -96,7 +98,7 @@ pub(crate) fn line(event: &Event, plan: Option<&Plan<'_>>) -> Vec<u8> {
         Event::Failed(failure) => {
             kind(&mut json, "failed");
             json.text("step", Some(failure.step.name().as_bytes()));
-            json.number("errno", u64::from(failure.errno));
+            json.number("errno", Some(u64::from(failure.errno)));
             json.origin(failure.origin, plan);
         }
         Event::HeldWithoutCgroup { limit, origin } => {
@@ -104,10 +106,14 @@ pub(crate) fn line(event: &Event, plan: Option<&Plan<'_>>) -> Vec<u8> {
             json.text("limit", Some(limit.word().as_bytes()));
             json.origin(Some(origin), plan);
         }
+        Event::HeldByLandlock { origin } => {
+            kind(&mut json, "held-by-landlock");
+            json.origin(Some(origin), plan);
+        }
         Event::LimitReached { limit, times, origin } => {
             kind(&mut json, "limit-reached");
             json.text("limit", Some(limit.word().as_bytes()));
-            json.number("times", times);
+            json.number("times", Some(times));
             json.origin(Some(origin), plan);
         }
         Event::KilledByFilter { nr, origin } => {
@@ -118,7 +124,7 @@ pub(crate) fn line(event: &Event, plan: Option<&Plan<'_>>) -> Vec<u8> {
         Event::Timing { step, at_us } => {
             kind(&mut json, "timing");
             json.text("step", Some(step.name().as_bytes()));
-            json.number("at_us", u64::from(at_us));
+            json.number("at_us", Some(u64::from(at_us)));
         }
         Event::Ended(ended) => end(&mut json, &ended, plan),
     }
@@ -140,12 +146,12 @@ fn end(json: &mut Json, ended: &Ended, plan: Option<&Plan<'_>>) {
     json.text("cause", Some(cause.as_bytes()));
     json.text("limit", limit);
     json.origin(origin, plan);
-    json.number("wall_us", ended.wall_us);
-    json.number("cpu_us", ended.cpu_us);
-    json.number("memory_peak_bytes", ended.memory_peak_bytes);
+    json.number("wall_us", Some(ended.wall_us));
+    json.number("cpu_us", Some(ended.cpu_us));
+    json.number("memory_peak_bytes", Some(ended.memory_peak_bytes));
     json.number("pids_peak", ended.usage.pids_peak);
-    json.number("read_bytes", ended.usage.read_bytes);
-    json.number("written_bytes", ended.usage.written_bytes);
+    json.number("read_bytes", Some(ended.usage.read_bytes));
+    json.number("written_bytes", Some(ended.usage.written_bytes));
     json.number("output_bytes", ended.usage.output_bytes);
     json.number("throttled", ended.usage.throttled);
 }

@@ -67,6 +67,21 @@ impl Wall {
         self.directory(place, rights & access::OF_FILES)
     }
 
+    /// Gives `access` (of [`access`]) on a place of the host.
+    pub(crate) fn grant(&self, place: impl AsFd, access: u64) -> core::result::Result<(), Errno> {
+        self.0.as_ref().map_or(Err(Errno::OPNOTSUPP), |rules| rules.allow(place.as_fd(), access))
+    }
+
+    /// Gives what the standard descriptors were opened for.
+    pub(crate) fn standards(&self) -> core::result::Result<(), Errno> {
+        (0..=2).try_for_each(|number| self.standard(msb_sys::process::borrowed(number)))
+    }
+
+    /// Keeps signals of the processes to come from this one, and nothing else: a second wall inside of the first.
+    pub(crate) fn signals() -> core::result::Result<(), Errno> {
+        Ruleset::new(0, scope::SIGNAL)?.restrict()
+    }
+
     /// Gives what is left: the new root with its generated files, which nobody may change, and what the standard
     /// descriptors were opened for.
     pub(crate) fn root(&self, root: impl AsFd) -> core::result::Result<(), Errno> {

@@ -104,11 +104,12 @@ pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
         }
         // Said once for all of them: `Output::say_held`.
         Event::HeldWithoutCgroup { .. } => return String::new(),
-        Event::Timing { step, at_us } => {
-            push_number(&mut line, u64::from(at_us));
-            line.push_str(" µs: done to ");
-            line.push_str(step.words());
+        Event::HeldByLandlock { origin } => {
+            line.push_str("this host refuses user namespaces, so Landlock and the filter hold the run alone");
+            add_origin(&mut line, Some(origin), plan);
         }
+        // For programs alone.
+        Event::Timing { .. } => return String::new(),
         Event::KilledByFilter { nr, origin } => {
             line.push_str("the filter killed the command");
             if let Some(nr) = nr {
@@ -191,6 +192,8 @@ fn errno_text(errno: u16) -> String {
         98 => "in use (EADDRINUSE)",
         111 => "refused (ECONNREFUSED)",
         122 => "a quota is used up (EDQUOT)",
+        126 => "no signature of a trusted key (ENOKEY)",
+        129 => "changed after it was signed (EKEYREJECTED)",
         116 => "changed while the sandbox was set up (ESTALE)",
         _ => "",
     };

@@ -6,12 +6,14 @@ use crate::killed;
 use crate::message::{self, Message};
 use crate::output::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_SIGNAL, Output};
 use crate::pump::{Moved, Pump};
+use crate::tier;
 use crate::timing::Timing;
 use crate::watch::Watch;
 use alloc::vec::Vec;
 use msb_plan::event::{self, Cause, Ended, Event, Failure, LimitKind, Step};
 use msb_plan::{Filter, OriginId, Plan};
 use msb_sys::process::{Usage, monotonic_us};
+use msb_sys::shared::Word;
 use msb_sys::signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
@@ -27,6 +29,8 @@ const SIGXFSZ: i32 = 25;
 /// A sandbox from outside.
 pub(crate) struct Parent<'a> {
     pub(crate) plan: &'a Plan<'a>,
+    /// Where no pid namespace is: tells the init to end everything, by being anything but 0.
+    pub(crate) ending: Option<Word>,
     pub(crate) init: Pid,
     pub(crate) pidfd: OwnedFd,
     pub(crate) status: OwnedFd,
@@ -61,6 +65,9 @@ impl Parent<'_> {
         // It has its own to report, before the end.
         if let Some(gateway) = self.gateway.take() {
             gateway.end();
+        }
+        if self.ending.is_some() {
+            tier::end_orphans();
         }
         // Nobody is left who writes: what is in the pipes is the last of it.
         let flushed = self.flush();
@@ -201,7 +208,7 @@ impl Parent<'_> {
             }
             if reader {
                 abandoned = true;
-                let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+                self.end_init();
             }
             if signals {
                 self.forward();
@@ -244,9 +251,24 @@ impl Parent<'_> {
     }
 
     fn kill(&self, reached: (LimitKind, OriginId)) -> (LimitKind, OriginId) {
-        // The init's death is everybody's: pid_namespaces(7). It may have ended by itself just now.
-        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+        self.end_init();
         reached
+    }
+
+    /// Ends the init. Its death is everybody's: by the kernel in a pid namespace (pid_namespaces(7)), by its own hand
+    /// without one. It may have ended by itself just now.
+    fn end_init(&self) {
+        match self.ending {
+            None => {
+                let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+            }
+            Some(ending) => {
+                ending.set(1);
+                for signal in [Signal::TERM, Signal::CONT] {
+                    let _ = pidfd_send_signal(&self.pidfd, signal);
+                }
+            }
+        }
     }
 
     fn forward(&self) {

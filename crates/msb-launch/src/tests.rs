@@ -212,7 +212,12 @@ fn landlock_alone_holds_the_grants() {
         |result: std::io::Result<File>| result.map_err(|it| it.kind()).err() == Some(PermissionDenied);
     let confined = std::thread::scope(|scope| {
         let confined = scope.spawn(|| {
-            let wall = Wall::new(&Target { kernel_min: (5, 13), landlock_abi_min: 0, origin: OriginId(0) });
+            let wall = Wall::new(&Target {
+                kernel_min: (5, 13),
+                landlock_abi_min: 0,
+                tier_min: msb_plan::Tier::Full,
+                origin: OriginId(0),
+            });
             let wall = wall.expect("Landlock");
             let open = |name| File::open(at(name)).expect(name);
             wall.directory(open("run"), bind(5)).expect("a rule");

@@ -11,6 +11,7 @@ use msb_plan::event::LimitKind;
 use msb_plan::{Limit, Limits, OriginId};
 use msb_sys::process::monotonic_us;
 use rustix::fs::CWD;
+use rustix::process::Pid;
 
 /// Between two looks at memory. A program can take more than its limit for so long, and for the time of two looks.
 const MEMORY_PERIOD_US: u64 = 10_000;
@@ -166,4 +167,11 @@ fn children(directory: &[u8], pending: &mut Vec<u64>) {
         let text = read_small(CWD, [tasks.as_slice(), b"/", name, b"/children"].concat()).unwrap_or_default();
         pending.extend(text.split(|b| *b == b' ').filter_map(number));
     }
+}
+
+/// The children of this process.
+pub(crate) fn own_children() -> Vec<Pid> {
+    let mut found = Vec::new();
+    children(b"/proc/self", &mut found);
+    found.into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).collect()
 }

@@ -62,6 +62,12 @@ impl<'a> CheckedPlan<'a> {
         Ok(CheckedPlan(plan))
     }
 
+    /// The plan, for a launcher that denies more on its own account.
+    #[must_use]
+    pub fn into_plan(self) -> Plan<'a> {
+        self.0
+    }
+
     /// The plan.
     #[must_use]
     pub fn plan(&self) -> &Plan<'a> {

@@ -22,6 +22,11 @@ pub enum Event {
         /// The line that asked.
         origin: OriginId,
     },
+    /// Landlock, the filter and resource limits hold the run, since this host refuses user namespaces.
+    HeldByLandlock {
+        /// The line that accepts it.
+        origin: OriginId,
+    },
     /// A limit was reached.
     LimitReached {
         /// Which.
@@ -169,6 +174,8 @@ steps! {
     PlanOpen = "open the plan",
     /// Its bytes were read.
     PlanRead = "read the plan",
+    /// Its signature was looked at.
+    PlanTrust = "trust the plan",
     /// Its bytes were decoded.
     PlanDecode = "understand the plan",
     /// It has a filter for this machine and a kernel that is new enough.
@@ -237,6 +244,8 @@ steps! {
     Proc = "mount /proc",
     /// /dev was filled.
     Dev = "fill /dev",
+    /// It was looked whether Landlock alone holds what the policy asks for.
+    Tier = "hold this without namespaces",
     /// Rules of Landlock were collected or put in force.
     Landlock = "hold the file rules with Landlock",
     /// Standard input, output or error was looked at.

@@ -163,8 +163,20 @@ pub struct Target {
     /// Least version of Landlock; 0 asks for none, since the mounts hold the same rules. What the kernel has is
     /// applied in any case.
     pub landlock_abi_min: u8,
-    /// The line that asks for it, or the policy's.
+    /// The least that must hold a launch.
+    pub tier_min: Tier,
+    /// The line that asks for Landlock, or that accepts the lesser tier, or the policy's.
     pub origin: OriginId,
+}
+
+/// What holds a launch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Tier {
+    /// Landlock, the filter and resource limits, on hosts that refuse user namespaces: what they do not hold ends the
+    /// launch.
+    Landlock,
+    /// Namespaces and mounts, and the same behind them.
+    Full,
 }
 
 /// Which policy a plan came from.
@@ -504,6 +516,7 @@ impl Limits {
 
     /// The limit of this kind.
     #[must_use]
+    #[inline(never)]
     pub fn get(&self, kind: LimitKind) -> Option<Limit<u64>> {
         fn wide(limit: Option<Limit<u32>>) -> Option<Limit<u64>> {
             limit.map(|Limit { value, origin }| Limit { value: u64::from(value), origin })

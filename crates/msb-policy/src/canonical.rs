@@ -65,6 +65,7 @@ impl Policy {
         out.option(self.sandbox.landlock_abi_min, |out, limit| {
             out.number(u64::from(limit.value));
         });
+        out.number(u64::from(self.sandbox.tier_landlock.is_some()));
         out.0
     }
 }

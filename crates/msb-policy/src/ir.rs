@@ -424,6 +424,8 @@ impl Limits {
 pub struct Sandbox {
     /// Least version of Landlock, beside the mounts that hold the same rules.
     pub landlock_abi_min: Option<Limit<u32>>,
+    /// The line by which a launch may go on without user namespaces, held by Landlock; `None` where it may not.
+    pub tier_landlock: Option<OriginId>,
 }
 
 /// One environment rule.

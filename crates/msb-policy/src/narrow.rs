@@ -307,6 +307,9 @@ impl Policy {
     }
 
     fn wider_limits(&self, other: &Policy, found: &mut Vec<Widening>) {
+        if let (Some(line), None) = (self.sandbox.tier_landlock, other.sandbox.tier_landlock) {
+            found.push(Widening { what: Wider::Limit("tier"), allowed: Some(line), refused: None });
+        }
         let abi = |policy: &Policy| policy.sandbox.landlock_abi_min.map_or(0, |limit| limit.value);
         if abi(self) < abi(other) {
             let line = |policy: &Policy| policy.sandbox.landlock_abi_min.map(|limit| limit.origin);

@@ -48,6 +48,8 @@ const EPROTONOSUPPORT: u16 = 93;
 const EADDRINUSE: u16 = 98;
 const ESTALE: u16 = 116;
 const EDQUOT: u16 = 122;
+const ENOKEY: u16 = 126;
+const EKEYREJECTED: u16 = 129;
 
 /// Why a host refuses user namespaces, and who can change it.
 const USER_NAMESPACES: &str = "a sandbox needs user namespaces, and this host refuses them to you. On Ubuntu \
@@ -93,6 +95,12 @@ table! {
         "pass the file that `msbc compile` wrote";
     PLAN_UNREADABLE: [PlanOpen, PlanRead] [] "could not {step}: {errno}",
         "pass the file that `msbc compile` wrote";
+    PLAN_NOT_TRUSTED: [PlanTrust] [ENOKEY] "the plan has no signature of a key that is trusted here",
+        "sign it: `msbc sign PLAN --key NAME.key`, or name a file with the key that signed it after `--trust`";
+    PLAN_NOT_TRUSTED: [PlanTrust] [EKEYREJECTED] "the signature is not of this plan: it was changed after it was signed",
+        "compile the policy again and sign what comes out";
+    PLAN_NOT_TRUSTED: [PlanTrust] [] "the trusted keys cannot be used: {errno}",
+        "`--trust` takes files that `msbc keygen` wrote (NAME.pub), one or several one after the other";
     PLAN_REFUSED: [PlanDecode] [] "the plan is damaged, or was written by another version of msbc",
         "compile the policy again, with the msbc that came with this msb-launch";
     WRONG_MACHINE: [Target] [] "this plan needs Linux {kernel} or later on {machines}",
@@ -119,7 +127,7 @@ table! {
     NAMESPACES_REFUSED: [Root, Hostname, Mount, MountTarget, Proc, Dev] [EPERM, EACCES]
         "could not {step}: {errno}, even in a user namespace of its own", USER_NAMESPACES;
     NAMESPACES_REFUSED: [Namespaces] [EINVAL, ENOSYS] "this kernel lacks a namespace that the sandbox needs: {errno}",
-        "use a kernel with CONFIG_USER_NS, CONFIG_PID_NS, CONFIG_NET_NS, CONFIG_IPC_NS and CONFIG_UTS_NS";
+        "use a kernel with CONFIG_USER_NS, CONFIG_PID_NS, CONFIG_NET_NS, CONFIG_IPC_NS, CONFIG_UTS_NS, CONFIG_CGROUPS and CONFIG_TIME_NS";
     NAMESPACES_REFUSED: [Namespaces] [EAGAIN, ENOMEM] "no process could be made for the sandbox: {errno}",
         "end other processes, or raise `ulimit -u`";
     NAMESPACES_REFUSED: [Namespaces, IdMap, Hostname] [] "could not {step}: {errno}", MISTAKE;
@@ -193,6 +201,11 @@ table! {
 
     CONFINEMENT_REFUSED: [Filter, Listener] [EINVAL, ENOSYS] "this kernel does not take the syscall filter: {errno}",
         "use a kernel with CONFIG_SECCOMP_FILTER";
+    TIER_NOT_ENOUGH: [Tier] [EOPNOTSUPP]
+        "this host refuses user namespaces, and its Landlock is older than ABI 6 (Linux 6.12)", USER_NAMESPACES;
+    TIER_NOT_ENOUGH: [Tier] [] "this host refuses user namespaces, and without them this cannot be held",
+        "the tier `landlock` holds grants at their own place: no `at`, `scratch`, `overlay`, `socket`, deny inside of a \
+         grant or network, and `pids` with a cgroup alone; take it away, or have the host allow user namespaces";
     CONFINEMENT_REFUSED: [Landlock] [EOPNOTSUPP, ENOSYS]
         "this kernel has no Landlock, or an older version than the policy asks for",
         "use a newer kernel, with `landlock` in its `lsm=`, or take `landlock` out of `sandbox`: the mounts hold the \

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 /// `event` as an object.
 ///
-/// `event` is `failed`, `held-without-cgroup`, `limit-reached`, `killed-by-filter`, `timing` or `ended`. Every object has `sentence`, and
+/// `event` is `failed`, `held-without-cgroup`, `held-by-landlock`, `limit-reached`, `killed-by-filter`, `timing` or
+/// `ended`. Every object has `sentence`, and
 /// `code`, `message` and `help`, null where the command ended by itself. `origin` is `file`, `line`,
 /// `column` and `text`, or null. A failure has `step`, `errno` and `errno_name`; a limit `limit` and `value`;
 /// an end `exit_code` or `signal` (the other is null), `cause`, `wall_us`, `cpu_us`, `memory_peak_bytes` and the
@@ -26,6 +27,10 @@ pub fn to_json(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Value {
             "event": "held-without-cgroup",
             "limit": limit.word(),
             "value": words::limit_value(limit, plan),
+            "origin": origin(Some(at), plan),
+        }),
+        Event::HeldByLandlock { origin: at } => json!({
+            "event": "held-by-landlock",
             "origin": origin(Some(at), plan),
         }),
         Event::LimitReached { limit, times, origin: at } => json!({

@@ -66,6 +66,9 @@ pub fn explain(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Option<
             (failed(failure, plan, context), origin, Some(label))
         }
         Event::HeldWithoutCgroup { limit, origin } => (held(limit, plan), Some(origin), None),
+        Event::HeldByLandlock { origin } => {
+            (held_by_landlock(), Some(origin), Some("accepted here".to_owned()))
+        }
         Event::LimitReached { limit, times, origin } => (reached(limit, times, plan), Some(origin), None),
         Event::KilledByFilter { nr, origin } => (killed_by_filter(nr, plan), Some(origin), None),
         Event::Timing { .. } => return None,
@@ -113,6 +116,7 @@ pub fn short(event: &Event, plan: &Plan<'_>) -> String {
     let origin = match *event {
         Event::Failed(failure) => blamed(failure, plan).0,
         Event::HeldWithoutCgroup { origin, .. }
+        | Event::HeldByLandlock { origin }
         | Event::LimitReached { origin, .. }
         | Event::KilledByFilter { origin, .. } => Some(origin),
         Event::Timing { .. } => None,
@@ -133,6 +137,7 @@ fn sentence(event: &Event, plan: &Plan<'_>) -> String {
     match *event {
         Event::Failed(failure) => format!("{}; nothing was started", words::failure(failure)),
         Event::HeldWithoutCgroup { limit, .. } => held(limit, plan).message,
+        Event::HeldByLandlock { .. } => held_by_landlock().message,
         Event::LimitReached { limit, times, .. } => reached(limit, times, plan).message,
         Event::KilledByFilter { nr, .. } => killed_by_filter(nr, plan).message,
         Event::Timing { step, at_us } => format!("{} after {at_us} µs", words::step_done(step)),
@@ -167,6 +172,12 @@ fn failed(failure: Failure, plan: &Plan<'_>, context: &Context<'_>) -> Diagnosti
         help if help.is_empty() => diagnostic,
         help => diagnostic.help(help),
     }
+}
+
+fn held_by_landlock() -> Diagnostic {
+    let message = "Landlock and the filter hold the run, since this host refuses user namespaces";
+    Diagnostic::new(codes::HELD_BY_LANDLOCK, message)
+        .help("`msbc doc MSB1210` says what that means; `tier full` refuses to start instead")
 }
 
 fn held(limit: LimitKind, plan: &Plan<'_>) -> Diagnostic {

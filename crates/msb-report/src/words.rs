@@ -49,6 +49,8 @@ const ERRNO: &[(u16, &str, &str)] = &[
     (113, "EHOSTUNREACH", "no way there"),
     (116, "ESTALE", "replaced in the meantime"),
     (122, "EDQUOT", "over quota"),
+    (126, "ENOKEY", "no such key"),
+    (129, "EKEYREJECTED", "not signed by this key"),
 ];
 
 /// `ENOENT`; `None` for a number that is not in the table.

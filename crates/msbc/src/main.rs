@@ -22,6 +22,7 @@ mod meaning;
 mod output;
 mod run;
 mod show;
+mod sign;
 mod syscalls;
 mod test;
 mod write;
@@ -74,6 +75,8 @@ fn main() -> ExitCode {
         Command::Diff(diff) => diff::diff(&diff, &mut output),
         Command::Compile(compile) => compile::compile(&compile, &mut output),
         Command::Decompile(decompile) => decompile::decompile(&decompile, &mut output),
+        Command::Keygen(keygen) => sign::keygen(&keygen, &mut output),
+        Command::Sign(sign) => sign::sign(&sign, &mut output),
         Command::Show(show) => show::show(&show, &mut output),
         Command::Run(run) => run::run(&run, &mut output),
         Command::Graph(graph) => graph::graph(&graph, &mut output),

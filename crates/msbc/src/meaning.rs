@@ -52,7 +52,7 @@ pub(crate) fn bytes(path: &Path, output: &mut Output) -> Result<Vec<u8>, Exit> {
 
 /// The plan in `bytes`; what is wrong with it is said.
 pub(crate) fn decode<'a>(bytes: &'a [u8], path: &Path, output: &mut Output) -> Result<CheckedPlan<'a>, Exit> {
-    msb_plan::decode(bytes).map_err(|error| {
+    msb_plan::decode(msb_plan::signed::split(bytes).0).map_err(|error| {
         let path = path.display();
         output.message(&format!("`{path}` is not a plan that can be applied: {}", show::words(error)));
         Exit::Wrong

@@ -25,7 +25,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -107,6 +107,16 @@ impl Session<'_> {
         failed.is_empty()
     }
 
+    /// The files that the policy was read from: nobody inside changes what the next run will be allowed.
+    fn policy_files(&self) -> Vec<PathBuf> {
+        let sources = &self.compiled.sources;
+        let ids = (0..u32::try_from(sources.len()).unwrap_or(0)).map(msb_diag::FileId);
+        // A standard profile is no file.
+        ids.filter_map(|id| std::fs::canonicalize(&sources.get(id)?.name).ok())
+            .filter(|path| path.is_file())
+            .collect()
+    }
+
     /// The file rules, with the parameters of this run.
     fn places(&self, policy: &Policy) -> Places {
         let home = std::env::var("HOME").ok();
@@ -121,7 +131,7 @@ impl Session<'_> {
             self.bytes,
             asks,
             if report.is_some() { Timings::Wanted } else { Timings::None },
-            audit.as_ref(),
+            (&self.policy_files(), audit.as_ref()),
             &set,
             &self.arguments.command,
         )?;

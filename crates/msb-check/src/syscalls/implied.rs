@@ -109,6 +109,75 @@ pub(crate) fn beyond_tcp_and_udp(
     Some(Implied { call, errno: errno(name)?, predicate, origin })
 }
 
+/// What Landlock does not see, and no namespace holds in the tier `landlock`: changes of files by path that open
+/// nothing, sockets (a unix socket of the host is named by a path), memory and queues that all of the user's processes
+/// share, keys, and settings of other processes.
+pub(crate) fn without_namespaces(origin: OriginId) -> Vec<Implied> {
+    const OF_OTHERS: &[(&str, &str)] = &[
+        ("prlimit64", "pid"),
+        ("sched_setaffinity", "pid"),
+        ("sched_setattr", "pid"),
+        ("sched_setparam", "pid"),
+        ("sched_setscheduler", "pid"),
+    ];
+    let all = WITHOUT_NAMESPACES.iter().filter_map(|call| always(ARCH, call, "EPERM", origin));
+    let others =
+        OF_OTHERS.iter().filter_map(|(call, pid)| compare(ARCH, call, pid, Op::Ne, 0, "EPERM", origin));
+    all.chain(others).collect()
+}
+
+/// The calls of [`without_namespaces`] that are refused altogether, on the architectures that have them.
+pub(crate) const WITHOUT_NAMESPACES: &[&str] = &[
+    "add_key",
+    "chmod",
+    "chown",
+    "fanotify_init",
+    "fanotify_mark",
+    "fchmod",
+    "fchmodat",
+    "fchmodat2",
+    "fchown",
+    "fchownat",
+    "file_setattr",
+    "fremovexattr",
+    "fsetxattr",
+    "futimesat",
+    "inotify_add_watch",
+    "ioprio_set",
+    "keyctl",
+    "lchown",
+    "lremovexattr",
+    "lsetxattr",
+    "migrate_pages",
+    "mq_getsetattr",
+    "mq_notify",
+    "mq_open",
+    "mq_timedreceive",
+    "mq_timedsend",
+    "mq_unlink",
+    "msgctl",
+    "msgget",
+    "msgrcv",
+    "msgsnd",
+    "removexattr",
+    "removexattrat",
+    "request_key",
+    "semctl",
+    "semget",
+    "semop",
+    "semtimedop",
+    "setpriority",
+    "setxattr",
+    "setxattrat",
+    "shmat",
+    "shmctl",
+    "shmget",
+    "socket",
+    "utime",
+    "utimensat",
+    "utimes",
+];
+
 fn find_argument(arch: Arch, call: &str, argument: &str) -> Option<(&'static Syscall, u8, Width)> {
     let call = find(arch, call)?;
     let (position, kind) = call.arg(argument)?;

@@ -169,7 +169,12 @@ impl Policy {
         let key = Param { name: "key", kind: ParamKind::Secret, default: None, origin };
         let program = [0x06, 0, 0, 0, 0, 0, 0xff, 0x7f];
         let plan = Plan {
-            target: Target { kernel_min: (5, 12), landlock_abi_min: 0, origin },
+            target: Target {
+                kernel_min: (5, 12),
+                landlock_abi_min: 0,
+                tier_min: msb_plan::Tier::Full,
+                origin,
+            },
             policy: PolicyId { name: "test", edition: 2026, sha256: [7; 32], origin },
             params: self.secret.iter().map(|_| key).collect(),
             identity: Identity {

@@ -50,7 +50,12 @@ pub(crate) fn plan() -> Plan<'static> {
     mounts.push(mount("tmp", MountKind::Scratch { size_bytes: 1 << 20, inodes: 100, rights }));
     mounts.push(bind(workspace(""), root("work"), 3));
     Plan {
-        target: Target { kernel_min: (5, 12), landlock_abi_min: 0, origin: ORIGIN },
+        target: Target {
+            kernel_min: (5, 12),
+            landlock_abi_min: 0,
+            tier_min: msb_plan::Tier::Full,
+            origin: ORIGIN,
+        },
         policy: PolicyId { name: "test", edition: 2026, sha256: [0; 32], origin: ORIGIN },
         params: vec![Param { name: "workspace", kind: ParamKind::Dir, default: None, origin: ORIGIN }],
         identity: Identity {

@@ -245,7 +245,7 @@ fn plan() -> impl Strategy<Value = Plan<'static>> {
             let (command, line_text, (line, column)) = tail;
             let place = |text| Origin { file: "a.msb", line: line.max(1), column: column.max(1), text };
             Plan {
-                target: Target { kernel_min, landlock_abi_min, origin: POLICY },
+                target: Target { kernel_min, landlock_abi_min, tier_min: crate::Tier::Full, origin: POLICY },
                 policy: PolicyId { name, edition, sha256, origin: POLICY },
                 params,
                 identity,

@@ -32,7 +32,12 @@ pub(super) const fn root(rest: &str) -> Path<'_> {
 /// A plan that every check accepts.
 pub(super) fn plan() -> Plan<'static> {
     Plan {
-        target: Target { kernel_min: (5, 12), landlock_abi_min: 0, origin: POLICY },
+        target: Target {
+            kernel_min: (5, 12),
+            landlock_abi_min: 0,
+            tier_min: crate::Tier::Full,
+            origin: POLICY,
+        },
         policy: PolicyId { name: "agent", edition: 2026, sha256: [7; 32], origin: POLICY },
         params: params(),
         identity: Identity {

@@ -51,7 +51,12 @@ pub(super) fn plan() -> Plan<'static> {
     let param = |name, kind, default| Param { name, kind, default, origin: PARAM };
     let workspace = |rest| Path { base: Base::Param(0), rest };
     Plan {
-        target: Target { kernel_min: (5, 12), landlock_abi_min: 0, origin: OriginId(0) },
+        target: Target {
+            kernel_min: (5, 12),
+            landlock_abi_min: 0,
+            tier_min: msb_plan::Tier::Full,
+            origin: OriginId(0),
+        },
         policy: PolicyId { name: "agent", edition: 2026, sha256: [0; 32], origin: POLICY },
         params: vec![
             param("workspace", ParamKind::Dir, None),

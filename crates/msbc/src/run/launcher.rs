@@ -64,7 +64,7 @@ pub(super) fn start(
     plan: &[u8],
     filter: Filter,
     timings: Timings,
-    audit: Option<&File>,
+    (protected, audit): (&[PathBuf], Option<&File>),
     set: &[OsString],
     command: &[OsString],
 ) -> io::Result<Started> {
@@ -78,6 +78,9 @@ pub(super) fn start(
         launcher.arg("--set").arg(set);
     }
     launcher.arg("--report-fd").arg(report.as_raw_fd().to_string());
+    for file in protected {
+        launcher.arg("--protect").arg(file);
+    }
     if timings == Timings::Wanted {
         launcher.arg("--timings");
     }

@@ -25,6 +25,8 @@ fn every_code_of_a_failure_has_a_page() {
 fn profiles_and_groups_are_shown() {
     let host = Host::new();
     assert!(host.msbc(&["doc", "std.base"]).out.contains("profile base {"));
+    assert!(host.msbc(&["doc", "std.ci.untrusted"]).out.contains("policy untrusted("));
+    host.msbc(&["doc", "std.ci.other"]).fails(2, &["there is no page about `std.ci.other`"]);
     let group = host.msbc(&["doc", "@file-system"]).out;
     assert!(group.starts_with("# @file-system\n") && group.contains(" openat "), "{group}");
 }

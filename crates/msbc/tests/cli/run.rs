@@ -19,7 +19,7 @@ struct Bench {
 fn launcher(end: &str) -> String {
     format!(
         "plan=$1; shift; printf '%s\\n' \"$@\" >arguments; cat \"$plan\" >plan.bin; stat -L -c '%a %s' \"$plan\" >mode\n\
-         while [ $# -gt 0 ]; do case $1 in --report-fd) fd=$2; shift 2;; --set) shift 2;; --timings) shift;; --) shift; break;; esac; done\n\
+         while [ $# -gt 0 ]; do case $1 in --report-fd) fd=$2; shift 2;; --set) shift 2;; --timings) shift;; --protect) shift 2;; --) shift; break;; esac; done\n\
          cat events >/proc/self/fd/$fd\n{end}\n"
     )
 }
@@ -90,7 +90,10 @@ fn the_launcher_gets_a_sealed_plan_parameters_and_the_command() {
     let lines: Vec<&str> = arguments.lines().collect();
     assert_eq!(lines[..5], ["--set", "workspace=/a b", "--set", "tag=x=y", "--report-fd"]);
     assert!(lines[5].parse::<i32>().is_ok_and(|fd| fd > 2));
-    assert_eq!(lines[6..], ["--", "python3", "-c", "--set"]);
+    // The policy itself is not to be written from inside.
+    let policy = bench.host.path("agent.msb").canonicalize().expect("a path");
+    assert_eq!(lines[6..8], ["--protect", policy.to_str().expect("UTF-8")]);
+    assert_eq!(lines[8..], ["--", "python3", "-c", "--set"]);
     bench.host.msbc(&["compile", "agent.msb", "-o", "compiled.bin"]).is(0, "", "");
     assert_eq!(bench.host.read("plan.bin"), bench.host.read("compiled.bin"));
     assert_eq!(bench.text("mode"), format!("600 {}\n", bench.host.read("plan.bin").len()));
