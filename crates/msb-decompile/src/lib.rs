@@ -7,6 +7,7 @@
 
 mod condition;
 mod filter;
+mod net;
 mod plan;
 mod syscalls;
 mod words;

@@ -23,6 +23,10 @@ pub enum Need {
     Libseccomp,
     /// An x86-64 processor.
     X86,
+    /// `nft`, of nftables.
+    Nft,
+    /// `curl`, `wget`, `dig`, `openssl` and `ip`.
+    Clients,
     /// git.
     Git,
     /// make.
@@ -49,6 +53,8 @@ impl fmt::Display for Need {
             Need::Compiler => "cc",
             Need::Libseccomp => "libseccomp",
             Need::X86 => "x86-64",
+            Need::Nft => "nft",
+            Need::Clients => "clients",
             Need::Git => "git",
             Need::Make => "make",
             Need::Node => "node",
