@@ -2,8 +2,8 @@
 # test.sh: check the whole project: format, lints, layers, build, tests, documentation. One summary line at the end.
 # It installs what is missing if it may (root, or sudo without a password). As root the tests launch both as root
 # and as the ordinary user $MSB_TEST_USER (msbtest, made where it is missing). A test that can't run says "skipped,
-# because ..." and is counted; MSB_FORBID_SKIP=root,user,python3,two-cpus,userns,cgroup-v1,cc,libseccomp,systemd names what the
-# machine is known to have, and a skip for want of that is a failure.
+# because ..." and is counted; MSB_FORBID_SKIP=root,user,python3,two-cpus,userns,cgroup-v1,cc,libseccomp,systemd,git,make,
+# node,rustup,pypi,npm names what the machine is known to have, and a skip for want of that is a failure.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 . scripts/lib.sh
@@ -15,7 +15,9 @@ passed=0 failed=0 skipped=0
 # What only some tests need: install it if we may, else those tests say that they are skipped.
 wanted=()
 for pair in bwrap=bubblewrap unshare=util-linux ps=procps strace=strace /usr/include/seccomp.h=libseccomp-dev \
-    systemd-analyze=systemd; do have "${pair%%=*}" || [ -e "${pair%%=*}" ] || wanted+=("${pair#*=}"); done
+    systemd-analyze=systemd git=git make=make node=nodejs /usr/share/doc/python3-venv=python3-venv; do
+  have "${pair%%=*}" || [ -e "${pair%%=*}" ] || wanted+=("${pair#*=}")
+done
 [ ${#wanted[@]} -eq 0 ] || install_packages "${wanted[@]}" || echo "not installed, we may not: ${wanted[*]}"
 cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 ||
   rustup component add rustfmt clippy >/dev/null 2>&1 || echo "rustfmt or clippy is missing and rustup could not add it"

@@ -72,6 +72,7 @@ pub fn policy() -> Policy {
             origin,
         },
         tools: Vec::new(),
+        sandbox: msb_policy::Sandbox::default(),
         origins: Vec::new(),
     }
 }

@@ -65,7 +65,8 @@ pub(crate) fn caps(cx: &mut Context<'_>) -> (u64, OriginId) {
 fn one(cx: &mut Context<'_>, name: &Name) -> u64 {
     let Some(number) = capability(&name.node) else {
         let every: Vec<&str> = (0..64).filter_map(capability_name).collect();
-        let short = name.node.strip_prefix("CAP_").unwrap_or(&name.node);
+        let capital = name.node.to_ascii_uppercase();
+        let short = capital.strip_prefix("CAP_").unwrap_or(&capital);
         let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown capability `{}`", name.node))
             .label(name.span, "no capability has this name");
         cx.say(match nearest(short, every) {

@@ -2,9 +2,11 @@
 
 use crate::origins::Origins;
 use crate::params::{self, OpenParam};
+use crate::syscalls::sets::Member;
 use msb_diag::{Diagnostic, Sources, Span};
 use msb_policy::{Arch, OriginId};
 use msb_resolve::{Placed, Resolved};
+use std::collections::BTreeMap;
 
 /// The architecture that this version compiles for.
 pub(crate) const ARCH: Arch = Arch::X86_64;
@@ -18,6 +20,8 @@ pub(crate) struct Context<'a> {
     pub(crate) params: Vec<OpenParam>,
     /// The names of the policy's tools, once they are read.
     pub(crate) tools: Vec<String>,
+    /// The calls of groups that were looked up, by name and architecture.
+    pub(crate) groups: BTreeMap<(String, u32), Vec<Member>>,
 }
 
 impl<'a> Context<'a> {
@@ -29,6 +33,7 @@ impl<'a> Context<'a> {
             origins: Origins::default(),
             params: Vec::new(),
             tools: Vec::new(),
+            groups: BTreeMap::new(),
         };
         // The policy's own line comes first, as what is implied by nothing else points to it.
         cx.policy_origin();

@@ -135,10 +135,15 @@ fn cwd(cx: &mut Context<'_>, expr: &PathExpr, span: Span, fs: &[FsRule]) -> Opti
     let path = paths::place(cx, expr)?.path;
     let exists = path.rest.is_empty() && path.base == msb_policy::Base::Root
         || fs.iter().any(|rule| match &rule.kind {
-            FsKind::Grant { target, .. } | FsKind::Scratch { target, .. } => {
-                covers(target, &path) || covers(&path, target)
-            }
-            FsKind::StdDevices | FsKind::ProcSelf | FsKind::Deny { .. } => false,
+            FsKind::Grant { target, .. }
+            | FsKind::Scratch { target, .. }
+            | FsKind::Overlay { target, .. } => covers(target, &path) || covers(&path, target),
+            FsKind::StdDevices
+            | FsKind::Device { .. }
+            | FsKind::Socket { .. }
+            | FsKind::ProcSelf
+            | FsKind::ProcAll
+            | FsKind::Deny { .. } => false,
         });
     // What could not be understood may be what shows it.
     if !exists && !msb_diag::has_errors(&cx.found) {

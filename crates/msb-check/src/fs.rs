@@ -1,13 +1,14 @@
 //! The `fs` section: what of the host is shown inside, with which rights, and what is taken away again.
 
 mod conflicts;
+mod devices;
 mod options;
 mod risks;
 
 use crate::context::Context;
 use crate::paths::{self, Place};
 use msb_diag::{Diagnostic, Span, codes};
-use msb_policy::{FsKind, FsRule, Missing, Path, Rights};
+use msb_policy::{FsKind, FsRule, Links, Missing, Path, Rights};
 use msb_resolve::LayerId;
 use msb_syntax::ast::{self, FsVerb, PathExpr, PathKind, StmtKind};
 use options::Options;
@@ -16,6 +17,9 @@ use options::Options;
 pub(crate) const SCRATCH_BYTES: u64 = 64 << 20;
 /// How many files a `scratch` without `inodes` holds.
 pub(crate) const SCRATCH_INODES: u64 = 16_384;
+
+/// Paths of one policy, before those that say the same are made one.
+const RULES_MAX: usize = 2048;
 
 /// A rule with where it was written.
 #[derive(Debug, Clone)]
@@ -38,7 +42,17 @@ pub(crate) fn fs(cx: &mut Context<'_>) -> Vec<FsRule> {
             section.iter().for_each(|rule| one(cx, rule, placed.layer, &mut rules));
         }
     }
+    // What follows compares each rule with every other one.
+    if rules.len() > RULES_MAX {
+        cx.say(
+            Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, format!("{} paths are too many", rules.len()))
+                .label(cx.resolved.block.head, format!("`fs` of a policy has at most {RULES_MAX}"))
+                .help("name a directory instead of what is in it"),
+        );
+        return Vec::new();
+    }
     by_inside_name(&mut rules);
+    run_in_overlays(&mut rules);
     let clear = conflicts::conflicts(cx, &rules);
     risks::risks(cx, &rules, clear);
     let mut all: Vec<FsRule> = Vec::new();
@@ -61,12 +75,15 @@ fn one(cx: &mut Context<'_>, rule: &ast::FsRule, layer: LayerId, rules: &mut Vec
             FsVerb::Deny | FsVerb::DenyRead => deny(cx, expr, &options, READ.and(WRITE).and(RUN)),
             FsVerb::DenyWrite => deny(cx, expr, &options, WRITE),
             FsVerb::DenyRun => deny(cx, expr, &options, RUN),
-            FsVerb::Device => device(cx, expr),
+            FsVerb::Overlay => overlay(cx, expr, &options),
+            FsVerb::Device => devices::device(cx, expr, &options),
+            FsVerb::Socket => socket(cx, expr, &options),
             FsVerb::Proc => proc(cx, expr),
-            FsVerb::Create | FsVerb::Append | FsVerb::Overlay | FsVerb::Socket => None,
+            // Reported with their options.
+            FsVerb::Create | FsVerb::Append => None,
         };
         if let Some(kind) = kind {
-            let placed = options.at.is_some();
+            let placed = options.at.is_some() || options.from.is_some();
             rules.push(Rule { kind, span: expr.span, whole: rule.span, layer, placed });
         }
     }
@@ -100,7 +117,44 @@ fn grant(cx: &mut Context<'_>, expr: &PathExpr, options: &Options, rights: Right
     };
     let at = options.at_span.unwrap_or(expr.span);
     let allowed = risks::grant_allowed(cx, &source, &target, rights, expr.span, at);
-    allowed.then_some(FsKind::Grant { source, target, rights, optional: options.optional })
+    let links = options.links(&source);
+    allowed.then_some(FsKind::Grant { source, target, rights, optional: options.optional, links })
+}
+
+/// `overlay SOURCE [at TARGET]`, or `overlay TARGET from SOURCE`.
+fn overlay(cx: &mut Context<'_>, expr: &PathExpr, options: &Options) -> Option<FsKind> {
+    let named = paths::place(cx, expr)?.path;
+    let (source, target, at) = match (&options.from, &options.at) {
+        (Some(from), _) => (from.path.clone(), named, expr.span),
+        (None, Some(at)) => (named, at.path.clone(), options.at_span.unwrap_or(expr.span)),
+        (None, None) => (named.clone(), named, expr.span),
+    };
+    if !risks::grant_allowed(cx, &source, &target, READ, expr.span, at) {
+        return None;
+    }
+    no_size(cx, expr, options, "overlay has no size", "holds 64MiB of changes, the default");
+    let links = options.links(&source);
+    Some(FsKind::Overlay {
+        source,
+        target,
+        size_bytes: options.size.unwrap_or(SCRATCH_BYTES),
+        inodes: options.inodes.unwrap_or(SCRATCH_INODES),
+        run: false,
+        optional: options.optional,
+        links,
+    })
+}
+
+fn socket(cx: &mut Context<'_>, expr: &PathExpr, options: &Options) -> Option<FsKind> {
+    let source = paths::place(cx, expr)?.path;
+    crate::net::dangerous_socket(cx, &source, expr.span);
+    let (target, at) = match &options.at {
+        Some(at) => (at.path.clone(), options.at_span.unwrap_or(expr.span)),
+        None => (source.clone(), expr.span),
+    };
+    let links = options.links(&source);
+    let free = risks::target_free(cx, &target, at);
+    free.then_some(FsKind::Socket { source, target, optional: options.optional, links })
 }
 
 fn scratch(cx: &mut Context<'_>, expr: &PathExpr, options: &Options) -> Option<FsKind> {
@@ -108,13 +162,7 @@ fn scratch(cx: &mut Context<'_>, expr: &PathExpr, options: &Options) -> Option<F
     if !risks::target_free(cx, &target, expr.span) {
         return None;
     }
-    if options.size.is_none() {
-        cx.say(
-            Diagnostic::new(codes::SCRATCH_WITHOUT_SIZE, "scratch has no size")
-                .label(expr.span, "holds 64MiB, the default")
-                .help("write `size 64MiB`, or more where the program needs it"),
-        );
-    }
+    no_size(cx, expr, options, "scratch has no size", "holds 64MiB, the default");
     let size_bytes = options.size.unwrap_or(SCRATCH_BYTES);
     Some(FsKind::Scratch { target, size_bytes, inodes: options.inodes.unwrap_or(SCRATCH_INODES) })
 }
@@ -128,86 +176,88 @@ fn deny(cx: &mut Context<'_>, expr: &PathExpr, options: &Options, rights: Rights
     Some(FsKind::Deny { path, rights, missing })
 }
 
-fn device(cx: &mut Context<'_>, expr: &PathExpr) -> Option<FsKind> {
-    match &expr.kind {
-        PathKind::Group(name) if name == "@std" => Some(FsKind::StdDevices),
-        PathKind::Group(name) => {
-            cx.say(
-                Diagnostic::new(codes::UNKNOWN_GROUP, format!("unknown group of devices `{name}`"))
-                    .label(expr.span, "no group of devices has this name")
-                    .help("write `device @std`"),
-            );
-            None
+fn proc(cx: &mut Context<'_>, expr: &PathExpr) -> Option<FsKind> {
+    if let PathKind::Path(path) = &expr.kind {
+        match path.trim_end_matches('/') {
+            "/proc/self" => return Some(FsKind::ProcSelf),
+            "/proc" => {
+                cx.say(
+                    Diagnostic::new(codes::PROC_OF_THE_KERNEL, "`proc /proc` tells about the host")
+                        .label(expr.span, "shows the kernel's counters, settings and hardware")
+                        .help("write `proc /proc/self`, which most programs are content with"),
+                );
+                return Some(FsKind::ProcAll);
+            }
+            _ => {}
         }
-        PathKind::Path(path) if STANDARD_DEVICES.contains(&path.as_str()) => {
-            cx.say(
-                Diagnostic::new(codes::NOT_ENFORCED, "a single device is not enforced by this version")
-                    .label(expr.span, "one of `@std`")
-                    .help("write `device @std`"),
-            );
-            None
-        }
-        PathKind::Path(path) => {
-            cx.say(risks::device_beyond_std(expr.span, path));
-            None
-        }
-        PathKind::Var { name, .. } => {
-            cx.say(risks::device_beyond_std(expr.span, &format!("${}", name.node)));
-            None
-        }
+    }
+    cx.say(
+        Diagnostic::new(codes::WRONG_TYPE, "not a part of procfs that can be shown")
+            .label(expr.span, "either the sandbox's own processes are shown, or all of it")
+            .help("write `proc /proc/self`"),
+    );
+    None
+}
+
+/// Warns of what grows without a bound of the policy's.
+fn no_size(cx: &mut Context<'_>, expr: &PathExpr, options: &Options, message: &str, label: &str) {
+    if options.size.is_none() {
+        cx.say(
+            Diagnostic::new(codes::SCRATCH_WITHOUT_SIZE, message)
+                .label(expr.span, label)
+                .help("write `size 64MiB`, or more where the program needs it"),
+        );
     }
 }
 
-/// What `device @std` gives: the nodes that every program may expect.
-const STANDARD_DEVICES: &[&str] = &[
-    "/dev/null",
-    "/dev/zero",
-    "/dev/full",
-    "/dev/random",
-    "/dev/urandom",
-    "/dev/ptmx",
-    "/dev/pts",
-    "/dev/shm",
-    "/dev/fd",
-    "/dev/stdin",
-    "/dev/stdout",
-    "/dev/stderr",
-];
-
-fn proc(cx: &mut Context<'_>, expr: &PathExpr) -> Option<FsKind> {
-    if matches!(&expr.kind, PathKind::Path(path) if path.trim_end_matches('/') == "/proc/self") {
-        return Some(FsKind::ProcSelf);
+/// Makes an overlay executable for which `run` grants the same place inside, and takes that grant away: one
+/// mount has both.
+fn run_in_overlays(rules: &mut Vec<Rule>) {
+    let runs = |rule: &Rule| match &rule.kind {
+        FsKind::Grant { target, rights, .. } if *rights == READ.and(RUN) => {
+            Some((rule.layer, target.clone()))
+        }
+        _ => None,
+    };
+    let overlays: Vec<(LayerId, Path)> = rules
+        .iter()
+        .filter_map(|rule| match &rule.kind {
+            FsKind::Overlay { target, .. } => Some((rule.layer, target.clone())),
+            _ => None,
+        })
+        .collect();
+    let wanted: Vec<(LayerId, Path)> =
+        rules.iter().filter_map(runs).filter(|place| overlays.contains(place)).collect();
+    rules.retain(|rule| runs(rule).is_none_or(|place| !wanted.contains(&place)));
+    for rule in rules {
+        if let FsKind::Overlay { target, run, .. } = &mut rule.kind {
+            *run |= wanted.iter().any(|(layer, place)| *layer == rule.layer && place == target);
+        }
     }
-    cx.say(
-        Diagnostic::new(
-            codes::NOT_ENFORCED,
-            "more of procfs than `/proc/self` is not enforced by this version",
-        )
-        .label(expr.span, "other processes and settings of the kernel")
-        .help("write `proc /proc/self`"),
-    );
-    None
 }
 
 /// Gives a grant without `at`, whose path is where another rule of the same block puts something, that rule's
 /// source: there its path is a name inside, and it adds rights to what is there. A profile cannot mean what a
 /// policy puts in its way: `run /usr` of a profile and `read $data at /usr` stay two sources for one path.
 fn by_inside_name(rules: &mut [Rule]) {
-    let placed: Vec<(LayerId, Path, Path)> = rules
+    let placed: Vec<(LayerId, Path, Path, Links)> = rules
         .iter()
         .filter_map(|rule| match &rule.kind {
-            FsKind::Grant { source, target, .. } if rule.placed => {
-                Some((rule.layer, target.clone(), source.clone()))
+            FsKind::Grant { source, target, links, .. } | FsKind::Overlay { source, target, links, .. }
+                if rule.placed =>
+            {
+                Some((rule.layer, target.clone(), source.clone(), *links))
             }
             _ => None,
         })
         .collect();
     for rule in rules.iter_mut().filter(|rule| !rule.placed) {
-        if let FsKind::Grant { source, target, .. } = &mut rule.kind
-            && let Some((.., real)) =
-                placed.iter().find(|(layer, inside, _)| *layer == rule.layer && inside == target)
+        if let FsKind::Grant { source, target, links, .. } = &mut rule.kind
+            && let Some((.., real, how)) =
+                placed.iter().find(|(layer, inside, ..)| *layer == rule.layer && inside == target)
         {
             source.clone_from(real);
+            *links = *how;
         }
     }
 }

@@ -21,9 +21,9 @@ mod net;
 mod origins;
 mod params;
 mod paths;
+mod sandbox;
 mod syscalls;
 mod tools;
-mod unenforced;
 mod values;
 
 pub use accept::accept;
@@ -90,11 +90,12 @@ pub fn check(file: &ast::File, resolved: &Resolved, sources: &Sources, detail: D
 
 /// The meaning of every section, held to the policy that it extends; its origins stay in `cx`.
 fn lower(cx: &mut Context<'_>, file: &ast::File) -> Policy {
-    unenforced::statements(cx);
+    let sandbox = sandbox::sandbox(cx);
     let fs = fs::fs(cx);
     let (net, net_rules) = net::net(cx);
     let (limits, limit_rules) = limits::limits(cx);
-    let implied = [net_rules, limit_rules].concat();
+    let tier_rules = sandbox.tier_landlock.map(syscalls::implied::without_namespaces).unwrap_or_default();
+    let implied = [net_rules, limit_rules, tier_rules].concat();
     let (syscalls, syscall_default) = syscalls::syscalls(cx, implied);
     let capabilities = caps::caps(cx);
     let env = env::env(cx);
@@ -116,6 +117,7 @@ fn lower(cx: &mut Context<'_>, file: &ast::File) -> Policy {
         env,
         exec,
         tools,
+        sandbox,
         origins: Vec::new(),
     };
     net::sockets(cx, &policy);

@@ -8,7 +8,7 @@ use msb_policy::{Limit, Limits, OriginId};
 use msb_resolve::{LayerId, nearest};
 use msb_syntax::ast::{LimitStmt, Spanned, StmtKind, Value};
 
-/// A limit that this version enforces.
+/// A limit of the language.
 struct Known {
     name: &'static str,
     /// Reads a value; `None` where that was reported.
@@ -55,15 +55,62 @@ const KNOWN: &[Known] = &[
         range: "from 16 to 1048576",
         least: "16",
     },
-];
-
-/// Limits of the language that this version does not enforce, and what to do.
-const LATER: &[(&str, &str)] = &[
-    ("swap", "leave it out: `memory` counts swap, too"),
-    ("cpu_time", "use `wall`"),
-    ("fsize", "use a `scratch` with a `size`"),
-    ("output", "leave it out"),
-    ("io", "leave it out"),
+    Known {
+        name: "swap",
+        read: |cx, value| values::size(cx, value, "swap"),
+        min: 0,
+        max: 1 << 50,
+        range: "at most 1024TiB",
+        least: "0B",
+    },
+    Known {
+        name: "cpuset",
+        read: |cx, value| values::int(cx, value, "cpuset"),
+        min: 1,
+        max: 8192,
+        range: "from 1 to 8192 CPUs",
+        least: "1",
+    },
+    Known {
+        name: "cpu_time",
+        read: |cx, value| values::duration(cx, value, "cpu_time").map(|us| us.div_ceil(1000)),
+        min: 10,
+        max: 366 * 24 * 3600 * 1000,
+        range: "from 10ms to 366d",
+        least: "10ms",
+    },
+    Known {
+        name: "io",
+        read: |cx, value| values::size(cx, value, "io"),
+        min: 1 << 10,
+        max: 1 << 50,
+        range: "from 1KiB to 1024TiB, each second",
+        least: "1KiB",
+    },
+    Known {
+        name: "io_weight",
+        read: |cx, value| values::int(cx, value, "io_weight"),
+        min: 1,
+        max: 10_000,
+        range: "from 1 to 10000; 100 is as everybody",
+        least: "1",
+    },
+    Known {
+        name: "output",
+        read: |cx, value| values::size(cx, value, "output"),
+        min: 0,
+        max: 1 << 50,
+        range: "at most 1024TiB",
+        least: "0B",
+    },
+    Known {
+        name: "fsize",
+        read: |cx, value| values::size(cx, value, "fsize"),
+        min: 0,
+        max: 1 << 50,
+        range: "at most 1024TiB",
+        least: "0B",
+    },
 ];
 
 /// A limit as one line sets it; `None` is `unlimited`.
@@ -79,10 +126,13 @@ struct Set {
 pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
     let mut hard = false;
     let mut all: Vec<Vec<Set>> = KNOWN.iter().map(|_| Vec::new()).collect();
+    // What is wrong was meant, too: one mistake gives one finding.
+    let mut meant: Vec<&str> = Vec::new();
     for placed in cx.stmts() {
         let StmtKind::Limits { hard: written, limits } = &placed.stmt.kind else { continue };
         hard |= written.is_some();
         for limit in limits {
+            meant.push(meaning(&limit.name.node));
             if let Some((index, set)) = one(cx, limit, placed.layer)
                 && let Some(lines) = all.get_mut(index)
             {
@@ -91,10 +141,15 @@ pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
             }
         }
     }
-    missing(cx, &all);
+    missing(cx, &meant);
     let mut least = all.iter().map(|lines| smallest(lines));
     let mut next = || least.next().flatten();
     let (memory, pids, cpu, wall, files) = (next(), next(), next(), next(), next());
+    let (swap, cpuset, cpu_time) = (next(), next(), next());
+    let (io, io_weight, output, fsize) = (next(), next(), next(), next());
+    if let (Some(swap), None) = (swap, memory) {
+        without_memory(cx, swap.origin, &all);
+    }
     let narrow = |limit: Option<Limit<u64>>| {
         // The ranges above fit.
         limit.map(|limit| Limit {
@@ -102,7 +157,7 @@ pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
             origin: limit.origin,
         })
     };
-    let implied = cpu.and_then(|limit| {
+    let implied = cpu.or(cpuset).and_then(|limit| {
         // Without a cgroup a process is held to its CPUs by affinity, which it must not change back.
         implied::always(ARCH, "sched_setaffinity", "EPERM", limit.origin)
     });
@@ -113,6 +168,13 @@ pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
         cpu_percent: narrow(cpu),
         wall_ms: wall,
         files: narrow(files),
+        swap_bytes: swap,
+        cpuset,
+        cpu_time_ms: cpu_time,
+        io_bytes_per_s: io,
+        io_weight,
+        output_bytes: output,
+        file_bytes: fsize,
     };
     (limits, implied.into_iter().collect())
 }
@@ -125,7 +187,12 @@ fn one(cx: &mut Context<'_>, limit: &LimitStmt, layer: LayerId) -> Option<(usize
     };
     let known = KNOWN.get(index)?;
     let unlimited = matches!(&limit.value.node, Value::Ident(word) if word == "unlimited");
-    let value = if unlimited { None } else { Some((known.read)(cx, &limit.value)?) };
+    let value = match &limit.value.node {
+        _ if unlimited => None,
+        // Nothing is nothing, with or without a unit.
+        Value::Int(0) => Some(0),
+        _ => Some((known.read)(cx, &limit.value)?),
+    };
     if let Some(value) = value
         && !(known.min..=known.max).contains(&value)
     {
@@ -138,20 +205,45 @@ fn one(cx: &mut Context<'_>, limit: &LimitStmt, layer: LayerId) -> Option<(usize
 
 fn unknown(limit: &LimitStmt) -> Diagnostic {
     let name = limit.name.node.as_str();
-    if let Some((_, instead)) = LATER.iter().find(|(later, _)| *later == name) {
-        return Diagnostic::new(
-            codes::NOT_ENFORCED,
-            format!("limit `{name}` is not enforced by this version"),
-        )
-        .label(limit.span, "not enforced yet")
-        .help(*instead);
-    }
     let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown limit `{name}`"))
         .label(limit.name.span, "no limit has this name");
-    match nearest(name, KNOWN.iter().map(|known| known.name)) {
-        Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(limit.name.span, meant),
-        None => unknown.help("the limits are `memory`, `pids`, `cpu`, `wall` and `files`"),
+    let meant = meaning(name);
+    if meant == name {
+        let names: Vec<String> = KNOWN.iter().map(|known| format!("`{}`", known.name)).collect();
+        return unknown.help(format!("the limits are {}", names.join(", ")));
     }
+    unknown.help(format!("did you mean `{meant}`?")).edit(limit.name.span, meant)
+}
+
+/// What other tools call a limit: systemd.resource-control(5), setrlimit(2), container runtimes.
+const ELSEWHERE: &[(&str, &[&str])] = &[
+    ("memory", &["mem", "ram", "memorymax", "as", "rss"]),
+    ("pids", &["processes", "process", "procs", "nproc", "threads", "tasks", "tasksmax"]),
+    ("cpu", &["cpus", "cores", "cpuquota"]),
+    ("wall", &["timeout", "time", "duration", "runtime", "walltime", "deadline", "runtimemaxsec"]),
+    ("files", &["nofile", "fds", "descriptors", "file"]),
+    ("swap", &["memswap", "swapmax", "memoryswapmax"]),
+    ("cpuset", &["cpusetcpus", "allowedcpus", "affinity"]),
+    ("cpu_time", &["cputime", "cpuseconds", "limitcpu"]),
+    ("fsize", &["filesize", "limitfsize"]),
+    ("io_weight", &["ioweight", "blkioweight", "blkio"]),
+    ("output", &["stdout", "outputsize"]),
+];
+
+/// The limit that `name` means or was meant to be; `name` itself where that cannot be said.
+fn meaning(name: &str) -> &str {
+    let known = || KNOWN.iter().map(|known| known.name);
+    if known().any(|known| known == name) {
+        return name;
+    }
+    let plain = name.to_ascii_lowercase();
+    let parts = || plain.split(['_', '-']).filter(|part| !matches!(*part, "max" | "min" | "limit" | "size"));
+    let named = |part: &str| {
+        let elsewhere = ELSEWHERE.iter().find(|(_, names)| names.contains(&part)).map(|(meant, _)| *meant);
+        known().find(|known| *known == part).or(elsewhere)
+    };
+    let whole = plain.replace(['_', '-'], "");
+    named(&whole).or_else(|| parts().find_map(named)).or_else(|| nearest(name, known())).unwrap_or(name)
 }
 
 fn out_of_range(limit: &LimitStmt, known: &Known, value: u64) -> Diagnostic {
@@ -164,7 +256,8 @@ fn out_of_range(limit: &LimitStmt, known: &Known, value: u64) -> Diagnostic {
     let found = Diagnostic::new(code, format!("limit `{}` {what}", known.name))
         .label(limit.value.span, format!("must be {}", known.range));
     if low {
-        found.help(format!("write at least `{} {}`", known.name, known.least))
+        let unlimited = if value == 0 { ", or `unlimited` where there is to be no limit" } else { "" };
+        found.help(format!("write at least `{} {}`{unlimited}", known.name, known.least))
     } else {
         found.help(format!("write a value {}, or `unlimited`", known.range))
     }
@@ -184,6 +277,16 @@ fn twice(cx: &mut Context<'_>, limit: &LimitStmt, lines: &[Set], set: &Set) {
     }
 }
 
+/// `swap` where `memory` is not limited: it is what may be used besides.
+fn without_memory(cx: &mut Context<'_>, origin: OriginId, all: &[Vec<Set>]) {
+    let Some(set) = all.iter().flatten().find(|set| set.origin == origin) else { return };
+    cx.say(
+        Diagnostic::new(codes::SWAP_WITHOUT_MEMORY, "`swap` is limited and `memory` is not")
+            .label(set.span, "what may be swapped out besides `memory`")
+            .help("write `memory 1GiB` as well"),
+    );
+}
+
 fn smallest(lines: &[Set]) -> Option<Limit<u64>> {
     lines
         .iter()
@@ -193,14 +296,15 @@ fn smallest(lines: &[Set]) -> Option<Limit<u64>> {
 }
 
 /// Resources that a program can use up and that the policy says nothing about.
-fn missing(cx: &mut Context<'_>, all: &[Vec<Set>]) {
+fn missing(cx: &mut Context<'_>, meant: &[&str]) {
     const EXPECTED: &[&str] = &["memory", "pids", "wall"];
-    let absent: Vec<String> = KNOWN
-        .iter()
-        .zip(all)
-        .filter(|(known, lines)| EXPECTED.contains(&known.name) && lines.is_empty())
-        .map(|(known, _)| format!("`{}`", known.name))
-        .collect();
+    // A name that is none may be any of them.
+    let known = |name: &&str| KNOWN.iter().any(|known| known.name == *name);
+    if meant.iter().any(|name| !known(name)) {
+        return;
+    }
+    let absent = EXPECTED.iter().filter(|name| !meant.contains(name));
+    let absent: Vec<String> = absent.map(|name| format!("`{name}`")).collect();
     let Some((last, others)) = absent.split_last() else { return };
     let names = if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };
     cx.say(

@@ -13,6 +13,7 @@ use msb_resolve::LayerId;
 use msb_syntax::ast::{self, NetRuleKind, StmtKind};
 
 pub(crate) use endpoint::{endpoint, host};
+pub(crate) use lints::dangerous_socket;
 pub(crate) use terms::rate;
 
 /// `AF_UNIX` of linux/socket.h, the same on every architecture.
@@ -67,21 +68,23 @@ pub(crate) fn net(cx: &mut Context<'_>) -> (Net, Vec<Implied>) {
     }
     let origin = cx.origin(some.or(none).unwrap_or(cx.resolved.block.head));
     let pair = implied::none_of(ARCH, "socketpair", "domain", &[AF_UNIX], "EACCES", origin);
+    // A network namespace does not cover AF_VSOCK, AF_ALG and others: the family itself is refused.
     if some.is_none() {
-        // A network namespace does not cover AF_VSOCK, AF_ALG and others: the family itself is refused.
-        let family = |call| implied::compare(ARCH, call, "domain", Op::Ne, AF_UNIX, "EACCES", origin);
-        return (Net::None { origin }, ["socket", "socketpair"].into_iter().filter_map(family).collect());
+        let family = implied::none_of(ARCH, "socket", "domain", &[AF_UNIX], "EACCES", origin);
+        return (Net::None { origin }, [family, pair].into_iter().flatten().collect());
     }
+    // Of the families that a network namespace covers TCP and UDP are left: raw sockets, and the many protocols that
+    // few ever looked at, are surface.
     let families = [AF_UNIX, AF_INET, AF_INET6];
     let family = implied::none_of(ARCH, "socket", "domain", &families, "EACCES", origin);
-    let transport = implied::other_transports(ARCH, &[AF_INET, AF_INET6], origin);
+    let plain = implied::beyond_tcp_and_udp(ARCH, [AF_INET, AF_INET6], "EACCES", origin);
     let mut all: Vec<NetRule> = Vec::new();
     for rule in rules {
         if all.iter().all(|other| other.kind != rule.kind) {
             all.push(NetRule { kind: rule.kind, origin: rule.origin });
         }
     }
-    (Net::Rules { rules: all, origin }, [family, transport, pair].into_iter().flatten().collect())
+    (Net::Rules { rules: all, origin }, [family, plain, pair].into_iter().flatten().collect())
 }
 
 fn one(cx: &mut Context<'_>, rule: &ast::NetRule, layer: LayerId, rules: &mut Vec<Rule>) {

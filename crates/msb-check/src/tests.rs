@@ -147,6 +147,58 @@ fn some_calls_are_denied_whatever_a_policy_allows() {
 }
 
 #[test]
+fn rules_without_a_host_leave_the_sandboxs_own_loopback() {
+    let policy = policy("net { } syscalls { allow @network-io }");
+    for family in [0, 16, 17, 38, 40] {
+        assert_eq!(decide(&policy, "socket", &[family, 1]), EACCES, "{family}");
+    }
+    // TCP and UDP, and nothing else: raw, ping, SCTP, UDP-Lite, MPTCP.
+    for (kind, protocol, expected) in [
+        (1 | 0x8_0800, 6, Allow),
+        (2, 17, Allow),
+        (2, 1 << 32, Allow),
+        (3, 0, EACCES),
+        (3, 255, EACCES),
+        (5, 0, EACCES),
+        (2, 1, EACCES),
+        (1, 132, EACCES),
+        (2, 136, EACCES),
+        (1, 262, EACCES),
+        (10, 0, EACCES),
+    ] {
+        assert_eq!(decide(&policy, "socket", &[2, kind, protocol]), expected, "{kind} {protocol}");
+        assert_eq!(decide(&policy, "socket", &[10 | 1 << 32, kind, protocol]), expected, "{kind} {protocol}");
+    }
+}
+
+/// What Landlock does not see is refused where it may have to hold a run, and only there.
+#[test]
+fn the_lesser_tier_denies_what_landlock_does_not_see() {
+    const ALL: &str = "syscalls { allow @system-service, @keyring, @ipc, inotify_add_watch }";
+    let (full, lesser) = (policy(ALL), policy(&format!("{ALL} sandbox {{ tier landlock }}")));
+    assert!(full.sandbox.tier_landlock.is_none() && lesser.sandbox.tier_landlock.is_some());
+    for call in
+        ["chmod", "fchmodat2", "lchown", "setxattr", "utimensat", "shmat", "mq_open", "inotify_add_watch"]
+    {
+        assert_eq!((decide(&full, call, &[]), decide(&lesser, call, &[])), (Allow, EPERM), "{call}");
+    }
+    for family in [1, 2, 10] {
+        assert_ne!(decide(&lesser, "socket", &[family, 1]), Allow, "{family}");
+    }
+    assert_eq!(decide(&lesser, "socketpair", &[1, 1]), Allow);
+    for (call, other) in [("prlimit64", 1), ("sched_setaffinity", 77), ("sched_setscheduler", 1)] {
+        assert_eq!((decide(&lesser, call, &[0]), decide(&lesser, call, &[other])), (Allow, EPERM), "{call}");
+    }
+    let both = policy("sandbox { tier landlock } sandbox { tier full }");
+    assert!(both.sandbox.tier_landlock.is_none(), "the stricter of two");
+    for call in crate::syscalls::implied::WITHOUT_NAMESPACES {
+        let known = [msb_policy::Arch::X86_64, msb_policy::Arch::Aarch64]
+            .map(|arch| msb_syscalls::find(arch, call).is_some());
+        assert!(known.contains(&true), "{call}");
+    }
+}
+
+#[test]
 fn the_constants_of_implied_rules_are_the_kernels() {
     use crate::syscalls::implied::{CLONE_NEW, TERMINAL_IOCTLS};
     let names = ["NS", "CGROUP", "UTS", "IPC", "USER", "PID", "NET"];

@@ -142,6 +142,7 @@ fn check_observed(files: &dyn Files, path: &str, options: &Options, done: &mut d
     done(Pass::Parse);
     let mut checked = understand(files, &tree, found, options, &mut sources, done);
     sort(&mut checked.diagnostics);
+    shorten(&mut checked.diagnostics);
     Checked { sources, ..checked }
 }
 
@@ -293,6 +294,7 @@ fn understand(
     done: &mut dyn FnMut(Pass),
 ) -> Checked {
     let whole = !has_errors(&found);
+    let unread = Unread::of(&found, sources);
     if !whole && tree.items.is_empty() {
         return refused(found);
     }
@@ -301,14 +303,21 @@ fn understand(
     // The same of what it imports.
     let imported = |it: &Diagnostic| it.span().is_some_and(|span| span.file != msb_diag::FileId(0));
     let whole = whole && !more.iter().any(|it| it.is_error() && it.code.0 < 100 && imported(it));
-    let keep = |more: Vec<Diagnostic>| more.into_iter().filter(move |it| whole || !is_consequence(it));
-    found.extend(keep(more));
+    let keep = |more: Vec<Diagnostic>, sources: &Sources| -> Vec<Diagnostic> {
+        let follows = |it: &Diagnostic| is_consequence(it) || unread.explains(it, sources);
+        more.into_iter().filter(|it| whole || !follows(it)).collect()
+    };
+    found.extend(keep(more, sources));
     done(Pass::Resolve);
     let Some(resolved) = resolved else { return refused(found) };
     let checked = msb_check::check(tree, &resolved, sources, options.detail);
-    found.extend(keep(checked.found));
+    found.extend(keep(checked.found, sources));
     if let (Some(ceiling), Some(policy)) = (&options.ceiling, &checked.policy) {
         found.extend(above(files, ceiling, policy, &checked.spans, &resolved, sources));
+    }
+    // What seems unused is most often what an unknown name was meant to be.
+    if found.iter().any(|it| it.is_error() && it.code == codes::UNKNOWN_NAME) {
+        found.retain(|it| it.code != codes::UNUSED);
     }
     let found = msb_check::accept(&resolved, found);
     done(Pass::Check);
@@ -318,6 +327,30 @@ fn understand(
         claims: checked.claims,
         spans: checked.spans,
         ..refused(found)
+    }
+}
+
+/// Nobody reads thousands of findings; who has so many has a mistake that repeats itself.
+fn shorten(found: &mut Vec<Diagnostic>) {
+    const FINDINGS_MAX: usize = 200;
+    // Warnings alone keep no policy from being compiled, and are all shown.
+    if found.len() <= FINDINGS_MAX || !has_errors(found) {
+        return;
+    }
+    let all = found.len();
+    let errors = found.iter().filter(|it| it.is_error()).count();
+    let mut warnings = FINDINGS_MAX.saturating_sub(errors);
+    found.retain(|it| {
+        let kept = it.is_error() || warnings > 0;
+        warnings -= usize::from(kept && !it.is_error());
+        kept
+    });
+    found.truncate(FINDINGS_MAX);
+    if let Some(last) = found.last().and_then(Diagnostic::span) {
+        let message = format!("{} findings more are not shown", all - found.len());
+        let stop =
+            Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, message).label(last, "the last that is shown");
+        found.push(stop.help("repair these first"));
     }
 }
 
@@ -351,10 +384,38 @@ fn above(
     found
 }
 
+/// Where the parser found errors: what it made of the text there is a stand-in.
+struct Unread {
+    spans: Vec<Span>,
+    lines: Vec<(msb_diag::FileId, usize)>,
+}
+
+impl Unread {
+    fn of(found: &[Diagnostic], sources: &Sources) -> Unread {
+        let spans: Vec<Span> = found.iter().filter(|it| it.is_error()).filter_map(Diagnostic::span).collect();
+        let lines = spans.iter().filter_map(|&span| line(span, sources)).collect();
+        Unread { spans, lines }
+    }
+
+    /// Whether `it` is about a stand-in, or about what touches one. A warning about the rest of such a line may well be.
+    fn explains(&self, it: &Diagnostic, sources: &Sources) -> bool {
+        let Some(span) = it.span() else { return false };
+        let meets =
+            |error: &Span| error.file == span.file && error.start <= span.end && span.start <= error.end;
+        self.spans.iter().any(meets)
+            || !it.is_error() && line(span, sources).is_some_and(|line| self.lines.contains(&line))
+    }
+}
+
+fn line(span: Span, sources: &Sources) -> Option<(msb_diag::FileId, usize)> {
+    sources.line_column(span).map(|(line, ..)| (span.file, line))
+}
+
 /// Whether a finding may be about what the parser could not read, and not about what a person wrote.
 fn is_consequence(found: &Diagnostic) -> bool {
     const ABOUT_ABSENCE: &[msb_diag::Code] = &[
         codes::NO_POLICY,
+        codes::WHICH_POLICY,
         codes::UNUSED,
         codes::NO_LIMIT,
         codes::EXEC_NOT_ALLOWED,

@@ -44,6 +44,17 @@ pub(crate) struct Key {
 }
 
 impl Node {
+    /// The value with which there are more than `left`; it is at most [`DEPTH_MAX`] levels deep.
+    pub(crate) fn beyond(&self, left: &mut usize) -> Option<Span> {
+        let Some(less) = left.checked_sub(1) else { return Some(self.span) };
+        *left = less;
+        match &self.kind {
+            Kind::List(members) => members.iter().find_map(|member| member.beyond(left)),
+            Kind::Map(members) => members.iter().find_map(|(_, member)| member.beyond(left)),
+            _ => None,
+        }
+    }
+
     /// What it is, for messages.
     pub(crate) fn what(&self) -> &'static str {
         match &self.kind {

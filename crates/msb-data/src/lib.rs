@@ -70,6 +70,10 @@ pub fn parse(form: Form, file: FileId, text: &str) -> (ast::File, Vec<Diagnostic
         Form::Yaml => yaml::read(file, text),
         _ => json::read(file, text),
     };
+    let read = read.and_then(|node| match node.beyond(&mut { msb_syntax::TOKENS_MAX }) {
+        Some(span) => Err(Box::new(msb_syntax::too_much(span))),
+        None => Ok(node),
+    });
     let tree = match read {
         Ok(node) => read::file(file, text, &node, &mut found),
         Err(wrong) => {

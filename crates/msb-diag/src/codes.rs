@@ -133,11 +133,15 @@ codes! {
     WRITE_COVERS_POLICY = 601, Error, "writable path covers the policy, the plan or the launcher";
     WRITE_TOO_BROAD = 602, Error, "writable path is too broad";
     DENY_SKIPPED = 605, Warning, "denied path may be created by the program";
+    PROC_OF_THE_KERNEL = 608, Warning, "procfs beyond the sandbox's own processes";
     DEVICE_BEYOND_STD = 609, Error, "device beyond the standard ones";
     SOCKET_OF_A_SERVICE = 610, Error, "socket of a service that acts for who connects";
     WRITE_AND_RUN = 611, Warning, "path is both writable and runnable";
     CREDENTIALS_READABLE = 613, Warning, "credentials are readable";
     SCRATCH_WITHOUT_SIZE = 614, Warning, "scratch without a size";
+    LINKS_FOLLOWED = 616, Warning, "symbolic links are followed where the program can make them";
+    VERB_NOT_HELD = 617, Error, "right that no kernel can hold";
+    DEVICE_OF_THE_HOST = 618, Warning, "device of the host";
 
     // 07xx: system calls
     IO_URING_ALLOWED = 701, Error, "io_uring is allowed";
@@ -174,6 +178,7 @@ codes! {
 
     // 09xx: limits, environment, tools
     NO_LIMIT = 901, Warning, "a resource has no limit";
+    SWAP_WITHOUT_MEMORY = 902, Error, "swap is limited and memory is not";
     LIMIT_TOO_LOW = 903, Error, "limit is too low to start";
     ARGUMENT_UNBOUNDED = 904, Warning, "argument of a tool without a bound";
     TOOL_RUNS_ARGUMENTS = 905, Error, "tool runs what is passed to it";
@@ -210,10 +215,14 @@ codes! {
     NETWORK_NOT_SET_UP = 1120, Error, "network was not set up";
     GATEWAY_NOT_STARTED = 1121, Error, "network gateway was not started";
     SECRET_NOT_READ = 1122, Error, "secret was not read";
+    PLAN_NOT_TRUSTED = 1123, Error, "plan is not signed by a trusted key";
+    TIER_NOT_ENOUGH = 1130, Error, "tier does not hold what the policy asks for";
 
     // 12xx: limits and denials at run time
     LIMIT_REACHED = 1201, Warning, "limit was reached";
     HELD_WITHOUT_CGROUP = 1202, Hint, "limit is held without a cgroup";
     KILLED_FROM_OUTSIDE = 1203, Error, "sandbox was ended from outside";
     GATEWAY_ENDED = 1204, Error, "network gateway ended";
+    KILLED_BY_FILTER = 1205, Error, "system call killed the command";
+    HELD_BY_LANDLOCK = 1210, Hint, "Landlock holds the run, without namespaces";
 }

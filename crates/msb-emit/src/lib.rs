@@ -19,6 +19,7 @@ pub use error::EmitError;
 use msb_plan as plan;
 use msb_policy as ir;
 use origins::Origins;
+use std::collections::BTreeMap;
 
 /// What to emit besides the policy itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -82,18 +83,42 @@ pub fn emit_observed(
         .map_err(|cause| EmitError::filter(&cause, policy.syscall_default.1))?;
     let program = program.bytes();
 
-    let mut used = vec![policy.origin, policy.exec.origin, policy.capabilities.1, policy.syscall_default.1];
+    let none = ir::Limit { value: 0, origin: policy.sandbox.tier_landlock.unwrap_or(policy.origin) };
+    let landlock = policy.sandbox.landlock_abi_min.unwrap_or(none);
+    let mut used = vec![
+        landlock.origin,
+        policy.origin,
+        policy.exec.origin,
+        policy.capabilities.1,
+        policy.syscall_default.1,
+    ];
     used.extend(policy.params.iter().map(|param| param.origin));
     used.extend(policy.exec.cwd.iter().map(|(_, origin)| *origin));
     used.extend(mounts.iter().map(|mount| mount.origin));
     used.extend(denies.iter().map(|deny| deny.origin));
     used.extend(limits::origins(&limits));
     used.extend(net.iter().flat_map(net::Net::origins));
+    let kills = filter_kills(policy, &order);
+    used.extend(kills.values());
     let origins = Origins::of(policy, &order, &used)?;
 
+    let entry = |(nr, origin): (&u32, &ir::OriginId)| {
+        let [a, b, c, d] = nr.to_le_bytes();
+        let [e, f] = origins.id(*origin).0.to_le_bytes();
+        [a, b, c, d, e, f]
+    };
+    let kills: Vec<u8> = kills.iter().flat_map(entry).collect();
     let sha256 = plan::digest(&policy.canonical_bytes());
     let emitted = plan::Plan {
-        target: plan::Target { kernel_min: KERNEL_MIN },
+        target: plan::Target {
+            kernel_min: KERNEL_MIN,
+            landlock_abi_min: u8::try_from(landlock.value).unwrap_or(u8::MAX),
+            tier_min: match policy.sandbox.tier_landlock {
+                Some(_) => plan::Tier::Landlock,
+                None => plan::Tier::Full,
+            },
+            origin: origins.id(landlock.origin),
+        },
         policy: plan::PolicyId {
             name: &policy.name,
             edition: policy.edition,
@@ -105,7 +130,7 @@ pub fn emit_observed(
         mounts: mounts.iter().map(|mount| mount.emit(&origins)).collect(),
         denies: denies.iter().map(|deny| deny.emit(&origins)).collect(),
         files: files.iter().map(|file| file.emit(origins.id(policy.exec.origin))).collect(),
-        network: net.as_ref().map_or(Ok(plan::network::Network::None), |net| net.emit(&origins))?,
+        network: net.as_ref().map_or(Ok(network(policy)), |net| net.emit(&origins))?,
         limits: limits::emit(&limits, &origins),
         filters: vec![plan::Filter {
             arch: match policy.arch {
@@ -114,6 +139,7 @@ pub fn emit_observed(
             },
             listener: if options.trace { plan::Listener::Required } else { plan::Listener::None },
             program: &program,
+            kills: &kills,
             origin: origins.id(policy.syscall_default.1),
         }],
         env: variables,
@@ -137,6 +163,18 @@ fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     let open = |kind| policy.params.iter().find(|param| param.kind == kind).map(|param| param.origin);
     what.extend(open(ir::ParamKind::Number).map(|origin| ("numbers that launch gives", origin)));
     if what.is_empty() { Ok(()) } else { Err(EmitError::NotEnforced { what }) }
+}
+
+/// The calls that some rule kills for, and the first line that says so.
+fn filter_kills(policy: &ir::Policy, order: &origins::Order) -> BTreeMap<u32, ir::OriginId> {
+    let mut kills = BTreeMap::new();
+    for rule in policy.syscalls.iter().filter(|rule| rule.action == ir::SyscallAction::Kill) {
+        kills
+            .entry(rule.nr)
+            .and_modify(|origin| *origin = order.first(*origin, rule.origin))
+            .or_insert(rule.origin);
+    }
+    kills
 }
 
 fn parameter<'p>(param: &'p ir::Param, origins: &Origins<'p>) -> plan::Param<'p> {
@@ -167,8 +205,45 @@ fn identity<'p>(policy: &'p ir::Policy, origins: &Origins<'p>) -> Result<plan::I
         hostname: &policy.exec.hostname,
         cwd,
         capabilities,
+        keyring: if KEY_CALLS.iter().any(|call| may_call(policy, call)) {
+            plan::Keyring::New
+        } else {
+            plan::Keyring::Unreachable
+        },
         origin: origins.id(origin),
     })
+}
+
+/// The calls that name keys; keyrings(7).
+const KEY_CALLS: [&str; 3] = ["add_key", "keyctl", "request_key"];
+
+/// Whether some arguments let a call of this name through.
+fn may_call(policy: &ir::Policy, name: &str) -> bool {
+    let Some(call) = msb_syscalls::find(policy.arch, name) else { return false };
+    let makes = |rule: &ir::SyscallRule| rule.nr == call.nr && rule.action.makes();
+    policy.syscall_default.0.makes() || policy.syscalls.iter().any(makes)
+}
+
+/// Loopback where there are rules, unless no program inside could make a socket for it.
+fn network(policy: &ir::Policy) -> plan::network::Network<'static> {
+    if let ir::Net::None { .. } = policy.net {
+        return plan::network::Network::None;
+    }
+    const FAMILIES: [u64; 2] = [2, 10]; // AF_INET and AF_INET6 of linux/socket.h
+    const TYPES: [u64; 2] = [1, 2]; // SOCK_STREAM and SOCK_DGRAM of linux/net.h
+    let Some(socket) = msb_syscalls::find(policy.arch, "socket") else {
+        return plan::network::Network::None;
+    };
+    let makes = |family: u64, of: u64| {
+        let args = [family, of, 0, 0, 0, 0];
+        let request = ir::Request::Syscall { audit_arch: policy.arch.audit(), nr: socket.nr, args };
+        policy.decide(&request).action.makes()
+    };
+    if FAMILIES.iter().any(|family| TYPES.iter().any(|of| makes(*family, *of))) {
+        plan::network::Network::Loopback
+    } else {
+        plan::network::Network::None
+    }
 }
 
 #[cfg(test)]

@@ -69,10 +69,38 @@ fn mount(rule: &ir::FsRule) -> Result<Option<Mount<'_>>, EmitError> {
     let origin = rule.origin;
     let required = |target, kind| Mount { target, kind, presence: plan::Presence::Required, origin };
     Ok(Some(match &rule.kind {
-        ir::FsKind::Grant { source, target, rights, optional } => Mount {
+        ir::FsKind::Grant { source, target, rights, optional, links: how } => Mount {
             target: lower(target, origin)?,
-            kind: plan::MountKind::Bind { source: lower(source, origin)?, rights: bits(*rights) },
-            presence: if *optional { plan::Presence::Optional } else { plan::Presence::Required },
+            kind: plan::MountKind::Bind {
+                source: lower(source, origin)?,
+                rights: bits(*rights),
+                links: links(*how),
+            },
+            presence: presence(*optional),
+            origin,
+        },
+        ir::FsKind::Overlay { source, target, size_bytes, inodes, run, optional, links: how } => Mount {
+            target: lower(target, origin)?,
+            kind: plan::MountKind::Overlay {
+                source: lower(source, origin)?,
+                links: links(*how),
+                size_bytes: *size_bytes,
+                inodes: *inodes,
+                rights: bits(ir::Rights { read: true, write: true, run: *run }),
+            },
+            presence: presence(*optional),
+            origin,
+        },
+        ir::FsKind::Device { path, optional } => Mount {
+            target: lower(path, origin)?,
+            kind: plan::MountKind::Device { source: lower(path, origin)? },
+            presence: presence(*optional),
+            origin,
+        },
+        ir::FsKind::Socket { source, target, optional, links: how } => Mount {
+            target: lower(target, origin)?,
+            kind: plan::MountKind::Socket { source: lower(source, origin)?, links: links(*how) },
+            presence: presence(*optional),
             origin,
         },
         ir::FsKind::Scratch { target, size_bytes, inodes } => required(
@@ -84,9 +112,21 @@ fn mount(rule: &ir::FsRule) -> Result<Option<Mount<'_>>, EmitError> {
             },
         ),
         ir::FsKind::ProcSelf => required(PROC, plan::MountKind::Proc(plan::ProcScope::Processes)),
+        ir::FsKind::ProcAll => required(PROC, plan::MountKind::Proc(plan::ProcScope::All)),
         ir::FsKind::StdDevices => required(DEV, plan::MountKind::Dev { shm_bytes: SHM_BYTES }),
         ir::FsKind::Deny { .. } => return Ok(None),
     }))
+}
+
+fn links(links: ir::Links) -> plan::Links {
+    match links {
+        ir::Links::Follow => plan::Links::Follow,
+        ir::Links::Refuse => plan::Links::Refuse,
+    }
+}
+
+fn presence(optional: bool) -> plan::Presence {
+    if optional { plan::Presence::Optional } else { plan::Presence::Required }
 }
 
 fn bits(rights: ir::Rights) -> plan::Rights {
@@ -100,8 +140,16 @@ fn bits(rights: ir::Rights) -> plan::Rights {
 fn merge<'p>(policy: &ir::Policy, order: &Order, a: Mount<'p>, b: Mount<'p>) -> Result<Mount<'p>, EmitError> {
     use plan::{MountKind::Bind, Presence};
     let kind = match (a.kind, b.kind) {
-        (Bind { source, rights }, Bind { source: other, rights: more }) if source == other => {
-            Bind { source, rights: rights.union(more) }
+        (Bind { source, rights, links }, Bind { source: other, rights: more, links: also })
+            if source == other =>
+        {
+            // Followed only where every line says so.
+            let links = if links == also { links } else { plan::Links::Refuse };
+            Bind { source, rights: rights.union(more), links }
+        }
+        // All of procfs has its own processes, too.
+        (plan::MountKind::Proc(_), plan::MountKind::Proc(_)) if a.kind != b.kind => {
+            plan::MountKind::Proc(plan::ProcScope::All)
         }
         (one, other) if one == other => one,
         _ => {
@@ -124,7 +172,7 @@ fn merge<'p>(policy: &ir::Policy, order: &Order, a: Mount<'p>, b: Mount<'p>) -> 
 
 /// Whether `outer` shows at `inner`'s target the very place that `inner` shows there; its rights then.
 fn same_place(outer: &Mount<'_>, inner: &Mount<'_>) -> Option<plan::Rights> {
-    let (plan::MountKind::Bind { source: from, rights }, plan::MountKind::Bind { source, .. }) =
+    let (plan::MountKind::Bind { source: from, rights, .. }, plan::MountKind::Bind { source, .. }) =
         (outer.kind, inner.kind)
     else {
         return None;
@@ -135,9 +183,9 @@ fn same_place(outer: &Mount<'_>, inner: &Mount<'_>) -> Option<plan::Rights> {
 
 /// `mount` with the rights of all grants that cover it.
 fn widen<'p>(mount: &Mount<'p>, all: &[Mount<'p>]) -> Mount<'p> {
-    let plan::MountKind::Bind { source, rights } = mount.kind else { return *mount };
+    let plan::MountKind::Bind { source, rights, links } = mount.kind else { return *mount };
     let rights = all.iter().filter_map(|outer| same_place(outer, mount)).fold(rights, plan::Rights::union);
-    Mount { kind: plan::MountKind::Bind { source, rights }, ..*mount }
+    Mount { kind: plan::MountKind::Bind { source, rights, links }, ..*mount }
 }
 
 /// Whether the mount around `mount` already shows the same place with the same rights. It must then also
@@ -159,7 +207,7 @@ pub(crate) fn denies<'p>(policy: &'p ir::Policy, order: &Order) -> Result<Vec<De
     for rule in &policy.fs {
         let ir::FsKind::Deny { path, rights, missing } = &rule.kind else { continue };
         let path = lower(path, rule.origin)?;
-        let deny = Deny { path, rights: bits(*rights), missing: fate(*missing), origin: rule.origin };
+        let deny = Deny { path, rights: bits(*rights), missing: fate(*missing, path), origin: rule.origin };
         let merged = denies.get(&path).map_or(deny, |there| Deny {
             path,
             rights: there.rights.union(deny.rights),
@@ -175,8 +223,10 @@ pub(crate) fn denies<'p>(policy: &'p ir::Policy, order: &Order) -> Result<Vec<De
     Ok(denies.into_values().collect())
 }
 
-fn fate(missing: ir::Missing) -> plan::Missing {
+fn fate(missing: ir::Missing, path: plan::Path<'_>) -> plan::Missing {
+    let is_commondir = path.rest == ".git/commondir" || path.rest.ends_with("/.git/commondir");
     match missing {
+        ir::Missing::Mask { directory: false } if is_commondir => plan::Missing::MaskDot,
         ir::Missing::Mask { directory: false } => plan::Missing::MaskFile,
         ir::Missing::Mask { directory: true } => plan::Missing::MaskDir,
         ir::Missing::Fail => plan::Missing::Fail,
@@ -188,7 +238,7 @@ fn fate(missing: ir::Missing) -> plan::Missing {
 fn strictness(missing: plan::Missing) -> u8 {
     match missing {
         plan::Missing::Skip => 0,
-        plan::Missing::MaskFile => 1,
+        plan::Missing::MaskFile | plan::Missing::MaskDot => 1,
         plan::Missing::MaskDir => 2,
         plan::Missing::Fail => 3,
     }

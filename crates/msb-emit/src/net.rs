@@ -44,14 +44,16 @@ pub(crate) struct Net<'p> {
 }
 
 impl<'p> Net<'p> {
-    /// What `policy` says; `None` where it has no network.
+    /// What `policy` says; `None` where it reaches nothing outside.
     pub(crate) fn of(
         policy: &'p ir::Policy,
         order: &Order,
         mounts: &[Mount<'_>],
     ) -> Result<Option<Net<'p>>, EmitError> {
-        let ir::Net::Rules { rules, origin } = &policy.net else { return Ok(None) };
-        let origin = *origin;
+        let (rules, origin) = match &policy.net {
+            ir::Net::Rules { rules, origin } if !rules.is_empty() => (rules, *origin),
+            _ => return Ok(None),
+        };
         let count = rules.iter().filter(|rule| endpoint(rule).is_some()).count();
         let too_many = |what, count, max| EmitError::TooMany { what, count, max, origin };
         if count > network::RULES_MAX {

@@ -1,7 +1,7 @@
-//! A megabyte of anything is formatted in time that grows with its length and not faster.
+//! As much of anything as a file may hold is formatted in time that grows with its length and not faster.
 
 use msb_format::format;
-use msb_syntax::FILE_BYTES_MAX;
+use msb_syntax::{FILE_BYTES_MAX, TOKENS_MAX};
 use std::time::{Duration, Instant};
 
 /// Far above what it needs without optimisation (about a second), far below what it would take
@@ -10,8 +10,9 @@ const SOON: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_megabyte_is_formatted_soon() {
-    // A quarter, where indentation makes a megabyte of it.
-    let repeat = |unit: &str| unit.repeat((FILE_BYTES_MAX / 4) / unit.len());
+    // A quarter, where indentation makes a megabyte of it; comments are no tokens, and no unit has more than six.
+    let most = |unit: &str| if unit == "#\n" { FILE_BYTES_MAX } else { TOKENS_MAX / 6 - 10 };
+    let repeat = |unit: &str| unit.repeat(((FILE_BYTES_MAX / 4) / unit.len()).min(most(unit)));
     for (head, unit, tail) in [
         ("edition 2026\n", "#\n", ""),
         ("edition 2026\n", "##\n", "policy p {}"),
@@ -36,6 +37,9 @@ fn a_megabyte_is_formatted_soon() {
 
 #[test]
 fn what_would_become_too_long_stays() {
-    let text = format!("edition 2026\n{}", "policy p{}".repeat((FILE_BYTES_MAX - 100) / 10));
+    let policy = |length: usize| format!("policy p{{env{{set A=\"{}\"}}}}", "x".repeat(length));
+    let policies = TOKENS_MAX / 11 - 10;
+    let length = (FILE_BYTES_MAX - 100) / policies - policy(0).len();
+    let text = format!("edition 2026\n{}", policy(length).repeat(policies));
     assert!(format(&text).is_ok_and(|formatted| formatted == text));
 }

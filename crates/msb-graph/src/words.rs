@@ -116,6 +116,9 @@ pub(crate) fn limit(name: &str) -> String {
         "files" => "open files, each process",
         "fsize" => "largest file",
         "swap" => "swap",
+        "cpuset" => "CPUs to run on",
+        "io" => "bytes a second, each disk",
+        "io_weight" => "share of each disk",
         "output" => "output",
         other => other,
     }

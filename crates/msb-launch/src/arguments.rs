@@ -8,13 +8,18 @@ use msb_plan::event::Step;
 
 /// What `--help` prints.
 pub(crate) const HELP: &str = "\
-msb-launch PLAN [--set NAME=VALUE]... [--report-fd N] [--notify-fd N] [--audit-fd N] [--gateway PATH]
-           [--] [COMMAND [ARG]...]
+msb-launch PLAN [--set NAME=VALUE]... [OPTION]... [--] [COMMAND [ARG]...]
 
 Starts COMMAND, or the plan's own command, confined by PLAN (made by `msbc compile`).
 
   --set NAME=VALUE  binds a parameter of the plan; that of a secret is its source: env:NAME, file:PATH or fd:N
-  --report-fd N     writes events to descriptor N instead of sentences to standard error
+  --trust KEYS      runs no plan but one that a key of this file has signed (`msbc keygen`, `msbc sign`)
+  --protect FILE    lets nobody inside write FILE, as it is with the plan and the keys
+  --dry-run         sets everything up, says what on standard output, as JSON, and executes nothing
+  --report FILE     writes what happened to FILE, a JSON object a line
+  --json            writes the same to standard error, instead of sentences
+  --timings         adds when each step of setting up was done, to FILE and to JSON
+  --report-fd N     writes events to descriptor N instead of sentences to standard error (`msbc run`)
   --notify-fd N     sends the filter's listener over the unix socket N (`msbc run --explain`)
   --audit-fd N      has the gateway log every lookup, connection and request to descriptor N
   --gateway PATH    the gateway's program, where it is not beside msb-launch
@@ -32,6 +37,18 @@ pub(crate) struct Arguments<'a> {
     pub(crate) set: Vec<(&'a [u8], &'a CStr)>,
     /// Where events go.
     pub(crate) report_fd: Option<i32>,
+    /// The file of public keys.
+    pub(crate) trust: Option<&'a CStr>,
+    /// Files that nobody inside may write.
+    pub(crate) protect: Vec<&'a CStr>,
+    /// Whether everything is done but to execute the command.
+    pub(crate) dry_run: bool,
+    /// The file for events as JSON.
+    pub(crate) report: Option<&'a CStr>,
+    /// Whether events go to standard error as JSON.
+    pub(crate) json: bool,
+    /// Whether each step is timed.
+    pub(crate) timings: bool,
     /// Where the listener goes.
     pub(crate) notify_fd: Option<i32>,
     /// Where the gateway's log goes.
@@ -63,6 +80,14 @@ pub(crate) fn parse<'a>(words: &[&'a CStr]) -> Result<Request<'a>> {
             b"--help" | b"-h" => return Ok(Request::Help),
             b"--version" | b"-V" => return Ok(Request::Version),
             b"--set" => arguments.set.push(binding(words.next())?),
+            b"--report" => arguments.report = Some(words.next().ok_or_else(|| refusal(Step::Usage, None))?),
+            b"--trust" if arguments.trust.is_none() => {
+                arguments.trust = Some(words.next().ok_or_else(|| refusal(Step::Usage, None))?);
+            }
+            b"--protect" => arguments.protect.push(words.next().ok_or_else(|| refusal(Step::Usage, None))?),
+            b"--dry-run" => arguments.dry_run = true,
+            b"--json" => arguments.json = true,
+            b"--timings" => arguments.timings = true,
             b"--report-fd" => arguments.report_fd = Some(descriptor(words.next())?),
             b"--notify-fd" => arguments.notify_fd = Some(descriptor(words.next())?),
             b"--audit-fd" => arguments.audit_fd = Some(descriptor(words.next())?),

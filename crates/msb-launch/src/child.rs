@@ -6,20 +6,25 @@ use crate::fail::{At, Result, refusal};
 use crate::files::{decimal, write_once, write_small};
 use crate::gateway::{self, Handover};
 use crate::host::Entry;
-use crate::{confine, init, message::Message, network, root, trust};
+use crate::landlock::Wall;
+use crate::timing::Timing;
+use crate::{confine, init, message::Message, network, pump, root, tier, trust};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::Step;
 use msb_plan::network::Network;
-use msb_plan::{Filter, Plan};
+use msb_plan::{Filter, MountKind, Plan, ProcScope, Tier};
+use msb_sys::network::loopback_up;
+use msb_sys::shared::Word;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::fs::CWD;
 use rustix::fs::Mode;
 use rustix::io::{Errno, read};
 use rustix::process::{
-    DumpableBehavior, Gid, Signal, Uid, set_dumpable_behavior, set_parent_process_death_signal, setsid, umask,
+    DumpableBehavior, Gid, Pid, Signal, Uid, getpid, getppid, set_child_subreaper, set_dumpable_behavior,
+    set_parent_process_death_signal, setsid, test_kill_process, umask,
 };
 use rustix::system::sethostname;
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
@@ -27,6 +32,9 @@ use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 /// Everything the child needs, made ready by the parent.
 pub(crate) struct Child<'a> {
     pub(crate) plan: &'a Plan<'a>,
+    pub(crate) tier: Tier,
+    /// Where no pid namespace is: set when everything is to end.
+    pub(crate) ending: Option<Word>,
     pub(crate) filter: Filter<'a>,
     pub(crate) entries: Vec<Entry<'a>>,
     pub(crate) denials: Vec<Denial>,
@@ -40,7 +48,11 @@ pub(crate) struct Child<'a> {
     pub(crate) parent: OwnedFd,
     pub(crate) listener: Option<OwnedFd>,
     pub(crate) gateway: Option<Handover>,
+    pub(crate) output: Option<pump::Ends>,
     pub(crate) signals: msb_sys::signal::Set,
+    pub(crate) timing: Timing,
+    /// Whether the command is looked for and not executed.
+    pub(crate) dry_run: bool,
 }
 
 /// Who maps the user and group ids.
@@ -64,31 +76,57 @@ impl Child<'_> {
     }
 
     fn set_up(&mut self) -> Result<()> {
+        if self.tier == Tier::Landlock {
+            return self.set_up_without_namespaces();
+        }
+        let timing = self.timing;
+        timing.done(Step::Namespaces);
         self.tie_to_parent()?;
+        // Before ids change, which takes the own files of procfs away.
+        confine::oom_score().at(Step::Rlimit, None)?;
+        time_of_its_own().at(Step::Namespaces, None)?;
         for join in &self.join {
-            join.enter().at(Step::CgroupJoin, Some(join.origin))?;
+            join.enter().at(Step::CgroupJoin, join.origin)?;
         }
         self.map_ids()?;
+        timing.done(Step::IdMap);
         let who = &self.plan.identity;
         msb_sys::process::unshare_cgroup().at(Step::Namespaces, None)?;
         sethostname(who.hostname.as_bytes()).at(Step::Hostname, Some(who.origin))?;
         self.network()?;
+        if matches!(self.plan.network, Network::Loopback) {
+            loopback_up().at(Step::Loopback, Some(self.plan.policy.origin))?;
+        }
         umask(Mode::from_raw_mode(0));
         let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
-        root::mount_all(&root, &mut self.entries)?;
+        timing.done(Step::Root);
+        let wall = Wall::new(&self.plan.target)?;
+        root::mount_all(&root, &mut self.entries, &wall)?;
+        timing.done(Step::Mount);
         root::write_files(&root, &self.plan.files, &self.entries)?;
         self.trust(&root)?;
-        deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials)?;
+        let all_of_proc = |entry: &&Entry<'_>| matches!(entry.mount.kind, MountKind::Proc(ProcScope::All));
+        let proc = self.entries.iter().find(all_of_proc).map(|entry| entry.mount.origin);
+        deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials, proc)?;
+        timing.done(Step::Deny);
+        wall.root(&root).at(Step::Landlock, Some(self.plan.target.origin))?;
         root::enter(root).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
+        timing.done(Step::PivotRoot);
         umask(Mode::from_raw_mode(0o022));
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
         rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
         setsid().at(Step::Session, Some(who.origin))?;
-        confine::limits(&self.plan.limits, &self.held)?;
+        confine::limits(&self.plan.limits, self.held)?;
+        confine::keyring(who)?;
         confine::privileges(who)?;
+        wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
+        timing.done(Step::Capabilities);
         // Descriptors of the host's directories end here.
         self.entries.clear();
         self.join.clear();
+        if let (Some(ends), Some(limit)) = (self.output.take(), self.plan.limits.output_bytes) {
+            ends.install().at(Step::Output, Some(limit.origin))?;
+        }
         // Nobody inside may look at this process: /proc/1/fd leads to the parent's pipe.
         set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Lifeline, None)?;
         self.await_gateway()?;
@@ -98,7 +136,7 @@ impl Child<'_> {
     /// Sets the network up, and gives its sockets away.
     fn network(&self) -> Result<()> {
         match (&self.plan.network, &self.gateway) {
-            (Network::None, _) => Ok(()),
+            (Network::None | Network::Loopback, _) => Ok(()),
             (Network::Gateway(gateway), Some(handover)) => handover.give(&network::set_up(gateway)?),
             (Network::Gateway(_), None) => Err(gateway::ended(self.plan)),
         }
@@ -128,18 +166,56 @@ impl Child<'_> {
         Ok(())
     }
 
+    /// The same for a host that refuses user namespaces: what is left of each phase.
+    fn set_up_without_namespaces(&mut self) -> Result<()> {
+        // Not SIGKILL: without a pid namespace this process must take the others along (`init`).
+        set_parent_process_death_signal(Some(Signal::TERM)).at(Step::Lifeline, None)?;
+        set_child_subreaper(Some(getpid())).at(Step::Lifeline, None)?;
+        confine::oom_score().at(Step::Rlimit, None)?;
+        for join in &self.join {
+            join.enter().at(Step::CgroupJoin, join.origin)?;
+        }
+        let who = &self.plan.identity;
+        umask(Mode::from_raw_mode(0o022));
+        let wall = tier::wall(self.plan, &self.entries)?;
+        let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
+        rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
+        setsid().at(Step::Session, Some(who.origin))?;
+        confine::limits(&self.plan.limits, self.held)?;
+        confine::keyring(who)?;
+        confine::no_new_privileges(who)?;
+        wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
+        // The end of the run kills whatever may be signalled (`init`): it had better be the sandbox alone.
+        if test_kill_process(getppid().unwrap_or(Pid::INIT)) != Err(Errno::PERM) {
+            return Err(refusal(Step::Landlock, Some(self.plan.target.origin)));
+        }
+        self.entries.clear();
+        self.join.clear();
+        if let (Some(ends), Some(limit)) = (self.output.take(), self.plan.limits.output_bytes) {
+            ends.install().at(Step::Output, Some(limit.origin))?;
+        }
+        set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Lifeline, None)?;
+        if self.is_orphan().at(Step::Lifeline, None)? { Err(refusal(Step::Lifeline, None)) } else { Ok(()) }
+    }
+
+    /// Whether everything inside is to end, where no pid namespace sees to it: the launcher outside says so, or has
+    /// ended.
+    pub(crate) fn must_end(&self) -> bool {
+        self.ending.is_some_and(|ending| ending.get() != 0 || self.is_orphan().unwrap_or(true))
+    }
+
+    /// Whether the launcher outside has ended.
+    fn is_orphan(&self) -> core::result::Result<bool, Errno> {
+        let mut parent = [PollFd::new(&self.parent, PollFlags::IN)];
+        poll(&mut parent, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).map(|ready| ready > 0)
+    }
+
     /// Has the kernel kill this process with its parent, and looks whether it is too late for that.
     ///
     /// Changes of ids clear it (prctl(2), `PR_SET_PDEATHSIG`), so that it is done first and last.
     fn tie_to_parent(&self) -> Result<()> {
         set_parent_process_death_signal(Some(Signal::KILL)).at(Step::Lifeline, None)?;
-        let mut parent = [PollFd::new(&self.parent, PollFlags::IN)];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        match poll(&mut parent, Some(&now)) {
-            Ok(0) => Ok(()),
-            Ok(_) => Err(refusal(Step::Lifeline, None)),
-            Err(errno) => Err(errno).at(Step::Lifeline, None),
-        }
+        if self.is_orphan().at(Step::Lifeline, None)? { Err(refusal(Step::Lifeline, None)) } else { Ok(()) }
     }
 
     fn map_ids(&self) -> Result<()> {
@@ -158,11 +234,27 @@ impl Child<'_> {
     }
 }
 
+/// The command's own time namespace, in which this machine has just been started: since when a host runs is nobody's
+/// business inside, and tells it from others.
+fn time_of_its_own() -> core::result::Result<(), Errno> {
+    msb_sys::process::unshare_time()?;
+    // Whole seconds, so that no clock is set to before its beginning, which the kernel refuses.
+    let seconds = msb_sys::process::monotonic_us() / 1_000_000;
+    let back = decimal(b" -", seconds);
+    let lines = [b"monotonic", back.as_slice(), b" 0\nboottime", &back, b" 0\n"].concat();
+    write_small(CWD, "/proc/self/timens_offsets", &lines)
+}
+
 fn return_never(never: core::convert::Infallible) -> ! {
     match never {}
 }
 
-fn own_map(inside_uid: u32, uid: u32, inside_gid: u32, gid: u32) -> core::result::Result<(), Errno> {
+pub(crate) fn own_map(
+    inside_uid: u32,
+    uid: u32,
+    inside_gid: u32,
+    gid: u32,
+) -> core::result::Result<(), Errno> {
     // A process that maps its own group must first give up setgroups: user_namespaces(7), CVE-2014-8989.
     write_small(CWD, "/proc/self/setgroups", b"deny")?;
     write_small(CWD, "/proc/self/uid_map", &map(inside_uid, uid))?;

@@ -2,14 +2,16 @@
 
 use crate::child::Child;
 use crate::init;
+use crate::landlock::Wall;
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use msb_plan::Listener;
 use msb_plan::event::{Failure, Step};
+use msb_plan::{Listener, Tier};
 use msb_sys::exec::{Strings, execute as execve};
 use msb_sys::seccomp;
 use rustix::fd::IntoRawFd;
+use rustix::fs::{Access, AtFlags, CWD, FileType, accessat, statat};
 use rustix::io::Errno;
 
 /// Where the command is looked for when the environment has no PATH: `_CS_PATH` of confstr(3), and /usr/local.
@@ -24,6 +26,14 @@ pub(crate) fn execute(child: &Child<'_>, listener: impl Fn(u32)) -> u32 {
     let candidates = candidates(name, &child.environment);
     let arguments: Strings<'_> = child.command.iter().copied().collect();
     let environment: Strings<'_> = child.environment.iter().map(CString::as_c_str).collect();
+    child.timing.done(Step::Spawn);
+    if child.tier == Tier::Landlock
+        && let Err(errno) = Wall::signals()
+    {
+        return code(Step::Landlock, errno);
+    }
+    let found =
+        child.dry_run.then(|| candidates.iter().map(executable).find(|found| *found != Err(Errno::NOENT)));
     let loaded = match child.filter.listener {
         Listener::None => seccomp::load(child.filter.program),
         Listener::Required => seccomp::load_with_listener(child.filter.program)
@@ -31,6 +41,13 @@ pub(crate) fn execute(child: &Child<'_>, listener: impl Fn(u32)) -> u32 {
     };
     if let Err(errno) = loaded {
         return code(Step::Filter, errno);
+    }
+    match found {
+        None => {}
+        Some(Some(Ok(()))) => msb_sys::process::exit(0),
+        Some(found) => {
+            return code(Step::Exec, found.and_then(core::result::Result::err).unwrap_or(Errno::NOENT));
+        }
     }
     let mut worst = Errno::NOENT;
     for candidate in &candidates {
@@ -42,6 +59,14 @@ pub(crate) fn execute(child: &Child<'_>, listener: impl Fn(u32)) -> u32 {
         }
     }
     code(Step::Exec, worst)
+}
+
+/// Whether execve(2) could execute what is at `path`, as far as its kind and mode tell.
+fn executable(path: &CString) -> Result<(), Errno> {
+    match FileType::from_raw_mode(statat(CWD, path, AtFlags::empty())?.st_mode) {
+        FileType::RegularFile => accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS),
+        _ => Err(Errno::ACCESS),
+    }
 }
 
 /// The paths to try for `name`: itself when it has a `/`, else one in each directory of PATH.

@@ -2,11 +2,14 @@
 
 use crate::cgroup::Held;
 use crate::fail::{At, Result};
+use crate::files::{decimal, number, read_small, write_small};
 use alloc::vec::Vec;
-use msb_plan::event::Step;
-use msb_plan::{CAPABILITY_MAX, Identity, Limit, Limits};
+use msb_plan::event::{LimitKind, Step};
+use msb_plan::{CAPABILITY_MAX, Identity, Keyring, Limit, Limits};
+use msb_sys::keyring::new_session_keyring;
+use rustix::fs::CWD;
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{
     CapabilitiesSecureBits, CapabilitySet, CapabilitySets, CpuSet, configure_capability_in_ambient_set,
     remove_capability_from_bounding_set, sched_getaffinity, sched_setaffinity, set_capabilities,
@@ -16,48 +19,96 @@ use rustix::thread::{
 /// The launcher's own init is one process more than the policy counts.
 pub(crate) const INIT_PIDS: u32 = 1;
 
-/// Sets what setrlimit(2) and sched_setaffinity(2) hold.
+/// How willingly the kernel ends it where the host runs out of memory: 1000 is first of all, 0 like everybody
+/// (proc(5), `oom_score_adj`). An agent's work can be done again.
+const OOM_SCORE: u64 = 500;
+
+/// Sets what setrlimit(2) and sched_setaffinity(2) hold, and reads each back.
 ///
 /// Must run inside the new user namespace: there `RLIMIT_NPROC` counts the sandbox's processes alone.
-pub(crate) fn limits(limits: &Limits, held: &Held) -> Result<()> {
+pub(crate) fn limits(limits: &Limits, held: Held) -> Result<()> {
     rlimit(Resource::Core, 0).at(Step::Rlimit, None)?;
-    if let Some(Limit { value, origin }) = limits.files {
-        rlimit(Resource::Nofile, u64::from(value)).at(Step::Rlimit, Some(origin))?;
-    }
-    if let (Some(Limit { value, origin }), false) = (limits.pids, held.pids) {
-        rlimit(Resource::Nproc, u64::from(value + INIT_PIDS)).at(Step::Rlimit, Some(origin))?;
-    }
-    if let (Some(Limit { value, origin }), false) = (limits.memory_bytes, held.memory) {
-        rlimit(Resource::Data, value).at(Step::Rlimit, Some(origin))?;
-    }
-    if let (Some(Limit { value, origin }), false) = (limits.cpu_percent, held.cpu) {
-        affinity(value).at(Step::Affinity, Some(origin))?;
+    let swap = limits.swap_bytes.map_or(0, |limit| limit.value);
+    for (kind, Limit { value, origin }) in limits.each().filter(|(kind, _)| !held.has(*kind)) {
+        let at = Some(origin);
+        match kind {
+            LimitKind::Files => rlimit(Resource::Nofile, value).at(Step::Rlimit, at)?,
+            LimitKind::FileSize => rlimit(Resource::Fsize, value).at(Step::Rlimit, at)?,
+            LimitKind::CpuTime => rlimit(Resource::Cpu, value.div_ceil(1000)).at(Step::Rlimit, at)?,
+            LimitKind::Pids => {
+                rlimit(Resource::Nproc, value + u64::from(INIT_PIDS)).at(Step::Rlimit, at)?;
+            }
+            LimitKind::Memory => rlimit(Resource::Data, value + swap).at(Step::Rlimit, at)?,
+            // A share of CPUs that no cgroup holds is whole CPUs: `cgroup::second_way`.
+            LimitKind::Cpu => affinity(value.div_ceil(100)).at(Step::Affinity, at)?,
+            LimitKind::Cpuset => affinity(value).at(Step::Affinity, at)?,
+            LimitKind::Swap | LimitKind::Io | LimitKind::IoWeight | LimitKind::Wall | LimitKind::Output => {}
+        }
     }
     Ok(())
 }
 
 fn rlimit(resource: Resource, value: u64) -> core::result::Result<(), Errno> {
-    setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
+    let limit = Rlimit { current: Some(value), maximum: Some(value) };
+    setrlimit(resource, limit)?;
+    if getrlimit(resource) == limit { Ok(()) } else { Err(Errno::INVAL) }
 }
 
-/// Restricts the process to as many of its CPUs as `percent` asks for; the compiler has sealed this with a
-/// rule that denies sched_setaffinity.
-fn affinity(percent: u32) -> core::result::Result<(), Errno> {
-    let allowed = sched_getaffinity(None)?;
+/// Restricts the process to `count` of its CPUs; the compiler has sealed this with a rule that denies
+/// sched_setaffinity.
+fn affinity(count: u64) -> core::result::Result<(), Errno> {
     let mut chosen = CpuSet::new();
-    let cpus = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu));
-    let wanted = usize::try_from(percent / 100).unwrap_or(usize::MAX);
-    for cpu in cpus.collect::<Vec<_>>().into_iter().rev().take(wanted) {
+    for cpu in cpus(count)? {
         chosen.set(cpu);
     }
-    sched_setaffinity(None, &chosen)
+    sched_setaffinity(None, &chosen)?;
+    if sched_getaffinity(None)? == chosen { Ok(()) } else { Err(Errno::INVAL) }
+}
+
+/// The last `count` of the CPUs that this process may run on: the first ones are where interrupts go.
+pub(crate) fn cpus(count: u64) -> core::result::Result<Vec<usize>, Errno> {
+    let allowed = sched_getaffinity(None)?;
+    let mut cpus: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    Ok(cpus.split_off(cpus.len().saturating_sub(count)))
+}
+
+/// Offers the sandbox to the host's out-of-memory killer before others. Must run while the host's procfs shows.
+pub(crate) fn oom_score() -> core::result::Result<(), Errno> {
+    const FILE: &str = "/proc/self/oom_score_adj";
+    let score = || read_small(CWD, FILE).map(|text| number(&text).unwrap_or(0));
+    // Whoever started the launcher may have asked for more, and only root may ask for less.
+    if score()? < OOM_SCORE {
+        write_small(CWD, FILE, &decimal(b"", OOM_SCORE))?;
+        if score()? != OOM_SCORE {
+            return Err(Errno::INVAL);
+        }
+    }
+    Ok(())
 }
 
 /// Sets no_new_privs and keeps the capabilities of `identity` alone, in every set; without any, nothing that
 /// is executed later can gain one.
 pub(crate) fn privileges(identity: &Identity<'_>) -> Result<()> {
-    set_no_new_privs(true).at(Step::NoNewPrivs, Some(identity.origin))?;
+    no_new_privileges(identity)?;
     capabilities(identity.capabilities).at(Step::Capabilities, Some(identity.origin))
+}
+
+/// Sets no_new_privs: an ordinary user has no capability to give up.
+pub(crate) fn no_new_privileges(identity: &Identity<'_>) -> Result<()> {
+    set_no_new_privs(true).at(Step::NoNewPrivs, Some(identity.origin))
+}
+
+/// Starts with an empty session keyring where a program could ask for what is in that of who launches.
+pub(crate) fn keyring(identity: &Identity<'_>) -> Result<()> {
+    if identity.keyring == Keyring::Unreachable {
+        return Ok(());
+    }
+    match new_session_keyring() {
+        // A kernel without keys has none to give away.
+        Ok(()) | Err(Errno::NOSYS) => Ok(()),
+        Err(errno) => Err(errno).at(Step::Keyring, Some(identity.origin)),
+    }
 }
 
 fn capabilities(kept: u64) -> core::result::Result<(), Errno> {

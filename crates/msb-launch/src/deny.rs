@@ -8,16 +8,17 @@
 
 use crate::bind::{Bindings, open_below, open_place, real_path};
 use crate::fail::{At, Result, failure};
+use crate::files::write_once;
 use crate::host::{Entry, Source, covering, is_below_parameter};
 use crate::path::{ancestors, below, join, sort_by, split};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
-use msb_plan::{Base, Deny, Missing, MountKind, Plan, Rights};
+use msb_plan::{Base, Deny, Missing, MountKind, OriginId, Plan, Rights};
 use msb_sys::mount::{Depth, attr, set_attributes};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, ResolveFlags, Uid, chownat, flock, fstat, mkdirat,
-    openat, openat2, statat, unlinkat,
+    AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, ResolveFlags, Uid, XattrFlags, chownat, flock,
+    fstat, getxattr, mkdirat, openat, openat2, setxattr, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
@@ -34,16 +35,28 @@ pub(crate) struct Denial {
     /// What to create first, in a scratch mount.
     pub(crate) create: Option<Kind>,
     /// The line that asked.
-    pub(crate) origin: msb_plan::OriginId,
+    pub(crate) origin: OriginId,
 }
 
-/// A file or a directory.
+/// What to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    /// A regular file.
+    /// An empty regular file.
     File,
+    /// A regular file with the line `.`.
+    FileOfDot,
     /// A directory.
     Directory,
+}
+
+/// The line of [`Kind::FileOfDot`].
+const DOT: &[u8] = b".\n";
+
+impl Kind {
+    /// How long the file is that is made.
+    fn bytes(self) -> i64 {
+        if self == Kind::FileOfDot { 2 } else { 0 }
+    }
 }
 
 /// What was put on the host, to be removed at the end.
@@ -81,10 +94,10 @@ impl Placeholders {
             // A failure leaves an empty file behind, which harms nobody; there is no one left to tell.
             let _ = match made.kind {
                 Kind::Directory => unlinkat(&made.parent, made.name.as_slice(), AtFlags::REMOVEDIR),
-                Kind::File if stat.st_size == 0 => {
+                Kind::File | Kind::FileOfDot if stat.st_size <= made.kind.bytes() => {
                     unlinkat(&made.parent, made.name.as_slice(), AtFlags::empty())
                 }
-                Kind::File => Ok(()),
+                Kind::File | Kind::FileOfDot => Ok(()),
             };
         }
     }
@@ -160,9 +173,8 @@ fn narrow(entry: &mut Entry<'_>, found: &Found<'_>) -> Result<()> {
     let by_inside = inside_name(found).is_some_and(|name| below(&entry.target, name).is_some());
     if by_host || by_inside {
         entry.rights = entry.rights.minus(found.deny.rights);
-        let holds = matches!(entry.mount.kind, MountKind::Bind { .. } | MountKind::Scratch { .. });
         // What shows nothing is no mount, and what is special takes no rights: the policy contradicts itself.
-        if !holds || !entry.rights.contains(Rights::READ) {
+        if !entry.holds_rights() || !entry.rights.contains(Rights::READ) {
             return Err(failure(Step::DenyCoversGrant, Some(found.deny.origin), Errno::ACCESS));
         }
     }
@@ -234,7 +246,7 @@ fn settle(
         // A read-only mount does not hold writes to a device, and nothing holds a place in procfs.
         (None, _) => return Err(failure(Step::DenySource, origin, Errno::OPNOTSUPP)),
     };
-    if entry.is_writable() {
+    if entry.is_writable() && !entry.is_private() {
         placeholders.lock(source).at(Step::DenyPlaceholder, origin)?;
     }
     match open_below(&source.place, rest) {
@@ -243,16 +255,26 @@ fn settle(
             if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink > 1 {
                 return Err(failure(Step::DenyHardLink, origin, Errno::MLINK));
             }
+            if entry.is_writable() && !entry.is_private() {
+                placeholders.adopt(source, rest).at(Step::DenyPlaceholder, origin)?;
+            }
             denials.push(denial(inside, deny.rights, None));
         }
         Err(Errno::NOENT | Errno::NOTDIR) => {
             let Some(kind) = wanted(deny, entry)? else { return Ok(()) };
+            if entry.is_private() {
+                denials.push(denial(inside, deny.rights, Some(kind)));
+                return Ok(());
+            }
             match placeholders.make(source, rest, kind).at(Step::DenyPlaceholder, origin)? {
                 Made::Placeholder => denials.push(denial(inside, deny.rights, None)),
                 Made::FileInTheWay(length) => {
                     let kept = inside.len() - rest.len() + length;
                     let inside = Vec::from(inside.get(..kept).unwrap_or_default());
-                    denials.push(denial(inside, Rights::NONE, None));
+                    // It stays a file, and says what it says: a .git file names the repository that git takes the
+                    // denied configuration from.
+                    let write = Rights(deny.rights.0 & Rights::WRITE.0);
+                    denials.push(denial(inside, write, None));
                 }
             }
         }
@@ -269,9 +291,10 @@ fn wanted(deny: &Deny<'_>, entry: &Entry<'_>) -> Result<Option<Kind>> {
     Ok(match deny.missing {
         Missing::Fail => return Err(failure(Step::DenySource, Some(deny.origin), Errno::NOENT)),
         Missing::MaskFile if entry.is_writable() => Some(Kind::File),
+        Missing::MaskDot if entry.is_writable() => Some(Kind::FileOfDot),
         Missing::MaskDir if entry.is_writable() => Some(Kind::Directory),
         // Nobody inside can create it.
-        Missing::MaskFile | Missing::MaskDir | Missing::Skip => None,
+        Missing::MaskFile | Missing::MaskDot | Missing::MaskDir | Missing::Skip => None,
     })
 }
 
@@ -332,10 +355,43 @@ impl Placeholders {
             let (owner, group) = (Uid::from_raw(source.stat.st_uid), Gid::from_raw(source.stat.st_gid));
             chownat(&parent, name, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
         }
-        let inode = statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?.st_ino;
+        let placed = open_below(&parent, name)?;
+        // Where the file system has no attributes of users' (tmpfs before Linux 6.6), one that a killed launcher
+        // leaves is not known again. It is empty, and harms nobody.
+        let _ = setxattr(by_descriptor(&placed), MARK, b"1", XattrFlags::CREATE);
+        let inode = fstat(&placed)?.st_ino;
         self.made.push(Placeholder { parent, name: Vec::from(name), kind, inode });
         Ok(())
     }
+
+    /// Takes over what a launcher put at `rest`, and above it, and was killed before it could remove it.
+    fn adopt(&mut self, source: &Source, rest: &[u8]) -> core::result::Result<(), Errno> {
+        for path in ancestors(rest).chain([rest]) {
+            let place = open_below(&source.place, path)?;
+            let stat = fstat(&place)?;
+            let known = self.made.iter().any(|made| made.inode == stat.st_ino);
+            if known || getxattr(by_descriptor(&place), MARK, &mut [0_u8; 1]).is_err() {
+                continue;
+            }
+            let kind = match (FileType::from_raw_mode(stat.st_mode), stat.st_size) {
+                (FileType::Directory, _) => Kind::Directory,
+                (_, 0) => Kind::File,
+                _ => Kind::FileOfDot,
+            };
+            let (parent, name) = split(path);
+            let parent = open_below(&source.place, parent)?;
+            self.made.push(Placeholder { parent, name: Vec::from(name), kind, inode: stat.st_ino });
+        }
+        Ok(())
+    }
+}
+
+/// The extended attribute of a placeholder (xattr(7)).
+const MARK: &str = "user.msb.placeholder";
+
+/// A path of a file that is open as a path alone.
+fn by_descriptor(fd: &OwnedFd) -> Vec<u8> {
+    crate::files::decimal(b"/proc/self/fd/", u64::from(fd.as_raw_fd().unsigned_abs()))
 }
 
 /// Takes a shared lock. A launch that ends holds an exclusive one for the moment in which it removes its
@@ -365,9 +421,10 @@ pub(crate) fn create(
 ) -> core::result::Result<(), Errno> {
     match kind {
         Kind::Directory => mkdirat(parent, name, mode),
-        Kind::File => {
+        Kind::File | Kind::FileOfDot => {
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-            openat(parent, name, flags, mode.difference(Mode::XUSR | Mode::XGRP | Mode::XOTH)).map(drop)
+            let made = openat(parent, name, flags, mode.difference(Mode::XUSR | Mode::XGRP | Mode::XOTH))?;
+            if kind == Kind::FileOfDot { write_once(&made, DOT) } else { Ok(()) }
         }
     }
 }
@@ -394,7 +451,7 @@ impl<'r> Masks<'r> {
     /// A detached, read-only mount of the mask for a directory or for anything else.
     fn tree(&self, kind: Kind) -> core::result::Result<OwnedFd, Errno> {
         let name = match kind {
-            Kind::File => ".msb-masks/file",
+            Kind::File | Kind::FileOfDot => ".msb-masks/file",
             Kind::Directory => ".msb-masks/directory",
         };
         let tree =
@@ -402,6 +459,24 @@ impl<'r> Masks<'r> {
         let none = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC;
         set_attributes(tree.as_fd(), Depth::One, none, None)?;
         Ok(tree)
+    }
+
+    /// Covers `name` below the directory `inside`, if it is there.
+    fn hide_below(&self, inside: &[u8], name: &[u8]) -> core::result::Result<(), Errno> {
+        match open_inside(self.root, &join(inside, name)?) {
+            Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno),
+            Ok(place) => self.cover(&place),
+        }
+    }
+
+    /// Covers `place` with the mask of its kind.
+    fn cover(&self, place: &OwnedFd) -> core::result::Result<(), Errno> {
+        let kind = match FileType::from_raw_mode(fstat(place)?.st_mode) {
+            FileType::Directory => Kind::Directory,
+            _ => Kind::File,
+        };
+        attach(&self.tree(kind)?, place)
     }
 
     /// Takes the names away again; the mounts keep the files.
@@ -413,10 +488,38 @@ impl<'r> Masks<'r> {
     }
 }
 
-/// Takes every denied place away, below the new root at `root`.
-pub(crate) fn apply(root: BorrowedFd<'_>, denials: &[Denial]) -> Result<()> {
-    let Some(first) = denials.first() else { return Ok(()) };
-    let masks = Masks::new(root).at(Step::Deny, Some(first.origin))?;
+/// What of a whole procfs tells or does too much, whatever the user inside is: memory, keys, kernel addresses,
+/// buses. Where a kernel lacks one there is nothing to hide.
+const HIDDEN_IN_PROC: [&str; 16] = [
+    "acpi",
+    "bus",
+    "kallsyms",
+    "kcore",
+    "key-users",
+    "keys",
+    "kmsg",
+    "kpagecgroup",
+    "kpagecount",
+    "kpageflags",
+    "latency_stats",
+    "sched_debug",
+    "scsi",
+    "sysrq-trigger",
+    "timer_list",
+    "timer_stats",
+];
+
+/// Takes every denied place away, below the new root at `root`, and what `proc` (the line that shows all of
+/// procfs) does not show in any case.
+pub(crate) fn apply(root: BorrowedFd<'_>, denials: &[Denial], proc: Option<OriginId>) -> Result<()> {
+    let first = denials.first().map(|denial| denial.origin);
+    let Some(first) = first.or(proc) else { return Ok(()) };
+    let masks = Masks::new(root).at(Step::Deny, Some(first))?;
+    if let Some(origin) = proc {
+        for name in HIDDEN_IN_PROC {
+            masks.hide_below(b"proc", name.as_bytes()).at(Step::Proc, Some(origin))?;
+        }
+    }
     let mut pinned: Vec<&[u8]> = Vec::new();
     for (index, denial) in denials.iter().enumerate() {
         // Wholly taken away with something above it.
@@ -428,7 +531,7 @@ pub(crate) fn apply(root: BorrowedFd<'_>, denials: &[Denial]) -> Result<()> {
         }
         take_away(root, &masks, denial, &mut pinned).at(Step::Deny, Some(denial.origin))?;
     }
-    masks.hide().at(Step::Deny, Some(first.origin))
+    masks.hide().at(Step::Deny, Some(first))
 }
 
 fn take_away<'d>(
@@ -453,12 +556,7 @@ fn take_away<'d>(
         exists(create(root, &denial.inside, kind, Mode::RWXU))?;
     }
     if denial.rights.contains(Rights::READ) {
-        let place = open_inside(root, &denial.inside)?;
-        let kind = match FileType::from_raw_mode(fstat(&place)?.st_mode) {
-            FileType::Directory => Kind::Directory,
-            _ => Kind::File,
-        };
-        attach(&masks.tree(kind)?, &place)
+        masks.cover(&open_inside(root, &denial.inside)?)
     } else {
         let mut attributes = 0;
         if denial.rights.contains(Rights::WRITE) {

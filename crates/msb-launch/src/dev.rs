@@ -1,13 +1,14 @@
 //! A /dev of five devices, a private devpts and a bounded /dev/shm.
 
-use crate::deny::{Kind, attach, clone_tree, create, open_inside};
+use crate::deny::Kind;
 use crate::files::decimal;
 use crate::path::join;
-use crate::root::file_system;
+use crate::root::{file_system, make_empty};
 use msb_sys::mount::{Depth, attr, set_attributes};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat2, symlinkat};
+use rustix::fs::{CWD, FileType, Mode, fstat, mkdirat, symlinkat};
 use rustix::io::Errno;
+use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
 /// Name, major and minor number; Linux Documentation/admin-guide/devices.txt.
 const DEVICES: [(&str, u64, u64); 5] =
@@ -22,30 +23,39 @@ const LINKS: [(&str, &str); 5] = [
     ("ptmx", "pts/ptmx"),
 ];
 
-/// Mounts it at `place`.
-pub(crate) fn make(place: &OwnedFd, shm_bytes: u64) -> Result<(), Errno> {
+/// A detached mount of an empty one.
+pub(crate) fn make() -> Result<OwnedFd, Errno> {
     let options = [("size", "64k"), ("nr_inodes", "64"), ("mode", "0755")];
-    let dev = file_system("tmpfs", &options, &[], attr::NOEXEC)?;
-    attach(&dev, place)?;
+    file_system("tmpfs", &options, &[], attr::NOEXEC)
+}
+
+/// Fills it, once it is mounted; it stays writable, since single devices come later.
+pub(crate) fn fill(dev: &OwnedFd, shm_bytes: u64) -> Result<(), Errno> {
     for (name, major, minor) in DEVICES {
-        create(&dev, name.as_bytes(), Kind::File, Mode::RWXU)?;
-        attach(device(name, major, minor)?, open_inside(dev.as_fd(), name.as_bytes())?)?;
+        let device = device(name, major, minor)?;
+        make_empty(dev, name.as_bytes(), Kind::File)?;
+        put(&device, dev, name)?;
     }
+    // All five at once: they are devices, and nothing else of what a mount of the host may be.
+    set_attributes(dev.as_fd(), Depth::Tree, attr::NOSUID | attr::NOEXEC, None)?;
     for (name, to) in LINKS {
-        symlinkat(to, &dev, name)?;
+        symlinkat(to, dev, name)?;
     }
     for name in ["pts", "shm"] {
-        mkdirat(&dev, name, Mode::from_raw_mode(0o755))?;
+        mkdirat(dev, name, Mode::from_raw_mode(0o755))?;
     }
     // Each mount of devpts is an instance of its own (Linux 4.7); max bounds the terminals it can make.
     let terminals = [("ptmxmode", "0666"), ("mode", "0620"), ("max", "64")];
-    attach(terminals_at(&terminals)?, open_inside(dev.as_fd(), b"pts")?)?;
+    put(&terminals_at(&terminals)?, dev, "pts")?;
     let size = decimal(b"", shm_bytes);
     let size = core::str::from_utf8(&size).map_err(|_| Errno::INVAL)?;
     let shared = [("size", size), ("nr_inodes", "4096"), ("mode", "1777")];
-    attach(file_system("tmpfs", &shared, &[], attr::NOEXEC)?, open_inside(dev.as_fd(), b"shm")?)?;
-    // Nothing is added to /dev later.
-    set_attributes(dev.as_fd(), Depth::One, attr::RDONLY, None)
+    put(&file_system("tmpfs", &shared, &[], attr::NOEXEC)?, dev, "shm")
+}
+
+/// Mounts at a name in `dev`, which nobody but this process has filled.
+fn put(tree: &OwnedFd, dev: &OwnedFd, name: &str) -> Result<(), Errno> {
+    move_mount(tree, "", dev, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
 /// The terminals are devices: the one mount that is not nodev.
@@ -66,14 +76,11 @@ fn terminals_at(options: &[(&str, &str)]) -> Result<OwnedFd, Errno> {
 fn device(name: &str, major: u64, minor: u64) -> Result<OwnedFd, Errno> {
     // The old root is still this process's root: the new one lies over it.
     let path = join(b"/dev", name.as_bytes())?;
-    let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let place = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)?;
-    let stat = fstat(&place)?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
+    let tree = open_tree(CWD, path, flags)?;
+    let stat = fstat(&tree)?;
     let is_device = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice;
-    if !is_device || stat.st_rdev != (major << 8 | minor) {
-        return Err(Errno::NODEV);
-    }
-    let tree = clone_tree(&place)?;
-    set_attributes(tree.as_fd(), Depth::One, attr::NOSUID | attr::NOEXEC, None)?;
-    Ok(tree)
+    if is_device && stat.st_rdev == (major << 8 | minor) { Ok(tree) } else { Err(Errno::NODEV) }
 }

@@ -38,7 +38,7 @@ const READY_MS: u64 = 10_000;
 pub(crate) fn origin(plan: &Plan<'_>) -> Option<OriginId> {
     match &plan.network {
         Network::Gateway(gateway) => Some(gateway.origin),
-        Network::None => None,
+        Network::None | Network::Loopback => None,
     }
 }
 

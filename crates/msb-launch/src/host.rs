@@ -4,14 +4,15 @@
 //! Each source is opened once, here; the child opens it again in its own mount namespace and goes on only
 //! when it is the same file (`root`).
 
-use crate::bind::{Bindings, open_place, real_path};
+use crate::bind::{Bindings, open_below, open_place, real_path};
 use crate::fail::{At, Result, failure};
-use crate::path::{below, sort_by};
+use crate::path::{below, join, sort_by};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
-use msb_plan::{Base, Mount, MountKind, Plan, Presence, Rights};
+use msb_plan::{Base, Links, Mount, MountKind, Path, Plan, Presence, Rights};
+use msb_sys::mount::attr;
 use rustix::fd::OwnedFd;
-use rustix::fs::{FileType, Stat, fstat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2};
 use rustix::io::Errno;
 
 /// One line of the mount table.
@@ -25,6 +26,8 @@ pub(crate) struct Entry<'p> {
     pub(crate) rights: Rights,
     /// Of a bind.
     pub(crate) source: Option<Source>,
+    /// Where another entry shows the same with the same rights: a symbolic link to there does.
+    pub(crate) alias: Option<Vec<u8>>,
 }
 
 /// A file or directory that is shown inside.
@@ -53,10 +56,33 @@ impl Source {
 }
 
 impl Entry<'_> {
+    /// Whether a deny can take single rights of it away.
+    pub(crate) fn holds_rights(&self) -> bool {
+        matches!(
+            self.mount.kind,
+            MountKind::Bind { .. } | MountKind::Overlay { .. } | MountKind::Scratch { .. }
+        )
+    }
+
+    /// Whether what is created in it stays inside.
+    pub(crate) fn is_private(&self) -> bool {
+        self.source.is_none() || matches!(self.mount.kind, MountKind::Overlay { .. })
+    }
+
+    /// The attributes of its mount, of a source.
+    pub(crate) fn attributes(&self) -> u64 {
+        match self.mount.kind {
+            MountKind::Device { .. } => attr::RDONLY | attr::NOSUID | attr::NOEXEC,
+            MountKind::Socket { .. } => attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC,
+            // What is below an overlay is never written.
+            MountKind::Overlay { .. } => attr::RDONLY | attr::NOSUID | attr::NODEV,
+            _ => crate::root::attributes(self.rights),
+        }
+    }
+
     /// Whether a program can create files below it.
     pub(crate) fn is_writable(&self) -> bool {
-        let kept = matches!(self.mount.kind, MountKind::Bind { .. } | MountKind::Scratch { .. });
-        kept && self.rights.contains(Rights::WRITE)
+        self.holds_rights() && self.rights.contains(Rights::WRITE)
     }
 }
 
@@ -65,23 +91,27 @@ pub(crate) fn table<'p>(plan: &Plan<'p>, bindings: &Bindings<'_>) -> Result<Vec<
     let mut entries = Vec::with_capacity(plan.mounts.len());
     for mount in &plan.mounts {
         let origin = Some(mount.origin);
-        let (source, rights) = match mount.kind {
-            MountKind::Bind { source, rights } => {
-                let path = bindings.host_path(source, mount.origin)?;
-                match open_place(&path) {
-                    Ok(place) => (Some(open(place).at(Step::MountSource, origin)?), rights),
-                    Err(Errno::NOENT | Errno::NOTDIR) if mount.presence == Presence::Optional => continue,
-                    Err(errno) => return Err(failure(Step::MountSource, origin, errno)),
-                }
-            }
-            MountKind::Scratch { rights, .. } => (None, rights),
-            MountKind::Proc(_) | MountKind::Dev { .. } => (None, Rights::ALL),
+        let source = match mount.kind.source() {
+            Some((path, links)) => match open(bindings, mount, path, links)? {
+                Some(source) => Some(source),
+                None => continue,
+            },
+            None => None,
+        };
+        let rights = match mount.kind {
+            MountKind::Bind { rights, .. }
+            | MountKind::Overlay { rights, .. }
+            | MountKind::Scratch { rights, .. } => rights,
+            MountKind::Proc(_)
+            | MountKind::Dev { .. }
+            | MountKind::Device { .. }
+            | MountKind::Socket { .. } => Rights::ALL,
         };
         let target = bindings.inside_path(mount.target, mount.origin)?;
         if target.is_empty() {
             return Err(failure(Step::MountTarget, origin, Errno::BUSY));
         }
-        entries.push(Entry { mount: *mount, target, rights, source });
+        entries.push(Entry { mount: *mount, target, rights, source, alias: None });
     }
     // INVARIANT (mount order): a parent sorts before its children, since its path is a prefix of theirs.
     sort_by(&mut entries, |a, b| a.target < b.target);
@@ -95,15 +125,113 @@ pub(crate) fn table<'p>(plan: &Plan<'p>, bindings: &Bindings<'_>) -> Result<Vec<
     Ok(entries)
 }
 
-fn open(place: OwnedFd) -> core::result::Result<Source, Errno> {
+/// Opens what `mount` shows; `None` where nothing is there and nothing has to be.
+fn open(bindings: &Bindings<'_>, mount: &Mount<'_>, path: Path<'_>, links: Links) -> Result<Option<Source>> {
+    let origin = Some(mount.origin);
+    let opened = match links {
+        Links::Follow => {
+            let whole = bindings.host_path(path, mount.origin)?;
+            match open_unlinked(&whole, path.base) {
+                Ok(place) => {
+                    return source(place, mount.kind, Some(whole)).map(Some).at(Step::MountSource, origin);
+                }
+                Err(Errno::LOOP) => open_place(&whole),
+                refused => refused,
+            }
+        }
+        // The base is named by who launches, and is settled; what follows is for the program to change.
+        Links::Refuse => {
+            let base = bindings.host_path(Path { rest: "", ..path }, mount.origin)?;
+            open_place(&base).and_then(|base| match path.rest {
+                "" => Ok(base),
+                rest => open_below(&base, rest.as_bytes()),
+            })
+        }
+    };
+    let place = match opened {
+        Err(Errno::NOENT | Errno::NOTDIR) if mount.presence == Presence::Optional => return Ok(None),
+        opened => opened.at(Step::MountSource, origin)?,
+    };
+    source(place, mount.kind, None).map(Some).at(Step::MountSource, origin)
+}
+
+/// Opens a path that has no symbolic link in it, so that it is what the kernel calls the place, and nobody has to
+/// ask procfs. What is in `$HOME` may be written in several ways.
+///
+/// # Errors
+/// `ELOOP` where it may have one.
+fn open_unlinked(path: &[u8], base: Base) -> core::result::Result<OwnedFd, Errno> {
+    if base == Base::Home {
+        return Err(Errno::LOOP);
+    }
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    openat2(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
+}
+
+/// A source as it was opened, if it is what its verb shows: sockets, FIFOs and devices are doors to other
+/// programs, which `read` does not open.
+fn source(place: OwnedFd, kind: MountKind<'_>, real: Option<Vec<u8>>) -> core::result::Result<Source, Errno> {
     let stat = fstat(&place)?;
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory | FileType::RegularFile => {}
-        // Sockets, FIFOs and devices are doors to other programs: a bind of one needs a verb of its own.
+    match (kind, FileType::from_raw_mode(stat.st_mode)) {
+        (MountKind::Bind { .. }, FileType::Directory | FileType::RegularFile)
+        | (MountKind::Overlay { .. }, FileType::Directory)
+        | (MountKind::Device { .. }, FileType::CharacterDevice | FileType::BlockDevice)
+        | (MountKind::Socket { .. }, FileType::Socket) => {}
+        (MountKind::Overlay { .. }, _) => return Err(Errno::NOTDIR),
+        (MountKind::Device { .. }, _) => return Err(Errno::NODEV),
+        (MountKind::Socket { .. }, _) => return Err(Errno::NOTSOCK),
         _ => return Err(Errno::OPNOTSUPP),
     }
-    let real = real_path(&place)?;
+    let real = match real {
+        Some(real) => real,
+        None => real_path(&place)?,
+    };
     Ok(Source { place, real, stat, tree: None })
+}
+
+/// Finds entries that a symbolic link stands for as well as a mount would: /bin, /lib and /sbin, which most hosts
+/// have as links into /usr. `kept` are the places inside that must not be reached through one.
+pub(crate) fn find_aliases<'k>(
+    entries: &mut [Entry<'_>],
+    kept: &(impl Iterator<Item = &'k [u8]> + Clone),
+) -> Result<()> {
+    for index in 0..entries.len() {
+        let Some(entry) = entries.get(index) else { break };
+        let alias = alias(entry, entries, kept.clone()).at(Step::MountTarget, Some(entry.mount.origin))?;
+        if let Some(entry) = entries.get_mut(index) {
+            entry.alias = alias;
+        }
+    }
+    Ok(())
+}
+
+/// Where another of `entries` shows all that `entry` does.
+fn alias<'k>(
+    entry: &Entry<'_>,
+    entries: &[Entry<'_>],
+    mut kept: impl Iterator<Item = &'k [u8]>,
+) -> core::result::Result<Option<Vec<u8>>, Errno> {
+    let followed = |entry: &Entry<'_>| {
+        let MountKind::Bind { source, links: Links::Follow, .. } = entry.mount.kind else { return false };
+        source.base == Base::Root && entry.source.as_ref().is_some_and(Source::is_directory)
+    };
+    let below_it = |path: &[u8]| below(path, &entry.target).is_some();
+    let others = |other: &&Entry<'_>| !core::ptr::eq(*other, entry);
+    let alone = !entries.iter().filter(others).any(|other| below_it(&other.target));
+    let Some(source) = entry.source.as_ref().filter(|_| followed(entry) && alone && !kept.any(below_it))
+    else {
+        return Ok(None);
+    };
+    for other in entries.iter().filter(others) {
+        let rest = other.source.as_ref().and_then(|other| below(&source.real, &other.real));
+        let Some(rest) = rest.filter(|_| followed(other) && other.rights == entry.rights) else { continue };
+        let place = join(&other.target, rest)?;
+        let shown = covering(entries, &place).is_some_and(|shown| core::ptr::eq(shown, other));
+        if other.alias.is_none() && shown && !rest.is_empty() {
+            return Ok(Some(crate::root::absolute(&place)));
+        }
+    }
+    Ok(None)
 }
 
 /// The entry that shows `inside`: the deepest one whose target holds it.

@@ -10,8 +10,8 @@ use crate::files::write_once;
 use crate::message::Message;
 use core::convert::Infallible;
 use core::mem::MaybeUninit;
-use msb_plan::Listener;
 use msb_plan::event::Step;
+use msb_plan::{Listener, Tier};
 use msb_sys::process::{Fork, flags, fork};
 use msb_sys::shared::Word;
 use msb_sys::signal;
@@ -29,12 +29,30 @@ pub(crate) fn run(child: &Child<'_>) -> Infallible {
         Ok((pid, exec)) => watch(pid, exec, child),
         Err(failure) => Message::Failed(failure),
     };
+    if child.tier == Tier::Landlock {
+        end_all();
+    }
     // When this fails, the parent is gone, and so is this process in a moment.
     let _ = write_once(&child.status, &message.encode());
     msb_sys::process::exit(match message {
         Message::Ended(_) => 0,
         Message::Failed(_) => crate::output::EXIT_REFUSED,
     })
+}
+
+/// Kills and reaps everything that is left inside, where no pid namespace does.
+///
+/// To signal every process reaches those that Landlock keeps inside with this one, and no other: its scope is the
+/// sandbox. A process that is being forked meanwhile is met by the next round.
+fn end_all() {
+    loop {
+        // Nobody left is no error that matters.
+        let _ = msb_sys::process::kill_all();
+        match reap_one(WaitOptions::empty()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return,
+        }
+    }
 }
 
 /// What the command's process leaves for init to see.
@@ -86,6 +104,10 @@ fn hand_over(number: u32, socket: &OwnedFd) -> core::result::Result<(), Errno> {
 fn watch(command: Pid, left: Left, child: &Child<'_>) -> Message {
     loop {
         let number = wait(child);
+        if child.must_end() {
+            end_all();
+            msb_sys::process::exit(crate::output::EXIT_REFUSED)
+        }
         if number == SIGCHLD {
             if let Some(status) = reap(command) {
                 return match command::failure(left.failure.get(), child) {

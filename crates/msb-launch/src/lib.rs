@@ -4,9 +4,9 @@
 //! host        plan, parameters, sources, denied places, cgroup        (prepare, host, cgroup)
 //!             the gateway, where there are network rules              (gateway)
 //! namespaced  clone3, id maps, host name, network, sockets            (child, network, netlink)
-//!             mounts, denies, /dev, /proc, certificates               (root, deny, dev, trust)
+//!             mounts, denies, /dev, /proc, certificates               (root, overlay, deny, dev, trust)
 //! rooted      pivot_root, detach the old root                         (root)
-//! confined    rlimits, no_new_privs, capabilities                     (confine)
+//! confined    rlimits, keyring, no_new_privs, capabilities, Landlock  (confine, landlock)
 //! exec        init (pid 1) forks; the command loads the filter, then execve (init, command)
 //! ```
 //!
@@ -24,22 +24,32 @@ mod child;
 mod command;
 mod confine;
 mod deny;
+mod describe;
 mod dev;
 mod environment;
 mod fail;
 mod files;
 mod gateway;
+mod guard;
 mod host;
 mod init;
+mod json;
+mod killed;
+mod landlock;
 mod message;
 mod netlink;
 mod network;
 mod output;
+mod overlay;
 mod parent;
 mod path;
 mod plan_file;
 mod prepare;
+mod pump;
 mod root;
+mod signature;
+mod tier;
+mod timing;
 mod trust;
 mod watch;
 

@@ -1,6 +1,7 @@
 //! What the launcher says: events on a descriptor, or sentences on standard error.
 
 use crate::files::{decimal, write_once};
+use crate::json;
 use alloc::string::String;
 use alloc::vec::Vec;
 use msb_plan::event::{Cause, Event, Failure, LimitKind, Step, encode_event};
@@ -17,20 +18,20 @@ pub(crate) const EXIT_NOT_FOUND: i32 = 127;
 pub(crate) const EXIT_SIGNAL: i32 = 128;
 
 /// Where events go.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Output {
-    report: Option<OwnedFd>,
+    /// To another program, as it reads them.
+    pub(crate) events: Option<OwnedFd>,
+    /// To a file, as JSON.
+    pub(crate) file: Option<OwnedFd>,
+    /// To standard error, as JSON and not as sentences.
+    pub(crate) json: bool,
 }
 
 impl Output {
-    /// To `report`, or to standard error.
-    pub(crate) fn new(report: Option<OwnedFd>) -> Output {
-        Output { report }
-    }
-
-    /// The descriptor that events go to, if they do not go to standard error.
+    /// The descriptor that events go to, if another program reads them.
     pub(crate) fn report(&self) -> Option<&OwnedFd> {
-        self.report.as_ref()
+        self.events.as_ref()
     }
 
     /// Says which limits are held without a cgroup.
@@ -38,7 +39,7 @@ impl Output {
         if held.is_empty() {
             return;
         }
-        if self.report.is_none() {
+        if self.events.is_none() && !self.json {
             let _ = write_once(msb_sys::process::borrowed(2), held_sentence(held, plan).as_bytes());
         }
         for &(limit, origin) in held {
@@ -48,17 +49,15 @@ impl Output {
 
     /// Says `event`. Nobody may be listening: then it is lost, and the exit code remains.
     pub(crate) fn say(&self, event: &Event, plan: Option<&Plan<'_>>) {
-        match &self.report {
-            Some(fd) => {
-                let _ = write_once(fd, &encode_event(event));
-            }
-            None => {
-                let line = sentence(event, plan);
-                if !line.is_empty() {
-                    let _ = write_once(msb_sys::process::borrowed(2), line.as_bytes());
-                }
-            }
+        if let Some(file) = &self.file {
+            let _ = write_once(file, &json::line(event, plan));
         }
+        let error = msb_sys::process::borrowed(2);
+        let _ = match &self.events {
+            Some(events) => write_once(events, &encode_event(event)),
+            None if self.json => write_once(error, &json::line(event, plan)),
+            None => write_once(error, sentence(event, plan).as_bytes()),
+        };
     }
 }
 
@@ -77,9 +76,10 @@ pub(crate) fn held_sentence(held: &[(LimitKind, OriginId)], plan: &Plan<'_>) -> 
         }
         line.push_str(match limit {
             LimitKind::Memory => " is held for each process by RLIMIT_DATA and for all by watching",
+            LimitKind::Swap => " as one sum with memory",
             LimitKind::Pids => " by RLIMIT_NPROC",
-            LimitKind::Cpu => " by restricting the CPUs",
-            LimitKind::Wall | LimitKind::Files => " as ever",
+            LimitKind::Cpu | LimitKind::Cpuset => " by restricting the CPUs",
+            _ => " as ever",
         });
     }
     line.push('\n');
@@ -104,6 +104,20 @@ pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
         }
         // Said once for all of them: `Output::say_held`.
         Event::HeldWithoutCgroup { .. } => return String::new(),
+        Event::HeldByLandlock { origin } => {
+            line.push_str("this host refuses user namespaces, so Landlock and the filter hold the run alone");
+            add_origin(&mut line, Some(origin), plan);
+        }
+        // For programs alone.
+        Event::Timing { .. } => return String::new(),
+        Event::KilledByFilter { nr, origin } => {
+            line.push_str("the filter killed the command");
+            if let Some(nr) = nr {
+                line.push_str(" for system call ");
+                push_number(&mut line, u64::from(nr));
+            }
+            add_origin(&mut line, Some(origin), plan);
+        }
         Event::LimitReached { limit, times, origin } => {
             line.push_str("the limit of ");
             line.push_str(limit.word());
@@ -158,7 +172,7 @@ fn errno_text(errno: u16) -> String {
         13 => "permission denied (EACCES)",
         16 => "in use (EBUSY)",
         17 => "exists already (EEXIST)",
-        19 => "not a regular file, or no such device (ENODEV)",
+        19 => "not a regular file, or no device (ENODEV)",
         20 => "not a directory (ENOTDIR)",
         21 => "is a directory (EISDIR)",
         22 => "invalid (EINVAL)",
@@ -172,10 +186,14 @@ fn errno_text(errno: u16) -> String {
         38 => "this kernel does not have it (ENOSYS)",
         40 => "a symbolic link is on the way (ELOOP)",
         87 => "too many users or namespaces (EUSERS)",
+        88 => "not a socket (ENOTSOCK)",
         93 => "no such protocol (EPROTONOSUPPORT)",
         95 => "not supported (EOPNOTSUPP)",
         98 => "in use (EADDRINUSE)",
         111 => "refused (ECONNREFUSED)",
+        122 => "a quota is used up (EDQUOT)",
+        126 => "no signature of a trusted key (ENOKEY)",
+        129 => "changed after it was signed (EKEYREJECTED)",
         116 => "changed while the sandbox was set up (ESTALE)",
         _ => "",
     };

@@ -1,40 +1,52 @@
 //! The outside: waits, forwards signals, holds the wall clock, and kills everything at a limit.
 
-use crate::cgroup::{Cgroups, Held, kinds};
+use crate::cgroup::{Cgroups, Held};
 use crate::gateway::Running;
+use crate::killed;
 use crate::message::{self, Message};
 use crate::output::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_SIGNAL, Output};
-use crate::watch;
-use msb_plan::event::{Cause, Ended, Event, Failure, LimitKind, Step};
-use msb_plan::{OriginId, Plan};
+use crate::pump::{Moved, Pump};
+use crate::tier;
+use crate::timing::Timing;
+use crate::watch::Watch;
+use alloc::vec::Vec;
+use msb_plan::event::{self, Cause, Ended, Event, Failure, LimitKind, Step};
+use msb_plan::{Filter, OriginId, Plan};
 use msb_sys::process::{Usage, monotonic_us};
+use msb_sys::shared::Word;
 use msb_sys::signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::{Errno, read};
 use rustix::process::{Pid, Signal, pidfd_send_signal};
 
-/// SIGKILL's number.
+/// Of signal(7), the same on x86-64 and AArch64.
 const SIGKILL: i32 = 9;
+const SIGXCPU: i32 = 24;
+const SIGSYS: i32 = 31;
+const SIGXFSZ: i32 = 25;
 
 /// A sandbox from outside.
 pub(crate) struct Parent<'a> {
     pub(crate) plan: &'a Plan<'a>,
+    /// Where no pid namespace is: tells the init to end everything, by being anything but 0.
+    pub(crate) ending: Option<Word>,
     pub(crate) init: Pid,
     pub(crate) pidfd: OwnedFd,
     pub(crate) status: OwnedFd,
     pub(crate) signals: OwnedFd,
     pub(crate) held: Held,
+    /// When the wall clock began.
     pub(crate) begin_us: u64,
     pub(crate) gateway: Option<Running>,
-}
-
-/// What this killed everything for.
-#[derive(Debug, Clone, Copy)]
-enum Killed {
-    Limit(LimitKind, OriginId),
-    /// The gateway had ended.
-    Gateway,
+    /// Whether everything was killed because the gateway had ended.
+    pub(crate) gateway_killed: bool,
+    /// Its user on the host.
+    pub(crate) uid: u32,
+    pub(crate) filter: Filter<'a>,
+    pub(crate) timing: Timing,
+    /// Where the plan limits output.
+    pub(crate) pump: Option<Pump>,
 }
 
 /// How long the sandbox's first process has to say that it was the gateway's end that ended it.
@@ -43,7 +55,7 @@ const GATEWAY_GRACE_US: u64 = 100_000;
 impl Parent<'_> {
     /// Waits for the end and gives the exit code.
     pub(crate) fn run(mut self, cgroups: &Cgroups, output: &Output) -> i32 {
-        let killed_for = self.wait(output);
+        let killed_for = self.wait(cgroups, output);
         let usage = loop {
             match msb_sys::process::wait(self.init) {
                 Err(Errno::INTR) => {}
@@ -54,30 +66,22 @@ impl Parent<'_> {
         if let Some(gateway) = self.gateway.take() {
             gateway.end();
         }
+        if self.ending.is_some() {
+            tier::end_orphans();
+        }
+        // Nobody is left who writes: what is in the pipes is the last of it.
+        let flushed = self.flush();
+        let killed_for = killed_for.or(flushed);
         let mut bytes = [0; message::BYTES];
         let said = match read(&self.status, &mut bytes) {
             Ok(message::BYTES) => Message::decode(bytes),
             _ => None,
         };
-        for (kind, origin) in kinds(&self.plan.limits) {
-            let times = cgroups.times_reached(kind);
-            if times > 0 {
-                output.say(&Event::LimitReached { limit: kind, times, origin }, Some(self.plan));
-            }
-        }
-        if let Some(Killed::Limit(limit, origin)) = killed_for {
-            output.say(&Event::LimitReached { limit, times: 1, origin }, Some(self.plan));
-        }
-        match (killed_for, said) {
-            (None | Some(Killed::Gateway), Some(Message::Failed(failure))) => {
-                output.say(&Event::Failed(failure), Some(self.plan));
-                exit_of_failure(&failure)
-            }
-            (None, Some(Message::Ended(status))) => self.end(status, Cause::Command, &usage, cgroups, output),
-            (Some(Killed::Limit(limit, origin)), _) => {
-                self.end(SIGKILL, Cause::Limit(limit, origin), &usage, cgroups, output)
-            }
-            (Some(Killed::Gateway), _) => self.end(SIGKILL, Cause::Gateway, &usage, cgroups, output),
+        let end = match (killed_for, said) {
+            (None, Some(Message::Failed(failure))) => Err(failure),
+            _ if self.gateway_killed && killed_for.is_none() => Ok((SIGKILL, Cause::Gateway)),
+            (None, Some(Message::Ended(status))) => Ok((status, Cause::Command)),
+            (Some((limit, origin)), _) => Ok((SIGKILL, Cause::Limit(limit, origin))),
             (None, None) => {
                 let cause = match self.plan.limits.memory_bytes {
                     Some(limit) if cgroups.times_reached(LimitKind::Memory) > 0 => {
@@ -85,9 +89,45 @@ impl Parent<'_> {
                     }
                     _ => Cause::Outside,
                 };
-                self.end(SIGKILL, cause, &usage, cgroups, output)
+                Ok((SIGKILL, cause))
+            }
+        };
+        for (kind, limit) in self.plan.limits.each() {
+            let times = match end {
+                Ok((_, Cause::Limit(reached, _))) if reached == kind => cgroups.times_reached(kind).max(1),
+                Ok((status, Cause::Command)) if by_rlimit(kind, limit.value, status, &usage) => 1,
+                _ => cgroups.times_reached(kind),
+            };
+            if times > 0 {
+                let reached = Event::LimitReached { limit: kind, times, origin: limit.origin };
+                output.say(&reached, Some(self.plan));
             }
         }
+        match end {
+            Err(failure) => {
+                output.say(&Event::Failed(failure), Some(self.plan));
+                exit_of_failure(&failure)
+            }
+            Ok((status, cause)) => {
+                if cause == Cause::Command && status & 0x7f == SIGSYS {
+                    output.say(&self.killed(), Some(self.plan));
+                }
+                self.end(status, cause, &usage, cgroups, output)
+            }
+        }
+    }
+
+    /// For which system call the filter killed the command, as far as anybody can tell.
+    fn killed(&self) -> Event {
+        let nr = killed::call(self.uid, self.begin_us);
+        let line_of = |nr| self.filter.killing().find(|(kills, _)| *kills == nr).map(|(_, origin)| origin);
+        let mut lines = self.filter.killing().map(|(_, origin)| origin);
+        let only = lines.next().filter(|first| lines.all(|line| line == *first));
+        let origin = match nr {
+            Some(nr) => line_of(nr),
+            None => only,
+        };
+        Event::KilledByFilter { nr, origin: origin.unwrap_or(self.filter.origin) }
     }
 
     fn end(&self, status: i32, cause: Cause, usage: &Usage, cgroups: &Cgroups, output: &Output) -> i32 {
@@ -97,42 +137,50 @@ impl Parent<'_> {
             wall_us: monotonic_us().saturating_sub(self.begin_us),
             cpu_us: usage.cpu_us,
             memory_peak_bytes: cgroups.memory_peak_bytes().unwrap_or(usage.resident_peak_bytes),
+            usage: event::Usage {
+                pids_peak: cgroups.pids_peak(),
+                read_bytes: usage.read_bytes,
+                written_bytes: usage.written_bytes,
+                output_bytes: self.pump.as_ref().map(|pump| pump.bytes),
+                throttled: cgroups.throttled(),
+            },
         };
+        for timing in self.timing.events() {
+            output.say(&timing, Some(self.plan));
+        }
         output.say(&Event::Ended(ended), Some(self.plan));
         exit_of_status(status)
     }
 
-    /// Forwards signals until the init has ended; gives what this killed it for.
+    /// Forwards signals and output until the init has ended; gives the limit for which this killed it.
     ///
     /// Whoever reads the events started this, and waits for it: when nobody can read them any more, that
     /// process was killed, and the sandbox ends with it.
-    fn wait(&self, output: &Output) -> Option<Killed> {
+    fn wait(&mut self, cgroups: &Cgroups, output: &Output) -> Option<(LimitKind, OriginId)> {
         let limits = &self.plan.limits;
+        let init = self.init.as_raw_nonzero().get().unsigned_abs();
         let deadline = limits.wall_ms.map(|limit| (self.begin_us + limit.value * 1000, limit.origin));
-        let watched = limits.memory_bytes.filter(|_| !self.held.memory);
+        let mut watch = Watch::new(limits, self.held, init);
         let mut killed_for = None;
         let mut abandoned = false;
         let mut gateway_ended: Option<u64> = None;
         loop {
             let now = monotonic_us();
             if killed_for.is_none() {
-                if gateway_ended.is_some_and(|at| now >= at + GATEWAY_GRACE_US) {
-                    killed_for = self.kill(Killed::Gateway);
-                } else if let Some((_, origin)) = deadline.filter(|(at, _)| now >= *at) {
-                    killed_for = self.kill(Killed::Limit(LimitKind::Wall, origin));
-                } else if let Some(limit) = watched
-                    && watch::memory_bytes(self.init.as_raw_nonzero().get().unsigned_abs()) > limit.value
-                {
-                    killed_for = self.kill(Killed::Limit(LimitKind::Memory, limit.origin));
+                if gateway_ended.is_some_and(|at| now >= at + GATEWAY_GRACE_US) && !self.gateway_killed {
+                    self.gateway_killed = true;
+                    let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
                 }
+                let over = deadline.filter(|(at, _)| now >= *at);
+                let reached = match over {
+                    Some((_, origin)) => Some((LimitKind::Wall, origin)),
+                    None => watch.look(now, cgroups),
+                };
+                killed_for = reached.map(|reached| self.kill(reached));
             }
-            let until_deadline = deadline.map(|(at, _)| at.saturating_sub(now));
-            let until_look = watched.map(|_| watch::PERIOD_US);
-            let until_kill = gateway_ended.map(|at| (at + GATEWAY_GRACE_US).saturating_sub(now));
-            let wait_us = match killed_for {
-                Some(_) => None,
-                None => [until_deadline, until_look, until_kill].into_iter().flatten().min(),
-            };
+            let until_kill = gateway_ended.map(|at| at + GATEWAY_GRACE_US).filter(|_| !self.gateway_killed);
+            let next = [deadline.map(|(at, _)| at), watch.next_us(), until_kill].into_iter().flatten().min();
+            let wait_us = next.filter(|_| killed_for.is_none()).map(|at| at.saturating_sub(monotonic_us()));
             // A pipe's end for writing has nothing to wait for but the end of its readers.
             let (reader, nothing) = match output.report() {
                 Some(report) if !abandoned => (report, PollFlags::empty()),
@@ -142,20 +190,25 @@ impl Parent<'_> {
                 Some(gateway) if gateway_ended.is_none() => &gateway.pidfd,
                 _ => &self.pidfd,
             };
-            let mut fds = [
+            let mut fds = Vec::from([
                 PollFd::new(&self.pidfd, PollFlags::IN),
                 PollFd::new(&self.signals, PollFlags::IN),
                 PollFd::new(reader, nothing),
                 PollFd::new(gateway, PollFlags::IN),
-            ];
+            ]);
+            fds.extend(self.pump.iter().flat_map(Pump::wants));
             let ready = poll(&mut fds, wait_us.map(timespec).as_ref());
-            let [init, signals, reader, gateway] = fds.map(|fd| ready.is_ok() && !fd.revents().is_empty());
+            let mut happened = fds.iter().map(|fd| ready.is_ok() && !fd.revents().is_empty());
+            let mut next = || happened.next().unwrap_or(false);
+            let (init, signals, reader, gateway) = (next(), next(), next(), next());
+            let output_moves = happened.any(|happened| happened);
+            drop(fds);
             if init {
                 return killed_for;
             }
             if reader {
                 abandoned = true;
-                let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+                self.end_init();
             }
             if signals {
                 self.forward();
@@ -163,13 +216,59 @@ impl Parent<'_> {
             if gateway && gateway_ended.is_none() {
                 gateway_ended = Some(monotonic_us());
             }
+            if output_moves && self.pump.as_mut().map(Pump::step) == Some(Moved::Exceeded) {
+                killed_for = killed_for.or_else(|| Some(self.kill(self.output_limit()?)));
+            }
         }
     }
 
-    fn kill(&self, what: Killed) -> Option<Killed> {
-        // The init's death is everybody's: pid_namespaces(7). It may have ended by itself just now.
-        let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
-        Some(what)
+    fn output_limit(&self) -> Option<(LimitKind, OriginId)> {
+        self.plan.limits.output_bytes.map(|limit| (LimitKind::Output, limit.origin))
+    }
+
+    /// Moves on what is left in the pipes after the end. A reader that does not take it is waited for until the
+    /// wall clock is over or a signal comes.
+    fn flush(&mut self) -> Option<(LimitKind, OriginId)> {
+        let end = self.plan.limits.wall_ms.map(|limit| self.begin_us + limit.value * 1000);
+        loop {
+            let pump = self.pump.as_mut()?;
+            match pump.step() {
+                Moved::Exceeded => return self.output_limit(),
+                Moved::Something => continue,
+                // What is empty now stays so, even where a descriptor of it went to another process.
+                Moved::Nothing if !pump.is_full() => return None,
+                Moved::Nothing => {}
+            }
+            let mut fds = Vec::from([PollFd::new(&self.signals, PollFlags::IN)]);
+            fds.extend(pump.wants());
+            let wait = end.map(|end| timespec(end.saturating_sub(monotonic_us())));
+            match poll(&mut fds, wait.as_ref()) {
+                Ok(0) => return None,
+                Ok(_) if fds.first().is_some_and(|fd| !fd.revents().is_empty()) => return None,
+                _ => {}
+            }
+        }
+    }
+
+    fn kill(&self, reached: (LimitKind, OriginId)) -> (LimitKind, OriginId) {
+        self.end_init();
+        reached
+    }
+
+    /// Ends the init. Its death is everybody's: by the kernel in a pid namespace (pid_namespaces(7)), by its own hand
+    /// without one. It may have ended by itself just now.
+    fn end_init(&self) {
+        match self.ending {
+            None => {
+                let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+            }
+            Some(ending) => {
+                ending.set(1);
+                for signal in [Signal::TERM, Signal::CONT] {
+                    let _ = pidfd_send_signal(&self.pidfd, signal);
+                }
+            }
+        }
     }
 
     fn forward(&self) {
@@ -195,6 +294,15 @@ fn timespec(microseconds: u64) -> Timespec {
     Timespec {
         tv_sec: i64::try_from(microseconds / 1_000_000).unwrap_or(i64::MAX),
         tv_nsec: i64::try_from(microseconds % 1_000_000 * 1000).unwrap_or(0),
+    }
+}
+
+/// Whether a command that ended with `status` was killed for a limit that setrlimit(2) holds.
+fn by_rlimit(kind: LimitKind, value: u64, status: i32, usage: &Usage) -> bool {
+    match (kind, status & 0x7f) {
+        (LimitKind::FileSize, SIGXFSZ) | (LimitKind::CpuTime, SIGXCPU) => true,
+        (LimitKind::CpuTime, SIGKILL) => usage.cpu_us >= value * 1000,
+        _ => false,
     }
 }
 

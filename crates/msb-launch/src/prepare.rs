@@ -12,22 +12,28 @@ use crate::host::{self, Entry};
 use crate::output::{EXIT_REFUSED, Output};
 use crate::parent::{Parent, exit_of_failure};
 use crate::path::sort_by;
-use crate::{environment, plan_file, root};
+use crate::pump::Pump;
+use crate::timing::Timing;
+use crate::{describe, environment, guard, plan_file, root, signature, tier};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Step};
-use msb_plan::{Arch, Base, CheckedPlan, DecodeError, Filter, Listener, MountKind, Plan};
+use msb_plan::{Arch, Base, CheckedPlan, DecodeError, Filter, Listener, MountKind, Plan, Tier};
 use msb_sys::process::{Fork, close_range, flags, fork, inherited, monotonic_us};
+use msb_sys::shared::Word;
 use msb_sys::signal;
 use msb_sys::start::Start;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, PidfdFlags, Signal, getegid, geteuid, getpid, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getegid, geteuid, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper,
+};
 
 /// Everything that the sandbox's first process gets a new one of.
-const NAMESPACES: u64 =
+pub(crate) const NAMESPACES: u64 =
     flags::NEWUSER | flags::NEWPID | flags::NEWNS | flags::NEWNET | flags::NEWIPC | flags::NEWUTS;
 
 /// Host ids that belong to nobody and to one sandbox at a time, when root launches: added to the launcher's
@@ -46,7 +52,7 @@ const SIGPIPE: u32 = 13;
 /// Runs the launcher: gives its exit status.
 #[must_use]
 pub fn run(start: &Start) -> i32 {
-    let mut output = Output::new(None);
+    let mut output = Output::default();
     let words = start.arguments.get(1..).unwrap_or_default();
     let arguments = match arguments::parse(words) {
         Ok(Request::Launch(arguments)) => arguments,
@@ -56,21 +62,26 @@ pub fn run(start: &Start) -> i32 {
     };
     match open_plan(&arguments, &mut output) {
         Err(failure) => fail(&output, &Event::Failed(failure), None),
-        Ok(Opened { bytes, listener, given }) => match msb_plan::decode(&bytes) {
-            Err(error) => {
-                fail(&output, &Event::Failed(failure(Step::PlanDecode, None, errno_of(error))), None)
-            }
-            Ok(plan) => {
-                match launch(&plan, &bytes, &arguments, &start.environment, (listener, given), &output) {
+        Ok(Opened { bytes, listener, given }) => match read_plan(&bytes, arguments.trust) {
+            Err(failure) => fail(&output, &Event::Failed(failure), None),
+            Ok((body, mut plan)) => {
+                match launch(&mut plan, body, &arguments, &start.environment, (listener, given), &output) {
                     Ok(code) => code,
                     Err(failure) => {
-                        output.say(&Event::Failed(failure), Some(plan.plan()));
+                        output.say(&Event::Failed(failure), Some(&plan));
                         exit_of_failure(&failure)
                     }
                 }
             }
         },
     }
+}
+
+fn read_plan<'p>(bytes: &'p [u8], trust: Option<&CStr>) -> Result<(&'p [u8], Plan<'p>)> {
+    let body = signature::trusted(bytes, trust)?;
+    msb_plan::decode(body)
+        .map(|plan| (body, CheckedPlan::into_plan(plan)))
+        .map_err(|error| failure(Step::PlanDecode, None, errno_of(error)))
 }
 
 fn print(text: &str) -> i32 {
@@ -130,8 +141,15 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
     let audit = arguments.audit_fd.map(take).transpose()?;
     let secrets =
         secrets.iter().map(|number| take(number.cast_signed())).collect::<Result<Vec<OwnedFd>>>()?;
-    *output = Output::new(report);
+    let file = arguments.report.map(report_file).transpose()?;
+    *output = Output { events: report, file, json: arguments.json };
     Ok(Opened { bytes: bytes?, listener, given: Given { audit, secrets } })
+}
+
+/// Opens the file for the report, which only this user reads: it names paths.
+fn report_file(path: &CStr) -> Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOCTTY;
+    openat(CWD, path, flags, Mode::RUSR | Mode::WUSR).at(Step::Report, None)
 }
 
 /// Takes an inherited descriptor and makes it close-on-exec.
@@ -167,14 +185,14 @@ fn close_all_but(kept: &[u32]) -> core::result::Result<(), Errno> {
 }
 
 fn launch(
-    plan: &CheckedPlan<'_>,
-    bytes: &[u8],
+    plan: &mut Plan<'_>,
+    body: &[u8],
     arguments: &Arguments<'_>,
     own_environment: &[&CStr],
     (listener, given): (Option<OwnedFd>, Given),
     output: &Output,
 ) -> Result<i32> {
-    let plan = plan.plan();
+    let timing = Timing::begin(arguments.timings);
     let filter = target(plan, listener.is_some())?;
     let bindings = Bindings::new(plan, arguments, own_environment)?;
     let environment = environment::build(plan, &bindings, own_environment)?;
@@ -195,27 +213,68 @@ fn launch(
         Some((path, origin)) => bindings.inside_path(path, origin)?,
         None => Vec::new(),
     };
+    crate::landlock::check_standard()?;
+    let tier = tier::choose(plan)?;
+    timing.done(Step::Param);
     let mut entries = host::table(plan, &bindings)?;
+    timing.done(Step::MountSource);
+    // They live as long as the program, as what is told of a failure later may name them.
+    let guards = guard::denies(guarded(arguments)?.leak(), &entries, plan.policy.origin);
+    plan.denies.extend(guards);
+    let plan = &*plan;
     let mut placeholders = Placeholders::default();
-    let started = deny::find(plan, &bindings, &mut entries, &mut placeholders).and_then(|denials| {
-        let mut cgroups = Cgroups::new(&plan.limits)?;
-        let held = cgroups.held;
-        let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).collect();
-        output.say_held(&without, plan);
-        let report = output.report().map(AsFd::as_fd);
-        let gateway = gateway::start(plan, bytes, arguments, own_environment, report, &given)?;
-        drop(given);
-        let result = Host { plan, filter, cwd, environment, command, listener, gateway }.start(
-            entries,
-            denials,
-            &mut cgroups,
-            output,
-        );
-        cgroups.remove();
-        result
-    });
+    let started =
+        deny::find(plan, &bindings, &mut entries, &mut placeholders).and_then(|denials| {
+            timing.done(Step::DenySource);
+            let mut cgroups = Cgroups::new(&plan.limits)?;
+            timing.done(Step::Cgroup);
+            let held = cgroups.held;
+            match tier {
+                Tier::Full => {
+                    host::find_aliases(&mut entries, &denials.iter().map(|denial| denial.inside.as_slice()))?;
+                }
+                Tier::Landlock => {
+                    tier::check(plan, &entries, &denials, held)?;
+                    output.say(&Event::HeldByLandlock { origin: plan.target.origin }, Some(plan));
+                }
+            }
+            let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).collect();
+            output.say_held(&without, plan);
+            if arguments.dry_run {
+                describe::print(plan, &entries, &denials, held);
+            }
+            let dry_run = arguments.dry_run;
+            let report = output.report().map(AsFd::as_fd);
+            let gateway = gateway::start(plan, body, arguments, own_environment, report, &given)?;
+            drop(given);
+            let result =
+                Host { plan, tier, filter, cwd, environment, command, listener, gateway, timing, dry_run }
+                    .start(entries, denials, &mut cgroups, output);
+            cgroups.remove();
+            result
+        });
     placeholders.remove();
     started
+}
+
+/// The files that decide about this sandbox, by the paths that the kernel calls them. One that has no path, such as a
+/// file in memory, or none that is text, cannot be reached by one.
+fn guarded(arguments: &Arguments<'_>) -> Result<Vec<String>> {
+    let mut files = Vec::new();
+    let named = [Some(arguments.plan), arguments.trust].into_iter().flatten();
+    for file in named.chain(arguments.protect.iter().copied()) {
+        // Magic links are followed: `msbc run` names its plan by a descriptor.
+        let place = openat(CWD, file, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        let place = match place {
+            // The descriptor was closed when the plan had been read.
+            Err(Errno::NOENT | Errno::BADF) if file == arguments.plan => continue,
+            place => place.at(Step::PlanOpen, None)?,
+        };
+        if let Ok(path) = crate::bind::real_path(&place) {
+            files.extend(String::from_utf8(path).ok());
+        }
+    }
+    Ok(files)
 }
 
 /// The filter for this machine, if the plan can run here at all.
@@ -243,12 +302,15 @@ pub(crate) fn kernel(release: &[u8]) -> (u16, u16) {
 /// What is settled before any process is made.
 struct Host<'a> {
     plan: &'a Plan<'a>,
+    tier: Tier,
     filter: Filter<'a>,
     cwd: Vec<u8>,
     environment: Vec<alloc::ffi::CString>,
     command: Vec<&'a CStr>,
     listener: Option<OwnedFd>,
     gateway: Option<Running>,
+    timing: Timing,
+    dry_run: bool,
 }
 
 impl<'a> Host<'a> {
@@ -259,24 +321,42 @@ impl<'a> Host<'a> {
         cgroups: &mut Cgroups,
         output: &Output,
     ) -> Result<i32> {
-        let begin_us = monotonic_us();
+        let (begin_us, timing) = (monotonic_us(), self.timing);
         let handover = self.handover().at(Step::Gateway, gateway::origin(self.plan))?;
         let policy = Some(self.plan.policy.origin);
         let (status, status_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::Namespaces, policy)?;
         let own = pidfd_open(getpid(), PidfdFlags::empty()).at(Step::Lifeline, policy)?;
+        let output_max = self.plan.limits.output_bytes;
+        let pipes = output_max.map(|limit| Pump::new(limit.value).at(Step::Output, Some(limit.origin)));
+        let (pump, ends) = pipes.transpose()?.unzip();
         let (ids, root_ids) = self.ids(&mut entries)?;
+        let ending = match self.tier {
+            Tier::Full => None,
+            Tier::Landlock => {
+                // Whom the init leaves comes here (`tier::end_orphans`).
+                set_child_subreaper(Some(getpid())).at(Step::Lifeline, policy)?;
+                Some(Word::new().at(Step::Lifeline, policy)?)
+            }
+        };
+        if let (Some(root), Some(ends), Some(limit)) = (&root_ids, &ends, output_max) {
+            ends.give_to(root.id).at(Step::Output, Some(limit.origin))?;
+        }
         // Blocked from here on, so that none is lost between the clone and the wait.
         let forwarded = NOT_FORWARDED.iter().fold(signal::Set::ALL, |set, number| set.without(*number));
         signal::reset(SIGCHLD).at(Step::Lifeline, policy)?;
         let before = signal::block(forwarded);
         let signals = signal::descriptor(forwarded.without(SIGPIPE)).at(Step::Lifeline, policy)?;
         let into = cgroups.clone_into().map(AsFd::as_fd);
-        let child = match fork(NAMESPACES, into).at(Step::Namespaces, policy)? {
+        let child = match fork(if self.tier == Tier::Full { NAMESPACES } else { 0 }, into)
+            .at(Step::Namespaces, policy)?
+        {
             Fork::Child => {
                 signal::block(signal::Set::ALL);
-                drop((signals, status, root_ids, self.gateway));
+                drop((signals, status, root_ids, pump, self.gateway));
                 let child = Child {
                     plan: self.plan,
+                    tier: self.tier,
+                    ending,
                     filter: self.filter,
                     entries,
                     denials,
@@ -290,12 +370,16 @@ impl<'a> Host<'a> {
                     parent: own,
                     listener: self.listener,
                     gateway: handover,
+                    output: ends,
                     signals: before,
+                    timing,
+                    dry_run: self.dry_run,
                 };
                 child.run()
             }
             Fork::Parent { pid, pidfd } => {
-                drop((entries, denials, status_in, own, ids, self.listener, handover));
+                drop((entries, denials, status_in, own, ids, ends, self.listener, handover));
+                let uid = root_ids.as_ref().map_or(geteuid().as_raw(), |root| root.id);
                 if let Some(Err(failure)) = root_ids.map(|ids| ids.map(self.plan, pid)) {
                     // Reaped here, so that nothing is left in the cgroups when they are removed.
                     let _ = pidfd_send_signal(&pidfd, Signal::KILL);
@@ -304,6 +388,7 @@ impl<'a> Host<'a> {
                 }
                 Parent {
                     plan: self.plan,
+                    ending,
                     init: pid,
                     pidfd,
                     status,
@@ -311,6 +396,11 @@ impl<'a> Host<'a> {
                     held: cgroups.held,
                     begin_us,
                     gateway: self.gateway,
+                    gateway_killed: false,
+                    uid,
+                    filter: self.filter,
+                    timing,
+                    pump,
                 }
             }
         };
@@ -334,21 +424,21 @@ impl<'a> Host<'a> {
             return Ok((Ids::Own { uid: uid.as_raw(), gid: gid.as_raw() }, None));
         }
         let id = PRIVATE_IDS + getpid().as_raw_nonzero().get().unsigned_abs();
-        for entry in entries {
+        for entry in entries.iter_mut().filter(|entry| entry.alias.is_none()) {
+            let attributes = entry.attributes();
             let (Some(source), origin) = (&mut entry.source, Some(entry.mount.origin)) else { continue };
             // What a parameter or the home directory names belongs to whoever works there; the system's own
             // places are for everybody to read.
-            let personal = match entry.mount.kind {
-                MountKind::Bind { source, .. } => source.base != Base::Root,
-                _ => false,
-            };
-            let userns = (personal || entry.rights.contains(msb_plan::Rights::WRITE))
+            let personal = entry.mount.kind.source().is_some_and(|(source, _)| source.base != Base::Root);
+            let written = matches!(entry.mount.kind, MountKind::Bind { .. } | MountKind::Overlay { .. })
+                && entry.rights.contains(msb_plan::Rights::WRITE);
+            let userns = (personal || written)
                 .then(|| id_map(source.stat.st_uid, source.stat.st_gid, id))
                 .transpose()
                 .at(Step::MountIdMap, origin)?;
             let step = if userns.is_some() { Step::MountIdMap } else { Step::Mount };
             source.tree = Some(
-                root::bind(&source.place, entry.rights, userns.as_ref().map(AsFd::as_fd)).at(step, origin)?,
+                root::bind(&source.place, attributes, userns.as_ref().map(AsFd::as_fd)).at(step, origin)?,
             );
         }
         let (done, done_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::IdMap, policy)?;

@@ -6,17 +6,19 @@ use crate::dev;
 use crate::fail::{At, Result, failure};
 use crate::files::{decimal, write_once};
 use crate::host::{Entry, Source, covering};
+use crate::landlock::{self, Wall};
+use crate::overlay::{self, Upper};
 use crate::path::{ancestors, split};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{File, MountKind, ProcScope, Rights};
 use msb_sys::mount::{Depth, attr, set_attributes};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fchmod, fstat, mkdirat, openat, openat2};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fchmod, fstat, mkdirat, mknodat, openat, symlinkat};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, unmount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree, unmount,
 };
 use rustix::process::{chdir, fchdir, pivot_root};
 
@@ -62,81 +64,174 @@ pub(crate) fn attributes(rights: Rights) -> u64 {
     attributes
 }
 
-/// A detached mount of `source` with `rights`, owners mapped by `userns` where one is given.
+/// A detached mount of `place` with `attributes`, owners mapped by `userns` where one is given.
 pub(crate) fn bind(
     place: impl AsFd,
-    rights: Rights,
+    attributes: u64,
     userns: Option<BorrowedFd<'_>>,
 ) -> core::result::Result<OwnedFd, Errno> {
     let tree = clone_tree(place)?;
-    set_attributes(tree.as_fd(), Depth::Tree, attributes(rights), userns)?;
+    set_attributes(tree.as_fd(), Depth::Tree, attributes, userns)?;
     Ok(tree)
 }
 
-/// Mounts every entry below `root`.
-pub(crate) fn mount_all(root: &OwnedFd, entries: &mut [Entry<'_>]) -> Result<()> {
+/// Mounts every entry below `root`, and has `wall` grant what each gives.
+pub(crate) fn mount_all(root: &OwnedFd, entries: &mut [Entry<'_>], wall: &Wall) -> Result<()> {
+    let mut device_root = None;
+    let mut places = Places { root, made: Vec::new() };
     for index in 0..entries.len() {
         let (done, rest) = entries.split_at_mut(index);
         let Some(entry) = rest.first_mut() else { break };
         let origin = Some(entry.mount.origin);
+        if let Some(to) = &entry.alias {
+            places.link(done, &entry.target, to).at(Step::MountTarget, origin)?;
+            continue;
+        }
         let kind = match &entry.source {
             Some(source) if !source.is_directory() => Kind::File,
             _ => Kind::Directory,
         };
-        let place = place(root, done, &entry.target, kind).at(Step::MountTarget, origin)?;
-        let tree = match (&mut entry.source, entry.mount.kind) {
-            (Some(source), _) => match source.tree.take() {
-                Some(tree) => tree,
-                None => {
-                    own_tree(source, entry.rights).map_err(|(step, errno)| failure(step, origin, errno))?
-                }
-            },
-            (None, MountKind::Scratch { size_bytes, inodes, .. }) => {
-                scratch(size_bytes, inodes, entry.rights).at(Step::Mount, origin)?
-            }
-            (None, MountKind::Proc(ProcScope::Processes)) => processes().at(Step::Proc, origin)?,
-            (None, MountKind::Dev { shm_bytes }) => {
-                dev::make(&place, shm_bytes).at(Step::Dev, origin)?;
-                continue;
-            }
-            (None, MountKind::Bind { .. }) => return Err(failure(Step::MountSource, origin, Errno::NOENT)),
-        };
-        attach(&tree, &place).at(Step::MountTarget, origin)?;
-    }
-    Ok(())
-}
-
-/// Opens a source in this mount namespace and clones it: a descriptor from outside can't be cloned here.
-fn own_tree(source: &Source, rights: Rights) -> core::result::Result<OwnedFd, (Step, Errno)> {
-    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    let place = openat2(CWD, source.real.as_slice(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
-        .map_err(|errno| (Step::MountSource, errno))?;
-    let stat = fstat(&place).map_err(|errno| (Step::MountSource, errno))?;
-    if !source.is(&stat) {
-        // Somebody put another file there since the parent looked.
-        return Err((Step::MountSource, Errno::STALE));
-    }
-    bind(&place, rights, None).map_err(|errno| (Step::Mount, errno))
-}
-
-/// Opens the mount point for `target`, and makes it where it lies on a file system of our own.
-fn place(
-    root: &OwnedFd,
-    done: &[Entry<'_>],
-    target: &[u8],
-    kind: Kind,
-) -> core::result::Result<OwnedFd, Errno> {
-    let ours = |path: &[u8]| covering(done, path).is_none_or(|entry| entry.source.is_none());
-    for directory in ancestors(target) {
-        if ours(directory) && !done.iter().any(|entry| entry.target == directory) {
-            there(mkdirat(root, directory, Mode::from_raw_mode(0o755)))?;
+        let place = places.make(done, &entry.target, kind).at(Step::MountTarget, origin)?;
+        let tree = tree(root, entry).map_err(|(step, errno)| failure(step, origin, errno))?;
+        place.attach(&tree).at(Step::MountTarget, origin)?;
+        let rights = landlock::rights(entry.mount.kind, entry.rights);
+        match kind {
+            Kind::Directory => wall.directory(&tree, rights),
+            Kind::File | Kind::FileOfDot => wall.file(&tree, rights),
+        }
+        .at(Step::Landlock, origin)?;
+        if let MountKind::Dev { shm_bytes } = entry.mount.kind {
+            dev::fill(&tree, shm_bytes).at(Step::Dev, origin)?;
+            device_root = Some((tree, entry.mount.origin));
         }
     }
-    if ours(target) {
-        let (parent, name) = split(target);
-        there(create(open_below(root, parent)?, name, kind, Mode::from_raw_mode(0o755)))?;
+    // Nothing is added to /dev later.
+    match device_root {
+        Some((tree, origin)) => {
+            set_attributes(tree.as_fd(), Depth::One, attr::RDONLY, None).at(Step::Dev, Some(origin))
+        }
+        None => Ok(()),
     }
-    open_inside(root.as_fd(), target)
+}
+
+/// The detached mount of an entry.
+fn tree(root: &OwnedFd, entry: &mut Entry<'_>) -> core::result::Result<OwnedFd, (Step, Errno)> {
+    let (kind, rights, attributes) = (entry.mount.kind, entry.rights, entry.attributes());
+    if let Some(source) = &mut entry.source {
+        let tree = match source.tree.take() {
+            Some(tree) => tree,
+            None => own_tree(source, attributes)?,
+        };
+        return match kind {
+            MountKind::Overlay { size_bytes, inodes, .. } => {
+                let upper = Upper { size_bytes, inodes, mode: source.stat.st_mode };
+                overlay::make(root.as_fd(), &tree, &upper, rights).map_err(|errno| (Step::Mount, errno))
+            }
+            _ => Ok(tree),
+        };
+    }
+    match kind {
+        MountKind::Scratch { size_bytes, inodes, .. } => {
+            scratch(size_bytes, inodes, rights).map_err(|errno| (Step::Mount, errno))
+        }
+        MountKind::Proc(scope) => processes(scope).map_err(|errno| (Step::Proc, errno)),
+        MountKind::Dev { .. } => dev::make().map_err(|errno| (Step::Dev, errno)),
+        _ => Err((Step::MountSource, Errno::NOENT)),
+    }
+}
+
+/// Clones a source in this mount namespace: a descriptor from outside can't be cloned here.
+fn own_tree(source: &Source, attributes: u64) -> core::result::Result<OwnedFd, (Step, Errno)> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE
+        | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
+    let tree = open_tree(CWD, source.real.as_slice(), flags).map_err(|errno| (Step::MountSource, errno))?;
+    let stat = fstat(&tree).map_err(|errno| (Step::MountSource, errno))?;
+    if !source.is(&stat) {
+        // Somebody put another file, or a link, there since the parent looked.
+        return Err((Step::MountSource, Errno::STALE));
+    }
+    set_attributes(tree.as_fd(), Depth::Tree, attributes, None).map_err(|errno| (Step::Mount, errno))?;
+    Ok(tree)
+}
+
+/// The mount points, made as they are needed.
+struct Places<'r> {
+    root: &'r OwnedFd,
+    /// The parent of the last one, which exists.
+    made: Vec<u8>,
+}
+
+/// A mount point.
+enum Place<'a> {
+    /// A path through directories that were all made here, so that none of them is a symbolic link.
+    Own(&'a OwnedFd, Vec<u8>),
+    /// One in what somebody else filled.
+    Opened(OwnedFd),
+}
+
+impl Place<'_> {
+    fn attach(&self, tree: &OwnedFd) -> core::result::Result<(), Errno> {
+        match self {
+            Place::Own(root, path) => {
+                move_mount(tree, "", *root, path.as_slice(), MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            }
+            Place::Opened(place) => attach(tree, place),
+        }
+    }
+}
+
+impl<'r> Places<'r> {
+    /// The mount point for `target`, made where it lies on a file system of our own.
+    fn make(
+        &mut self,
+        done: &[Entry<'_>],
+        target: &[u8],
+        kind: Kind,
+    ) -> core::result::Result<Place<'r>, Errno> {
+        self.parents(done, target)?;
+        let around = covering(done, target);
+        if around.is_none_or(|entry| entry.source.is_none()) {
+            there(make_empty(self.root, target, kind))?;
+            return Ok(Place::Own(self.root, Vec::from(target)));
+        }
+        if around.is_some_and(Entry::is_private) {
+            let (parent, name) = split(target);
+            there(create(open_below(self.root, parent)?, name, kind, Mode::from_raw_mode(0o755)))?;
+        }
+        open_inside(self.root.as_fd(), target).map(Place::Opened)
+    }
+
+    /// A symbolic link at `target`.
+    fn link(&mut self, done: &[Entry<'_>], target: &[u8], to: &[u8]) -> core::result::Result<(), Errno> {
+        self.parents(done, target)?;
+        symlinkat(to, self.root, target)
+    }
+
+    fn parents(&mut self, done: &[Entry<'_>], target: &[u8]) -> core::result::Result<(), Errno> {
+        let parent = split(target).0;
+        if parent == self.made {
+            return Ok(());
+        }
+        for directory in ancestors(target) {
+            let own = covering(done, directory).is_none_or(Entry::is_private);
+            if own && !done.iter().any(|entry| entry.target == directory) {
+                there(mkdirat(self.root, directory, Mode::from_raw_mode(0o755)))?;
+            }
+        }
+        self.made = Vec::from(parent);
+        Ok(())
+    }
+}
+
+/// Makes an empty file or directory by one call.
+pub(crate) fn make_empty(at: impl AsFd, path: &[u8], kind: Kind) -> core::result::Result<(), Errno> {
+    let mode = Mode::from_raw_mode(0o755);
+    match kind {
+        Kind::Directory => mkdirat(at, path, mode),
+        Kind::File | Kind::FileOfDot => mknodat(at, path, FileType::RegularFile, Mode::RUSR, 0),
+    }
 }
 
 /// An error that says that something is there already is none.
@@ -151,10 +246,15 @@ fn scratch(size_bytes: u64, inodes: u64, rights: Rights) -> core::result::Result
     file_system("tmpfs", &options, &[], attributes(rights))
 }
 
-/// procfs of this pid namespace: process directories alone, and those of others only where they may be traced.
-fn processes() -> core::result::Result<OwnedFd, Errno> {
+/// procfs of this pid namespace: process directories alone, or everything and read only; those of others only
+/// where they may be traced.
+fn processes(scope: ProcScope) -> core::result::Result<OwnedFd, Errno> {
     // subset=pid and hidepid=ptraceable: Linux 5.8, proc(5).
-    file_system("proc", &[("subset", "pid"), ("hidepid", "ptraceable")], &[], attr::NOEXEC)
+    let hidden = ("hidepid", "ptraceable");
+    match scope {
+        ProcScope::Processes => file_system("proc", &[("subset", "pid"), hidden], &[], attr::NOEXEC),
+        ProcScope::All => file_system("proc", &[hidden], &[], attr::NOEXEC | attr::RDONLY),
+    }
 }
 
 /// Writes the plan's generated files, where no mount of the host's shows something else.

@@ -1,5 +1,7 @@
 //! Tests of what needs no sandbox.
 
+extern crate std;
+
 use crate::arguments::{self, Arguments, Request};
 use crate::deny::{Denial, Kind};
 use crate::fail::refusal;
@@ -21,10 +23,8 @@ fn command_line_is_read_word_by_word() {
         plan: c"plan.bin",
         set: Vec::from([(b"a".as_slice(), c"b=c")]),
         report_fd: Some(9),
-        notify_fd: None,
-        audit_fd: None,
-        gateway: None,
         command: Vec::from([c"--set", c"x"]),
+        ..Arguments::default()
     };
     assert_eq!(arguments::parse(&words), Ok(Request::Launch(expected)));
     let short = arguments::parse(&[c"--set", c"n=", c"plan", c"sh", c"-c", c"--help"]);
@@ -139,10 +139,106 @@ fn denials_come_parents_first() {
 }
 
 #[test]
+fn the_kernel_s_log_tells_which_call_was_killed() {
+    let arch = msb_plan::Arch::HOST.map_or(0, msb_plan::Arch::audit);
+    let record = |type_: u32, uid: u32, arch: u32, code: &str| {
+        std::format!(
+            "5,1200,9000000,-;audit: type={type_} audit(1.2:3): auid=7 uid={uid} gid=7 ses=7 pid=7 comm=\"x\" \
+             sig=31 arch={arch:x} syscall=101 compat=0 ip=0x7 code={code}\n"
+        )
+    };
+    let one = |record: std::string::String| crate::killed::one(record.as_bytes(), 1000, 9_050_000);
+    assert_eq!(one(record(1326, 1000, arch, "0x80000000")), Some(101));
+    for other in [
+        record(1300, 1000, arch, "0x80000000"),
+        record(1326, 10001, arch, "0x80000000"),
+        record(1326, 1000, 0x4000_0003, "0x80000000"),
+        record(1326, 1000, arch, "0x7ffc0000"),
+        std::string::String::from("6,1,2,-;"),
+        std::string::String::new(),
+    ] {
+        assert_eq!(one(other.clone()), None, "{other}");
+    }
+    let late = crate::killed::one(record(1326, 1000, arch, "0x80000000").as_bytes(), 1000, 9_200_000);
+    assert_eq!(late, None, "before this run");
+}
+
+#[test]
+fn events_are_lines_of_json() {
+    let failed = Event::Failed(Failure { step: Step::MountSource, origin: None, errno: 2 });
+    let line = crate::json::line(&failed, None);
+    assert_eq!(line, b"{\"event\":\"failed\",\"step\":\"MountSource\",\"errno\":2,\"origin\":null}\n");
+    let mut json = crate::json::Json::object();
+    json.text("a", Some(b"\"\\\n\xff\xc3\xa9"));
+    json.number("b", None);
+    assert_eq!(json.line(), "{\"a\":\"\\\"\\\\\\u000a\u{fffd}é\",\"b\":null}\n".as_bytes());
+}
+
+#[test]
 fn events_are_said_in_words() {
     let failed = Event::Failed(Failure { step: Step::MountSource, origin: None, errno: 2 });
     let expected = "msb-launch: could not open the source of the mount: no such file or directory (ENOENT)\n";
     assert_eq!(sentence(&failed, None), expected);
     let reached = Event::LimitReached { limit: LimitKind::Pids, times: 3, origin: OriginId(0) };
     assert_eq!(sentence(&reached, None), "msb-launch: the limit of pids was reached 3 times\n");
+}
+
+/// Without any mount: a thread that only Landlock confines, as a way around the mounts would leave it.
+#[test]
+fn landlock_alone_holds_the_grants() {
+    extern crate std;
+    use crate::landlock::{Wall, rights};
+    use msb_plan::{Base, Links, MountKind, Path, Target};
+    use std::fs::{File, create_dir, read_dir, rename, write};
+    use std::io::ErrorKind::PermissionDenied;
+    use std::process::Command;
+
+    if msb_sys::landlock::abi() < 2 {
+        std::println!("skipped, because this kernel has no Landlock of ABI 2");
+        return;
+    }
+    let stage = tempfile::tempdir().expect("a folder");
+    for name in ["run", "write", "write/a", "write/b", "other"] {
+        create_dir(stage.path().join(name)).expect("a folder");
+        write(stage.path().join(name).join("file"), "content").expect("a file");
+    }
+    std::fs::copy("/bin/true", stage.path().join("write/true")).expect("a program");
+    let bind = |kind: u8| {
+        let source = Path { base: Base::Root, rest: "" };
+        rights(MountKind::Bind { source, rights: Rights(kind), links: Links::Follow }, Rights(kind))
+    };
+    let at = |name: &str| stage.path().join(name);
+    let refused =
+        |result: std::io::Result<File>| result.map_err(|it| it.kind()).err() == Some(PermissionDenied);
+    let confined = std::thread::scope(|scope| {
+        let confined = scope.spawn(|| {
+            let wall = Wall::new(&Target {
+                kernel_min: (5, 13),
+                landlock_abi_min: 0,
+                tier_min: msb_plan::Tier::Full,
+                origin: OriginId(0),
+            });
+            let wall = wall.expect("Landlock");
+            let open = |name| File::open(at(name)).expect(name);
+            wall.directory(open("run"), bind(5)).expect("a rule");
+            wall.directory(open("write"), bind(3)).expect("a rule");
+            let system = ["/usr", "/bin", "/lib", "/lib64"].map(|path| File::open(path).ok());
+            for place in system.iter().flatten() {
+                wall.directory(place, bind(5)).expect("a rule");
+            }
+            rustix::thread::set_no_new_privs(true).expect("no_new_privs");
+            wall.restrict().expect("in force");
+            File::open(at("run/file")).expect("read");
+            assert!(refused(File::create(at("run/file"))) && refused(File::create(at("run/new"))));
+            File::create(at("write/file")).expect("written");
+            rename(at("write/a/file"), at("write/b/moved")).expect("renamed");
+            assert!(refused(File::open(at("other/file"))) && refused(File::open("/etc/passwd")));
+            assert!(read_dir(at("other")).is_err() && rename(at("write/file"), at("other/x")).is_err());
+            let run = |path| Command::new(path).status().map_err(|error| error.kind());
+            assert!(run(std::path::PathBuf::from("/bin/true")).expect("it runs").success());
+            assert_eq!(run(at("write/true")).err(), Some(PermissionDenied));
+        });
+        confined.join()
+    });
+    confined.expect("Landlock alone holds them");
 }

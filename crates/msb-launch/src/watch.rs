@@ -1,37 +1,156 @@
-//! Memory without a cgroup: the parent adds up what all processes inside hold, again and again.
+//! What the parent itself adds up, again and again: memory without a cgroup, and time on CPUs.
+//!
+//! Looks come as often as the limit could be reached before the next: memory can grow within milliseconds, time on
+//! CPUs by no more than there are CPUs. A look costs a few microseconds for each process, and never takes more than
+//! a fifth of the parent's time.
 
+use crate::cgroup::{Cgroups, Held};
 use crate::files::{decimal, number, read_small};
 use alloc::vec::Vec;
+use msb_plan::event::LimitKind;
+use msb_plan::{Limit, Limits, OriginId};
+use msb_sys::process::monotonic_us;
 use rustix::fs::CWD;
+use rustix::process::Pid;
 
-/// Between two looks. A program can take more than its limit for so long.
-pub(crate) const PERIOD_US: u64 = 10_000;
+/// Between two looks at memory. A program can take more than its limit for so long, and for the time of two looks.
+const MEMORY_PERIOD_US: u64 = 10_000;
+/// The same where one look takes long, so that nobody has more than its limit for longer than 50 ms.
+const MEMORY_PERIOD_MAX_US: u64 = 25_000;
+/// The shortest time between two looks at time on CPUs.
+const CPU_PERIOD_US: u64 = 10_000;
 const PAGE_BYTES: u64 = 4096; // getconf PAGESIZE on x86-64; on AArch64 with larger pages, less is counted at a time
+/// `USER_HZ` of proc(5), the same on x86-64 and AArch64: 10 ms each.
+const TICK_US: u64 = 10_000;
 
-/// Private resident memory, in bytes, of the process `init` and all its descendants.
-pub(crate) fn memory_bytes(init: u32) -> u64 {
-    let mut bytes = 0;
-    let mut pending = Vec::from([u64::from(init)]);
+/// The limits that are watched, and when each is looked at next.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    init: u64,
+    memory: Option<Limit<u64>>,
+    cpu: Option<Limit<u64>>,
+    cpus: u64,
+    memory_at_us: u64,
+    cpu_at_us: u64,
+}
+
+impl Watch {
+    /// What of `limits` has to be watched of the sandbox of `init`.
+    pub(crate) fn new(limits: &Limits, held: Held, init: u32) -> Watch {
+        let swap = limits.swap_bytes.map_or(0, |limit| limit.value);
+        let memory = limits.memory_bytes.filter(|_| !held.has(LimitKind::Memory));
+        let cpus = crate::confine::cpus(u64::MAX).map_or(1, |cpus| cpus.len() as u64);
+        Watch {
+            init: u64::from(init),
+            memory: memory.map(|Limit { value, origin }| Limit { value: value + swap, origin }),
+            cpu: limits.cpu_time_ms.map(|Limit { value, origin }| Limit { value: value * 1000, origin }),
+            cpus: cpus.max(1),
+            memory_at_us: 0,
+            cpu_at_us: 0,
+        }
+    }
+
+    /// Looks at what is due; gives the limit that is reached.
+    pub(crate) fn look(&mut self, now_us: u64, cgroups: &Cgroups) -> Option<(LimitKind, OriginId)> {
+        if let Some(Limit { value, origin }) = self.cpu.filter(|_| now_us >= self.cpu_at_us) {
+            let used = cgroups.cpu_us().unwrap_or_else(|| cpu_us(self.init));
+            if used >= value {
+                return Some((LimitKind::CpuTime, origin));
+            }
+            self.cpu_at_us = now_us + ((value - used) / self.cpus).max(CPU_PERIOD_US);
+        }
+        if let Some(Limit { value, origin }) = self.memory.filter(|_| now_us >= self.memory_at_us) {
+            if exceeds(self.init, value) {
+                return Some((LimitKind::Memory, origin));
+            }
+            let end = monotonic_us();
+            let took = end.saturating_sub(now_us);
+            self.memory_at_us = end + (took * 4).clamp(MEMORY_PERIOD_US, MEMORY_PERIOD_MAX_US);
+        }
+        None
+    }
+
+    /// When to look next, microseconds of the same clock.
+    pub(crate) fn next_us(&self) -> Option<u64> {
+        let memory = self.memory.map(|_| self.memory_at_us);
+        let cpu = self.cpu.map(|_| self.cpu_at_us);
+        [memory, cpu].into_iter().flatten().min()
+    }
+}
+
+/// Whether the process `init` and all its descendants hold more than `bytes` together.
+fn exceeds(init: u64, bytes: u64) -> bool {
+    let (mut private, mut resident) = (0, 0);
+    let whole = each(init, |directory| {
+        let (own, all) = pages(directory);
+        private += own * PAGE_BYTES;
+        resident += all * PAGE_BYTES;
+    });
+    if !whole || private > bytes {
+        return true;
+    }
+    // What is shared counts in each process that maps it, files too: only when all that could be too much is it
+    // worth to ask how much of it is nobody else's and no file's.
+    if resident <= bytes {
+        return false;
+    }
+    let mut exact = 0;
+    let whole = each(init, |directory| exact += proportional_bytes(directory));
+    !whole || exact > bytes
+}
+
+/// Resident pages that are not shared, and all resident pages: the second and third number of statm, proc(5).
+fn pages(directory: &[u8]) -> (u64, u64) {
+    let text = read_small(CWD, [directory, b"/statm"].concat()).unwrap_or_default();
+    let mut fields = text.split(|b| *b == b' ').map(|field| number(field).unwrap_or(0));
+    let (_, resident, shared) = (fields.next(), fields.next().unwrap_or(0), fields.next().unwrap_or(0));
+    (resident.saturating_sub(shared), resident)
+}
+
+/// Bytes of a process that are in no file, each divided by how many processes share it, and what is swapped out
+/// (smaps_rollup of proc(5), Linux 5.9 for `Pss_Anon`). A process that does not let itself be looked at counts in
+/// full.
+fn proportional_bytes(directory: &[u8]) -> u64 {
+    const KEYS: [&[u8]; 3] = [b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:"];
+    match read_small(CWD, [directory, b"/smaps_rollup"].concat()) {
+        Ok(text) => {
+            let value = |line: &[u8]| KEYS.iter().find_map(|key| number(line.strip_prefix(*key)?));
+            text.split(|b| *b == b'\n').filter_map(value).sum::<u64>() * 1024
+        }
+        Err(_) => pages(directory).1 * PAGE_BYTES,
+    }
+}
+
+/// Time on CPUs of `init`, its descendants, and those of them that were waited for, microseconds.
+pub(crate) fn cpu_us(init: u64) -> u64 {
+    let mut ticks = 0;
+    each(init, |directory| {
+        let text = read_small(CWD, [directory, b"/stat"].concat()).unwrap_or_default();
+        // The name before may have spaces and parentheses in it; what follows the last of them is numbers.
+        let after =
+            text.iter().rposition(|b| *b == b')').and_then(|at| text.get(at + 1..)).unwrap_or_default();
+        // utime, stime, cutime and cstime: fields 14 to 17, of which the first here is field 3.
+        let fields = after.split(|b| *b == b' ').filter(|field| !field.is_empty());
+        ticks += fields.skip(11).take(4).filter_map(number).sum::<u64>();
+    });
+    ticks * TICK_US
+}
+
+/// Calls `of` with the directory of `init` and of each of its descendants; `false` when there was no end of them.
+fn each(init: u64, mut of: impl FnMut(&[u8])) -> bool {
+    let mut pending = Vec::from([init]);
     // A bound on the walk: no kernel has more processes (PID_MAX_LIMIT).
     let mut left = 1_u32 << 22;
     while let Some(pid) = pending.pop() {
         left = match left.checked_sub(1) {
             Some(left) => left,
-            None => return u64::MAX,
+            None => return false,
         };
         let directory = decimal(b"/proc/", pid);
-        bytes += private_bytes(&directory);
+        of(&directory);
         children(&directory, &mut pending);
     }
-    bytes
-}
-
-/// Resident pages that are not shared: the second and third number of statm, proc(5).
-fn private_bytes(directory: &[u8]) -> u64 {
-    let text = read_small(CWD, [directory, b"/statm"].concat()).unwrap_or_default();
-    let mut fields = text.split(|b| *b == b' ').map(|field| number(field).unwrap_or(0));
-    let (_, resident, shared) = (fields.next(), fields.next().unwrap_or(0), fields.next().unwrap_or(0));
-    resident.saturating_sub(shared) * PAGE_BYTES
+    true
 }
 
 /// Adds the children of every thread of a process (proc(5), `task/[tid]/children`).
@@ -48,4 +167,11 @@ fn children(directory: &[u8], pending: &mut Vec<u64>) {
         let text = read_small(CWD, [tasks.as_slice(), b"/", name, b"/children"].concat()).unwrap_or_default();
         pending.extend(text.split(|b| *b == b' ').filter_map(number));
     }
+}
+
+/// The children of this process.
+pub(crate) fn own_children() -> Vec<Pid> {
+    let mut found = Vec::new();
+    children(b"/proc/self", &mut found);
+    found.into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).collect()
 }

@@ -36,6 +36,27 @@ fn nothing_is_there_but_what_the_plan_mounts() {
     stdout(&stage.shell("cp /bin/true . && chmod +x true && ! ./true 2>/dev/null && touch /tmp/x /dev/shm/x && echo > /dev/null"));
 }
 
+/// All eight, and the clock of a machine that has just started.
+#[test]
+fn every_namespace_is_its_own() {
+    let stage = Stage::new(&plan());
+    for name in ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"] {
+        let own = std::fs::read_link(format!("/proc/self/ns/{name}")).expect("a namespace");
+        let inside = stdout(&stage.shell(&format!("readlink /proc/self/ns/{name}")));
+        assert!(
+            inside.starts_with(&format!("{name}:[")) && inside.trim() != own.to_string_lossy(),
+            "{inside}"
+        );
+    }
+    let python = "import time; print(all(time.clock_gettime(c) < 60 for c in (time.CLOCK_MONOTONIC, time.CLOCK_BOOTTIME)))";
+    if std::path::Path::new("/usr/bin/python3").exists() {
+        assert_eq!(
+            stdout(&stage.command(&["/usr/bin/python3", "-c", python]).output().expect("starts")),
+            "True\n"
+        );
+    }
+}
+
 #[test]
 fn exit_codes_are_the_commands() {
     let stage = Stage::new(&plan());
@@ -289,10 +310,10 @@ fn sandbox_ends_with_whoever_reads_its_events() {
     assert_eq!(child.wait().expect("ends").code(), Some(137));
 }
 
-/// docs/adr/0001-no-std-launcher.md: at most 144 KB, and no loader, so that a start costs a few pages.
+/// docs/adr/0001-no-std-launcher.md: at most 192 KB, and no loader, so that a start costs a few pages.
 #[test]
 fn program_is_small_and_static() {
-    const BYTES_MAX: usize = 144 * 1000;
+    const BYTES_MAX: usize = 192 * 1000;
     const PT_INTERP: u32 = 3; // elf(5)
     let program = std::fs::read(common::launcher()).expect("the launcher");
     assert!(program.len() <= BYTES_MAX, "{} bytes", program.len());
@@ -304,4 +325,55 @@ fn program_is_small_and_static() {
     for index in 0..entries {
         assert_ne!(number(table + index * entry_bytes, 4), PT_INTERP as usize, "it asks for a loader");
     }
+}
+
+/// A dry run does all of it but execute the command, and says what it decided.
+#[test]
+fn dry_run_checks_everything_and_executes_nothing() {
+    let mut plan = plan();
+    plan.denies = vec![deny(workspace(".env"), Rights::ALL)];
+    plan.limits.pids = Some(Limit { value: 20, origin: ORIGIN });
+    let stage = Stage::new(&plan);
+    let dry = |words: &[&str]| stage.command_with(&["--dry-run"], words).output().expect("starts");
+    let output = dry(&["touch", "made"]);
+    assert!(output.status.success() && !stage.workspace.join("made").exists(), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let source = stage.workspace.canonicalize().expect("a path");
+    let line = format!(
+        r#"{{"would":"mount","kind":"bind","target":"/work","source":"{}","rights":"read write","origin":"#,
+        source.display()
+    );
+    assert!(said.contains(&line), "{said}");
+    assert!(said.contains(r#"{"would":"deny","target":"/work/.env","rights":"#), "{said}");
+    assert!(said.contains(r#"{"would":"limit","limit":"pids","value":20,"held_by":""#), "{said}");
+    // What could not be done is said as it would be.
+    assert_eq!(dry(&["no-such-program"]).status.code(), Some(127));
+    assert_eq!(dry(&["/usr"]).status.code(), Some(126));
+    std::fs::remove_dir(&stage.workspace).expect("empty again");
+    assert_eq!(dry(&["true"]).status.code(), Some(125));
+}
+
+/// The plan lies in the workspace that the command may write, and yet nobody inside writes it.
+#[test]
+fn what_decides_about_the_sandbox_is_not_written_from_inside() {
+    let stage = Stage::new(&plan());
+    let inside = stage.workspace.join("own.plan");
+    std::fs::copy(stage.dir.path().join("plan.bin"), &inside).expect("a copy");
+    let policy = stage.workspace.join("agent.msb");
+    std::fs::write(&policy, "policy").expect("a policy");
+    let run = |options: &[&std::ffi::OsStr], script: &str| {
+        let mut command = std::process::Command::new(common::launcher());
+        command.args(options).arg(&inside).arg("--set");
+        command.arg(format!("workspace={}", stage.workspace.display())).args(["--", "sh", "-c", script]);
+        command.output().expect("starts")
+    };
+    for attempt in
+        ["echo x > own.plan", "rm own.plan", "mv own.plan x", "ln own.plan x", "cp /bin/true own.plan"]
+    {
+        assert!(!run(&[], attempt).status.success(), "{attempt}");
+    }
+    stdout(&run(&[], "cat own.plan > /dev/null; echo x > other; echo x > agent.msb"));
+    let protect = ["--protect".as_ref(), policy.as_os_str()];
+    assert!(!run(&protect, "echo y > agent.msb").status.success());
+    assert_eq!(std::fs::read_to_string(&policy).expect("a policy"), "x\n");
 }

@@ -163,10 +163,10 @@ pub(crate) fn definition(open: &Open<'_>, at: usize, host: &dyn Host) -> Value {
     let declared = open.is_language().then(|| declared(open, at)).flatten();
     let span = match declared {
         None => return Value::Null,
-        Some(Declared::Standard { name, text }) => {
+        Some(Declared::Standard { name, text, block }) => {
             let Some(path) = host.standard(name, text) else { return Value::Null };
             let tree = names::standard(text);
-            let span = names::blocks(&tree).next().map(|block| block.name.span).unwrap_or_default();
+            let span = names::blocks(&tree).nth(block).map(|block| block.name.span).unwrap_or_default();
             let range =
                 Places::new(text, place::Encoding::Utf16).range(span.start as usize, span.end as usize);
             return json!({"uri": place::uri_of(&path), "range": range});

@@ -108,9 +108,13 @@ impl List {
     /// Profiles; behind `std.` without it.
     fn profiles(&mut self, file: &File, last: &str) {
         for standard in STANDARD {
-            let about = standard.text.lines().find_map(|line| line.strip_prefix("## ")).unwrap_or_default();
             let prefix = if last == "." { "" } else { "std." };
-            self.add(Kind::Module, format!("{prefix}{}", standard.name), about);
+            for block in names::blocks(&names::standard(standard.text)) {
+                let own = &block.name.node;
+                let inner = if own == standard.name { String::new() } else { format!(".{own}") };
+                let about = block.doc.lines().next().unwrap_or_default();
+                self.add(Kind::Module, format!("{prefix}{}{inner}", standard.name), about);
+            }
         }
         if last != "." {
             for block in names::blocks(file) {
@@ -127,9 +131,9 @@ impl List {
     fn arguments(&mut self, file: &File, entry: &[&str]) {
         let name: String = entry.iter().skip(1).take_while(|word| **word != "(").copied().collect();
         match names::profile(file, &name) {
-            Some(names::Declared::Standard { text, .. }) => {
+            Some(names::Declared::Standard { text, block, .. }) => {
                 let tree = names::standard(text);
-                names::blocks(&tree).for_each(|block| self.params(block));
+                names::blocks(&tree).nth(block).into_iter().for_each(|block| self.params(block));
             }
             Some(names::Declared::Block(block)) => self.params(block),
             _ => {}

@@ -10,8 +10,8 @@ pub(crate) enum Declared<'a> {
     Value { span: Span, ty: Option<&'a Type> },
     /// A profile or policy of the file.
     Block(&'a Block),
-    /// A standard profile.
-    Standard { name: &'static str, text: &'static str },
+    /// A standard profile or policy: its file, and its place there.
+    Standard { name: &'static str, text: &'static str, block: usize },
     /// A group of the file.
     Group { span: Span },
     /// A tool.
@@ -85,9 +85,11 @@ pub(crate) fn tools(file: &File) -> impl Iterator<Item = &msb_syntax::ast::Tool>
 
 /// The profile or policy that a name of an `include` or `extends` means.
 pub(crate) fn profile<'a>(file: &'a File, name: &str) -> Option<Declared<'a>> {
-    if let Some(module) = name.strip_prefix("std.") {
+    if let Some(rest) = name.strip_prefix("std.") {
+        let (module, block) = rest.split_once('.').unwrap_or((rest, rest));
         let standard = STANDARD.iter().find(|it| it.name == module)?;
-        return Some(Declared::Standard { name: standard.name, text: standard.text });
+        let block = blocks(&self::standard(standard.text)).position(|it| it.name.node == block)?;
+        return Some(Declared::Standard { name: standard.name, text: standard.text, block });
     }
     blocks(file).find(|block| block.name.node == name).map(Declared::Block)
 }

@@ -69,7 +69,10 @@ fn words_of_each_block() {
 fn names() {
     suggests("include §", &["std.base", "std.python", "own", "p"], &["base"]);
     suggests("include std.§", &["base", "python"], &["std.base", "own"]);
+    suggests("include std.§", &["workspace.checkout", "ci.untrusted"], &[]);
     suggests("include std.python(§)", &["version: "], &[]);
+    suggests("include std.workspace.checkout(§)", &["root: "], &[]);
+    suggests("include std.ci(§)", &[], &["checkout: "]);
     suggests("include own(§)", &["depth: "], &["version: "]);
     suggests("fs { read $§ }", &["$workspace", "$key", "$big"], &["@std"]);
     suggests("fs { device @§ }", &["@std"], &["@basic-io"]);
@@ -136,6 +139,10 @@ fn hovers() {
     shows(&policy("net { total rate 10§/min }"), &["10 in 60 seconds"]);
     shows(&policy("fs { rea§d $work }"), &["can be read"]);
     shows(&policy("fs { read $wo§rk/x }"), &["work: dir"]);
+    shows(
+        &policy("include std.workspace.check§out(root: $work)"),
+        &["profile std.workspace.checkout(root: dir)"],
+    );
     shows(&policy("include std.py§thon"), &["profile std.python(version: string = \"3\")", "CPython"]);
     shows(&policy("accept MSB0§611 because \"x\""), &["path is both writable and runnable"]);
     shows(&policy("# comm§ent"), &[]);

@@ -20,8 +20,11 @@ pub(crate) const LIMITS: &[(&str, &str)] = &[
     ("cpu", "CPUs, or percent of one"),
     ("wall", "time from start to end"),
     ("files", "open descriptors of each process"),
-    ("swap", "bytes that may be swapped out"),
-    ("cpu_time", "seconds of computing"),
+    ("swap", "bytes that may be swapped out, besides memory"),
+    ("cpuset", "how many CPUs it may run on"),
+    ("cpu_time", "time on CPUs, of all processes together"),
+    ("io", "bytes a second from and to each disk"),
+    ("io_weight", "share of a disk, from 1 to 10000; 100 is as everybody"),
     ("fsize", "bytes of the largest file that may be written"),
     ("output", "bytes of standard output and error"),
 ];

@@ -2,13 +2,16 @@
 
 mod network;
 
+use crate::event::LimitKind;
 use crate::{
-    Base, CAPABILITY_MAX, COMMAND_MAX, CPU_PERCENT_MAX, DENIES_MAX, ENV_MAX, Env, FILES_MAX,
-    FILTER_INSTRUCTIONS_MAX, FILTERS_MAX, Filter, HOSTNAME_BYTES_MAX, INSTRUCTION_BYTES, Limit, Listener,
-    MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, MOUNTS_MAX, MountKind, OPEN_FILES_MAX, OPEN_FILES_MIN,
-    ORIGIN_TEXT_BYTES_MAX, ORIGINS_MAX, OriginId, PARAMS_MAX, PATH_BYTES_MAX, PIDS_MAX, ParamKind, Path,
-    Plan, Rights, TEXT_BYTES_MAX, Text, WALL_MS_MAX,
+    Base, CAPABILITY_MAX, COMMAND_MAX, CPU_PERCENT_MAX, CPU_TIME_MS_MIN, CPUSET_MAX, DENIES_MAX, ENV_MAX,
+    Env, FILES_MAX, FILTER_INSTRUCTIONS_MAX, FILTERS_MAX, Filter, HOSTNAME_BYTES_MAX, INSTRUCTION_BYTES,
+    IO_BYTES_MIN, IO_WEIGHT_MAX, KILL_BYTES, KILLS_MAX, LANDLOCK_ABI_MAX, Listener, MEMORY_BYTES_MAX,
+    MEMORY_BYTES_MIN, MOUNTS_MAX, MountKind, OPEN_FILES_MAX, OPEN_FILES_MIN, ORIGIN_TEXT_BYTES_MAX,
+    ORIGINS_MAX, OriginId, PARAMS_MAX, PATH_BYTES_MAX, PIDS_MAX, ParamKind, Path, Plan, Rights,
+    TEXT_BYTES_MAX, Text, WALL_MS_MAX,
 };
+use core::ops::RangeInclusive;
 
 /// A plan whose bounds, references, paths and filters were checked: the one type a launcher takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +62,12 @@ impl<'a> CheckedPlan<'a> {
         Ok(CheckedPlan(plan))
     }
 
+    /// The plan, for a launcher that denies more on its own account.
+    #[must_use]
+    pub fn into_plan(self) -> Plan<'a> {
+        self.0
+    }
+
     /// The plan.
     #[must_use]
     pub fn plan(&self) -> &Plan<'a> {
@@ -88,6 +97,8 @@ fn policy(plan: &Plan<'_>) -> Result<(), Invalid> {
     text(plan.policy.name)?;
     ensure(!plan.policy.name.is_empty(), Invalid::Name)?;
     origin(plan, plan.policy.origin)?;
+    origin(plan, plan.target.origin)?;
+    ensure(plan.target.landlock_abi_min <= LANDLOCK_ABI_MAX, Invalid::Value)?;
     for at in &plan.origins {
         text(at.file)?;
         ensure(at.text.len() <= ORIGIN_TEXT_BYTES_MAX, Invalid::TooLong)?;
@@ -131,10 +142,17 @@ fn mounts(plan: &Plan<'_>) -> Result<(), Invalid> {
         ensure(mount.target != Path { base: Base::Root, rest: "" }, Invalid::Path)?;
         ensure(plan.mounts.iter().take(index).all(|other| other.target != mount.target), Invalid::Duplicate)?;
         match mount.kind {
-            MountKind::Bind { source, rights } => {
+            MountKind::Bind { source, rights, .. } => {
                 path(plan, source, PLACES)?;
                 grant(rights)?;
             }
+            MountKind::Overlay { source, size_bytes, inodes, rights, .. } => {
+                path(plan, source, &[ParamKind::Dir])?;
+                grant(rights)?;
+                ensure(rights.contains(Rights::WRITE), Invalid::Rights)?;
+                ensure(size_bytes > 0 && inodes > 0, Invalid::Value)?;
+            }
+            MountKind::Device { source } | MountKind::Socket { source, .. } => path(plan, source, PLACES)?,
             MountKind::Scratch { size_bytes, inodes, rights } => {
                 grant(rights)?;
                 ensure(rights.contains(Rights::WRITE), Invalid::Rights)?;
@@ -183,24 +201,29 @@ fn covers(outer: Path<'_>, inner: Path<'_>) -> bool {
 }
 
 fn limits(plan: &Plan<'_>) -> Result<(), Invalid> {
-    let limits = &plan.limits;
-    within(plan, limits.memory_bytes, MEMORY_BYTES_MIN, MEMORY_BYTES_MAX)?;
-    within(plan, limits.pids, 1, u64::from(PIDS_MAX))?;
-    within(plan, limits.cpu_percent, 1, u64::from(CPU_PERCENT_MAX))?;
-    within(plan, limits.wall_ms, 1, WALL_MS_MAX)?;
-    within(plan, limits.files, u64::from(OPEN_FILES_MIN), u64::from(OPEN_FILES_MAX))
+    for (kind, limit) in plan.limits.each() {
+        origin(plan, limit.origin)?;
+        ensure(limit_range(kind).contains(&limit.value), Invalid::Value)?;
+    }
+    // What swap is besides.
+    ensure(plan.limits.swap_bytes.is_none() || plan.limits.memory_bytes.is_some(), Invalid::Value)
 }
 
-fn within<T: Into<u64> + Copy>(
-    plan: &Plan<'_>,
-    limit: Option<Limit<T>>,
-    min: u64,
-    max: u64,
-) -> Result<(), Invalid> {
-    let Some(limit) = limit else { return Ok(()) };
-    origin(plan, limit.origin)?;
-    let value: u64 = limit.value.into();
-    ensure((min..=max).contains(&value), Invalid::Value)
+/// The values that a limit of this kind can have, in the unit of its field of [`crate::Limits`].
+#[must_use]
+pub fn limit_range(kind: LimitKind) -> RangeInclusive<u64> {
+    match kind {
+        LimitKind::Memory => MEMORY_BYTES_MIN..=MEMORY_BYTES_MAX,
+        LimitKind::Swap | LimitKind::FileSize | LimitKind::Output => 0..=MEMORY_BYTES_MAX,
+        LimitKind::Pids => 1..=u64::from(PIDS_MAX),
+        LimitKind::Cpu => 1..=u64::from(CPU_PERCENT_MAX),
+        LimitKind::Cpuset => 1..=CPUSET_MAX,
+        LimitKind::CpuTime => CPU_TIME_MS_MIN..=WALL_MS_MAX,
+        LimitKind::Wall => 1..=WALL_MS_MAX,
+        LimitKind::Files => u64::from(OPEN_FILES_MIN)..=u64::from(OPEN_FILES_MAX),
+        LimitKind::Io => IO_BYTES_MIN..=MEMORY_BYTES_MAX,
+        LimitKind::IoWeight => 1..=IO_WEIGHT_MAX,
+    }
 }
 
 fn filters(plan: &Plan<'_>) -> Result<(), Invalid> {
@@ -209,8 +232,16 @@ fn filters(plan: &Plan<'_>) -> Result<(), Invalid> {
         origin(plan, filter.origin)?;
         ensure(plan.filters.iter().take(index).all(|other| other.arch != filter.arch), Invalid::Duplicate)?;
         program(filter)?;
+        kills(plan, filter)?;
     }
     Ok(())
+}
+
+fn kills(plan: &Plan<'_>, filter: &Filter<'_>) -> Result<(), Invalid> {
+    let whole = filter.kills.len().is_multiple_of(KILL_BYTES);
+    ensure(whole && filter.kills.len() <= KILL_BYTES * KILLS_MAX, Invalid::Filter)?;
+    filter.killing().try_for_each(|(_, at)| origin(plan, at))?;
+    ensure(filter.killing().is_sorted_by(|(a, _), (b, _)| a < b), Invalid::Filter)
 }
 
 /// The instructions that seccomp takes from a program: seccomp_check_filter in kernel/seccomp.c, of which

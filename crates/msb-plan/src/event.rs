@@ -22,6 +22,11 @@ pub enum Event {
         /// The line that asked.
         origin: OriginId,
     },
+    /// Landlock, the filter and resource limits hold the run, since this host refuses user namespaces.
+    HeldByLandlock {
+        /// The line that accepts it.
+        origin: OriginId,
+    },
     /// A limit was reached.
     LimitReached {
         /// Which.
@@ -30,6 +35,20 @@ pub enum Event {
         times: u64,
         /// The line that asked.
         origin: OriginId,
+    },
+    /// The filter killed the command (SIGSYS).
+    KilledByFilter {
+        /// The system call, where the kernel's log can be read and tells it.
+        nr: Option<u32>,
+        /// The line that says `kill`; the filter's own where it is not known which.
+        origin: OriginId,
+    },
+    /// A step of setting up was done; `--timings` alone.
+    Timing {
+        /// Which.
+        step: Step,
+        /// Microseconds after the plan was read.
+        at_us: u32,
     },
     /// Everything inside has ended.
     Ended(Ended),
@@ -59,6 +78,23 @@ pub struct Ended {
     pub cpu_us: u64,
     /// Most memory at one time; of the whole sandbox where a cgroup counts it, else of its largest process.
     pub memory_peak_bytes: u64,
+    /// What else was counted.
+    pub usage: Usage,
+}
+
+/// What a run used besides time and memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Most processes and threads at one time, init among them; `None` where no cgroup counts them.
+    pub pids_peak: Option<u64>,
+    /// Bytes that were read from block devices for it; what was in memory already is not among them.
+    pub read_bytes: u64,
+    /// Bytes that it had written to block devices.
+    pub written_bytes: u64,
+    /// Bytes of standard output and error; `None` where the plan does not limit them.
+    pub output_bytes: Option<u64>,
+    /// Periods in which it had to wait for its share of CPUs; `None` where no cgroup holds that.
+    pub throttled: Option<u64>,
 }
 
 /// What ended a run.
@@ -74,33 +110,38 @@ pub enum Cause {
     Gateway,
 }
 
-/// The limits that an event can name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum LimitKind {
-    /// `memory`.
-    Memory,
-    /// `pids`.
-    Pids,
-    /// `cpu`.
-    Cpu,
-    /// `wall`.
-    Wall,
-    /// `files`.
-    Files,
+macro_rules! limits {
+    ($($name:ident = $word:literal,)*) => {
+        /// The limits of the language.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum LimitKind { $(#[doc = concat!("`", $word, "`.")] $name,)* }
+
+        impl LimitKind {
+            /// Every limit.
+            pub const ALL: &'static [LimitKind] = &[$(LimitKind::$name,)*];
+
+            /// The word of the language.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(LimitKind::$name => $word,)* }
+            }
+        }
+    };
 }
 
-impl LimitKind {
-    /// The word of the language.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            LimitKind::Memory => "memory",
-            LimitKind::Pids => "pids",
-            LimitKind::Cpu => "cpu",
-            LimitKind::Wall => "wall",
-            LimitKind::Files => "files",
-        }
-    }
+limits! {
+    Memory = "memory",
+    Swap = "swap",
+    Pids = "pids",
+    Cpu = "cpu",
+    Cpuset = "cpuset",
+    CpuTime = "cpu_time",
+    Wall = "wall",
+    Files = "files",
+    FileSize = "fsize",
+    Io = "io",
+    IoWeight = "io_weight",
+    Output = "output",
 }
 
 macro_rules! steps {
@@ -112,6 +153,12 @@ macro_rules! steps {
         impl Step {
             /// Every step, in the order of this table.
             pub const ALL: &'static [Step] = &[$(Step::$name,)*];
+
+            /// The step's name, for programs.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Step::$name => stringify!($name),)* }
+            }
 
             /// The step in a few words, as the end of "could not …".
             #[must_use]
@@ -127,6 +174,8 @@ steps! {
     PlanOpen = "open the plan",
     /// Its bytes were read.
     PlanRead = "read the plan",
+    /// Its signature was looked at.
+    PlanTrust = "trust the plan",
     /// Its bytes were decoded.
     PlanDecode = "understand the plan",
     /// It has a filter for this machine and a kernel that is new enough.
@@ -167,6 +216,8 @@ steps! {
     Publish = "publish the port",
     /// The certificates of the run were put in their places.
     Trust = "put the run's certificates in their places",
+    /// The sandbox's own loopback interface was brought up.
+    Loopback = "bring up the loopback interface",
     /// The new root was made.
     Root = "make the new root",
     /// A source was looked up.
@@ -193,6 +244,14 @@ steps! {
     Proc = "mount /proc",
     /// /dev was filled.
     Dev = "fill /dev",
+    /// It was looked whether Landlock alone holds what the policy asks for.
+    Tier = "hold this without namespaces",
+    /// Rules of Landlock were collected or put in force.
+    Landlock = "hold the file rules with Landlock",
+    /// Standard input, output or error was looked at.
+    Standard = "pass on standard input, output and error",
+    /// The session keyring was replaced.
+    Keyring = "start with an empty keyring",
     /// The root was changed.
     PivotRoot = "change the root",
     /// The working directory was entered.
@@ -215,10 +274,14 @@ steps! {
     Session = "start a new session",
     /// The environment was built.
     Environment = "build the environment",
+    /// Standard output and error were led through the launcher, which counts them.
+    Output = "count the command's output",
     /// The command was started.
     Spawn = "start a process",
     /// The command was executed.
     Exec = "execute the command",
+    /// The file for the report was opened.
+    Report = "write the report",
     /// The command line was wrong.
     Usage = "understand the command line",
 }

@@ -16,8 +16,9 @@ pub mod event;
 pub mod handover;
 pub mod network;
 mod plan;
+pub mod signed;
 
-pub use check::{CheckedPlan, Invalid};
+pub use check::{CheckedPlan, Invalid, limit_range};
 pub use codec::{DecodeError, EncodeError, FORMAT, HEADER_BYTES, MAGIC, decode, digest, encode};
 pub use plan::*;
 

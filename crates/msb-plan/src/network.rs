@@ -58,6 +58,8 @@ pub const NAME_BYTES_MAX: usize = 253;
 pub enum Network<'a> {
     /// Nothing: a network namespace with its loopback interface, down.
     None,
+    /// The same with the interface up: the sandbox's own programs reach each other.
+    Loopback,
     /// What the gateway lets through.
     #[serde(borrow)]
     Gateway(Gateway<'a>),

@@ -1,5 +1,6 @@
 //! The sections of a plan and the bounds of each.
 
+use crate::event::LimitKind;
 use crate::network::Network;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,12 @@ pub const HOSTNAME_BYTES_MAX: usize = 64;
 pub const FILTER_INSTRUCTIONS_MAX: usize = 4096;
 /// Bytes of one instruction; `struct sock_filter` of linux/filter.h.
 pub const INSTRUCTION_BYTES: usize = 8;
+/// Bytes of one entry of [`Filter::kills`].
+pub const KILL_BYTES: usize = 6;
+/// Entries of [`Filter::kills`]: more than there are system calls.
+pub const KILLS_MAX: usize = 1024;
+/// Newest version of Landlock that a plan can ask for: Linux 6.15.
+pub const LANDLOCK_ABI_MAX: u8 = 7;
 /// Architectures that a plan can carry a filter for.
 pub const FILTERS_MAX: usize = 4;
 /// The highest capability that a plan can keep; `CAP_LAST_CAP` of linux/capability.h, Linux 5.9 to 6.18.
@@ -47,6 +54,14 @@ pub const PIDS_MAX: u32 = 1 << 22;
 pub const CPU_PERCENT_MAX: u32 = 100 * 8192;
 /// Most of [`Limits::wall_ms`]: a year.
 pub const WALL_MS_MAX: u64 = 366 * 24 * 3600 * 1000;
+/// Most of [`Limits::io_weight`]; `CGROUP_WEIGHT_MAX` of linux/cgroup.h.
+pub const IO_WEIGHT_MAX: u64 = 10_000;
+/// Fewest of [`Limits::io_bytes_per_s`]: a kibibyte; with less nothing is ever loaded.
+pub const IO_BYTES_MIN: u64 = 1 << 10;
+/// Most of [`Limits::cpuset`]; `NR_CPUS` as above.
+pub const CPUSET_MAX: u64 = 8192;
+/// Fewest of [`Limits::cpu_time_ms`]: between two looks of the launcher a program can use as much.
+pub const CPU_TIME_MS_MIN: u64 = 10;
 /// Fewest of [`Limits::files`]: what a shell and its libraries need.
 pub const OPEN_FILES_MIN: u32 = 16;
 /// Most of [`Limits::files`]; the default of fs.nr_open, proc(5).
@@ -145,6 +160,23 @@ impl Arch {
 pub struct Target {
     /// Least kernel, major and minor: the newest interface that the plan needs decides.
     pub kernel_min: (u16, u16),
+    /// Least version of Landlock; 0 asks for none, since the mounts hold the same rules. What the kernel has is
+    /// applied in any case.
+    pub landlock_abi_min: u8,
+    /// The least that must hold a launch.
+    pub tier_min: Tier,
+    /// The line that asks for Landlock, or that accepts the lesser tier, or the policy's.
+    pub origin: OriginId,
+}
+
+/// What holds a launch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Tier {
+    /// Landlock, the filter and resource limits, on hosts that refuse user namespaces: what they do not hold ends the
+    /// launch.
+    Landlock,
+    /// Namespaces and mounts, and the same behind them.
+    Full,
 }
 
 /// Which policy a plan came from.
@@ -223,8 +255,19 @@ pub struct Identity<'a> {
     pub cwd: Option<(Path<'a>, OriginId)>,
     /// Bit n keeps capability n (capabilities(7)) in every set; 0 keeps none.
     pub capabilities: u64,
-    /// The line that keeps them, or the policy's.
+    /// Which session keyring its processes have.
+    pub keyring: Keyring,
+    /// The line that keeps the capabilities, or the policy's.
     pub origin: OriginId,
+}
+
+/// Which session keyring the processes inside have; session-keyring(7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Keyring {
+    /// That of who launches, which nothing inside can name: the filter allows no call for keys.
+    Unreachable,
+    /// A new and empty one.
+    New,
 }
 
 /// One entry of the mount table. Order carries no meaning: the launcher mounts parents first.
@@ -252,6 +295,37 @@ pub enum MountKind<'a> {
         source: Path<'a>,
         /// Read only unless `write`, noexec unless `run`.
         rights: Rights,
+        /// What happens when the source is named by a symbolic link.
+        links: Links,
+    },
+    /// A directory of the host whose changes go to memory and are gone at the end (overlayfs in a user
+    /// namespace, Linux 5.11), nosuid and nodev.
+    Overlay {
+        /// Path on the host.
+        #[serde(borrow)]
+        source: Path<'a>,
+        /// What happens when the source is named by a symbolic link.
+        links: Links,
+        /// Bytes of all changes; 0 is refused.
+        size_bytes: u64,
+        /// Files and directories that changes make; 0 is refused.
+        inodes: u64,
+        /// Noexec unless `run`.
+        rights: Rights,
+    },
+    /// A device node of the host, which opens for reading and writing as far as its mode lets the user.
+    Device {
+        /// Path on the host; no part of it may be a symbolic link.
+        #[serde(borrow)]
+        source: Path<'a>,
+    },
+    /// A unix socket of the host that can be connected to.
+    Socket {
+        /// Path on the host.
+        #[serde(borrow)]
+        source: Path<'a>,
+        /// What happens when the source is named by a symbolic link.
+        links: Links,
     },
     /// An empty tmpfs, nosuid and nodev, gone at the end.
     Scratch {
@@ -271,11 +345,36 @@ pub enum MountKind<'a> {
     },
 }
 
+/// What happens when the path of a source leads through a symbolic link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Links {
+    /// It is followed.
+    Follow,
+    /// The launch fails.
+    Refuse,
+}
+
+impl<'a> MountKind<'a> {
+    /// What of the host is shown, and what happens when its path leads through a symbolic link.
+    #[must_use]
+    pub const fn source(self) -> Option<(Path<'a>, Links)> {
+        match self {
+            MountKind::Bind { source, links, .. }
+            | MountKind::Overlay { source, links, .. }
+            | MountKind::Socket { source, links } => Some((source, links)),
+            MountKind::Device { source } => Some((source, Links::Refuse)),
+            MountKind::Scratch { .. } | MountKind::Proc(_) | MountKind::Dev { .. } => None,
+        }
+    }
+}
+
 /// How much of procfs is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProcScope {
     /// Process directories alone: `subset=pid` of proc(5), Linux 5.8.
     Processes,
+    /// Everything, read only: counters and settings of the kernel too, the dangerous ones taken away.
+    All,
 }
 
 /// Whether a mount may be passed over.
@@ -344,6 +443,9 @@ pub struct Deny<'a> {
 pub enum Missing {
     /// An empty placeholder file is put there and denied; it is removed at the end.
     MaskFile,
+    /// The same with a file that says `.`: git takes an empty .git/commondir for a broken repository, and this one
+    /// for what is true without any (gitrepository-layout(5)).
+    MaskDot,
     /// The same with a directory.
     MaskDir,
     /// The launch fails.
@@ -375,12 +477,14 @@ pub struct Limit<T> {
 }
 
 /// Resource limits of the whole sandbox. `None` is unlimited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Limits {
-    /// Whether a cgroup must hold memory, pids and cpu.
+    /// Whether a cgroup must hold what it can.
     pub hold: Hold,
-    /// Memory of all processes and scratch mounts together, swap included.
+    /// Memory of all processes and scratch mounts together, swap included but for what `swap_bytes` adds.
     pub memory_bytes: Option<Limit<u64>>,
+    /// Swap besides `memory_bytes`, which must be there; `None` is 0 where memory is limited.
+    pub swap_bytes: Option<Limit<u64>>,
     /// Processes and threads.
     pub pids: Option<Limit<u32>>,
     /// Share of one CPU in percent: 100 is one CPU, 250 two and a half.
@@ -389,12 +493,56 @@ pub struct Limits {
     pub wall_ms: Option<Limit<u64>>,
     /// Open descriptors of each process (`RLIMIT_NOFILE`).
     pub files: Option<Limit<u32>>,
+    /// How many CPUs it may run on, of those that the launcher may.
+    pub cpuset: Option<Limit<u64>>,
+    /// Time on CPUs, user and system, of all processes together; also of each one (`RLIMIT_CPU`).
+    pub cpu_time_ms: Option<Limit<u64>>,
+    /// Bytes a second from, and as many to, each block device of the host.
+    pub io_bytes_per_s: Option<Limit<u64>>,
+    /// Share of block devices where others want them too; 100 is the kernel's default.
+    pub io_weight: Option<Limit<u64>>,
+    /// Bytes of standard output and standard error together until everything is killed.
+    pub output_bytes: Option<Limit<u64>>,
+    /// Bytes of each file that is written (`RLIMIT_FSIZE`).
+    pub file_bytes: Option<Limit<u64>>,
 }
 
-/// What holds memory, pids and cpu.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+impl Limits {
+    /// Every limit that is set, in the order of [`LimitKind::ALL`].
+    pub fn each(&self) -> impl Iterator<Item = (LimitKind, Limit<u64>)> + use<> {
+        let limits = *self;
+        LimitKind::ALL.iter().filter_map(move |kind| Some((*kind, limits.get(*kind)?)))
+    }
+
+    /// The limit of this kind.
+    #[must_use]
+    #[inline(never)]
+    pub fn get(&self, kind: LimitKind) -> Option<Limit<u64>> {
+        fn wide(limit: Option<Limit<u32>>) -> Option<Limit<u64>> {
+            limit.map(|Limit { value, origin }| Limit { value: u64::from(value), origin })
+        }
+        match kind {
+            LimitKind::Memory => self.memory_bytes,
+            LimitKind::Swap => self.swap_bytes,
+            LimitKind::Pids => wide(self.pids),
+            LimitKind::Cpu => wide(self.cpu_percent),
+            LimitKind::Cpuset => self.cpuset,
+            LimitKind::CpuTime => self.cpu_time_ms,
+            LimitKind::Wall => self.wall_ms,
+            LimitKind::Files => wide(self.files),
+            LimitKind::FileSize => self.file_bytes,
+            LimitKind::Io => self.io_bytes_per_s,
+            LimitKind::IoWeight => self.io_weight,
+            LimitKind::Output => self.output_bytes,
+        }
+    }
+}
+
+/// What holds the limits that a cgroup can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Hold {
     /// A cgroup where one can be had, else rlimits and the launcher's watch, and the user is told.
+    #[default]
     Best,
     /// A cgroup or no launch (`limits hard`).
     Cgroup,
@@ -410,8 +558,21 @@ pub struct Filter<'a> {
     /// `struct sock_filter` after `struct sock_filter`, little endian (linux/filter.h).
     #[serde(serialize_with = "bytes")]
     pub program: &'a [u8],
+    /// Which system calls some arguments of which kill, and the line that says so, by ascending number: for each a
+    /// `u32` and the `u16` of an [`OriginId`], little endian. It only tells a person why a run ended.
+    #[serde(serialize_with = "bytes")]
+    pub kills: &'a [u8],
     /// The line that begins the rules.
     pub origin: OriginId,
+}
+
+impl Filter<'_> {
+    /// The entries of [`Filter::kills`].
+    pub fn killing(&self) -> impl Iterator<Item = (u32, OriginId)> + '_ {
+        self.kills.as_chunks::<KILL_BYTES>().0.iter().map(|[a, b, c, d, origin @ ..]| {
+            (u32::from_le_bytes([*a, *b, *c, *d]), OriginId(u16::from_le_bytes(*origin)))
+        })
+    }
 }
 
 /// Whether a filter needs someone to answer.

@@ -5,3 +5,4 @@ mod codec;
 mod event;
 mod round_trip;
 mod sample;
+mod signed;

@@ -7,8 +7,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Arch, Base, Endpoint, EnvKind, FsKind, Limits, Missing, Net, NetKind, NetLimits, Op, ParamKind, Path,
-    Peer, Policy, Pred, Rights, SyscallAction, SyscallRule, Text, Tool, ToolParam, ToolType, Width, Word,
+    Arch, Base, Endpoint, EnvKind, FsKind, Limits, Links, Missing, Net, NetKind, NetLimits, Op, ParamKind,
+    Path, Peer, Policy, Pred, Rights, SyscallAction, SyscallRule, Text, Tool, ToolParam, ToolType, Width,
+    Word,
 };
 
 /// First bytes; the number grows when the meaning of the rest changes.
@@ -61,6 +62,10 @@ impl Policy {
         out.number(u64::from(exec.uid)).number(u64::from(exec.gid)).text(&exec.hostname);
         out.option(exec.cwd.as_ref(), |out, (cwd, _)| path(out, cwd));
         out.set(self.tools.iter().map(tool));
+        out.option(self.sandbox.landlock_abi_min, |out, limit| {
+            out.number(u64::from(limit.value));
+        });
+        out.number(u64::from(self.sandbox.tier_landlock.is_some()));
         out.0
     }
 }
@@ -120,12 +125,12 @@ fn rights(out: &mut Bytes, rights: Rights) {
 fn fs(kind: &FsKind) -> Bytes {
     let mut out = Bytes::default();
     match kind {
-        FsKind::Grant { source, target, rights: granted, optional } => {
+        FsKind::Grant { source, target, rights: granted, optional, links } => {
             out.number(0);
             path(&mut out, source);
             path(&mut out, target);
             rights(&mut out, *granted);
-            out.number(u64::from(*optional));
+            out.number(u64::from(*optional)).number(u64::from(*links == Links::Refuse));
         }
         FsKind::Scratch { target, size_bytes, inodes } => {
             out.number(1);
@@ -148,6 +153,27 @@ fn fs(kind: &FsKind) -> Bytes {
         }
         FsKind::ProcSelf => {
             out.number(4);
+        }
+        FsKind::Overlay { source, target, size_bytes, inodes, run, optional, links } => {
+            out.number(5);
+            path(&mut out, source);
+            path(&mut out, target);
+            out.number(*size_bytes).number(*inodes).number(u64::from(*run));
+            out.number(u64::from(*optional)).number(u64::from(*links == Links::Refuse));
+        }
+        FsKind::Device { path: node, optional } => {
+            out.number(6);
+            path(&mut out, node);
+            out.number(u64::from(*optional));
+        }
+        FsKind::Socket { source, target, optional, links } => {
+            out.number(7);
+            path(&mut out, source);
+            path(&mut out, target);
+            out.number(u64::from(*optional)).number(u64::from(*links == Links::Refuse));
+        }
+        FsKind::ProcAll => {
+            out.number(8);
         }
     }
     out
@@ -357,17 +383,9 @@ fn predicate(pred: &Pred) -> Bytes {
 }
 
 fn limits(out: &mut Bytes, limits: &Limits) {
-    let Limits { hard, memory_bytes, pids, cpu_percent, wall_ms, files } = limits;
-    out.number(u64::from(*hard));
-    let values = [
-        memory_bytes.map(|limit| limit.value),
-        pids.map(|limit| limit.value.into()),
-        cpu_percent.map(|limit| limit.value.into()),
-        wall_ms.map(|limit| limit.value),
-        files.map(|limit| limit.value.into()),
-    ];
-    for value in values {
-        out.option(value, |out, value| {
+    out.number(u64::from(limits.hard));
+    for (_, limit) in limits.by_word() {
+        out.option(limit.map(|limit| limit.value), |out, value| {
             out.number(value);
         });
     }

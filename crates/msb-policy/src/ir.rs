@@ -35,6 +35,8 @@ pub struct Policy {
     pub exec: Exec,
     /// What can be called outside of the sandbox.
     pub tools: Vec<Tool>,
+    /// What the kernel must have.
+    pub sandbox: Sandbox,
     /// Places in the sources; [`OriginId`] is an index.
     pub origins: Vec<Origin>,
 }
@@ -147,6 +149,44 @@ pub enum FsKind {
         rights: Rights,
         /// Whether a source that is not there is passed over.
         optional: bool,
+        /// What happens when the source is named by a symbolic link; several grants of one source and target
+        /// follow only when all do.
+        links: Links,
+    },
+    /// Shows a directory of the host; what is changed below it goes to memory, and is gone at the end.
+    Overlay {
+        /// Where it is on the host.
+        source: Path,
+        /// Where it appears inside.
+        target: Path,
+        /// How much all changes hold.
+        size_bytes: u64,
+        /// How many files changes make.
+        inodes: u64,
+        /// Whether what it shows may be executed.
+        run: bool,
+        /// Whether a source that is not there is passed over.
+        optional: bool,
+        /// What happens when the source is named by a symbolic link.
+        links: Links,
+    },
+    /// Shows a device node of the host, where it is there.
+    Device {
+        /// Which.
+        path: Path,
+        /// Whether one that is not there is passed over.
+        optional: bool,
+    },
+    /// Shows a unix socket of the host, to be connected to.
+    Socket {
+        /// Where it is on the host.
+        source: Path,
+        /// Where it appears inside.
+        target: Path,
+        /// Whether one that is not there is passed over.
+        optional: bool,
+        /// What happens when it is named by a symbolic link.
+        links: Links,
     },
     /// An empty, private tmpfs.
     Scratch {
@@ -170,6 +210,43 @@ pub enum FsKind {
     StdDevices,
     /// Process directories of the sandbox's own processes at /proc.
     ProcSelf,
+    /// All of procfs at /proc, read only: the kernel's counters and settings too.
+    ProcAll,
+}
+
+impl FsKind {
+    /// What of the host a rule shows, and what happens when its path leads through a symbolic link.
+    #[must_use]
+    pub fn source(&self) -> Option<(&Path, Links)> {
+        match self {
+            FsKind::Grant { source, links, .. }
+            | FsKind::Overlay { source, links, .. }
+            | FsKind::Socket { source, links, .. } => Some((source, *links)),
+            FsKind::Device { path, .. } => Some((path, Links::Refuse)),
+            FsKind::Scratch { .. }
+            | FsKind::Deny { .. }
+            | FsKind::StdDevices
+            | FsKind::ProcSelf
+            | FsKind::ProcAll => None,
+        }
+    }
+}
+
+/// What happens when the path of a source leads through a symbolic link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Links {
+    /// It is followed.
+    Follow,
+    /// The launch fails.
+    Refuse,
+}
+
+impl Links {
+    /// What holds of a source that one rule follows and another does not.
+    #[must_use]
+    pub fn strictest(self, other: Links) -> Links {
+        self.max(other)
+    }
 }
 
 /// What happens when a denied path does not exist.
@@ -290,10 +367,12 @@ pub struct Limit<T> {
 /// Resource limits; `None` is unlimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
-    /// Whether a cgroup must hold them (`limits hard`).
+    /// Whether a cgroup must hold those that it can (`limits hard`).
     pub hard: bool,
     /// Memory of everything inside.
     pub memory_bytes: Option<Limit<u64>>,
+    /// Swap besides; never without `memory_bytes`.
+    pub swap_bytes: Option<Limit<u64>>,
     /// Processes and threads.
     pub pids: Option<Limit<u32>>,
     /// 100 is one CPU.
@@ -302,6 +381,51 @@ pub struct Limits {
     pub wall_ms: Option<Limit<u64>>,
     /// Open descriptors of each process.
     pub files: Option<Limit<u32>>,
+    /// How many CPUs it may run on.
+    pub cpuset: Option<Limit<u64>>,
+    /// Time on CPUs of everything inside.
+    pub cpu_time_ms: Option<Limit<u64>>,
+    /// Bytes a second from, and to, each block device.
+    pub io_bytes_per_s: Option<Limit<u64>>,
+    /// Share of block devices; 100 is as everybody.
+    pub io_weight: Option<Limit<u64>>,
+    /// Bytes of standard output and error together.
+    pub output_bytes: Option<Limit<u64>>,
+    /// Bytes of each file that is written.
+    pub file_bytes: Option<Limit<u64>>,
+}
+
+impl Limits {
+    /// Every limit by its word in the language.
+    #[must_use]
+    pub fn by_word(&self) -> [(&'static str, Option<Limit<u64>>); 12] {
+        let wide = |limit: Option<Limit<u32>>| {
+            limit.map(|Limit { value, origin }| Limit { value: u64::from(value), origin })
+        };
+        [
+            ("memory", self.memory_bytes),
+            ("pids", wide(self.pids)),
+            ("cpu", wide(self.cpu_percent)),
+            ("wall", self.wall_ms),
+            ("files", wide(self.files)),
+            ("swap", self.swap_bytes),
+            ("cpuset", self.cpuset),
+            ("cpu_time", self.cpu_time_ms),
+            ("io", self.io_bytes_per_s),
+            ("io_weight", self.io_weight),
+            ("output", self.output_bytes),
+            ("fsize", self.file_bytes),
+        ]
+    }
+}
+
+/// What the kernel must have for a launch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sandbox {
+    /// Least version of Landlock, beside the mounts that hold the same rules.
+    pub landlock_abi_min: Option<Limit<u32>>,
+    /// The line by which a launch may go on without user namespaces, held by Landlock; `None` where it may not.
+    pub tier_landlock: Option<OriginId>,
 }
 
 /// One environment rule.

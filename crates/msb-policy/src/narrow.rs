@@ -11,9 +11,9 @@ use msb_syscalls::{capability_name, describe};
 
 use crate::places::has;
 use crate::{
-    Access, Base, Connection, Decision, EnvKind, FsKind, FsRule, Limit, Limits, Net, NetKind, NetLimits,
-    NetRule, OriginId, Path, Peer, Places, Policy, Protocol, Rate, Request, SyscallAction, SyscallRule, Text,
-    Verdict, Which, connections,
+    Access, Base, Connection, Decision, EnvKind, FsKind, FsRule, Limit, Limits, Links, Net, NetKind,
+    NetLimits, NetRule, OriginId, Path, Peer, Places, Policy, Protocol, Rate, Request, SyscallAction,
+    SyscallRule, Text, Verdict, Which, connections,
 };
 
 /// Something that a policy allows and the other does not.
@@ -148,11 +148,13 @@ impl Policy {
         let mut named = Vec::new();
         for rule in &self.fs {
             match &rule.kind {
-                FsKind::Grant { source, target, .. } => named.extend([source.clone(), target.clone()]),
+                FsKind::Grant { source, target, .. }
+                | FsKind::Overlay { source, target, .. }
+                | FsKind::Socket { source, target, .. } => named.extend([source.clone(), target.clone()]),
                 FsKind::Scratch { target, .. } => named.push(target.clone()),
-                FsKind::Deny { path, .. } => named.push(path.clone()),
+                FsKind::Deny { path, .. } | FsKind::Device { path, .. } => named.push(path.clone()),
                 FsKind::StdDevices => named.push(root("dev")),
-                FsKind::ProcSelf => named.push(root("proc")),
+                FsKind::ProcSelf | FsKind::ProcAll => named.push(root("proc")),
             }
         }
         let mut also = Vec::new();
@@ -305,24 +307,39 @@ impl Policy {
     }
 
     fn wider_limits(&self, other: &Policy, found: &mut Vec<Widening>) {
-        let (own, its) = (&self.limits, &other.limits);
-        let wide = |limit: Option<Limit<u32>>| {
-            limit.map(|limit| Limit { value: u64::from(limit.value), origin: limit.origin })
-        };
-        let limits = [
-            ("memory", own.memory_bytes, its.memory_bytes),
-            ("pids", wide(own.pids), wide(its.pids)),
-            ("cpu", wide(own.cpu_percent), wide(its.cpu_percent)),
-            ("wall", own.wall_ms, its.wall_ms),
-            ("files", wide(own.files), wide(its.files)),
-        ];
-        for (word, own, its) in limits {
+        if let (Some(line), None) = (self.sandbox.tier_landlock, other.sandbox.tier_landlock) {
+            found.push(Widening { what: Wider::Limit("tier"), allowed: Some(line), refused: None });
+        }
+        let abi = |policy: &Policy| policy.sandbox.landlock_abi_min.map_or(0, |limit| limit.value);
+        if abi(self) < abi(other) {
+            let line = |policy: &Policy| policy.sandbox.landlock_abi_min.map(|limit| limit.origin);
+            found.push(Widening {
+                what: Wider::Limit("landlock"),
+                allowed: line(self),
+                refused: line(other),
+            });
+        }
+        let swap = |limits: &Limits| limits.swap_bytes.map_or(0, |limit| limit.value);
+        for ((word, own), (_, its)) in self.limits.by_word().into_iter().zip(other.limits.by_word()) {
+            // Memory without a line for swap has none.
+            if word == "swap" && self.limits.memory_bytes.is_some() && other.limits.memory_bytes.is_some() {
+                if swap(&self.limits) > swap(&other.limits) {
+                    let refused = its.or(other.limits.memory_bytes).map(|its| its.origin);
+                    found.push(Widening {
+                        what: Wider::Limit(word),
+                        allowed: own.map(|own| own.origin),
+                        refused,
+                    });
+                }
+                continue;
+            }
             let Some(its) = its else { continue };
             if own.is_none_or(|own| own.value > its.value) {
                 let allowed = own.map(|own| own.origin);
                 found.push(Widening { what: Wider::Limit(word), allowed, refused: Some(its.origin) });
             }
         }
+        self.wider_sources(other, found);
         let (mine, theirs) = (self.scratches(), other.scratches());
         for (target, size_bytes, inodes, origin) in mine {
             let of_other = theirs.iter().find(|(its, ..)| *its == target);
@@ -333,9 +350,37 @@ impl Policy {
         }
     }
 
+    /// What paths alone do not tell: links that lead out of what the other policy shows, and procfs.
+    fn wider_sources(&self, other: &Policy, found: &mut Vec<Widening>) {
+        let open = |path: &Path| Wider::Open { path: path.clone(), access: Access::Read, private: false };
+        for rule in &self.fs {
+            let what = match &rule.kind {
+                FsKind::Grant { source, links: Links::Follow, .. }
+                | FsKind::Overlay { source, links: Links::Follow, .. }
+                | FsKind::Socket { source, links: Links::Follow, .. } => {
+                    let covering = |it: &FsRule| {
+                        let (from, links) = it.kind.source()?;
+                        from.covers(source).then_some(links)
+                    };
+                    let mut theirs = other.fs.iter().filter_map(covering).peekable();
+                    let refused = theirs.peek().is_some() && theirs.all(|links| links == Links::Refuse);
+                    refused.then(|| open(source))
+                }
+                FsKind::ProcAll => {
+                    let known = other.fs.iter().any(|it| it.kind == FsKind::ProcAll);
+                    let path = Path { base: Base::Root, rest: "proc".to_owned() };
+                    (!known).then_some(Wider::Open { path, access: Access::Read, private: true })
+                }
+                _ => None,
+            };
+            found.extend(what.map(|what| Widening { what, allowed: Some(rule.origin), refused: None }));
+        }
+    }
+
     fn scratches(&self) -> Vec<(Path, u64, u64, OriginId)> {
         let scratch = |rule: &'_ FsRule| match &rule.kind {
-            FsKind::Scratch { target, size_bytes, inodes } => {
+            FsKind::Scratch { target, size_bytes, inodes }
+            | FsKind::Overlay { target, size_bytes, inodes, .. } => {
                 Some((target.clone(), *size_bytes, *inodes, rule.origin))
             }
             _ => None,
@@ -367,12 +412,16 @@ impl Policy {
         let mut policy = Policy { params, ..self.clone() };
         for rule in &mut policy.fs {
             match &mut rule.kind {
-                FsKind::Grant { source, target, .. } => {
+                FsKind::Grant { source, target, .. }
+                | FsKind::Overlay { source, target, .. }
+                | FsKind::Socket { source, target, .. } => {
                     *source = path(source);
                     *target = path(target);
                 }
-                FsKind::Scratch { target: it, .. } | FsKind::Deny { path: it, .. } => *it = path(it),
-                FsKind::StdDevices | FsKind::ProcSelf => {}
+                FsKind::Scratch { target: it, .. }
+                | FsKind::Deny { path: it, .. }
+                | FsKind::Device { path: it, .. } => *it = path(it),
+                FsKind::StdDevices | FsKind::ProcSelf | FsKind::ProcAll => {}
             }
         }
         for rule in &mut policy.env {
@@ -457,14 +506,45 @@ impl Policy {
                 }
             }
         }
-        let Limits { hard, memory_bytes, pids, cpu_percent, wall_ms, files } = parent.limits;
+        if let Some(limit) = parent.sandbox.landlock_abi_min
+            && self.sandbox.landlock_abi_min.is_none_or(|own| own.value < limit.value)
+        {
+            let origin = origin(limit.origin);
+            self.sandbox.landlock_abi_min = Some(Limit { value: limit.value, origin });
+        }
+        let Limits {
+            hard,
+            memory_bytes,
+            swap_bytes,
+            pids,
+            cpu_percent,
+            wall_ms,
+            files,
+            cpuset,
+            cpu_time_ms,
+            io_bytes_per_s,
+            io_weight,
+            output_bytes,
+            file_bytes,
+        } = parent.limits;
         let own = &mut self.limits;
+        let own_memory = own.memory_bytes.is_some();
         own.hard |= hard;
         least(&mut own.memory_bytes, memory_bytes, &mut origin);
         least(&mut own.pids, pids, &mut origin);
         least(&mut own.cpu_percent, cpu_percent, &mut origin);
         least(&mut own.wall_ms, wall_ms, &mut origin);
         least(&mut own.files, files, &mut origin);
+        least(&mut own.cpuset, cpuset, &mut origin);
+        least(&mut own.cpu_time_ms, cpu_time_ms, &mut origin);
+        least(&mut own.io_bytes_per_s, io_bytes_per_s, &mut origin);
+        least(&mut own.io_weight, io_weight, &mut origin);
+        least(&mut own.output_bytes, output_bytes, &mut origin);
+        least(&mut own.file_bytes, file_bytes, &mut origin);
+        // Without a line of its own it is 0 already where memory is limited.
+        if own.swap_bytes.is_some() || !own_memory {
+            least(&mut own.swap_bytes, swap_bytes, &mut origin);
+        }
     }
 }
 

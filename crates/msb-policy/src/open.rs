@@ -4,7 +4,7 @@
 //! beside it stands whether every other binding gives the same. The proof looks at names alone: two paths of
 //! different bases can meet only where their last components agree.
 
-use crate::places::{self, Mount, has, takes};
+use crate::places::{self, Mount, has, hidden_in_proc, takes};
 use crate::{Access, Base, Decision, FsKind, OriginId, Path, Places, Policy, Reason, SyscallAction, Verdict};
 
 /// EACCES: what open gives for a path behind a denied directory, and execve for what may not be run.
@@ -45,7 +45,8 @@ impl Policy {
             let by_name = path.base == Base::Root || mounts.iter().any(|mount| mount.target.covers(path));
             let elsewhere = |mount: &Mount<'_>| {
                 (by_name && mount.target.base != path.base)
-                    || (path.base != Base::Root && mount.source.is_some_and(|it| it.base != path.base))
+                    || (path.base != Base::Root
+                        && mount.source(access).is_some_and(|it| it.base != path.base))
             };
             let mut granting = mounts.iter().filter(|mount| has(mount.rights, access));
             self.open(path, access).proved && !granting.any(elsewhere)
@@ -103,7 +104,7 @@ impl Proof<'_> {
         let visible = |name: &Path| {
             let deepest = self.deepest(name);
             !self.may_lie_over(name, &deepest)
-                && deepest.iter().all(|mount| host_path(mount, name).as_ref() == Some(path))
+                && deepest.iter().all(|mount| self.host_path(mount, name).as_ref() == Some(path))
         };
         (self.is_placed(path) && self.allowed_by_name(path))
             || self.aliases(path).any(|name| visible(&name) && self.allowed_by_name(&name))
@@ -117,7 +118,7 @@ impl Proof<'_> {
             self.denied_inside(name)
                 || self.deepest(name).iter().any(|mount| {
                     // Hidden by something else, it cannot be had by this name.
-                    !has(mount.rights, self.access) || host_path(mount, name).as_ref() != Some(path)
+                    !has(mount.rights, self.access) || self.host_path(mount, name).as_ref() != Some(path)
                 })
         };
         let by_alias = self.denied_on_host(path)
@@ -132,7 +133,9 @@ impl Proof<'_> {
 
     /// The names inside that grants give the host's file in any case.
     fn aliases<'a>(&'a self, path: &'a Path) -> impl Iterator<Item = Path> + 'a {
-        self.mounts.iter().filter_map(|mount| Some(mount.target.join(mount.source?.remainder(path)?)))
+        self.mounts
+            .iter()
+            .filter_map(|mount| Some(mount.target.join(mount.source(self.access)?.remainder(path)?)))
     }
 
     /// Whether, for some parameters, something lies over what shows `name`, or beside it.
@@ -145,7 +148,9 @@ impl Proof<'_> {
     fn may_have_another_alias(&self, path: &Path) -> bool {
         self.mounts.iter().any(|mount| {
             has(mount.rights, self.access)
-                && mount.source.is_some_and(|source| source.base != path.base && source.may_cover(path, 0))
+                && mount
+                    .source(self.access)
+                    .is_some_and(|source| source.base != path.base && source.may_cover(path, 0))
         })
     }
 
@@ -187,7 +192,9 @@ impl Proof<'_> {
         let refused = deepest.is_empty()
             || deepest.iter().any(|mount| {
                 let host = host_path(mount, name);
-                !has(mount.rights, self.access) || self.denied_on_host(host.as_ref().unwrap_or(name))
+                !has(mount.rights, self.access)
+                    || self.denied_on_host(host.as_ref().unwrap_or(name))
+                    || (host.is_none() && hidden_in_proc(&format!("/{}", name.rest)))
             });
         let listed = self.access == Access::Read
             && deepest.is_empty()
@@ -202,6 +209,12 @@ impl Proof<'_> {
             self.mounts.iter().filter(|mount| mount.target.covers(name)).collect();
         let depth = covering.iter().map(|mount| mount.target.depth()).max();
         covering.into_iter().filter(|mount| Some(mount.target.depth()) == depth).collect()
+    }
+
+    /// What `name` is on the host, as far as the access is to the host's file.
+    fn host_path(&self, mount: &Mount<'_>, name: &Path) -> Option<Path> {
+        mount.source(self.access)?;
+        host_path(mount, name)
     }
 
     fn denied_inside(&self, name: &Path) -> bool {

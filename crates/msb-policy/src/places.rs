@@ -92,6 +92,8 @@ struct Shown {
     inside: String,
     /// Its name on the host; `None` for what exists inside alone.
     host: Option<String>,
+    /// Whether what is written goes to memory, and not to the host.
+    discards: bool,
     /// With those of every grant that covers it and shows the same there.
     rights: Rights,
     /// The rule that grants each right, in the order of [`Access::ALL`].
@@ -125,8 +127,8 @@ impl Places {
             None => None,
         };
         let inside = self.absolute(&mount.target)?;
-        let Mount { target, source, rights, grants, origin } = mount;
-        Some(Shown { target, source: source.cloned(), inside, host, rights, grants, origin })
+        let Mount { target, source, discards, rights, grants, origin } = mount;
+        Some(Shown { target, source: source.cloned(), inside, host, discards, rights, grants, origin })
     }
 
     fn deny(&self, rule: &FsRule) -> Option<Denied> {
@@ -201,12 +203,12 @@ impl Places {
     /// has none.
     fn decide_file(&self, name: &str, access: Access) -> Option<Verdict> {
         let aliases = self.shown.iter().filter_map(|shown| {
-            let rest = below(name, shown.host.as_deref()?)?;
+            let rest = below(name, shown.host(access)?)?;
             let inside = shown.inside.trim_end_matches('/');
             let alias = if rest.is_empty() { shown.inside.clone() } else { format!("{inside}/{rest}") };
             // Hidden by something else, it cannot be had by this name.
             let visible =
-                self.deepest(&alias).iter().all(|it| host_name(it, &alias).as_deref() == Some(name));
+                self.deepest(&alias).iter().all(|it| host_name(it, &alias, access).as_deref() == Some(name));
             visible.then_some(alias)
         });
         aliases.map(|alias| self.decide(&alias, access)).max_by_key(preference)
@@ -227,7 +229,7 @@ impl Places {
         let placed = self.shown.iter().any(|shown| shown.target.covers(path));
         self.shown.iter().find_map(|shown| {
             // The host's files have the names that the host gives them.
-            let host = shown.host.as_deref().filter(|host| !root && below(host, &name).is_some());
+            let host = shown.host(access).filter(|host| !root && below(host, &name).is_some());
             if let Some(origin) = host.and_then(|host| granted(self.decide_file(host, access)?)) {
                 return Some((shown.source.clone()?, origin));
             }
@@ -275,9 +277,14 @@ impl Places {
 
     /// What the rules say of `path` where `shown` is what shows it.
     fn through(&self, shown: &Shown, path: &str, access: Access) -> Verdict {
-        let host = host_name(shown, path);
-        if let Some(origin) = self.denial(path, host.as_deref(), access) {
-            return refused(Reason::Denied(origin), host.as_deref().unwrap_or(path));
+        // A deny of the host's file holds for what is written over it in memory, too.
+        let denied = host_name(shown, path, Access::Read);
+        let host = host_name(shown, path, access);
+        if denied.is_none() && hidden_in_proc(path) {
+            return refused(Reason::NotShown, path);
+        }
+        if let Some(origin) = self.denial(path, denied.as_deref(), access) {
+            return refused(Reason::Denied(origin), denied.as_deref().unwrap_or(path));
         }
         if has(shown.rights, access) {
             let origin = shown.grants[access as usize].unwrap_or(shown.origin);
@@ -301,11 +308,22 @@ impl Places {
 /// The files that a launch writes, below `/`, unless a rule shows something there: who is who inside.
 pub const GENERATED_FILES: &[&str] = &["etc/group", "etc/hosts", "etc/nsswitch.conf", "etc/passwd"];
 
+/// Whether the sandbox's procfs lacks `path`, an absolute path inside: it has the program's own processes, which
+/// init, number 1, is not, and nothing else (proc(5): `subset=pid`, `hidepid=ptraceable`).
+pub(crate) fn hidden_in_proc(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix("/proc/") else { return false };
+    let entry = rest.split('/').next().unwrap_or_default();
+    let process = entry.bytes().all(|byte| byte.is_ascii_digit()) && !entry.starts_with('0') && entry != "1";
+    !process && !matches!(entry, "self" | "thread-self")
+}
+
 /// A rule that puts something inside, its paths open.
 #[derive(Debug, Clone)]
 pub(crate) struct Mount<'p> {
     pub(crate) target: Path,
     pub(crate) source: Option<&'p Path>,
+    /// Whether what is written goes to memory, and not to the host.
+    pub(crate) discards: bool,
     /// With those of every grant that covers it and shows the same there.
     pub(crate) rights: Rights,
     pub(crate) grants: [Option<OriginId>; 3],
@@ -316,10 +334,11 @@ pub(crate) struct Mount<'p> {
 /// show the same place of the host whatever the parameters are.
 pub(crate) fn mounts(policy: &Policy) -> Vec<Mount<'_>> {
     const PRIVATE: Rights = Rights { read: true, write: true, run: false };
+    const READ: Rights = Rights { read: true, write: false, run: false };
     let root = |rest: &str| Path { base: Base::Root, rest: rest.to_owned() };
     let mount = |target: Path, source, rights: Rights, origin| {
         let grants = Access::ALL.map(|access| has(rights, access).then_some(origin));
-        Mount { target, source, rights, grants, origin }
+        Mount { target, source, discards: false, rights, grants, origin }
     };
     let mut all: Vec<Mount<'_>> = Vec::new();
     for rule in &policy.fs {
@@ -331,20 +350,30 @@ pub(crate) fn mounts(policy: &Policy) -> Vec<Mount<'_>> {
             FsKind::Scratch { target, .. } => all.push(mount(target.clone(), None, PRIVATE, origin)),
             FsKind::StdDevices => all.push(mount(root("dev"), None, PRIVATE, origin)),
             FsKind::ProcSelf => all.push(mount(root("proc"), None, PRIVATE, origin)),
+            FsKind::ProcAll => all.push(mount(root("proc"), None, READ, origin)),
+            FsKind::Overlay { source, target, run, .. } => {
+                let rights = Rights { run: *run, ..PRIVATE };
+                let mount = mount(target.clone(), Some(source), rights, origin);
+                all.push(Mount { discards: true, ..mount });
+            }
+            FsKind::Device { path, .. } => all.push(mount(path.clone(), Some(path), PRIVATE, origin)),
+            // To connect is to write: connect(2) asks for that permission on the socket.
+            FsKind::Socket { source, target, .. } => {
+                all.push(mount(target.clone(), Some(source), PRIVATE, origin));
+            }
             FsKind::Deny { .. } => {}
         }
     }
     for rest in GENERATED_FILES {
         let target = root(rest);
         if !all.iter().any(|mount| mount.target.covers(&target)) {
-            let rights = Rights { read: true, write: false, run: false };
-            all.push(mount(target, None, rights, policy.origin));
+            all.push(mount(target, None, READ, policy.origin));
         }
     }
     let narrow = all.clone();
     for inner in &mut all {
-        let Some(source) = inner.source else { continue };
-        for outer in &narrow {
+        let Some(source) = inner.source.filter(|_| !inner.discards) else { continue };
+        for outer in narrow.iter().filter(|outer| !outer.discards) {
             let Some(from) = outer.source else { continue };
             let rest = outer.target.remainder(&inner.target);
             if rest.is_none() || rest != from.remainder(source) {
@@ -387,10 +416,24 @@ pub(crate) fn takes(rights: Rights, access: Access) -> bool {
     has(rights, access) || rights.read
 }
 
-fn host_name(shown: &Shown, path: &str) -> Option<String> {
+impl Shown {
+    /// Its name on the host, as far as `access` is to the host's file.
+    fn host(&self, access: Access) -> Option<&str> {
+        self.host.as_deref().filter(|_| !(self.discards && access == Access::Write))
+    }
+}
+
+impl<'p> Mount<'p> {
+    /// Its name on the host, as far as `access` is to the host's file.
+    pub(crate) fn source(&self, access: Access) -> Option<&'p Path> {
+        self.source.filter(|_| !(self.discards && access == Access::Write))
+    }
+}
+
+fn host_name(shown: &Shown, path: &str, access: Access) -> Option<String> {
     let rest = below(path, &shown.inside)?;
-    let host = shown.host.as_ref()?;
-    Some(if rest.is_empty() { host.clone() } else { format!("{}/{rest}", host.trim_end_matches('/')) })
+    let host = shown.host(access)?;
+    Some(if rest.is_empty() { host.to_owned() } else { format!("{}/{rest}", host.trim_end_matches('/')) })
 }
 
 /// What follows `base` in `path`, by component.

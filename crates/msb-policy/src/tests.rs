@@ -37,6 +37,7 @@ fn policy(syscalls: Vec<SyscallRule>, default: SyscallAction) -> Policy {
             origin,
         },
         tools: Vec::new(),
+        sandbox: Sandbox::default(),
         origins: Vec::new(),
     }
 }

@@ -42,10 +42,14 @@ const EROFS: u16 = 30;
 const ENOSYS: u16 = 38;
 const ELOOP: u16 = 40;
 const EUSERS: u16 = 87;
+const ENOTSOCK: u16 = 88;
 const EOPNOTSUPP: u16 = 95;
 const EPROTONOSUPPORT: u16 = 93;
 const EADDRINUSE: u16 = 98;
 const ESTALE: u16 = 116;
+const EDQUOT: u16 = 122;
+const ENOKEY: u16 = 126;
+const EKEYREJECTED: u16 = 129;
 
 /// Why a host refuses user namespaces, and who can change it.
 const USER_NAMESPACES: &str = "a sandbox needs user namespaces, and this host refuses them to you. On Ubuntu \
@@ -91,6 +95,12 @@ table! {
         "pass the file that `msbc compile` wrote";
     PLAN_UNREADABLE: [PlanOpen, PlanRead] [] "could not {step}: {errno}",
         "pass the file that `msbc compile` wrote";
+    PLAN_NOT_TRUSTED: [PlanTrust] [ENOKEY] "the plan has no signature of a key that is trusted here",
+        "sign it: `msbc sign PLAN --key NAME.key`, or name a file with the key that signed it after `--trust`";
+    PLAN_NOT_TRUSTED: [PlanTrust] [EKEYREJECTED] "the signature is not of this plan: it was changed after it was signed",
+        "compile the policy again and sign what comes out";
+    PLAN_NOT_TRUSTED: [PlanTrust] [] "the trusted keys cannot be used: {errno}",
+        "`--trust` takes files that `msbc keygen` wrote (NAME.pub), one or several one after the other";
     PLAN_REFUSED: [PlanDecode] [] "the plan is damaged, or was written by another version of msbc",
         "compile the policy again, with the msbc that came with this msb-launch";
     WRONG_MACHINE: [Target] [] "this plan needs Linux {kernel} or later on {machines}",
@@ -117,10 +127,11 @@ table! {
     NAMESPACES_REFUSED: [Root, Hostname, Mount, MountTarget, Proc, Dev] [EPERM, EACCES]
         "could not {step}: {errno}, even in a user namespace of its own", USER_NAMESPACES;
     NAMESPACES_REFUSED: [Namespaces] [EINVAL, ENOSYS] "this kernel lacks a namespace that the sandbox needs: {errno}",
-        "use a kernel with CONFIG_USER_NS, CONFIG_PID_NS, CONFIG_NET_NS, CONFIG_IPC_NS and CONFIG_UTS_NS";
+        "use a kernel with CONFIG_USER_NS, CONFIG_PID_NS, CONFIG_NET_NS, CONFIG_IPC_NS, CONFIG_UTS_NS, CONFIG_CGROUPS and CONFIG_TIME_NS";
     NAMESPACES_REFUSED: [Namespaces] [EAGAIN, ENOMEM] "no process could be made for the sandbox: {errno}",
         "end other processes, or raise `ulimit -u`";
     NAMESPACES_REFUSED: [Namespaces, IdMap, Hostname] [] "could not {step}: {errno}", MISTAKE;
+    NAMESPACES_REFUSED: [Loopback] [] "could not {step}: {errno}", MISTAKE;
     NAMESPACES_REFUSED: [HostIdentity] [] "could not {step}: {errno}",
         "start it as an ordinary user; as root it needs CAP_SETUID and CAP_SETGID to stop being root";
 
@@ -133,8 +144,8 @@ table! {
         "without one, whole CPUs alone can be given: write `cpu 1` or another whole number that this machine has, or \
          start it in a cgroup of your own: `systemd-run --user --scope -p Delegate=yes msbc run …`";
     LIMIT_NOT_HELD: [LimitFallback] [] "this limit cannot be held without a cgroup: {errno}",
-        "`cpu` below a whole CPU needs one: write a whole number of CPUs, or start it in a cgroup of your own: \
-         `systemd-run --user --scope -p Delegate=yes msbc run …`";
+        "`io`, `io_weight` and a `cpu` below a whole CPU need one: drop the limit or write a whole number of CPUs, or start \
+         it in a cgroup of your own: `systemd-run --user --scope -p Delegate=yes msbc run …`";
     LIMIT_NOT_HELD: [Rlimit] [EPERM] "the limit is above what you yourself are limited to",
         "lower it, or raise your own hard limit: `ulimit -H -a` shows it";
     LIMIT_NOT_HELD: [Rlimit] [] "could not {step}: {errno}", MISTAKE;
@@ -144,9 +155,11 @@ table! {
     SOURCE_NOT_OPENED: [MountSource] [EACCES, EPERM] "you may not reach {path}",
         "the sandbox can show no more than you can see: change its permissions{or_set}, or drop the rule";
     SOURCE_NOT_OPENED: [MountSource] [ELOOP] "{path} is a symbolic link where none is followed",
-        "name what it leads to";
+        "name what it leads to, or write `symlinks follow` where no program can change it";
+    SOURCE_NOT_OPENED: [MountSource] [ENODEV] "{path} is not a device", "name a device, or use `read` for a file";
+    SOURCE_NOT_OPENED: [MountSource] [ENOTSOCK] "{path} is not a socket", "name a socket, or use `read` for a file";
     SOURCE_NOT_OPENED: [MountSource] [EOPNOTSUPP] "{path} is neither a directory nor a regular file",
-        "a socket, device or FIFO is a door to another program: it cannot be shown by `read` or `write`";
+        "a socket, device or FIFO is a door to another program: use `socket` or `device`";
     SOURCE_NOT_OPENED: [MountSource] [ESTALE] "{path} was replaced by another while the sandbox was made",
         "start it again when nothing else changes that place";
     SOURCE_NOT_OPENED: [MountSource] [] "could not open {path}: {errno}", "name another path{or_set}";
@@ -188,6 +201,22 @@ table! {
 
     CONFINEMENT_REFUSED: [Filter, Listener] [EINVAL, ENOSYS] "this kernel does not take the syscall filter: {errno}",
         "use a kernel with CONFIG_SECCOMP_FILTER";
+    TIER_NOT_ENOUGH: [Tier] [EOPNOTSUPP]
+        "this host refuses user namespaces, and its Landlock is older than ABI 6 (Linux 6.12)", USER_NAMESPACES;
+    TIER_NOT_ENOUGH: [Tier] [] "this host refuses user namespaces, and without them this cannot be held",
+        "the tier `landlock` holds grants at their own place: no `at`, `scratch`, `overlay`, `socket`, deny inside of a \
+         grant or network, and `pids` with a cgroup alone; take it away, or have the host allow user namespaces";
+    CONFINEMENT_REFUSED: [Landlock] [EOPNOTSUPP, ENOSYS]
+        "this kernel has no Landlock, or an older version than the policy asks for",
+        "use a newer kernel, with `landlock` in its `lsm=`, or take `landlock` out of `sandbox`: the mounts hold the \
+         same rules";
+    CONFINEMENT_REFUSED: [Keyring] [EDQUOT] "you have as many keyrings as you may: {errno}",
+        "raise `sysctl kernel.keys.maxkeys`, or deny keyctl, add_key and request_key: then none is needed";
+    CONFINEMENT_REFUSED: [Landlock, Keyring] [] "could not {step}: {errno}", MISTAKE;
+    LAUNCHER_MISUSED: [Standard] [EISDIR] "standard input, output or error is a directory",
+        "pass a file, a pipe or a terminal: a directory would lead to everything below and above it";
+    LAUNCHER_MISUSED: [Standard] [] "standard input, output or error cannot be passed on: {errno}",
+        "pass a file, a pipe or a terminal";
     CONFINEMENT_REFUSED: [NoNewPrivs, Capabilities, Filter, Listener] [] "could not {step}: {errno}", MISTAKE;
 
     NETWORK_NOT_SET_UP: [NetworkRules] [ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, ENOSYS]
@@ -224,7 +253,8 @@ table! {
     PROCESS_NOT_STARTED: [Spawn] [EAGAIN] "no process could be started: {errno}",
         "raise `pids` in the policy, or end other processes of yours";
     PROCESS_NOT_STARTED: [Environment] [] "could not {step}: {errno}", "pass less of the environment";
-    PROCESS_NOT_STARTED: [CloseFds, Lifeline, Session, Spawn] [] "could not {step}: {errno}", MISTAKE;
+    PROCESS_NOT_STARTED: [CloseFds, Lifeline, Session, Output, Spawn] [] "could not {step}: {errno}", MISTAKE;
+    LAUNCHER_MISUSED: [Report] [] "the report cannot be written: {errno}", "name another file after `--report`";
     LAUNCHER_MISUSED: [Usage] [] "msb-launch did not understand its command line",
         "see `msb-launch --help`; under `msbc run` this means that the two are of different versions";
 }
@@ -235,10 +265,13 @@ pub(crate) fn fallback(limit: LimitKind) -> (&'static str, &'static str) {
         without one";
     let how = match limit {
         LimitKind::Memory => "each process by RLIMIT_DATA, all together by the launcher's watch",
+        LimitKind::Swap => "together with memory, as one sum",
         LimitKind::Pids => "by RLIMIT_NPROC in the sandbox's user namespace",
-        LimitKind::Cpu => "by the CPUs that it may run on",
-        LimitKind::Wall => "by the launcher's clock",
+        LimitKind::Cpu | LimitKind::Cpuset => "by the CPUs that it may run on",
+        LimitKind::Wall | LimitKind::CpuTime | LimitKind::Output => "by the launcher",
         LimitKind::Files => "by RLIMIT_NOFILE",
+        LimitKind::FileSize => "by RLIMIT_FSIZE",
+        LimitKind::Io | LimitKind::IoWeight => "by nothing",
     };
     (how, SCOPE)
 }
@@ -254,8 +287,21 @@ pub(crate) fn reached(limit: LimitKind) -> (&'static str, &'static str) {
             "no more processes or threads were made",
             "raise `pids` in the policy, or run fewer jobs at once",
         ),
+        LimitKind::Swap => ("processes inside were killed", "raise `memory` or `swap` in the policy"),
         LimitKind::Cpu => ("the program was slowed down", "raise `cpu` in the policy, or let it take longer"),
+        LimitKind::Cpuset => {
+            ("the program was slowed down", "raise `cpuset` in the policy, or let it take longer")
+        }
+        LimitKind::CpuTime => ("everything inside was killed", "raise `cpu_time` in the policy"),
         LimitKind::Wall => ("everything inside was killed", "raise `wall` in the policy"),
         LimitKind::Files => ("no more files were opened", "raise `files` in the policy"),
+        LimitKind::FileSize => {
+            ("a process that wrote a larger file was killed", "raise `fsize` in the policy")
+        }
+        LimitKind::Io | LimitKind::IoWeight => ("the program waited for devices", "raise it in the policy"),
+        LimitKind::Output => (
+            "everything inside was killed",
+            "raise `output` in the policy, or have the program write to a file: `> out.log`",
+        ),
     }
 }

@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 
 /// `event` as an object.
 ///
-/// `event` is `failed`, `held-without-cgroup`, `limit-reached` or `ended`. Every object has `sentence`, and
+/// `event` is `failed`, `held-without-cgroup`, `held-by-landlock`, `limit-reached`, `killed-by-filter`, `timing` or
+/// `ended`. Every object has `sentence`, and
 /// `code`, `message` and `help`, null where the command ended by itself. `origin` is `file`, `line`,
 /// `column` and `text`, or null. A failure has `step`, `errno` and `errno_name`; a limit `limit` and `value`;
-/// an end `exit_code` or `signal` (the other is null), `cause`, `wall_us`, `cpu_us` and `memory_peak_bytes`.
+/// an end `exit_code` or `signal` (the other is null), `cause`, `wall_us`, `cpu_us`, `memory_peak_bytes` and the
+/// fields of [`msb_plan::event::Usage`].
 #[must_use]
 pub fn to_json(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Value {
     let mut object = match *event {
@@ -27,12 +29,26 @@ pub fn to_json(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Value {
             "value": words::limit_value(limit, plan),
             "origin": origin(Some(at), plan),
         }),
+        Event::HeldByLandlock { origin: at } => json!({
+            "event": "held-by-landlock",
+            "origin": origin(Some(at), plan),
+        }),
         Event::LimitReached { limit, times, origin: at } => json!({
             "event": "limit-reached",
             "limit": limit.word(),
             "value": words::limit_value(limit, plan),
             "times": times,
             "origin": origin(Some(at), plan),
+        }),
+        Event::KilledByFilter { nr, origin: at } => json!({
+            "event": "killed-by-filter",
+            "nr": nr,
+            "origin": origin(Some(at), plan),
+        }),
+        Event::Timing { step, at_us } => json!({
+            "event": "timing",
+            "step": format!("{step:?}"),
+            "at_us": at_us,
         }),
         Event::Ended(ended) => end(ended, plan),
     };
@@ -63,6 +79,11 @@ fn end(ended: Ended, plan: &Plan<'_>) -> Value {
         "wall_us": ended.wall_us,
         "cpu_us": ended.cpu_us,
         "memory_peak_bytes": ended.memory_peak_bytes,
+        "pids_peak": ended.usage.pids_peak,
+        "read_bytes": ended.usage.read_bytes,
+        "written_bytes": ended.usage.written_bytes,
+        "output_bytes": ended.usage.output_bytes,
+        "throttled": ended.usage.throttled,
     })
 }
 

@@ -12,7 +12,7 @@ mod subject;
 mod words;
 
 pub use json::to_json;
-pub use words::{duration, size};
+pub use words::{duration, limit_value, size};
 
 use msb_diag::{Diagnostic, Severity, Sources, Style, codes};
 use msb_plan::event::{Cause, Event, Failure, LimitKind, Step};
@@ -66,7 +66,12 @@ pub fn explain(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Option<
             (failed(failure, plan, context), origin, Some(label))
         }
         Event::HeldWithoutCgroup { limit, origin } => (held(limit, plan), Some(origin), None),
+        Event::HeldByLandlock { origin } => {
+            (held_by_landlock(), Some(origin), Some("accepted here".to_owned()))
+        }
         Event::LimitReached { limit, times, origin } => (reached(limit, times, plan), Some(origin), None),
+        Event::KilledByFilter { nr, origin } => (killed_by_filter(nr, plan), Some(origin), None),
+        Event::Timing { .. } => return None,
         Event::Ended(ended) => match ended.cause {
             Cause::Command => return None,
             Cause::Limit(limit, origin) => (ended_by(limit, plan), Some(origin), None),
@@ -110,7 +115,11 @@ pub fn held_together(events: &[Event], plan: &Plan<'_>) -> String {
 pub fn short(event: &Event, plan: &Plan<'_>) -> String {
     let origin = match *event {
         Event::Failed(failure) => blamed(failure, plan).0,
-        Event::HeldWithoutCgroup { origin, .. } | Event::LimitReached { origin, .. } => Some(origin),
+        Event::HeldWithoutCgroup { origin, .. }
+        | Event::HeldByLandlock { origin }
+        | Event::LimitReached { origin, .. }
+        | Event::KilledByFilter { origin, .. } => Some(origin),
+        Event::Timing { .. } => None,
         Event::Ended(ended) => match ended.cause {
             Cause::Limit(_, origin) => Some(origin),
             Cause::Gateway => network(plan),
@@ -128,7 +137,10 @@ fn sentence(event: &Event, plan: &Plan<'_>) -> String {
     match *event {
         Event::Failed(failure) => format!("{}; nothing was started", words::failure(failure)),
         Event::HeldWithoutCgroup { limit, .. } => held(limit, plan).message,
+        Event::HeldByLandlock { .. } => held_by_landlock().message,
         Event::LimitReached { limit, times, .. } => reached(limit, times, plan).message,
+        Event::KilledByFilter { nr, .. } => killed_by_filter(nr, plan).message,
+        Event::Timing { step, at_us } => format!("{} after {at_us} µs", words::step_done(step)),
         Event::Ended(ended) => match ended.cause {
             Cause::Command => format!("the command {}", words::wait_status(ended.wait_status)),
             Cause::Limit(limit, _) => ended_by(limit, plan).message,
@@ -162,6 +174,12 @@ fn failed(failure: Failure, plan: &Plan<'_>, context: &Context<'_>) -> Diagnosti
     }
 }
 
+fn held_by_landlock() -> Diagnostic {
+    let message = "Landlock and the filter hold the run, since this host refuses user namespaces";
+    Diagnostic::new(codes::HELD_BY_LANDLOCK, message)
+        .help("`msbc doc MSB1210` says what that means; `tier full` refuses to start instead")
+}
+
 fn held(limit: LimitKind, plan: &Plan<'_>) -> Diagnostic {
     let name = limit.word();
     let (how, help) = advice::fallback(limit);
@@ -185,6 +203,27 @@ fn ended_by(limit: LimitKind, plan: &Plan<'_>) -> Diagnostic {
         .raise(Severity::Error)
 }
 
+fn killed_by_filter(nr: Option<u32>, plan: &Plan<'_>) -> Diagnostic {
+    let name = |nr| {
+        let arch = match plan.filters.first().map(|filter| filter.arch) {
+            Some(msb_plan::Arch::Aarch64) => msb_syscalls::Arch::Aarch64,
+            _ => msb_syscalls::Arch::X86_64,
+        };
+        msb_syscalls::by_number(arch, nr).map_or_else(|| format!("call {nr}"), |call| call.name.to_owned())
+    };
+    let call = nr.map_or_else(|| "a system call".to_owned(), |nr| format!("`{}`", name(nr)));
+    let help = match nr {
+        Some(nr) => {
+            format!("write `allow {0}` if it needs it, or `errno EPERM {0}` if it can do without", name(nr))
+        }
+        None => {
+            "`dmesg`, as root, says which: the line with `type=1326`; or run it with `msbc run --explain`"
+                .to_owned()
+        }
+    };
+    Diagnostic::new(codes::KILLED_BY_FILTER, format!("the command was killed for {call}")).help(help)
+}
+
 fn outside(wait_status: u32) -> Diagnostic {
     let how = words::wait_status(wait_status);
     Diagnostic::new(codes::KILLED_FROM_OUTSIDE, format!("the sandbox was ended from outside: its init {how}"))
@@ -203,7 +242,7 @@ fn gateway_ended() -> Diagnostic {
 fn network(plan: &Plan<'_>) -> Option<OriginId> {
     match &plan.network {
         Network::Gateway(gateway) => Some(gateway.origin),
-        Network::None => None,
+        Network::None | Network::Loopback => None,
     }
 }
 

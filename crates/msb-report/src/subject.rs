@@ -2,7 +2,7 @@
 
 use crate::{Context, words};
 use msb_plan::event::{Failure, Step};
-use msb_plan::{Arch, Base, MountKind, OriginId, Param, ParamKind, Path, Plan};
+use msb_plan::{Arch, Base, OriginId, Param, ParamKind, Path, Plan};
 
 /// The values of the fields that a text of the table can have.
 pub(crate) struct Subject {
@@ -64,12 +64,9 @@ fn paths<'p>(failure: Failure, plan: &Plan<'p>, context: &Context<'_>) -> Vec<Pa
     let mounts = plan.mounts.iter().filter(|mount| asked(mount.origin));
     let denies = plan.denies.iter().filter(|deny| asked(deny.origin)).map(|deny| deny.path);
     let mut paths: Vec<Path<'p>> = match failure.step {
-        Step::MountSource | Step::MountIdMap | Step::Mount => mounts
-            .map(|mount| match mount.kind {
-                MountKind::Bind { source, .. } => source,
-                MountKind::Scratch { .. } | MountKind::Proc(_) | MountKind::Dev { .. } => mount.target,
-            })
-            .collect(),
+        Step::MountSource | Step::MountIdMap | Step::Mount => {
+            mounts.map(|mount| mount.kind.source().map_or(mount.target, |(source, _)| source)).collect()
+        }
         Step::MountTarget => mounts.map(|mount| mount.target).collect(),
         Step::DenySource
         | Step::DenyHardLink

@@ -1,6 +1,6 @@
 //! Numbers in words: errno, limits, wait statuses, sizes, times.
 
-use msb_plan::event::{Failure, LimitKind};
+use msb_plan::event::{Failure, LimitKind, Step};
 use msb_plan::{Limit, Plan};
 
 /// errno(3) by number on x86-64 and AArch64 (asm-generic/errno-base.h and errno.h): those that the
@@ -49,6 +49,8 @@ const ERRNO: &[(u16, &str, &str)] = &[
     (113, "EHOSTUNREACH", "no way there"),
     (116, "ESTALE", "replaced in the meantime"),
     (122, "EDQUOT", "over quota"),
+    (126, "ENOKEY", "no such key"),
+    (129, "EKEYREJECTED", "not signed by this key"),
 ];
 
 /// `ENOENT`; `None` for a number that is not in the table.
@@ -65,25 +67,28 @@ pub(crate) fn errno(errno: u16) -> String {
     }
 }
 
+/// `made the namespaces`: what was done, for a list of times.
+pub(crate) fn step_done(step: Step) -> String {
+    format!("done: {}", step.words())
+}
+
 /// `could not open the source of the mount: ENOENT, does not exist`.
 pub(crate) fn failure(failure: Failure) -> String {
     format!("could not {}: {}", failure.step.words(), errno(failure.errno))
 }
 
 /// The value of a limit as a policy writes it; "unlimited" where the plan has none.
-pub(crate) fn limit_value(limit: LimitKind, plan: &Plan<'_>) -> String {
-    fn show<T: Into<u64>>(limit: Option<Limit<T>>, write: fn(u64) -> String) -> Option<String> {
-        limit.map(|limit| write(limit.value.into()))
+#[must_use]
+pub fn limit_value(limit: LimitKind, plan: &Plan<'_>) -> String {
+    let Some(Limit { value, .. }) = plan.limits.get(limit) else { return "unlimited".to_owned() };
+    match limit {
+        LimitKind::Memory | LimitKind::Swap | LimitKind::Io | LimitKind::Output | LimitKind::FileSize => {
+            size(value)
+        }
+        LimitKind::Wall | LimitKind::CpuTime => duration(value),
+        LimitKind::Cpu => format!("{value}%"),
+        LimitKind::Pids | LimitKind::Files | LimitKind::Cpuset | LimitKind::IoWeight => value.to_string(),
     }
-    let limits = plan.limits;
-    let value = match limit {
-        LimitKind::Memory => show(limits.memory_bytes, size),
-        LimitKind::Pids => show(limits.pids, |count| count.to_string()),
-        LimitKind::Cpu => show(limits.cpu_percent, |percent| format!("{percent}%")),
-        LimitKind::Wall => show(limits.wall_ms, duration),
-        LimitKind::Files => show(limits.files, |count| count.to_string()),
-    };
-    value.unwrap_or_else(|| "unlimited".to_owned())
 }
 
 /// `bytes` as a policy writes it, in the largest binary unit that gives a whole number: `512MiB`.

@@ -213,7 +213,8 @@ impl Expansion<'_> {
         let layer = into.layer(policy.name.node.clone(), None, place.module.is_none());
         let start = chain.last().cloned().into_iter().collect::<Vec<_>>();
         self.block(place, policy, layer, scope, &start, None, &mut into);
-        let extends = policy.extends.as_ref().and_then(|extends| self.parent(place, extends, scope, chain));
+        let extends =
+            policy.extends.as_ref().and_then(|extends| self.parent(place, policy, extends, scope, chain));
         Resolved {
             // Who is held to a policy has the parameters that are open.
             block: Block { params: self.open.params.clone(), ..policy.clone() },
@@ -238,10 +239,11 @@ impl Expansion<'_> {
         all
     }
 
-    /// What `extends` names.
+    /// What `extends` of `child` names.
     fn parent(
         &mut self,
         place: &Place<'_>,
+        child: &Block,
         extends: &Include,
         scope: &[Binding],
         chain: &mut Vec<(String, Span)>,
@@ -260,7 +262,12 @@ impl Expansion<'_> {
         chain.push((name, extends.span));
         let constants = bound(&named.file, &constants(&named.file, self.found));
         let there = Place { file: &named.file, module: named.module, constants };
-        let parent = self.parent_of(&there, extends, &named.block, scope, chain);
+        let mut extends = extends.clone();
+        let given = |arg: &Arg| extends.args.iter().any(|other| other.name.node == arg.name.node);
+        let mut shared = shared(&named.block, child, extends.name.span);
+        shared.retain(|arg| !given(arg));
+        extends.args.extend(shared);
+        let parent = self.parent_of(&there, &extends, &named.block, scope, chain);
         chain.pop();
         Some(parent)
     }
@@ -456,13 +463,18 @@ fn by_name(name: &QName, parent: &Block, child: &Block, found: &mut Vec<Diagnost
         );
         return None;
     }
-    let shared = parent.params.iter().filter(|param| shares(param));
-    let args = shared.map(|param| {
-        let name = Name { node: param.name.node.clone(), span: name.span };
+    Some(Include { name: name.clone(), args: shared(parent, child, name.span), span: name.span })
+}
+
+/// An argument for each parameter of `parent` that `child` has by the same name, as if written at `span`.
+fn shared(parent: &Block, child: &Block, span: Span) -> Vec<Arg> {
+    let shares = |param: &&Param| child.params.iter().any(|own| own.name.node == param.name.node);
+    let arg = |param: &Param| {
+        let name = Name { node: param.name.node.clone(), span };
         let value = Value::Var { name: name.clone(), rest: String::new() };
-        Arg { value: Spanned { node: value, span: name.span }, name }
-    });
-    Some(Include { name: name.clone(), args: args.collect(), span: name.span })
+        Arg { value: Spanned { node: value, span }, name }
+    };
+    parent.params.iter().filter(shares).map(arg).collect()
 }
 
 /// Gives names of an imported file's groups and constants the form that the first file would write.

@@ -1,21 +1,39 @@
 //! "Did you mean": the name that was most likely meant.
 
-/// The candidate that is at most two edits from `name`; `None` if there is none, or if so many edits
-/// would turn a short name into any other.
+/// The candidate that is `name` in another case, or at most two edits from it, or the only one that goes on
+/// where it ends; `None` if there is none, or if so many edits would turn a short name into any other.
 ///
 /// ```
 /// assert_eq!(msb_resolve::nearest("reed", ["read", "write"]), Some("read"));
+/// assert_eq!(msb_resolve::nearest("af_inet", ["AF_UNIX", "AF_INET"]), Some("AF_INET"));
+/// assert_eq!(msb_resolve::nearest("@network", ["@network-io", "@mount"]), Some("@network-io"));
 /// assert_eq!(msb_resolve::nearest("x", ["read", "write"]), None);
 /// ```
 #[must_use]
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const EDITS_MAX: usize = 2;
-    candidates
-        .into_iter()
-        .map(|candidate| (distance(name, candidate), candidate))
-        .filter(|&(edits, candidate)| edits <= EDITS_MAX && edits < candidate.chars().count().min(name.len()))
-        .min()
-        .map(|(_, candidate)| candidate)
+    // Fewer letters begin too many names.
+    const BEGINNING_MIN: usize = 4;
+    let mut near: Option<(usize, &str)> = None;
+    let mut longer: Vec<&str> = Vec::new();
+    for candidate in candidates {
+        if candidate.eq_ignore_ascii_case(name) {
+            return Some(candidate);
+        }
+        // An edit changes the length by one character, which is at most four bytes.
+        let edits_bytes = if name.is_ascii() { EDITS_MAX } else { 4 * EDITS_MAX };
+        if candidate.len().abs_diff(name.len()) <= edits_bytes {
+            let edits = distance(name, candidate);
+            if edits <= EDITS_MAX && edits < candidate.chars().count().min(name.len()) {
+                near = near.map_or(Some((edits, candidate)), |least| Some(least.min((edits, candidate))));
+            }
+        }
+        if name.len() >= BEGINNING_MIN && candidate.starts_with(name) {
+            longer.push(candidate);
+        }
+    }
+    let only = if let [only] = longer[..] { Some(only) } else { None };
+    near.map(|(_, candidate)| candidate).or(only)
 }
 
 /// Levenshtein's distance, with the exchange of two neighbours as one edit.

@@ -4,6 +4,7 @@ use crate::standard;
 use crate::{STANDARD, nearest};
 use msb_diag::{Diagnostic, codes};
 use msb_syntax::ast::{Block, BlockKind, File, Import, Item, Name, QName};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The dotted name as it was written.
 pub(crate) fn dotted(name: &QName) -> String {
@@ -57,15 +58,23 @@ pub(crate) fn unknown_block(name: &QName, wanted: BlockKind, known: &[String]) -
     };
     let found = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown {what} `{written}`"))
         .label(name.span, format!("no {what} has this name"));
-    match nearest(&written, known.iter().map(String::as_str)) {
+    let standard = format!("std.{written}");
+    let left_out = known.iter().find(|name| **name == standard).map(String::as_str);
+    match left_out.or_else(|| nearest(&written, known.iter().map(String::as_str))) {
         Some(meant) => found.help(format!("did you mean `{meant}`?")).edit(name.span, meant),
         None => found.help(format!("the {plural} here are {}", list(known))),
     }
 }
 
+/// So many names are shown of many.
+const SHOWN_MAX: usize = 12;
+
 /// `a`, `b` and `c`, each in backticks.
 pub(crate) fn list(names: &[String]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let mut quoted: Vec<String> = names.iter().take(SHOWN_MAX).map(|name| format!("`{name}`")).collect();
+    if names.len() > SHOWN_MAX {
+        quoted.push(format!("{} others", names.len() - SHOWN_MAX));
+    }
     match quoted.as_slice() {
         [] => "none".to_owned(),
         [one] => one.clone(),
@@ -90,10 +99,11 @@ pub(crate) fn duplicates(file: &File, found: &mut Vec<Diagnostic>) {
         })
         .collect();
     twice("constant", constants.iter().copied(), found);
+    let constants: BTreeMap<&str, &Name> = constants.into_iter().map(|it| (it.node.as_str(), it)).collect();
     for block in blocks(file) {
         twice("parameter", block.params.iter().map(|param| &param.name), found);
         for param in &block.params {
-            if let Some(constant) = constants.iter().find(|constant| constant.node == param.name.node) {
+            if let Some(constant) = constants.get(param.name.node.as_str()) {
                 found.push(again("name", &param.name, constant));
             }
         }
@@ -101,11 +111,11 @@ pub(crate) fn duplicates(file: &File, found: &mut Vec<Diagnostic>) {
 }
 
 fn twice<'a>(what: &str, names: impl Iterator<Item = &'a Name>, found: &mut Vec<Diagnostic>) {
-    let mut seen: Vec<&Name> = Vec::new();
+    let mut seen: BTreeMap<&str, &Name> = BTreeMap::new();
     for name in names {
-        match seen.iter().find(|other| other.node == name.node) {
+        match seen.get(name.node.as_str()) {
             Some(first) => found.push(again(what, name, first)),
-            None => seen.push(name),
+            None => drop(seen.insert(&name.node, name)),
         }
     }
 }
@@ -119,13 +129,9 @@ fn again(what: &str, name: &Name, first: &Name) -> Diagnostic {
 
 /// The only policy that no other one extends.
 fn leaf<'a>(policies: &[&'a Block]) -> Option<&'a Block> {
-    let extended = |block: &Block| {
-        policies.iter().any(|other| {
-            let parent = other.extends.as_ref().map(|extends| dotted(&extends.name));
-            parent.is_some_and(|parent| parent == block.name.node)
-        })
-    };
-    let mut leaves = policies.iter().filter(|block| !extended(block));
+    let parents = policies.iter().filter_map(|block| Some(dotted(&block.extends.as_ref()?.name)));
+    let parents: BTreeSet<String> = parents.collect();
+    let mut leaves = policies.iter().filter(|block| !parents.contains(&block.name.node));
     leaves.next().filter(|_| leaves.next().is_none()).copied()
 }
 
@@ -152,10 +158,11 @@ pub(crate) fn choose<'a>(
         (None, many) => {
             let mut which =
                 Diagnostic::new(codes::WHICH_POLICY, format!("this file has {} policies", many.len()));
-            for block in many {
+            for block in many.iter().take(SHOWN_MAX) {
                 which = which.label(block.name.span, "");
             }
-            found.push(which.help(format!("choose one by name: {}", list(&names))));
+            let first = names.first().map_or("", String::as_str);
+            found.push(which.help(format!("choose one by name, such as `--policy {first}`")));
             None
         }
         (Some(wanted), many) => {

@@ -15,7 +15,12 @@ pub struct StandardFile {
 /// Every file of the standard library; each has one profile, of the file's own name.
 pub const STANDARD: &[StandardFile] = &[
     StandardFile { name: "base", text: include_str!("../../../policy-lang/std/base.msb") },
+    StandardFile { name: "ci", text: include_str!("../../../policy-lang/std/ci.msb") },
+    StandardFile { name: "gcc", text: include_str!("../../../policy-lang/std/gcc.msb") },
+    StandardFile { name: "git", text: include_str!("../../../policy-lang/std/git.msb") },
+    StandardFile { name: "node", text: include_str!("../../../policy-lang/std/node.msb") },
     StandardFile { name: "python", text: include_str!("../../../policy-lang/std/python.msb") },
+    StandardFile { name: "rust", text: include_str!("../../../policy-lang/std/rust.msb") },
     StandardFile { name: "workspace", text: include_str!("../../../policy-lang/std/workspace.msb") },
 ];
 

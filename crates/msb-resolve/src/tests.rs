@@ -89,7 +89,7 @@ fn standard_files_parse_and_have_their_profile() {
         let (file, found) = msb_syntax::parse(msb_diag::FileId(0), standard.text);
         assert_eq!(found, [], "{}", standard.name);
         let blocks: Vec<&str> = scope::blocks(&file).map(|block| block.name.node.as_str()).collect();
-        assert_eq!(blocks, [standard.name]);
+        assert_eq!(blocks.first(), Some(&standard.name));
     }
 }
 

@@ -33,6 +33,17 @@ const LATER: &[&str] = &[
     "sysset", "errno", "cap", "signal", "arch", "number", "json",
 ];
 
+/// What other languages call the types.
+const ELSEWHERE: &[(&[&str], &str)] = &[
+    (&["directory", "folder", "Directory", "workspace"], "dir"),
+    (&["str", "text", "String", "char", "varchar"], "string"),
+    (&["integer", "number", "i32", "i64", "u32", "u64", "uint", "Int"], "int"),
+    (&["bytes", "bytesize"], "size"),
+    (&["time", "timeout", "interval"], "duration"),
+    (&["hostname", "domain", "url", "server"], "host"),
+    (&["password", "token", "key", "apikey", "credential"], "secret"),
+];
+
 /// What a type that was written stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
@@ -115,6 +126,9 @@ pub(crate) fn known(ty: &Type) -> Known {
     }
     if LATER.contains(&name.as_str()) {
         return Known::Later;
+    }
+    if let Some((_, meant)) = ELSEWHERE.iter().find(|(names, _)| names.contains(&name.as_str())) {
+        return Known::Unknown(Some(meant));
     }
     let words = ParamType::ALL.iter().map(|(word, _)| *word).chain(LATER.iter().copied());
     Known::Unknown(crate::nearest(name, words))

@@ -45,6 +45,7 @@ fn policy(arch: Arch, syscalls: Vec<SyscallRule>, default: SyscallAction) -> Pol
             origin,
         },
         tools: Vec::new(),
+        sandbox: msb_policy::Sandbox::default(),
         origins: Vec::new(),
     }
 }

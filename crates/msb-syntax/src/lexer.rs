@@ -7,8 +7,8 @@
 
 use crate::number::{self, Wrong};
 use crate::scan::{
-    QUOTES, ascii_word, braces, clipped, escape, ip6_length, is_env_name, name, offset, path_begins,
-    path_run, quoted_length, word_run,
+    QUOTES, ascii_word, braced_var, braces, clipped, escape, ip6_length, is_env_name, name, offset,
+    path_begins, path_run, quoted_length, word_run,
 };
 use crate::token::{Kind, SIGNS, Token, is_word_byte};
 use msb_diag::{Code, Diagnostic, FileId, Severity, Span, codes, is_invisible};
@@ -227,11 +227,13 @@ impl<'a> Lexer<'a> {
     }
 
     fn number(&mut self) {
-        let (length, kind, wrong) = number::number(self.rest());
+        let before = self.tokens.last().and_then(|token| self.text.get(token.range())).unwrap_or_default();
+        let (length, kind, wrong) = number::number(self.rest(), before);
         let written = clipped(&self.rest()[..length]);
         if let Some(wrong) = wrong {
             let fix = match &wrong {
                 Wrong::Unit(_, fix) => fix.clone(),
+                Wrong::Apart(written) => Some(written.clone()),
                 _ => None,
             };
             let (code, message, help) = match wrong {
@@ -243,6 +245,11 @@ impl<'a> Lexer<'a> {
                 Wrong::Unit(help, _) => {
                     (codes::NUMBER_WITHOUT_UNIT, format!("`{written}` has no known unit"), help)
                 }
+                Wrong::Apart(right) => (
+                    codes::NUMBER_WITHOUT_UNIT,
+                    format!("`{written}` has a blank before its unit"),
+                    format!("write `{right}`"),
+                ),
                 Wrong::Fraction(help) => (
                     codes::NUMBER_WITHOUT_UNIT,
                     format!("`{written}` has a fraction, which only sizes have"),
@@ -272,6 +279,12 @@ impl<'a> Lexer<'a> {
 
     fn var(&mut self) {
         let rest = self.rest();
+        if let Some((length, plain)) = braced_var(rest) {
+            let message = format!("`{}` has braces", clipped(&rest[..length]));
+            self.error(codes::UNEXPECTED, length, message, format!("write `{plain}`"));
+            self.fix_last(plain);
+            return self.push(Kind::Bad, length);
+        }
         let bytes = &rest.as_bytes()[1..];
         let is_name = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_';
         let name = bytes.iter().position(|b| !is_name(b)).unwrap_or(bytes.len());
@@ -296,15 +309,21 @@ impl<'a> Lexer<'a> {
         let next = rest[length..].chars().next();
         if next.is_some_and(|c| !c.is_whitespace() && !matches!(c, ',' | ')' | ']' | '}')) {
             // What is glued to the path was meant to belong to it; to leave it out would change the rule.
-            let end =
-                |c: char| c.is_whitespace() || matches!(c, ',' | ')' | ']' | '}' | '{') || c.is_control();
-            let glued = rest[length..].find(end).unwrap_or(rest.len() - length);
             let character = next.unwrap_or_default();
+            let end = |c: char| {
+                c.is_whitespace()
+                    || matches!(c, ',' | ')' | ']' | '}' | '{')
+                    || c.is_control() && !character.is_control()
+            };
+            let glued = rest[length..].find(end).unwrap_or(rest.len() - length);
             length +=
                 if character == '{' { braces(&rest[length..]) } else { glued.max(character.len_utf8()) };
             let written = clipped(&rest[..length]);
             let message = format!("path `{written}` has {} and needs quotes", name(character));
-            if is_invisible(character) {
+            if character.is_control() {
+                let message = format!("the path has the control character {}", name(character));
+                self.error(codes::UNEXPECTED, length, message, "remove it: no path has one");
+            } else if is_invisible(character) {
                 let message = format!("path `{written}` has the invisible character {}", name(character));
                 self.error(codes::INVISIBLE_CHARACTER, length, message, "remove it, or type the path anew");
                 self.raise_last();
@@ -460,7 +479,7 @@ impl<'a> Lexer<'a> {
             ';' => "remove it: a statement ends where the next begins",
             '*' => "write quotes round a pattern, such as `\"*.example.org\"`",
             '!' => "write `not`",
-            '~' => "write `~/` and a path",
+            '~' => "write `~/` and a path below the home of who launches, or `/home/name/…`",
             _ if first.is_whitespace() => "write a space",
             _ => "remove it, or write quotes round text",
         };

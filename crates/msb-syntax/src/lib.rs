@@ -7,6 +7,7 @@
 
 pub mod ast;
 mod grammar;
+mod habits;
 mod lexeme;
 mod lexer;
 mod number;
@@ -27,6 +28,9 @@ pub const EDITION: u64 = 2026;
 /// Longest policy file, in bytes.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
 
+/// Most words, values and signs of a policy file. Some checks compare each rule with every other one.
+pub const TOKENS_MAX: usize = 16_384;
+
 /// The tree of a file and what is wrong with it, in the order of positions.
 ///
 /// Nothing panics and no error is dropped: after 100 of them a last one says that the rest of the file
@@ -44,9 +48,13 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
     }
     let lexer::Lexed { tokens, mut found, .. } = lexer::lex(file, text);
     let mut tree = File::default();
-    if !too_many(&found) {
+    if let Some(beyond) = tokens.get(TOKENS_MAX).filter(|_| tokens.len() > TOKENS_MAX + 1) {
+        found.retain(|one| one.span().is_some_and(|span| span.start < beyond.start));
+        found.push(too_much(Span { file, start: beyond.start, end: beyond.end }));
+    } else if !too_many(&found) {
         let context = tokens::Context::new(file, text, &tokens);
         tree = grammar::file(context.start());
+        context.drop_consequences(&mut found);
         let parser_found = context.found.into_inner();
         drop_repeated(&mut found, &parser_found);
         found.extend(parser_found);
@@ -133,6 +141,15 @@ fn too_long(file: FileId, bytes: usize) -> Option<Diagnostic> {
         .label(Span { file, start: 0, end: 0 }, "")
         .help("check that this is the file you meant: a policy is a page or two")
     })
+}
+
+/// A file has more in it than any policy: it goes on at `span`.
+#[must_use]
+pub fn too_much(span: Span) -> Diagnostic {
+    let message = format!("the file has more than {TOKENS_MAX} words and signs, and no policy has");
+    Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, message)
+        .label(span, "the rest was not read")
+        .help("name directories, groups and patterns of hosts in place of what is in them")
 }
 
 fn too_many(found: &[Diagnostic]) -> bool {

@@ -29,7 +29,7 @@ const DURATIONS: [(&str, u64); 6] = [
 ];
 
 /// What people write instead of a unit, in lower case, and what they may mean.
-const MISTAKEN: [(&str, &[&str]); 15] = [
+const MISTAKEN: [(&str, &[&str]); 22] = [
     ("b", &["B"]),
     ("byte", &["B"]),
     ("bytes", &["B"]),
@@ -41,9 +41,16 @@ const MISTAKEN: [(&str, &[&str]); 15] = [
     ("gb", &["GiB", "GB"]),
     ("t", &["TiB", "TB"]),
     ("sec", &["s"]),
+    ("secs", &["s"]),
+    ("second", &["s"]),
+    ("seconds", &["s"]),
     ("mins", &["min"]),
+    ("minute", &["min"]),
     ("minutes", &["min"]),
+    ("hr", &["h"]),
+    ("hour", &["h"]),
     ("hours", &["h"]),
+    ("day", &["d"]),
     ("days", &["d"]),
 ];
 
@@ -59,6 +66,8 @@ pub(crate) enum Wrong {
     Unit(String, Option<String>),
     /// A fraction where only sizes have one.
     Fraction(String),
+    /// A blank before the unit; how it is written without one.
+    Apart(String),
     /// A leading zero, which elsewhere means octal.
     LeadingZero(String),
     /// Not a hexadecimal number.
@@ -68,8 +77,67 @@ pub(crate) enum Wrong {
 }
 
 /// The number at the beginning of `text`, which begins with a digit: its length in bytes, the token's
-/// kind (a stand-in where it is wrong) and what is wrong.
-pub(crate) fn number(text: &str) -> (usize, Kind, Option<Wrong>) {
+/// kind (a stand-in where it is wrong) and what is wrong. `before` is the word before it, which may say what
+/// it measures.
+pub(crate) fn number(text: &str, before: &str) -> (usize, Kind, Option<Wrong>) {
+    let (length, kind, wrong) = joined(text, before);
+    if wrong.is_none()
+        && matches!(kind, Kind::Int(_))
+        && !text.starts_with("0x")
+        && let Some((end, unit)) = unit_apart(text, length)
+    {
+        let (_, kind, _) = joined(&format!("{}{unit}", &text[..length]), before);
+        let written = format!("{}{unit}", &text[..length]);
+        return (end, kind, Some(Wrong::Apart(written)));
+    }
+    (length, kind, wrong)
+}
+
+/// The unit that a blank divides from the number which ends at `length`: where it ends, and how it is written.
+/// `60 per minute` is a rate.
+fn unit_apart(text: &str, length: usize) -> Option<(usize, String)> {
+    let rest = &text[length..];
+    let word_at = |at: usize| {
+        let blank = run(text.as_bytes(), at, |b| b == b' ' || b == b'\t');
+        let end = run(text.as_bytes(), blank, |b| b.is_ascii_alphanumeric() || b == b'_');
+        (end, text.get(blank..end).unwrap_or_default())
+    };
+    if !rest.starts_with([' ', '\t']) {
+        return None;
+    }
+    let (end, word) = word_at(length);
+    let unit_named = |word: &str| {
+        let exact = SIZES.iter().chain(&DURATIONS).find(|(name, _)| *name == word).map(|&(name, _)| name);
+        let lower = word.to_ascii_lowercase();
+        let mistaken =
+            MISTAKEN.iter().find(|(wrong, right)| *wrong == lower && right.len() == 1 && wrong.len() > 1);
+        exact.or(mistaken.and_then(|(_, right)| right.first().copied()))
+    };
+    if word == "per" {
+        let (end, period) = word_at(end);
+        let period = unit_named(period).filter(|unit| unit_of(&DURATIONS, unit).is_some())?;
+        return Some((end, format!("/{period}")));
+    }
+    // One letter may be anything.
+    unit_named(word).filter(|_| word.len() > 1).map(|unit| (end, unit.to_owned()))
+}
+
+/// What a word before a number measures, where that is always the same.
+fn measured(before: &str) -> Option<Measure> {
+    match before {
+        "memory" | "swap" | "size" | "result" | "output" | "fsize" | "quota" => Some(Measure::Size),
+        "wall" | "cpu_time" | "timeout" => Some(Measure::Duration),
+        _ => None,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Measure {
+    Size,
+    Duration,
+}
+
+fn joined(text: &str, before: &str) -> (usize, Kind, Option<Wrong>) {
     if text.starts_with("0x") || text.starts_with("0X") {
         return hex(text);
     }
@@ -88,7 +156,7 @@ pub(crate) fn number(text: &str) -> (usize, Kind, Option<Wrong>) {
     let unit = &text[end..unit_end];
 
     if !unit.is_empty() {
-        let (kind, wrong) = with_unit(&text[..whole], fraction, unit);
+        let (kind, wrong) = with_unit(&text[..whole], fraction, unit, measured(before));
         return (unit_end, kind, wrong);
     }
     let is_rate = bytes.get(end) == Some(&b'/') && bytes.get(end + 1).is_some_and(u8::is_ascii_alphabetic);
@@ -101,8 +169,14 @@ pub(crate) fn number(text: &str) -> (usize, Kind, Option<Wrong>) {
             match unit_of(&DURATIONS, period).filter(|_| period != "ms" && period != "us") {
                 Some(micros) => (period_end, Kind::Rate(count, micros), None),
                 None => {
-                    let help = format!("periods are `s`, `min`, `h` and `d`: write `{count}/min`");
-                    (period_end, Kind::Rate(count, 1), Some(Wrong::Unit(help, None)))
+                    let lower = period.to_ascii_lowercase();
+                    let meant = MISTAKEN.iter().find(|(wrong, right)| *wrong == lower && right.len() == 1);
+                    let meant = meant.and_then(|(_, right)| right.first());
+                    let meant = meant.filter(|unit| unit_of(&DURATIONS, unit).is_some());
+                    let fix = meant.map(|unit| format!("{count}/{unit}"));
+                    let written = fix.clone().unwrap_or_else(|| format!("{count}/min"));
+                    let help = format!("periods are `s`, `min`, `h` and `d`: write `{written}`");
+                    (period_end, Kind::Rate(count, 1), Some(Wrong::Unit(help, fix)))
                 }
             }
         }
@@ -177,7 +251,7 @@ fn is_address_rest(byte: u8) -> bool {
 }
 
 /// Digits and a unit, or digits and units in turn.
-fn with_unit(whole: &str, fraction: &str, unit: &str) -> (Kind, Option<Wrong>) {
+fn with_unit(whole: &str, fraction: &str, unit: &str, measure: Option<Measure>) -> (Kind, Option<Wrong>) {
     if let Some(bytes) = unit_of(&SIZES, unit) {
         return match size(whole, fraction, bytes) {
             Some(value) => (Kind::Size(value), None),
@@ -192,19 +266,36 @@ fn with_unit(whole: &str, fraction: &str, unit: &str) -> (Kind, Option<Wrong>) {
         Some(Some(value)) => (Kind::Duration(value), None),
         Some(None) => (Kind::Duration(u64::MAX), Some(Wrong::TooBig)),
         None => {
-            let (help, only) = guess(whole, fraction, unit);
-            (Kind::Size(u64::MAX), Some(Wrong::Unit(help, only)))
+            let (help, only) = guess(whole, fraction, unit, measure);
+            let stand_in = match measure {
+                Some(Measure::Duration) => Kind::Duration(u64::MAX),
+                _ => Kind::Size(u64::MAX),
+            };
+            (stand_in, Some(Wrong::Unit(help, only)))
         }
     }
 }
 
 /// What to write instead, and the same as text where there is one answer.
-fn guess(whole: &str, fraction: &str, unit: &str) -> (String, Option<String>) {
+fn guess(whole: &str, fraction: &str, unit: &str, measure: Option<Measure>) -> (String, Option<String>) {
+    // `1h30`: what the next smaller unit is, is plain.
+    let without_digits = unit.trim_end_matches(|c: char| c.is_ascii_digit());
+    let smaller = [("h", "min"), ("min", "s")].into_iter().find(|(larger, _)| without_digits == *larger);
+    if let Some((_, smaller)) = smaller.filter(|_| without_digits != unit) {
+        let written = format!("{whole}{unit}{smaller}");
+        return (format!("write `{written}`"), Some(written));
+    }
     let lower = unit.to_ascii_lowercase();
     let by_case = SIZES.iter().chain(&DURATIONS).map(|&(name, _)| name);
     let by_case: Vec<&str> = by_case.filter(|name| name.eq_ignore_ascii_case(unit)).collect();
     let mistaken = MISTAKEN.iter().find(|(wrong, _)| *wrong == lower).map_or(&[][..], |&(_, right)| right);
-    let guesses = if mistaken.is_empty() { &by_case } else { mistaken };
+    let guesses = if mistaken.is_empty() { &by_case[..] } else { mistaken };
+    let fits = |unit: &&&str| match measure {
+        Some(Measure::Size) => unit_of(&SIZES, unit).is_some(),
+        Some(Measure::Duration) => unit_of(&DURATIONS, unit).is_some(),
+        None => true,
+    };
+    let guesses: Vec<&str> = guesses.iter().filter(fits).copied().collect();
     if guesses.is_empty() {
         let help = "units are `B`, `KiB`, `MiB`, `GiB`, `TiB`, `KB`, `MB`, `GB`, `TB` for sizes and `us`, `ms`, `s`, \
                     `min`, `h`, `d` for durations";

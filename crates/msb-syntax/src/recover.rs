@@ -5,6 +5,7 @@
 //! block, at the block's `}`, or at a line that begins with a keyword of an outer block, which means
 //! that a `}` was forgotten. Everything that is skipped is skipped once, so time stays linear.
 
+use crate::habits::{Habit, habit};
 use crate::lexer::ERRORS_MAX;
 use crate::scan::clipped;
 use crate::token::{Kind, Token};
@@ -127,10 +128,21 @@ pub(crate) fn too_many(context: &Context<'_>) -> bool {
 pub(crate) fn report<'a>(context: &'a Context<'a>, opened: Option<Span>) {
     let (at, expected) = context.furthest();
     let again = context.reported.replace(Some(at.index())) == Some(at.index());
-    if again || at.next().kind == Kind::Bad {
+    let closes = expected.contains(&Expected::Literal("}"));
+    let outer = at.is_end() || at.next().first_on_line && at.at_word(OUTER_OF_RULES);
+    let unclosed = outer && closes;
+    // The lexer knows best what a token is that is none; what a star or a `$` was meant for, the place says.
+    let explains = at.next().kind != Kind::Bad || at.text().starts_with(['*', '!', '$']);
+    let habit = if unclosed || !explains { None } else { habit(at, &expected) };
+    if again || at.next().kind == Kind::Bad && habit.is_none() {
         // The lexer has said what is wrong with it.
         return;
     }
+    if is_consequence(at, &expected, opened.filter(|_| unclosed)) {
+        return;
+    }
+    context.explained.borrow_mut().push(at.index());
+    context.unclosed.set(context.unclosed.get() || unclosed);
     let shown = match at.next().kind {
         Kind::End => "end of file".to_owned(),
         Kind::Doc => "`##`".to_owned(),
@@ -139,23 +151,65 @@ pub(crate) fn report<'a>(context: &'a Context<'a>, opened: Option<Span>) {
     let mut found =
         Diagnostic::new(codes::UNEXPECTED, format!("unexpected {shown}, expected {}", list(&expected)));
     found = found.label(at.span(), "");
-    let closes = expected.contains(&Expected::Literal("}"));
-    let outer = at.is_end() || at.next().first_on_line && at.at_word(OUTER_OF_RULES);
-    if let Some(opened) = opened.filter(|_| closes && outer) {
+    if let Some(opened) = opened.filter(|_| unclosed) {
         found = found.label(opened, "this `{` is not closed");
     }
-    let unclosed = outer && closes;
-    let help = help(at, &expected, unclosed);
+    let (help, edit) = match habit.filter(|_| !is_comment(at)) {
+        Some(Habit { help, edit }) => (help, edit),
+        None => (help(at, &expected, unclosed), fix(at, &expected, unclosed)),
+    };
     found = found.help(help);
-    if let Some((span, text)) = fix(at, &expected, unclosed) {
+    if let Some((span, text)) = edit {
         found = found.edit(span, text);
     }
     context.found.borrow_mut().push(found);
 }
 
+/// A comment of other languages, or a `##` inside of a rule.
+fn is_comment(at: Tokens<'_>) -> bool {
+    let text = at.text();
+    at.next().kind == Kind::Doc
+        || at.next().kind == Kind::Path && (text.starts_with("//") || text.starts_with("/*"))
+}
+
+/// Whether an error follows from one that was given: after a `}` that was forgotten, what stands outside of
+/// the block looks misplaced, and a string without an end takes the `}` of its line with it.
+fn is_consequence(at: Tokens<'_>, expected: &[Expected], unclosed: Option<Span>) -> bool {
+    let context = at.context;
+    if expected.contains(&Expected::Choice(ITEM, ITEM_STARTS)) {
+        return context.unclosed.get() && (at.text() == "}" || at.at_word(OUTER_OF_RULES));
+    }
+    let Some(opened) = unclosed else { return false };
+    let takes_brace = |at: Tokens<'_>| {
+        matches!(at.next().kind, Kind::Text(_) | Kind::Bad | Kind::Regex) && {
+            let text = at.text();
+            text.contains('}') && text.starts_with(['"', 'r']) && (text.len() < 2 || !text.ends_with('"'))
+        }
+    };
+    // Only what stands between the brace and here, and each token at most once for each error.
+    let mut before = at.index();
+    while let Some(index) = before.checked_sub(1) {
+        let token = context.nth(index);
+        if token.next().start <= opened.start {
+            return false;
+        }
+        if takes_brace(token) {
+            return true;
+        }
+        before = index;
+    }
+    false
+}
+
 /// Skips to where an entry of the block, its end, or something outside of it begins.
 fn recover<'a>(entry_start: Tokens<'a>, spec: &BlockSpec) -> Tokens<'a> {
     let (furthest, _) = entry_start.context.furthest();
+    let resumed = resume(entry_start, furthest, spec);
+    entry_start.context.skip_between(furthest, resumed);
+    resumed
+}
+
+fn resume<'a>(entry_start: Tokens<'a>, furthest: Tokens<'a>, spec: &BlockSpec) -> Tokens<'a> {
     // Always at least one token, so that a block comes to its end.
     // The rule may have opened braces of its own, of a set or of ports, before it went wrong.
     let mut open_braces = 0usize;
@@ -212,6 +266,7 @@ pub(crate) fn recover_item(item_start: Tokens<'_>) -> Tokens<'_> {
     while !at.is_end() && !is_item(at) {
         at = at.skip();
     }
+    item_start.context.skip_between(furthest, at);
     at
 }
 
@@ -221,6 +276,7 @@ pub(crate) fn recover_head(head_start: Tokens<'_>) -> Option<Tokens<'_>> {
     let mut at = if furthest.index() > head_start.index() { furthest } else { head_start };
     loop {
         if at.at_sign("{") {
+            at.context.skip_between(furthest, at);
             return Some(at);
         }
         let next = at.next();
@@ -260,7 +316,7 @@ fn help(at: Tokens<'_>, expected: &[Expected], unclosed: bool) -> String {
     if at.next().kind == Kind::Doc {
         return "write `#` for a comment inside a rule".to_owned();
     }
-    if at.next().kind == Kind::Path && (text.starts_with("//") || text.starts_with("/*")) {
+    if is_comment(at) {
         return "write `#` for a comment".to_owned();
     }
     if unclosed {
@@ -359,7 +415,7 @@ const HINTS: &[(&str, &str)] = &[
     ("&", "write `and` in conditions, and `,` between rules"),
     ("|", "write `or` in conditions"),
     ("==", "write `=` for a value"),
-    ("-", "numbers are not negative here; write the value as hexadecimal, such as `0xffff_ffff` for -1"),
+    ("-", "remove it: numbers are not negative here"),
     ("import", "write imports below `edition`, before everything else"),
 ];
 
@@ -395,7 +451,7 @@ fn example(what: &str) -> Option<&'static str> {
 }
 
 /// The expected word that is at most two edits from what was written.
-fn nearest(token: &Token, text: &str, expected: &[Expected]) -> Option<&'static str> {
+pub(crate) fn nearest(token: &Token, text: &str, expected: &[Expected]) -> Option<&'static str> {
     if token.kind != Kind::Word {
         return None;
     }
@@ -404,7 +460,11 @@ fn nearest(token: &Token, text: &str, expected: &[Expected]) -> Option<&'static 
         Expected::Choice(_, words) => words,
         Expected::Kind(_) => &[],
     });
-    let near = words.map(|word| (edit_distance(text, word), *word)).min()?;
+    let same = |word: &&&str| word.eq_ignore_ascii_case(text);
+    let near = match words.clone().find(same) {
+        Some(same) => (0, *same),
+        None => words.map(|word| (edit_distance(text, word), *word)).min()?,
+    };
     // Two edits make any short word of any other.
     let allowed = if near.1.len().min(text.len()) < 4 { 1 } else { 2 };
     (near.0 <= allowed && text.len() > 1).then_some(near.1)

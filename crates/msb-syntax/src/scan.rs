@@ -7,6 +7,20 @@ use msb_diag::is_invisible;
 pub(crate) const QUOTES: [(char, char); 4] =
     [('\'', '\''), ('`', '`'), ('\u{2018}', '\u{2019}'), ('\u{201c}', '\u{201d}')];
 
+/// `${name}/rest`, as shells write it: its length, and how it is written here.
+pub(crate) fn braced_var(rest: &str) -> Option<(usize, String)> {
+    let inner = rest.strip_prefix("${")?;
+    let end = inner.find('}')?;
+    let name = &inner[..end];
+    let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    if !name.bytes().all(is_name) || !name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_') {
+        return None;
+    }
+    let after = path_run(&inner[end + 1..]);
+    let path = &inner[end + 1..end + 1 + after];
+    Some(("${}".len() + end + after, format!("${name}{path}")))
+}
+
 /// Bytes of the text are below 2³²: [`crate::parse`] refuses longer files before they come here.
 pub(crate) fn offset(byte: usize) -> u32 {
     u32::try_from(byte).unwrap_or(u32::MAX)

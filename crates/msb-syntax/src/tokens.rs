@@ -59,6 +59,12 @@ pub(crate) struct Context<'a> {
     expected: RefCell<Vec<Expected>>,
     /// The index of the token at which the last error was given.
     pub(crate) reported: Cell<Option<usize>>,
+    /// The indices of tokens at which the parser gave errors of its own.
+    pub(crate) explained: RefCell<Vec<usize>>,
+    /// Tokens that were skipped after an error: from the one where it was to the one where parsing went on.
+    skipped: RefCell<Vec<(usize, usize)>>,
+    /// Whether an error said that a `}` is missing.
+    pub(crate) unclosed: Cell<bool>,
 }
 
 /// What would have matched.
@@ -93,6 +99,9 @@ impl<'a> Context<'a> {
             furthest: Cell::new(0),
             expected: RefCell::default(),
             reported: Cell::new(None),
+            explained: RefCell::default(),
+            skipped: RefCell::default(),
+            unclosed: Cell::new(false),
         }
     }
 
@@ -104,6 +113,39 @@ impl<'a> Context<'a> {
     /// The furthest place at which a parser did not match, and what would have.
     pub(crate) fn furthest(&'a self) -> (Tokens<'a>, Vec<Expected>) {
         (self.start().take_from(self.furthest.get()), self.expected.borrow().clone())
+    }
+
+    /// The tokens from this index on, the end at least.
+    pub(crate) fn nth(&'a self, index: usize) -> Tokens<'a> {
+        self.start().take_from(index.min(self.tokens.len().saturating_sub(1)))
+    }
+
+    /// Notes that nothing was made of what stands between.
+    pub(crate) fn skip_between(&self, from: Tokens<'_>, to: Tokens<'_>) {
+        if from.index() < to.index() {
+            self.skipped.borrow_mut().push((from.index(), to.index()));
+        }
+    }
+
+    /// Takes from `found`, what the lexer has said, all that follows from an error of the parser: what it
+    /// says better itself, and what stands in the rest of a rule that was given up.
+    pub(crate) fn drop_consequences(&self, found: &mut Vec<Diagnostic>) {
+        let start = |index: usize| self.tokens.get(index).map_or(u32::MAX, |token| token.start);
+        let end = |index: usize| self.tokens.get(index).map_or(u32::MAX, |token| token.end);
+        let explained = self.explained.borrow();
+        let skipped = self.skipped.borrow();
+        found.retain(|one| {
+            let Some(span) = one.span().filter(|_| one.is_error()) else { return true };
+            let said = explained.iter().any(|&at| start(at) <= span.start && span.end <= end(at));
+            // A value that is malformed by itself is a mistake of its own.
+            let sign = self.text.get(span.start as usize..).and_then(|rest| rest.chars().next());
+            let stray = sign.is_some_and(|c| c.is_ascii_punctuation() && !"\"'`$@[/.".contains(c));
+            let given_up = skipped.iter().any(|&(from, to)| {
+                let behind = end(from) <= span.start && span.start < start(to);
+                behind && (stray || end(from) == span.start)
+            });
+            !(said || given_up)
+        });
     }
 
     /// The text of a token.

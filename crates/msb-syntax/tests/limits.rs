@@ -1,7 +1,7 @@
 //! Hostile and accidental input: always an answer, soon, and with spans that fit.
 
 use msb_diag::{Diagnostic, FileId, Severity, Sources, Style, codes, render};
-use msb_syntax::{FILE_BYTES_MAX, parse, parse_bytes};
+use msb_syntax::{FILE_BYTES_MAX, TOKENS_MAX, parse, parse_bytes};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
 
@@ -109,12 +109,26 @@ fn a_megabyte_of_anything_is_answered_soon() {
 
 #[test]
 fn a_megabyte_of_errors_stops_at_the_limit() {
-    let found = check(&format!("edition 2026\npolicy p {{ fs {{\n{}", "reed /x\n".repeat(120_000)));
+    let found = check(&format!("edition 2026\npolicy p {{ fs {{\n{}", "reed /x\n".repeat(5_000)));
     assert_eq!(found.len(), 101);
     assert_eq!(found[0].message, "unexpected `reed`, expected `}` or a rule of `fs`");
     let last = found.last().map(|one| (one.code, one.message.as_str()));
     let message = "100 errors, and the rest of the file was not read";
     assert_eq!(last, Some((codes::LIMIT_OF_THE_LANGUAGE, message)));
+}
+
+#[test]
+fn more_than_any_policy_has_is_not_read() {
+    let text = format!("edition 2026\npolicy p {{ fs {{\n{} }} }}", "read /x\n".repeat(120_000));
+    let found = check(&text);
+    let found: Vec<_> = found.iter().map(|one| (one.code, one.message.as_str())).collect();
+    let message = "the file has more than 16384 words and signs, and no policy has";
+    assert_eq!(found, [(codes::LIMIT_OF_THE_LANGUAGE, message)]);
+    let most = TOKENS_MAX - "edition 2026 policy p { fs { } }".split(' ').count();
+    let fits =
+        |rules: usize| check(&format!("edition 2026 policy p {{ fs {{ {} }} }}", "read /x ".repeat(rules)));
+    assert_eq!(fits(most / 2), []);
+    assert_eq!(fits(most / 2 + 1).len(), 1);
 }
 
 #[test]

@@ -13,9 +13,11 @@ pub(crate) mod nr {
     pub(crate) const SETSOCKOPT: usize = 54;
     pub(crate) const EXECVE: usize = 59;
     pub(crate) const WAIT4: usize = 61;
+    pub(crate) const KILL: usize = 62;
     pub(crate) const RT_SIGTIMEDWAIT: usize = 128;
     pub(crate) const CLOCK_GETTIME: usize = 228;
     pub(crate) const EXIT_GROUP: usize = 231;
+    pub(crate) const KEYCTL: usize = 250;
     pub(crate) const SIGNALFD4: usize = 289;
     pub(crate) const UNSHARE: usize = 272;
     pub(crate) const SECCOMP: usize = 317;
@@ -29,9 +31,11 @@ pub(crate) mod nr {
     pub(crate) const SIGNALFD4: usize = 74;
     pub(crate) const EXIT_GROUP: usize = 94;
     pub(crate) const CLOCK_GETTIME: usize = 113;
+    pub(crate) const KILL: usize = 129;
     pub(crate) const RT_SIGACTION: usize = 134;
     pub(crate) const RT_SIGPROCMASK: usize = 135;
     pub(crate) const RT_SIGTIMEDWAIT: usize = 137;
+    pub(crate) const KEYCTL: usize = 219;
     pub(crate) const SETSOCKOPT: usize = 208;
     pub(crate) const EXECVE: usize = 221;
     pub(crate) const MMAP: usize = 222;
@@ -44,6 +48,9 @@ pub(crate) mod common {
     pub(crate) const CLONE3: usize = 435;
     pub(crate) const CLOSE_RANGE: usize = 436;
     pub(crate) const MOUNT_SETATTR: usize = 442;
+    pub(crate) const LANDLOCK_CREATE_RULESET: usize = 444;
+    pub(crate) const LANDLOCK_ADD_RULE: usize = 445;
+    pub(crate) const LANDLOCK_RESTRICT_SELF: usize = 446;
 }
 
 /// Makes a system call and tells errors from values (the kernel returns -4095 to -1 for errors).

@@ -10,8 +10,11 @@ extern crate alloc;
 
 mod arch;
 pub mod exec;
+pub mod keyring;
+pub mod landlock;
 pub mod mount;
 pub mod net;
+pub mod network;
 pub mod notify;
 pub mod process;
 pub mod seccomp;

@@ -7,6 +7,8 @@ use rustix::process::Pid;
 
 /// Flags of clone3; linux/sched.h, clone(2).
 pub mod flags {
+    /// New time namespace, for children; Linux 5.6.
+    pub const NEWTIME: u64 = 0x0000_0080;
     /// New mount namespace.
     pub const NEWNS: u64 = 0x0002_0000;
     /// New cgroup namespace.
@@ -103,6 +105,17 @@ pub fn exit(status: i32) -> ! {
     crate::arch::trap()
 }
 
+/// Gives the children of the calling process a time namespace (unshare(2), time_namespaces(7); Linux 5.6). What its
+/// clocks are set back by can be said until the first of them is made.
+///
+/// # Errors
+/// `EINVAL` where the kernel has none, `EPERM` without CAP_SYS_ADMIN in its user namespace, `ENOSPC` at a limit on
+/// namespaces.
+pub fn unshare_time() -> Result<()> {
+    // SAFETY: a namespace alone is unshared; no memory and no descriptor of the process changes.
+    unsafe { syscall(nr::UNSHARE, [usize::try_from(flags::NEWTIME).unwrap_or(0), 0, 0, 0, 0, 0]) }.map(drop)
+}
+
 /// Gives the calling process a cgroup namespace whose root is the cgroup that it is in now (unshare(2)).
 ///
 /// # Errors
@@ -110,6 +123,16 @@ pub fn exit(status: i32) -> ! {
 pub fn unshare_cgroup() -> Result<()> {
     // SAFETY: a namespace alone is unshared; no memory and no descriptor of the process changes.
     unsafe { syscall(nr::UNSHARE, [usize::try_from(flags::NEWCGROUP).unwrap_or(0), 0, 0, 0, 0, 0]) }.map(drop)
+}
+
+/// Kills every process that this one may signal, itself excepted (kill(2), pid -1).
+///
+/// # Errors
+/// `ESRCH` or `EPERM` when there is none.
+pub fn kill_all() -> Result<()> {
+    const SIGKILL: usize = 9; // signal(7)
+    // SAFETY: no pointer is passed.
+    unsafe { syscall(nr::KILL, [usize::MAX, SIGKILL, 0, 0, 0, 0]) }.map(drop)
 }
 
 /// Closes every descriptor from `first` to `last`, both included; Linux 5.9.
@@ -132,6 +155,10 @@ pub struct Usage {
     pub cpu_us: u64,
     /// Resident memory of the largest process at its peak, bytes.
     pub resident_peak_bytes: u64,
+    /// Bytes that were read from block devices.
+    pub read_bytes: u64,
+    /// Bytes that were made to be written to block devices.
+    pub written_bytes: u64,
 }
 
 /// `struct rusage` of linux/resource.h.
@@ -143,7 +170,11 @@ struct Rusage {
     system_s: i64,
     system_us: i64,
     resident_peak_kb: i64,
-    rest: [i64; 13],
+    /// Sizes that Linux does not keep, faults and swaps.
+    unused: [i64; 6],
+    blocks_in: i64,
+    blocks_out: i64,
+    rest: [i64; 5],
 }
 
 /// Waits until `pid` has ended.
@@ -168,6 +199,9 @@ pub fn wait(pid: Pid) -> Result<Usage> {
         wait_status: status,
         cpu_us: whole(used.user_s + used.system_s) * 1_000_000 + whole(used.user_us + used.system_us),
         resident_peak_bytes: whole(used.resident_peak_kb) * 1024,
+        // Blocks of 512 bytes: getrusage(2), task_io_get_inblock of the kernel.
+        read_bytes: whole(used.blocks_in) * 512,
+        written_bytes: whole(used.blocks_out) * 512,
     })
 }
 

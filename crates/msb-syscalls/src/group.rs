@@ -99,15 +99,20 @@ static GROUPS: &[Group] = &[
         about: "archivers and installers: change the owner of files",
         members: &["chown", "fchown", "fchownat", "lchown"],
     },
-    // Ours: systemd has @memlock and @pkey, the rest in @default and @system-service.
+    // Ours: systemd has @memlock, the rest in @default and @system-service.
     Group {
         name: "@memory",
         about: "every program: maps, protects and locks memory",
         members: &[
             "brk", "madvise", "map_shadow_stack", "memfd_create", "memfd_secret", "mincore", "mlock", "mlock2",
-            "mlockall", "mmap", "mprotect", "mremap", "mseal", "munlock", "munlockall", "munmap", "pkey_alloc",
-            "pkey_free", "pkey_mprotect",
+            "mlockall", "mmap", "mprotect", "mremap", "mseal", "munlock", "munlockall", "munmap",
         ],
+    },
+    // Apart from @memory, so that who denies writing and executing in mmap and mprotect leaves nothing open.
+    Group {
+        name: "@pkey",
+        about: "programs with memory protection keys (pkeys(7)); those that know of them do without",
+        members: &["pkey_alloc", "pkey_free", "pkey_mprotect"],
     },
     // systemd: with setns and unshare (here @namespace), clone3 (here in none) and kill and its siblings (here
     // @signal); execve, exit and the getters of identity are in its @default; setpgid, setsid and getpriority in
@@ -222,8 +227,9 @@ static GROUPS: &[Group] = &[
         name: "@system-service",
         about: "ordinary long-running services; start here when nothing narrower fits",
         members: &[
-            "@aio", "@basic-io", "@chown", "@file-system", "@io-event", "@ipc", "@memory", "@network-io", "@process",
-            "@resources", "@sandbox", "@setuid", "@signal", "@threads", "@time", "capset", "ioctl", "personality",
+            "@aio", "@basic-io", "@chown", "@file-system", "@io-event", "@ipc", "@memory", "@network-io", "@pkey",
+            "@process", "@resources", "@sandbox", "@setuid", "@signal", "@threads", "@time", "capset", "ioctl",
+            "personality",
         ],
     },
     // Ours. CPython 3.8 to 3.14 with threads, subprocess, asyncio, multiprocessing and sockets. Not here: what

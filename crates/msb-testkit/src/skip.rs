@@ -27,6 +27,18 @@ pub enum Need {
     Nft,
     /// `curl`, `wget`, `dig`, `openssl` and `ip`.
     Clients,
+    /// git.
+    Git,
+    /// make.
+    Make,
+    /// Node.js and npm.
+    Node,
+    /// rustup.
+    Rustup,
+    /// Packages of PyPI, and venv.
+    PyPi,
+    /// Packages of npm.
+    Npm,
 }
 
 impl fmt::Display for Need {
@@ -43,6 +55,12 @@ impl fmt::Display for Need {
             Need::Systemd => "systemd",
             Need::Nft => "nft",
             Need::Clients => "clients",
+            Need::Git => "git",
+            Need::Make => "make",
+            Need::Node => "node",
+            Need::Rustup => "rustup",
+            Need::PyPi => "pypi",
+            Need::Npm => "npm",
         })
     }
 }

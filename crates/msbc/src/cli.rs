@@ -44,6 +44,12 @@ pub(crate) enum Command {
     Diff(Diff),
     /// Writes the plan of a policy
     Compile(Compile),
+    /// Prints the policy that a plan was made of, as far as the plan holds it
+    Decompile(Decompile),
+    /// Makes a pair of keys for signing plans: NAME.key and NAME.pub
+    Keygen(Keygen),
+    /// Signs a plan, which `msb-launch --trust` then runs
+    Sign(Sign),
     /// Prints everything that a policy or a plan grants
     Show(Show),
     /// Compiles a policy and runs a command confined by it
@@ -97,6 +103,23 @@ pub(crate) struct Check {
     /// Prints findings as SARIF 2.1.0, for code hosts
     #[arg(long, conflicts_with = "json")]
     pub(crate) sarif: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Keygen {
+    /// Where the keys go, without their endings
+    #[arg(value_name = "NAME")]
+    pub(crate) name: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sign {
+    /// The plan that `msbc compile` wrote; a signature that it has is replaced
+    #[arg(value_name = "PLAN")]
+    pub(crate) plan: PathBuf,
+    /// The secret key, NAME.key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -171,6 +194,16 @@ pub(crate) struct Diff {
     /// Prints the differences as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Decompile {
+    /// The plan
+    #[arg(value_name = "PLAN")]
+    pub(crate) plan: PathBuf,
+    /// Where to write the policy; without it, standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -29,7 +29,12 @@ fn page(name: &str) -> Option<String> {
         return about_group(name);
     }
     if let Some(profile) = name.strip_prefix("std.") {
-        return STANDARD.iter().find(|file| file.name == profile).map(|file| file.text.to_owned());
+        // `std.ci.untrusted` stands in the file of `std.ci`.
+        let (file, inner) = profile.split_once('.').map_or((profile, None), |(file, it)| (file, Some(it)));
+        let standard = STANDARD.iter().find(|it| it.name == file)?;
+        let declares =
+            |kind: &&str| inner.is_none_or(|it| standard.text.contains(&format!("\n{kind} {it}(")));
+        return ["profile", "policy"].iter().any(declares).then(|| standard.text.to_owned());
     }
     let code = name.to_ascii_uppercase();
     PAGES.iter().find(|(page, _)| *page == code).map(|(_, text)| (*text).to_owned())

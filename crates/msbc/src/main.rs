@@ -1,4 +1,4 @@
-//! The command that people type: check, test, lint, fmt, fix, explain, diff, compile, show, run, convert,
+//! The command that people type: check, test, lint, fmt, fix, explain, diff, compile, decompile, show, run, convert,
 //! schema, graph, lsp, completions, man, doc, syscalls.
 //!
 //! Everything that reads files, writes files and speaks to a person is here; what a policy means is
@@ -8,6 +8,7 @@
 mod cli;
 mod compile;
 mod convert;
+mod decompile;
 mod diff;
 mod doc;
 mod explain;
@@ -21,6 +22,7 @@ mod meaning;
 mod output;
 mod run;
 mod show;
+mod sign;
 mod syscalls;
 mod test;
 mod write;
@@ -72,6 +74,9 @@ fn main() -> ExitCode {
         Command::Explain(explain) => explain::explain(&explain, &mut output),
         Command::Diff(diff) => diff::diff(&diff, &mut output),
         Command::Compile(compile) => compile::compile(&compile, &mut output),
+        Command::Decompile(decompile) => decompile::decompile(&decompile, &mut output),
+        Command::Keygen(keygen) => sign::keygen(&keygen, &mut output),
+        Command::Sign(sign) => sign::sign(&sign, &mut output),
         Command::Show(show) => show::show(&show, &mut output),
         Command::Run(run) => run::run(&run, &mut output),
         Command::Graph(graph) => graph::graph(&graph, &mut output),

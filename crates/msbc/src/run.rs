@@ -12,6 +12,7 @@ use crate::cli::Run;
 use crate::compile::Filter;
 use crate::output::{Output, reason};
 use crate::{Exit, compile};
+use launcher::Timings;
 use msb_compile::Compiled;
 use msb_plan::event::{Cause, EVENT_BYTES_MAX, Event, decode_event};
 use msb_plan::{CheckedPlan, Plan};
@@ -24,7 +25,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -106,6 +107,16 @@ impl Session<'_> {
         failed.is_empty()
     }
 
+    /// The files that the policy was read from: nobody inside changes what the next run will be allowed.
+    fn policy_files(&self) -> Vec<PathBuf> {
+        let sources = &self.compiled.sources;
+        let ids = (0..u32::try_from(sources.len()).unwrap_or(0)).map(msb_diag::FileId);
+        // A standard profile is no file.
+        ids.filter_map(|id| std::fs::canonicalize(&sources.get(id)?.name).ok())
+            .filter(|path| path.is_file())
+            .collect()
+    }
+
     /// The file rules, with the parameters of this run.
     fn places(&self, policy: &Policy) -> Places {
         let home = std::env::var("HOME").ok();
@@ -115,8 +126,15 @@ impl Session<'_> {
     fn launch(&self, program: &Path, report: Option<File>, audit: Option<File>) -> io::Result<Exit> {
         let set: Vec<_> = self.arguments.set.iter().map(crate::cli::Set::argument).collect();
         let asks = if self.arguments.explain { Filter::Asks } else { Filter::Decides };
-        let started =
-            launcher::start(program, self.bytes, asks, audit.as_ref(), &set, &self.arguments.command)?;
+        let started = launcher::start(
+            program,
+            self.bytes,
+            asks,
+            if report.is_some() { Timings::Wanted } else { Timings::None },
+            (&self.policy_files(), audit.as_ref()),
+            &set,
+            &self.arguments.command,
+        )?;
         drop(audit);
         let report = Mutex::new(report);
         thread::scope(|scope| {

@@ -35,7 +35,7 @@ pub(crate) fn show(arguments: &Show, output: &mut Output) -> Exit {
         };
         plan
     };
-    match msb_plan::decode(&plan) {
+    match msb_plan::decode(msb_plan::signed::split(&plan).0) {
         Ok(checked) => {
             print(checked.plan(), arguments, output);
             Exit::Success

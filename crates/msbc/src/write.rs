@@ -20,6 +20,11 @@ pub(crate) fn at_once(path: &Path, bytes: &[u8]) -> Result<(), String> {
     with_mode(path, bytes, MODE)
 }
 
+/// [`at_once`] for a file that nobody but its owner may read.
+pub(crate) fn secret(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    with_mode(path, bytes, 0o600)
+}
+
 /// [`at_once`] for a file that is there and keeps its mode: a policy, whose mode is its owner's business.
 pub(crate) fn in_place(path: &Path, bytes: &[u8]) -> Result<(), String> {
     let there = fs::metadata(path).map_err(|error| reason(&error))?;

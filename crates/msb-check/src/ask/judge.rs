@@ -353,6 +353,9 @@ fn open_advice(policy: &Policy, path: &Path, access: Access, evidence: &Evidence
         Why::Generated => "nothing to do: the launcher writes this file, and shows it read only".to_owned(),
         Why::Allowed if access == Access::Read => format!("write `deny {name}` in `fs`"),
         Why::Allowed => format!("write `deny {verb} {name}` in `fs`"),
+        Why::Absent if ["/proc/", "/dev/"].iter().any(|made| name.starts_with(made)) => {
+            "nothing allows it: the launcher makes what is there, and that is not in it".to_owned()
+        }
         Why::Absent => format!("write `{verb} {name}` in `fs`"),
         Why::NoRight => match evidence.rule.and_then(|origin| target(policy, origin, path)) {
             Some(target) => format!("write `{verb} {}` in `fs` as well", policy.shown(&target)),

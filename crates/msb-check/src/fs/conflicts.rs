@@ -27,9 +27,16 @@ pub(super) fn conflicts(cx: &mut Context<'_>, rules: &[Rule]) -> bool {
 /// Where a rule puts something, and what.
 fn target(kind: &FsKind) -> Option<(&Path, Option<&Path>)> {
     match kind {
-        FsKind::Grant { source, target, .. } => Some((target, Some(source))),
-        FsKind::Scratch { target, .. } => Some((target, None)),
-        FsKind::Deny { .. } | FsKind::StdDevices | FsKind::ProcSelf => None,
+        FsKind::Grant { source, target, .. } | FsKind::Socket { source, target, .. } => {
+            Some((target, Some(source)))
+        }
+        // What is written there is private.
+        FsKind::Scratch { target, .. } | FsKind::Overlay { target, .. } => Some((target, None)),
+        FsKind::Deny { .. }
+        | FsKind::Device { .. }
+        | FsKind::StdDevices
+        | FsKind::ProcSelf
+        | FsKind::ProcAll => None,
     }
 }
 
@@ -47,7 +54,7 @@ fn two_sources(cx: &mut Context<'_>, rule: &Rule, earlier: &[Rule]) {
     let path = shown(cx, here);
     let describe = |cx: &Context<'_>, what: Option<&Path>| match what {
         Some(source) => format!("shows `{}` there", shown(cx, source)),
-        None => "puts a scratch directory there".to_owned(),
+        None => "puts something private there".to_owned(),
     };
     let (first, second) = (describe(cx, that), describe(cx, this));
     cx.say(
@@ -89,7 +96,7 @@ fn covered(cx: &mut Context<'_>, rule: &Rule, index: usize, rules: &[Rule]) {
         return;
     }
     let wider = rules.iter().enumerate().find(|(at, other)| {
-        let FsKind::Grant { source: above, target: place, rights: all, optional } = &other.kind else {
+        let FsKind::Grant { source: above, target: place, rights: all, optional, .. } = &other.kind else {
             return false;
         };
         let same = rule.kind == other.kind;

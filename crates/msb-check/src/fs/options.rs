@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::paths::{self, Place};
 use crate::values;
 use msb_diag::{Diagnostic, Span, codes};
-use msb_policy::Missing;
+use msb_policy::{Base, Links, Missing, Path};
 use msb_resolve::nearest;
 use msb_syntax::ast::{FsOption, FsOptionKind, FsRule, FsVerb, Name, Spanned, Value};
 
@@ -16,16 +16,32 @@ pub(super) struct Options {
     pub(super) inodes: Option<u64>,
     pub(super) optional: bool,
     pub(super) missing: Option<Missing>,
+    pub(super) from: Option<Place>,
+    symlinks: Option<Links>,
+}
+
+impl Options {
+    /// What happens when `source` is named by a symbolic link. What lies below a parameter is the program's to
+    /// change: a link that it left there would lead the next launch anywhere.
+    pub(super) fn links(&self, source: &Path) -> Links {
+        self.symlinks.unwrap_or(match source.base {
+            Base::Param(_) => Links::Refuse,
+            Base::Root | Base::Home => Links::Follow,
+        })
+    }
 }
 
 /// The options of `rule`; `None` where the rule itself could not be understood, which was reported.
 pub(super) fn options(cx: &mut Context<'_>, rule: &FsRule) -> Option<Options> {
-    if let FsVerb::Create | FsVerb::Append | FsVerb::Overlay | FsVerb::Socket = rule.verb.node {
-        let (verb, help) = later(rule.verb.node);
+    if let FsVerb::Create | FsVerb::Append = rule.verb.node {
+        let (verb, why) = match rule.verb.node {
+            FsVerb::Create => ("create", "no part of the kernel tells a new file from an old one here"),
+            _ => ("append", "no part of the kernel holds a file to its end without root"),
+        };
         cx.say(
-            Diagnostic::new(codes::NOT_ENFORCED, format!("`{verb}` is not enforced by this version"))
-                .label(rule.verb.span, "not enforced yet")
-                .help(help),
+            Diagnostic::new(codes::VERB_NOT_HELD, format!("`{verb}` can not be held"))
+                .label(rule.verb.span, why)
+                .help("use `write` on a directory of its own, or `overlay`, which discards all changes"),
         );
         return None;
     }
@@ -47,16 +63,15 @@ pub(super) fn options(cx: &mut Context<'_>, rule: &FsRule) -> Option<Options> {
             good &= read(cx, option, &mut options).is_some();
         }
     }
-    good.then_some(options)
-}
-
-fn later(verb: FsVerb) -> (&'static str, &'static str) {
-    match verb {
-        FsVerb::Create => ("create", "use `write` on a directory of its own"),
-        FsVerb::Append => ("append", "use `write` on a directory of its own"),
-        FsVerb::Socket => ("socket", "leave it out: no socket of the host is reachable"),
-        _ => ("overlay", "use `read`, with a `scratch` for what is written"),
+    if let (Some(_), Some(at)) = (&options.from, options.at_span) {
+        cx.say(
+            Diagnostic::new(codes::WRONG_OPTION, "`at` has no meaning beside `from`")
+                .label(at, "`from` says what is shown, and the rule's own path where")
+                .help("take `at` away"),
+        );
+        good = false;
     }
+    good.then_some(options)
 }
 
 fn word(kind: &FsOptionKind) -> &'static str {
@@ -74,10 +89,13 @@ fn word(kind: &FsOptionKind) -> &'static str {
 
 fn belongs(word: &str, verb: FsVerb) -> bool {
     let grant = matches!(verb, FsVerb::Read | FsVerb::Write | FsVerb::Run);
+    let source = grant || matches!(verb, FsVerb::Overlay | FsVerb::Socket);
     let deny = matches!(verb, FsVerb::Deny | FsVerb::DenyRead | FsVerb::DenyWrite | FsVerb::DenyRun);
     match word {
-        "at" | "optional" | "symlinks" => grant,
-        "size" | "inodes" => verb == FsVerb::Scratch,
+        "at" | "symlinks" => source,
+        "optional" => source || verb == FsVerb::Device,
+        "size" | "inodes" => matches!(verb, FsVerb::Scratch | FsVerb::Overlay),
+        "from" => verb == FsVerb::Overlay,
         "missing" | "enforce" => deny,
         _ => false,
     }
@@ -85,8 +103,9 @@ fn belongs(word: &str, verb: FsVerb) -> bool {
 
 fn foreign(option: &FsOption, word: &str, rule: &FsRule) -> Diagnostic {
     let of = match word {
-        "at" | "optional" | "symlinks" => "`read`, `write` and `run`",
-        "size" | "inodes" => "`scratch`",
+        "at" | "symlinks" => "`read`, `write`, `run`, `overlay` and `socket`",
+        "optional" => "`read`, `write`, `run`, `overlay`, `socket` and `device`",
+        "size" | "inodes" => "`scratch` and `overlay`",
         "from" => "`overlay`",
         _ => "`deny`",
     };
@@ -114,15 +133,11 @@ fn read(cx: &mut Context<'_>, option: &FsOption, options: &mut Options) -> Optio
         }
         FsOptionKind::Optional => options.optional = true,
         FsOptionKind::Missing(name) => options.missing = Some(missing(cx, name)?),
-        FsOptionKind::From(_) | FsOptionKind::Symlinks(_) | FsOptionKind::Enforce(_) => {
-            let word = word(&option.kind);
-            cx.say(
-                Diagnostic::new(codes::NOT_ENFORCED, format!("`{word}` is not enforced by this version"))
-                    .label(option.span, "not enforced yet")
-                    .help(format!("take `{word}` away")),
-            );
-            return None;
+        FsOptionKind::From(path) => options.from = Some(paths::place(cx, path)?),
+        FsOptionKind::Symlinks(name) => {
+            options.symlinks = Some(if name.node == "follow" { Links::Follow } else { Links::Refuse });
         }
+        FsOptionKind::Enforce(name) => enforce(cx, name)?,
     }
     Some(())
 }
@@ -154,6 +169,22 @@ fn in_range(
         Diagnostic::new(code, what)
             .label(value.span, format!("must be {range}"))
             .help(format!("write a value from {range}")),
+    );
+    None
+}
+
+/// `enforce mount` says what holds anyway. What the others are for, patterns, has no paths yet.
+fn enforce(cx: &mut Context<'_>, name: &Name) -> Option<()> {
+    if name.node == "mount" {
+        return Some(());
+    }
+    cx.say(
+        Diagnostic::new(
+            codes::NOT_ENFORCED,
+            format!("`enforce {}` is not enforced by this version", name.node),
+        )
+        .label(name.span, "a path without a pattern is held by a mount")
+        .help("write `enforce mount`, or take it away"),
     );
     None
 }

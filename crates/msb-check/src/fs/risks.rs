@@ -4,7 +4,7 @@ use super::{RightsExt, Rule};
 use crate::context::Context;
 use crate::paths::{covers, shown};
 use msb_diag::{Diagnostic, FileId, Span, codes};
-use msb_policy::{Base, FsKind, Missing, Path, Rights};
+use msb_policy::{Base, FsKind, Links, Missing, Path, Rights};
 
 /// What nobody may write: whole systems and what they start from. `true` takes what is below it, too.
 const TOO_BROAD: &[(&str, bool)] = &[
@@ -139,6 +139,7 @@ pub(super) fn risks(cx: &mut Context<'_>, rules: &[Rule], clear: bool) {
         covers_policy(cx, rule);
         credentials(cx, rule);
         skipped(cx, rule, rules);
+        followed(cx, rule, rules);
     }
     if clear {
         write_and_run(cx, rules);
@@ -162,7 +163,7 @@ fn covers_policy(cx: &mut Context<'_>, rule: &Rule) {
 }
 
 fn credentials(cx: &mut Context<'_>, rule: &Rule) {
-    let FsKind::Grant { source, .. } = &rule.kind else { return };
+    let (FsKind::Grant { source, .. } | FsKind::Overlay { source, .. }) = &rule.kind else { return };
     let exact = |base: &Base, rest: &str| {
         let known = Path { base: *base, rest: rest.to_owned() };
         // The whole home, or all of /etc, only by its own name: what is below may well be harmless.
@@ -199,6 +200,31 @@ fn skipped(cx: &mut Context<'_>, rule: &Rule, rules: &[Rule]) {
                 .help("write `missing mask`"),
         );
     }
+}
+
+/// A link that the program left in one run leads the next launch wherever it points.
+fn followed(cx: &mut Context<'_>, rule: &Rule, rules: &[Rule]) {
+    let Some((source, Links::Follow)) = rule.kind.source() else { return };
+    // The last component of what is written itself is not the program's to change.
+    let parent = source.rest.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let parent = Path { base: source.base, rest: parent.to_owned() };
+    let writable = rules.iter().find(|other| match &other.kind {
+        FsKind::Grant { source: written, rights, .. } => {
+            rights.write && !source.rest.is_empty() && covers(written, &parent)
+        }
+        _ => false,
+    });
+    let agents = matches!(source.base, Base::Param(_)) && !source.rest.is_empty();
+    if !agents && writable.is_none() {
+        return;
+    }
+    let path = shown(cx, source);
+    let mut found = Diagnostic::new(codes::LINKS_FOLLOWED, format!("`{path}` may be a link to anywhere"))
+        .label(rule.whole, "followed by the launcher, with the rights of who launches");
+    if let Some(writable) = writable {
+        found = found.label(writable.span, "the program can put a link there");
+    }
+    cx.say(found.help("take `symlinks follow` away, or name what the link leads to"));
 }
 
 /// A place where a program can write a file and then run it.

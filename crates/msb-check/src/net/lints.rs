@@ -78,7 +78,7 @@ const SOCKETS: &[(&str, &str)] = &[
 ];
 
 /// Reports a socket whose service gives everything away.
-pub(super) fn dangerous_socket(cx: &mut Context<'_>, path: &Path, span: Span) {
+pub(crate) fn dangerous_socket(cx: &mut Context<'_>, path: &Path, span: Span) {
     let ends = |socket: &str| path.rest == socket || path.rest.ends_with(&format!("/{socket}"));
     if let Some((_, why)) = SOCKETS.iter().find(|(socket, _)| ends(socket)) {
         let path = shown(cx, path);
@@ -147,9 +147,10 @@ fn allow(cx: &mut Context<'_>, rule: &Rule, endpoint: &Endpoint, terms: &Terms) 
                 .help("write `https … only GET, HEAD`, or say why with `accept MSB0806 because \"…\"`"),
         );
     }
-    // A parameter may well be a server of one's own.
-    if *protocol == Protocol::Http || (*protocol == Protocol::Tcp && !every_port && ports.contains(&(80, 80)))
-    {
+    // Who gives a parameter answers for the way to it: a mirror of one's own, with packages that are signed.
+    let plain = *protocol == Protocol::Http
+        || (*protocol == Protocol::Tcp && !every_port && ports.contains(&(80, 80)));
+    if plain && !matches!(peer, Peer::Param(_)) {
         cx.say(
             Diagnostic::new(
                 codes::PLAINTEXT,

@@ -80,32 +80,103 @@ pub(crate) fn none_of(
     Some(Implied { call, errno: errno(name)?, predicate, origin })
 }
 
-/// `errno EPROTONOSUPPORT socket` of these families for anything but TCP and UDP.
-///
-/// Rules name nothing else, and the network refuses it. Without a socket no module of another protocol (SCTP, UDP-Lite,
-/// MPTCP, raw) is loaded, nor reached: these have had more than their share of mistakes, such as CVE-2021-3772.
-pub(crate) fn other_transports(arch: Arch, families: &[u64], origin: OriginId) -> Option<Implied> {
-    /// The kind of a socket, without `SOCK_NONBLOCK` and `SOCK_CLOEXEC`: `SOCK_TYPE_MASK` of linux/net.h.
-    const KIND: u64 = 0xf;
-    /// `SOCK_STREAM` and `SOCK_DGRAM`.
-    const KINDS: [u64; 2] = [1, 2];
-    /// The kind's own, `IPPROTO_TCP` and `IPPROTO_UDP`.
-    const PROTOCOLS: [u64; 3] = [0, 6, 17];
+/// `errno NAME socket` of these families for anything but TCP and UDP: other types of sockets and other
+/// protocols; linux/net.h, IANA's protocol numbers.
+pub(crate) fn beyond_tcp_and_udp(
+    arch: Arch,
+    families: [u64; 2],
+    name: &str,
+    origin: OriginId,
+) -> Option<Implied> {
+    /// `SOCK_TYPE_MASK` of linux/net.h: the rest are flags.
+    const TYPE_MASK: u64 = 0xf;
+    const TYPES: [u64; 2] = [1, 2]; // SOCK_STREAM, SOCK_DGRAM
+    const PROTOCOLS: [u64; 3] = [0, 6, 17]; // the type's own, TCP, UDP
     let (call, domain, width) = find_argument(arch, "socket", "domain")?;
     let (_, kind, kind_width) = find_argument(arch, "socket", "type")?;
     let (_, protocol, protocol_width) = find_argument(arch, "socket", "protocol")?;
-    let of = |value: &u64| Pred::Compare { argument: domain, width, op: Op::Eq, value: *value };
-    let is = |value: u64| Pred::Masked { argument: kind, width: kind_width, mask: KIND, value };
-    let other = |value: u64| Pred::Compare { argument: protocol, width: protocol_width, op: Op::Ne, value };
+    let family = |value: &u64| Pred::Compare { argument: domain, width, op: Op::Eq, value: *value };
+    let type_is =
+        |value: &u64| Pred::Masked { argument: kind, width: kind_width, mask: TYPE_MASK, value: *value };
+    let protocol_is_not =
+        |value: &u64| Pred::Compare { argument: protocol, width: protocol_width, op: Op::Ne, value: *value };
+    let other_type = Pred::Not(Box::new(Pred::Any(TYPES.iter().map(type_is).collect())));
+    let other_protocol = Pred::All(PROTOCOLS.iter().map(protocol_is_not).collect());
     let predicate = Pred::All(vec![
-        Pred::Any(families.iter().map(of).collect()),
-        Pred::Any(vec![
-            Pred::Not(Box::new(Pred::Any(KINDS.map(is).into()))),
-            Pred::All(PROTOCOLS.map(other).into()),
-        ]),
+        Pred::Any(families.iter().map(family).collect()),
+        Pred::Any(vec![other_type, other_protocol]),
     ]);
-    Some(Implied { call, errno: errno("EPROTONOSUPPORT")?, predicate, origin })
+    Some(Implied { call, errno: errno(name)?, predicate, origin })
 }
+
+/// What Landlock does not see, and no namespace holds in the tier `landlock`: changes of files by path that open
+/// nothing, sockets (a unix socket of the host is named by a path), memory and queues that all of the user's processes
+/// share, keys, and settings of other processes.
+pub(crate) fn without_namespaces(origin: OriginId) -> Vec<Implied> {
+    const OF_OTHERS: &[(&str, &str)] = &[
+        ("prlimit64", "pid"),
+        ("sched_setaffinity", "pid"),
+        ("sched_setattr", "pid"),
+        ("sched_setparam", "pid"),
+        ("sched_setscheduler", "pid"),
+    ];
+    let all = WITHOUT_NAMESPACES.iter().filter_map(|call| always(ARCH, call, "EPERM", origin));
+    let others =
+        OF_OTHERS.iter().filter_map(|(call, pid)| compare(ARCH, call, pid, Op::Ne, 0, "EPERM", origin));
+    all.chain(others).collect()
+}
+
+/// The calls of [`without_namespaces`] that are refused altogether, on the architectures that have them.
+pub(crate) const WITHOUT_NAMESPACES: &[&str] = &[
+    "add_key",
+    "chmod",
+    "chown",
+    "fanotify_init",
+    "fanotify_mark",
+    "fchmod",
+    "fchmodat",
+    "fchmodat2",
+    "fchown",
+    "fchownat",
+    "file_setattr",
+    "fremovexattr",
+    "fsetxattr",
+    "futimesat",
+    "inotify_add_watch",
+    "ioprio_set",
+    "keyctl",
+    "lchown",
+    "lremovexattr",
+    "lsetxattr",
+    "migrate_pages",
+    "mq_getsetattr",
+    "mq_notify",
+    "mq_open",
+    "mq_timedreceive",
+    "mq_timedsend",
+    "mq_unlink",
+    "msgctl",
+    "msgget",
+    "msgrcv",
+    "msgsnd",
+    "removexattr",
+    "removexattrat",
+    "request_key",
+    "semctl",
+    "semget",
+    "semop",
+    "semtimedop",
+    "setpriority",
+    "setxattr",
+    "setxattrat",
+    "shmat",
+    "shmctl",
+    "shmget",
+    "socket",
+    "utime",
+    "utimensat",
+    "utimes",
+];
 
 fn find_argument(arch: Arch, call: &str, argument: &str) -> Option<(&'static Syscall, u8, Width)> {
     let call = find(arch, call)?;

@@ -59,9 +59,14 @@ fn argument(cx: &mut Context<'_>, name: &Name, call: &'static Syscall) -> Option
             .label(name.span, format!("the call is `{call}`"));
     cx.say(match nearest(&name.node, call.args.iter().map(|arg| arg.name)) {
         Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(name.span, meant),
-        None => unknown.help(
-            "a `where` at the end of a list is for every call of it; write the others in a rule of their own",
-        ),
+        None if call.args.is_empty() => unknown.help("take the `where` away: the call has no arguments"),
+        None => {
+            let names: Vec<String> = call.args.iter().map(|arg| format!("`{}`", arg.name)).collect();
+            unknown.help(format!(
+                "write one of {}; a `where` behind a list is for every call of it",
+                names.join(", ")
+            ))
+        }
     });
     None
 }
@@ -293,7 +298,10 @@ fn unknown_constant(word: &str, span: Span, name: &Name, kind: Kind) -> Diagnost
         };
         return Diagnostic::new(codes::WRONG_FLAG, message).label(span, format!("is one of `{other}`")).help(
             match own.and_then(constant_set).and_then(|set| set.members.first()) {
-                Some(member) => format!("write one of `{}`, such as `{}`", own.unwrap_or(""), member.name),
+                Some(member) => {
+                    let such_as = usual(own.unwrap_or("")).unwrap_or(member.name);
+                    format!("write one of `{}`, such as `{such_as}`", own.unwrap_or(""))
+                }
                 None => "write a number".to_owned(),
             },
         );
@@ -304,10 +312,27 @@ fn unknown_constant(word: &str, span: Span, name: &Name, kind: Kind) -> Diagnost
     match nearest(word, known.iter().map(|member| member.name)) {
         Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(span, meant),
         None => unknown.help(match own {
-            Some(own) => format!("write one of `{own}`, or a number"),
+            Some(own) => match usual(own) {
+                Some(such_as) => format!("write one of `{own}`, such as `{such_as}`, or a number"),
+                None => format!("write one of `{own}`, or a number"),
+            },
             None => "write a number".to_owned(),
         }),
     }
+}
+
+/// A member of a set of constants that people write; the first by number is seldom one.
+fn usual(set: &str) -> Option<&'static str> {
+    const USUAL: &[(&str, &str)] = &[
+        ("address_family", "AF_INET"),
+        ("clone_flags", "CLONE_NEWUSER"),
+        ("ioctl_cmd", "TIOCSTI"),
+        ("map_flags", "MAP_SHARED"),
+        ("open_flags", "O_CREAT"),
+        ("prot", "PROT_EXEC"),
+        ("sock_type", "SOCK_STREAM"),
+    ];
+    USUAL.iter().find(|(name, _)| *name == set).map(|(_, member)| *member)
 }
 
 /// Warns of a condition with one outcome only.

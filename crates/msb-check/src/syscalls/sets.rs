@@ -7,6 +7,12 @@ use msb_resolve::nearest;
 use msb_syntax::ast::{Set, SetKind};
 use msb_syscalls::{Syscall, all, by_number, find, groups};
 
+/// After so many findings no name is looked for.
+const GUESSES_MAX: usize = 200;
+
+/// Groups that are members of groups go this deep.
+const GROUP_DEPTH_MAX: usize = 32;
+
 /// A call of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Member {
@@ -94,7 +100,9 @@ fn named(cx: &mut Context<'_>, name: &str, span: Span, arch: Arch) -> Option<Mem
         None => {
             let unknown = Diagnostic::new(codes::UNKNOWN_SYSCALL, format!("unknown system call `{name}`"))
                 .label(span, "no call has this name");
-            match nearest(name, all(arch).iter().map(|call| call.name)) {
+            // Whoever made so many mistakes repeats one.
+            let names = all(arch).iter().map(|call| call.name).filter(|_| cx.found.len() < GUESSES_MAX);
+            match nearest(name, names) {
                 Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(span, meant),
                 None => unknown.help("names are those of the kernel's table, such as `newfstatat`"),
             }
@@ -116,11 +124,26 @@ fn group(cx: &mut Context<'_>, name: &str, span: Span, arch: Arch, inside: &mut 
             );
             return Vec::new();
         }
+        if inside.len() >= GROUP_DEPTH_MAX {
+            cx.say(
+                Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, "groups contain each other too deep")
+                    .label(span, format!("more than {GROUP_DEPTH_MAX} groups inside of each other"))
+                    .help("name the calls themselves"),
+            );
+            return Vec::new();
+        }
+        // Each once, however often it is named: groups of groups would double with each level.
+        let key = (name.to_owned(), arch.audit());
+        if let Some(known) = cx.groups.get(&key) {
+            return known.clone();
+        }
         inside.push(name.to_owned());
         let all = members(cx, set, arch, inside);
         inside.pop();
         // Who names a group of the policy names what is in it.
-        return all.into_iter().map(|member| Member { direct: false, ..member }).collect();
+        let all: Vec<Member> = all.into_iter().map(|member| Member { direct: false, ..member }).collect();
+        cx.groups.insert(key, all.clone());
+        return all;
     }
     let known = groups().iter().map(|group| group.name).chain(cx.resolved.groups.keys().map(String::as_str));
     let unknown = Diagnostic::new(codes::UNKNOWN_GROUP, format!("unknown group `{name}`"))

@@ -50,6 +50,7 @@ pub(super) fn lints(cx: &mut Context<'_>, written: &ast::Tool, tool: &Tool, othe
     let exec = written.options.iter().find(|option| matches!(option.kind, ToolOptionKind::Exec(_)));
     if let Some(exec) = exec {
         command(cx, tool, exec);
+        unused(cx, tool, written);
         bounds(cx, tool, written, exec.span);
     }
 }
@@ -99,22 +100,57 @@ fn command(cx: &mut Context<'_>, tool: &Tool, exec: &ast::ToolOption) {
     }
 }
 
+/// Reports what a call passes and the command does not take: most often `$name` within a string, which stays
+/// as it is.
+fn unused(cx: &mut Context<'_>, tool: &Tool, written: &ast::Tool) {
+    let words = written.options.iter().flat_map(|option| match &option.kind {
+        ToolOptionKind::Exec(words) => words.as_slice(),
+        _ => &[],
+    });
+    let words: Vec<_> = words.collect();
+    let stdin = |name: &str| {
+        written.options.iter().any(|it| matches!(&it.kind, ToolOptionKind::Stdin(from) if from.node == name))
+    };
+    for param in &tool.params {
+        let is = |word: &Word| matches!(word, Word::Param(name) if *name == param.name);
+        if tool.exec.iter().any(is) || stdin(&param.name) {
+            continue;
+        }
+        let Some(at) = written.params.iter().find(|it| it.name.node == param.name) else { continue };
+        let (plain, braced) = (format!("${}", param.name), format!("${{{}}}", param.name));
+        let within = words.iter().find(|word| {
+            matches!(&word.node, ast::Value::Text(text) if text.contains(&plain) || text.contains(&braced))
+        });
+        let found = Diagnostic::new(codes::UNUSED, format!("parameter `{}` is never used", param.name));
+        cx.say(match within {
+            Some(word) => found
+                .label(word.span, "a string stays as it is")
+                .label(at.name.span, "never passed on")
+                .help(format!("write `{plain}` as a word of its own, without quotes")),
+            None => found
+                .label(at.name.span, "the command does not take it")
+                .help(format!("write `{plain}` behind `exec`, or take the parameter away")),
+        });
+    }
+}
+
 fn bounds(cx: &mut Context<'_>, tool: &Tool, written: &ast::Tool, _: msb_diag::Span) {
-    let missing: Vec<&str> = [
-        (tool.timeout_ms.is_none(), "`timeout`"),
-        (tool.result_bytes.is_none() && tool.result.is_some(), "`result`"),
-        (tool.rate.is_none(), "`rate`"),
+    let missing: Vec<(&str, &str)> = [
+        (tool.timeout_ms.is_none(), ("`timeout`", "timeout 30s")),
+        (tool.result_bytes.is_none() && tool.result.is_some(), ("`result`", "result 64KiB")),
+        (tool.rate.is_none(), ("`rate`", "rate 60/min")),
     ]
     .into_iter()
-    .filter_map(|(missing, word)| missing.then_some(word))
+    .filter_map(|(missing, words)| missing.then_some(words))
     .collect();
-    if let Some((last, first)) = missing.split_last() {
+    let (names, options): (Vec<&str>, Vec<&str>) = missing.into_iter().unzip();
+    if let Some((last, first)) = names.split_last() {
         let words =
-            if first.is_empty() { (*last).to_owned() } else { format!("{} and {last}", first.join(", ")) };
+            if first.is_empty() { (*last).to_owned() } else { format!("{} or {last}", first.join(", ")) };
         cx.say(
             Diagnostic::new(codes::TOOL_UNBOUNDED, format!("tool `{}` has no {words}", tool.name))
                 .label(written.name.span, "one caller can keep it busy for ever")
-                .help("write `timeout 30s  result 64KiB  rate 60/min`"),
+                .help(format!("write `{}`", options.join("  "))),
         );
     }
 }

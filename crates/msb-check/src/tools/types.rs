@@ -8,6 +8,17 @@ use msb_resolve::{describe, nearest};
 use msb_syntax::ast::{self, Refine, Spanned, Type, TypeKind};
 
 /// Names of types.
+/// What other languages call the types.
+const ELSEWHERE: &[(&[&str], &str)] = &[
+    (&["str", "text", "String", "char"], "string"),
+    (&["integer", "i32", "i64", "u32", "u64", "uint", "Integer"], "int"),
+    (&["float", "double", "f64", "decimal"], "number"),
+    (&["boolean", "Boolean"], "bool"),
+    (&["file", "dir", "directory", "filename"], "path"),
+    (&["object", "any", "dict", "map"], "json"),
+    (&["array", "vec", "List"], "list<string>"),
+];
+
 const TYPES: &[&str] = &["bool", "int", "number", "string", "path", "json"];
 
 /// The parameters of a tool, or the fields of a record; what could not be read is left out, and was reported.
@@ -98,8 +109,10 @@ fn named(cx: &mut Context<'_>, ty: &Type, name: &str) -> Option<ToolType> {
         other => {
             let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown type `{other}`"))
                 .label(ty.span, "no type of a tool's argument has this name");
-            cx.say(match nearest(other, TYPES.iter().copied()) {
-                Some(meant) => unknown.help(format!("did you mean `{meant}`?")),
+            let elsewhere =
+                ELSEWHERE.iter().find(|(names, _)| names.contains(&other)).map(|(_, meant)| *meant);
+            cx.say(match elsewhere.or_else(|| nearest(other, TYPES.iter().copied())) {
+                Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(ty.span, meant),
                 None => unknown.help("the types are `bool`, `int`, `number`, `string`, `path`, `json`, `list<…>`, records and choices"),
             });
             None

@@ -35,6 +35,7 @@ pub(super) fn policy() -> ir::Policy {
             origin: POLICY,
         },
         tools: Vec::new(),
+        sandbox: ir::Sandbox::default(),
         origins: (1..=9).map(line).collect(),
     }
 }
@@ -88,6 +89,7 @@ pub(super) fn fs(rules: &[&str]) -> Vec<ir::FsRule> {
             target: path(target),
             rights: rights(of.trim_end_matches('?')),
             optional: of.ends_with('?'),
+            links: ir::Links::Follow,
         },
         _ => panic!("no such rule: {text}"),
     };
@@ -122,14 +124,24 @@ pub(super) fn shown_mounts(plan: &plan::Plan<'_>) -> Vec<String> {
         let target = show(mount.target);
         let optional = if mount.presence == plan::Presence::Optional { "?" } else { "" };
         let what = match mount.kind {
-            plan::MountKind::Bind { source, rights } => {
+            plan::MountKind::Bind { source, rights, .. } => {
                 format!("{}{optional} {} {target}", letters(rights), show(source))
             }
             plan::MountKind::Scratch { size_bytes, inodes, rights } => {
                 assert_eq!((optional, letters(rights)), ("", "rw".to_owned()));
                 format!("scratch {target} {size_bytes} {inodes}")
             }
-            plan::MountKind::Proc(_) => "proc".to_owned(),
+            plan::MountKind::Overlay { source, size_bytes, inodes, rights, .. } => {
+                let (of, source) = (letters(rights), show(source));
+                format!("overlay {of}{optional} {source} {target} {size_bytes} {inodes}")
+            }
+            plan::MountKind::Device { source } => {
+                assert_eq!(show(source), target);
+                format!("device{optional} {target}")
+            }
+            plan::MountKind::Socket { source, .. } => format!("socket{optional} {} {target}", show(source)),
+            plan::MountKind::Proc(plan::ProcScope::All) => "proc all".to_owned(),
+            plan::MountKind::Proc(plan::ProcScope::Processes) => "proc".to_owned(),
             plan::MountKind::Dev { .. } => "dev".to_owned(),
         };
         format!("{what} #{}", line(mount.origin))
@@ -137,6 +149,7 @@ pub(super) fn shown_mounts(plan: &plan::Plan<'_>) -> Vec<String> {
     let deny = |deny: &plan::Deny<'_>| {
         let missing = match deny.missing {
             plan::Missing::MaskFile => "file",
+            plan::Missing::MaskDot => "dot",
             plan::Missing::MaskDir => "dir",
             plan::Missing::Fail => "fail",
             plan::Missing::Skip => "skip",

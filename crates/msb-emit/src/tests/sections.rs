@@ -146,6 +146,8 @@ fn limits_keep_value_and_line() {
         cpu_percent: limit(150),
         wall_ms: Some(ir::Limit { value: 120_000, origin: ir::OriginId(5) }),
         files: limit(256),
+        output_bytes: Some(ir::Limit { value: 10, origin: ir::OriginId(3) }),
+        ..ir::Limits::default()
     };
     with_plan(&policy, |plan| {
         let line = |origin: plan::OriginId| plan.origins[usize::from(origin.0)].line;
@@ -156,6 +158,7 @@ fn limits_keep_value_and_line() {
         assert_eq!(limits.cpu_percent.map(|l| (l.value, line(l.origin))), Some((150, 4)));
         assert_eq!(limits.wall_ms.map(|l| (l.value, line(l.origin))), Some((120_000, 6)));
         assert_eq!(limits.files.map(|l| (l.value, line(l.origin))), Some((256, 4)));
+        assert_eq!(limits.output_bytes.map(|l| (l.value, line(l.origin))), Some((10, 4)));
     });
 }
 

@@ -105,6 +105,7 @@ fn policy(rules: Vec<NetRule>) -> Policy {
             origin,
         },
         tools: Vec::new(),
+        sandbox: msb_policy::Sandbox::default(),
         origins: Vec::new(),
     }
 }

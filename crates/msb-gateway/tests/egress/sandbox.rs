@@ -5,7 +5,7 @@ use msb_plan::network::{
     Action, Gateway, Limits, Methods, Network, Only, Peer, Protocol, Rule, Terms, Total, Trust,
 };
 use msb_plan::{
-    Arch, Filter, Hold, Identity, Listener, Origin, OriginId, Param, ParamKind, Plan, PolicyId, Target,
+    Arch, Filter, Identity, Listener, Origin, OriginId, Param, ParamKind, Plan, PolicyId, Target,
 };
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{
@@ -169,7 +169,12 @@ impl Policy {
         let key = Param { name: "key", kind: ParamKind::Secret, default: None, origin };
         let program = [0x06, 0, 0, 0, 0, 0, 0xff, 0x7f];
         let plan = Plan {
-            target: Target { kernel_min: (5, 12) },
+            target: Target {
+                kernel_min: (5, 12),
+                landlock_abi_min: 0,
+                tier_min: msb_plan::Tier::Full,
+                origin,
+            },
             policy: PolicyId { name: "test", edition: 2026, sha256: [7; 32], origin },
             params: self.secret.iter().map(|_| key).collect(),
             identity: Identity {
@@ -178,6 +183,7 @@ impl Policy {
                 hostname: "sandbox",
                 cwd: None,
                 capabilities: 0,
+                keyring: msb_plan::Keyring::New,
                 origin,
             },
             mounts: vec![],
@@ -192,15 +198,14 @@ impl Policy {
                 trust,
                 origin,
             }),
-            limits: msb_plan::Limits {
-                hold: Hold::Best,
-                memory_bytes: None,
-                pids: None,
-                cpu_percent: None,
-                wall_ms: None,
-                files: None,
-            },
-            filters: vec![Filter { arch: Arch::X86_64, listener: Listener::None, program: &program, origin }],
+            limits: msb_plan::Limits::default(),
+            filters: vec![Filter {
+                arch: Arch::X86_64,
+                listener: Listener::None,
+                program: &program,
+                kills: &[],
+                origin,
+            }],
             env: vec![],
             command: vec![],
             origins: vec![

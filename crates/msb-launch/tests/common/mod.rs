@@ -1,7 +1,7 @@
 //! Plans made by hand, and the launcher run on them.
 
 use msb_plan::{
-    Arch, Base, Deny, Env, Filter, Hold, Identity, Limit, Limits, Listener, Missing, Mount, MountKind,
+    Arch, Base, Deny, Env, Filter, Identity, Limit, Limits, Links, Listener, Missing, Mount, MountKind,
     Origin, OriginId, Param, ParamKind, Path, Plan, PolicyId, Presence, ProcScope, Rights, Target, Text,
 };
 use std::os::unix::fs::PermissionsExt;
@@ -23,7 +23,7 @@ pub(crate) const fn workspace(rest: &str) -> Path<'_> {
 
 /// A bind mount.
 pub(crate) fn bind<'a>(source: Path<'a>, target: Path<'a>, rights: u8) -> Mount<'a> {
-    let kind = MountKind::Bind { source, rights: Rights(rights) };
+    let kind = MountKind::Bind { source, rights: Rights(rights), links: Links::Follow };
     Mount { target, kind, presence: Presence::Optional, origin: ORIGIN }
 }
 
@@ -50,7 +50,12 @@ pub(crate) fn plan() -> Plan<'static> {
     mounts.push(mount("tmp", MountKind::Scratch { size_bytes: 1 << 20, inodes: 100, rights }));
     mounts.push(bind(workspace(""), root("work"), 3));
     Plan {
-        target: Target { kernel_min: (5, 12) },
+        target: Target {
+            kernel_min: (5, 12),
+            landlock_abi_min: 0,
+            tier_min: msb_plan::Tier::Full,
+            origin: ORIGIN,
+        },
         policy: PolicyId { name: "test", edition: 2026, sha256: [0; 32], origin: ORIGIN },
         params: vec![Param { name: "workspace", kind: ParamKind::Dir, default: None, origin: ORIGIN }],
         identity: Identity {
@@ -59,24 +64,19 @@ pub(crate) fn plan() -> Plan<'static> {
             hostname: "inside",
             cwd: Some((root("work"), ORIGIN)),
             capabilities: 0,
+            keyring: msb_plan::Keyring::New,
             origin: ORIGIN,
         },
         mounts,
         denies: vec![],
         files: vec![],
         network: msb_plan::network::Network::None,
-        limits: Limits {
-            hold: Hold::Best,
-            memory_bytes: None,
-            pids: None,
-            cpu_percent: None,
-            wall_ms: Some(Limit { value: 60_000, origin: ORIGIN }),
-            files: None,
-        },
+        limits: Limits { wall_ms: Some(Limit { value: 60_000, origin: ORIGIN }), ..Limits::default() },
         filters: vec![Filter {
             arch: Arch::HOST.expect("tests run where plans run"),
             listener: Listener::None,
             program: &ALLOW,
+            kills: &[],
             origin: ORIGIN,
         }],
         env: vec![Env::Set { name: "PATH", value: Text::Literal("/usr/bin:/bin") }],

@@ -66,6 +66,7 @@ fn policy(rules: Vec<NetRule>) -> Policy {
             origin: OriginId(0),
         },
         tools: Vec::new(),
+        sandbox: msb_policy::Sandbox::default(),
         origins: Vec::new(),
     }
 }

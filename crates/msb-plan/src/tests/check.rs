@@ -4,8 +4,8 @@ use super::sample::{self, LINE, PROGRAM, root};
 use crate::handover::Socket;
 use crate::network::{self, Gateway, Methods, Network, Only, Peer, Protocol, Trust};
 use crate::{
-    Arch, Base, CheckedPlan, Deny, Env, File, Filter, Invalid, Limit, Listener, Missing, Mount, MountKind,
-    Origin, OriginId, Param, ParamKind, Path, Plan, Presence, ProcScope, Rights, Text,
+    Arch, Base, CheckedPlan, Deny, Env, File, Filter, Invalid, Limit, Links, Listener, Missing, Mount,
+    MountKind, Origin, OriginId, Param, ParamKind, Path, Plan, Presence, ProcScope, Rights, Text,
 };
 use alloc::{format, string::String, vec, vec::Vec};
 
@@ -20,7 +20,12 @@ fn check<'a>(change: impl FnOnce(&mut Plan<'a>), expected: Result<(), Invalid>) 
 const NOWHERE: OriginId = OriginId(2);
 
 fn bind<'a>(source: Path<'a>, target: Path<'a>, rights: Rights) -> Mount<'a> {
-    Mount { target, kind: MountKind::Bind { source, rights }, presence: Presence::Required, origin: LINE }
+    Mount {
+        target,
+        kind: MountKind::Bind { source, rights, links: Links::Follow },
+        presence: Presence::Required,
+        origin: LINE,
+    }
 }
 
 fn repeat<T: Clone>(value: &T, times: usize) -> Vec<T> {
@@ -84,6 +89,7 @@ fn indices_stay_in_their_lists() {
     check(|p| p.limits.cpu_percent = Some(Limit { value: 1, origin: NOWHERE }), dangling);
     check(|p| p.limits.wall_ms = Some(Limit { value: 1, origin: NOWHERE }), dangling);
     check(|p| p.limits.files = Some(Limit { value: 64, origin: NOWHERE }), dangling);
+    check(|p| p.limits.output_bytes = Some(Limit { value: 64, origin: NOWHERE }), dangling);
     check(|p| p.denies[0].path.base = Base::Param(3), dangling);
     check(|p| p.env[3] = Env::Set { name: "V", value: Text::Param(3) }, dangling);
 }
@@ -196,6 +202,15 @@ fn nobody_is_root_inside() {
 }
 
 #[test]
+fn calls_that_kill_are_whole_sorted_and_of_this_plan() {
+    check(|p| p.filters[0].kills = &[], Ok(()));
+    check(|p| p.filters[0].kills = &[9, 0, 0, 0, 0], Err(Invalid::Filter));
+    check(|p| p.filters[0].kills = &[9, 0, 0, 0, 0xff, 0xff], Err(Invalid::Reference));
+    check(|p| p.filters[0].kills = &[9, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0], Err(Invalid::Filter));
+    check(|p| p.filters[0].kills = &[9, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0], Err(Invalid::Filter));
+}
+
+#[test]
 fn values_stay_in_their_ranges() {
     /// A limit of the sample, replaced by the first value that is out of range and the last that is in.
     macro_rules! range {
@@ -209,7 +224,16 @@ fn values_stay_in_their_ranges() {
     range!(cpu_percent: 0 => bad, 1 => Ok(()), 819_200 => Ok(()), 819_201 => bad);
     range!(wall_ms: 0 => bad, 1 => Ok(()), 31_622_400_000 => Ok(()), 31_622_400_001 => bad);
     range!(files: 15 => bad, 16 => Ok(()), 1 << 20 => Ok(()), (1 << 20) + 1 => bad);
+    range!(swap_bytes: 0 => Ok(()), 1 << 50 => Ok(()), (1 << 50) + 1 => bad);
+    range!(cpuset: 0 => bad, 1 => Ok(()), 8192 => Ok(()), 8193 => bad);
+    range!(cpu_time_ms: 9 => bad, 10 => Ok(()), 31_622_400_000 => Ok(()), 31_622_400_001 => bad);
+    range!(io_bytes_per_s: 1023 => bad, 1024 => Ok(()), 1 << 50 => Ok(()), (1 << 50) + 1 => bad);
+    range!(io_weight: 0 => bad, 1 => Ok(()), 10_000 => Ok(()), 10_001 => bad);
+    range!(output_bytes: 0 => Ok(()), 1 << 50 => Ok(()), (1 << 50) + 1 => bad);
+    range!(file_bytes: 0 => Ok(()), 1 << 50 => Ok(()), (1 << 50) + 1 => bad);
     check(|p| p.limits.memory_bytes = None, Ok(()));
+    let swap = Some(Limit { value: 0, origin: LINE });
+    check(|p| (p.limits.memory_bytes, p.limits.swap_bytes) = (None, swap), bad);
     for (line, column) in [(0, 1), (1, 0)] {
         check(|p| p.origins[0] = Origin { line, column, ..p.origins[0] }, bad);
     }

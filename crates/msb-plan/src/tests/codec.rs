@@ -38,7 +38,7 @@ fn header_is_as_documented() {
 fn format_1_has_these_bytes() {
     let bytes = encode(&sample::plan()).unwrap();
     let found = (FORMAT, bytes.len(), &digest(&bytes)[..8]);
-    assert_eq!(found, (1, 859, &[19u8, 61, 5, 41, 117, 9, 244, 119][..]));
+    assert_eq!(found, (1, 871, &[174u8, 92, 146, 102, 169, 250, 8, 8][..]));
 }
 
 #[test]
@@ -165,8 +165,8 @@ fn strings_that_are_not_utf8_are_refused() {
 
 #[test]
 fn lengths_past_the_end_are_refused_without_allocating_them() {
-    // kernel_min, name "", edition, digest, origin, then 2⁶⁴−1 parameters.
-    let body = [&[5, 12, 0, 0][..], &[0; 32], &[0], &[0xff; 9], &[1]].concat();
+    // kernel_min, Landlock's version, its origin, name "", edition, digest, origin, then 2⁶⁴−1 parameters.
+    let body = [&[5, 12, 0, 0, 0, 0][..], &[0; 32], &[0], &[0xff; 9], &[1]].concat();
     assert_eq!(decode(&frame(&body)), Err(DecodeError::Malformed));
 }
 

@@ -2,7 +2,7 @@
 
 use crate::OriginId;
 use crate::event::{
-    Cause, EVENT_BYTES_MAX, Ended, Event, Failure, LimitKind, Step, decode_event, encode_event,
+    Cause, EVENT_BYTES_MAX, Ended, Event, Failure, LimitKind, Step, Usage, decode_event, encode_event,
 };
 use alloc::{vec, vec::Vec};
 
@@ -13,6 +13,8 @@ fn events() -> Vec<Event> {
         Event::Failed(Failure { step: Step::Usage, origin: None, errno: 0 }),
         Event::HeldWithoutCgroup { limit: LimitKind::Files, origin },
         Event::LimitReached { limit: LimitKind::Pids, times: u64::MAX, origin },
+        Event::KilledByFilter { nr: Some(u32::MAX), origin },
+        Event::Timing { step: Step::Usage, at_us: u32::MAX },
     ];
     for cause in [Cause::Command, Cause::Limit(LimitKind::Wall, origin), Cause::Outside] {
         events.push(Event::Ended(Ended {
@@ -21,6 +23,13 @@ fn events() -> Vec<Event> {
             wall_us: u64::MAX,
             cpu_us: u64::MAX,
             memory_peak_bytes: u64::MAX,
+            usage: Usage {
+                pids_peak: Some(u64::MAX),
+                read_bytes: u64::MAX,
+                written_bytes: u64::MAX,
+                output_bytes: Some(u64::MAX),
+                throttled: Some(u64::MAX),
+            },
         }));
     }
     for &step in Step::ALL {

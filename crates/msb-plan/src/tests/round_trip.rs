@@ -3,8 +3,9 @@
 use super::sample::{LINE, POLICY, PROGRAM, network as network_of_sample};
 use crate::network::{Listen, Network, Protocol};
 use crate::{
-    Arch, Base, Deny, Env, File, Filter, Hold, Identity, Limit, Limits, Listener, Missing, Mount, MountKind,
-    Origin, OriginId, Param, ParamKind, Path, Plan, PolicyId, Presence, ProcScope, Rights, Target, Text,
+    Arch, Base, Deny, Env, File, Filter, Hold, Identity, LANDLOCK_ABI_MAX, Limit, Limits, Links, Listener,
+    Missing, Mount, MountKind, Origin, OriginId, Param, ParamKind, Path, Plan, PolicyId, Presence, ProcScope,
+    Rights, Target, Text,
 };
 use crate::{FORMAT, MAGIC, decode, digest, encode};
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
@@ -42,11 +43,26 @@ fn grant() -> impl Strategy<Value = Rights> {
 
 fn kind() -> impl Strategy<Value = MountKind<'static>> {
     prop_oneof![
-        (path(), grant()).prop_map(|(source, rights)| MountKind::Bind { source, rights }),
+        (path(), grant(), links()).prop_map(|(source, rights, links)| MountKind::Bind {
+            source,
+            rights,
+            links
+        }),
+        (path(), links(), 1..u64::MAX, grant()).prop_map(|(source, links, size_bytes, rights)| {
+            let source = Path { base: Base::Root, ..source };
+            let rights = rights.union(Rights::WRITE);
+            MountKind::Overlay { source, links, size_bytes, inodes: 7, rights }
+        }),
+        path().prop_map(|source| MountKind::Device { source }),
+        (path(), links()).prop_map(|(source, links)| MountKind::Socket { source, links }),
         (1..u64::MAX, 1..u64::MAX, grant()).prop_map(|(size_bytes, inodes, rights)| {
             MountKind::Scratch { size_bytes, inodes, rights: rights.union(Rights::WRITE) }
         }),
     ]
+}
+
+fn links() -> impl Strategy<Value = Links> {
+    prop_oneof![Just(Links::Follow), Just(Links::Refuse)]
 }
 
 fn presence() -> impl Strategy<Value = Presence> {
@@ -57,7 +73,10 @@ fn mounts() -> impl Strategy<Value = Vec<Mount<'static>>> {
     let fixed = any::<(bool, bool)>().prop_map(|(proc, dev)| {
         let at = |rest| Path { base: Base::Root, rest };
         [
-            proc.then_some((at("proc"), MountKind::Proc(ProcScope::Processes))),
+            proc.then_some((
+                at("proc"),
+                MountKind::Proc(if dev { ProcScope::Processes } else { ProcScope::All }),
+            )),
             dev.then_some((at("dev"), MountKind::Dev { shm_bytes: 1 << 26 })),
         ]
     });
@@ -145,14 +164,23 @@ fn limits() -> impl Strategy<Value = Limits> {
         limit(1u32..=819_200),
         limit(1u64..=31_622_400_000),
         limit(16u32..=1 << 20),
+        (limit(0u64..=1 << 50), limit(1u64..=8192), limit(10u64..=31_622_400_000)),
+        (limit(1u64 << 10..=1 << 50), limit(1u64..=10_000), limit(0u64..=1 << 50), limit(0u64..=1 << 50)),
     )
-        .prop_map(|(hold, memory_bytes, pids, cpu_percent, wall_ms, files)| Limits {
+        .prop_map(|(hold, memory_bytes, pids, cpu_percent, wall_ms, files, more, io)| Limits {
             hold,
             memory_bytes,
+            swap_bytes: more.0.filter(|_| memory_bytes.is_some()),
             pids,
             cpu_percent,
             wall_ms,
             files,
+            cpuset: more.1,
+            cpu_time_ms: more.2,
+            io_bytes_per_s: io.0,
+            io_weight: io.1,
+            output_bytes: io.2,
+            file_bytes: io.3,
         })
 }
 
@@ -178,6 +206,7 @@ fn identity() -> impl Strategy<Value = Identity<'static>> {
             hostname,
             cwd,
             capabilities,
+            keyring: crate::Keyring::Unreachable,
             origin,
         },
     )
@@ -193,23 +222,30 @@ fn filters() -> impl Strategy<Value = Vec<Filter<'static>>> {
                 program.extend_from_slice(&action.to_le_bytes());
             }
             let program: &[u8] = program.leak();
-            let filter = |arch| Filter { arch, listener: Listener::None, program, origin: POLICY };
+            let filter = |arch| Filter {
+                arch,
+                listener: Listener::None,
+                program,
+                kills: &[9, 0, 0, 0, 0, 0],
+                origin: POLICY,
+            };
             [Arch::X86_64, Arch::Aarch64].map(filter).to_vec()
         },
     )
 }
 
 fn plan() -> impl Strategy<Value = Plan<'static>> {
-    let head = (any::<(u16, u16)>(), text("[a-zé-]{1,8}"), any::<u16>(), any::<[u8; 32]>());
+    let head =
+        (any::<(u16, u16)>(), 0..=LANDLOCK_ABI_MAX, text("[a-zé-]{1,8}"), any::<u16>(), any::<[u8; 32]>());
     let tail = (list(text("[ -~é]{0,8}"), 0..4), text("[ -~]{0,200}"), any::<(u32, u32)>());
     let files = (files(), network());
     (head, params(), identity(), mounts(), denies(), files, limits(), filters(), env(), tail).prop_map(
         |(head, params, identity, mounts, denies, (files, network), limits, filters, env, tail)| {
-            let (kernel_min, name, edition, sha256) = head;
+            let (kernel_min, landlock_abi_min, name, edition, sha256) = head;
             let (command, line_text, (line, column)) = tail;
             let place = |text| Origin { file: "a.msb", line: line.max(1), column: column.max(1), text };
             Plan {
-                target: Target { kernel_min },
+                target: Target { kernel_min, landlock_abi_min, tier_min: crate::Tier::Full, origin: POLICY },
                 policy: PolicyId { name, edition, sha256, origin: POLICY },
                 params,
                 identity,

@@ -5,8 +5,9 @@ use crate::network::{
     Trust,
 };
 use crate::{
-    Arch, Base, Deny, Env, File, Filter, Hold, Identity, Limit, Limits, Listener, Missing, Mount, MountKind,
-    Origin, OriginId, Param, ParamKind, Path, Plan, PolicyId, Presence, ProcScope, Rights, Target, Text,
+    Arch, Base, Deny, Env, File, Filter, Hold, Identity, Limit, Limits, Links, Listener, Missing, Mount,
+    MountKind, Origin, OriginId, Param, ParamKind, Path, Plan, PolicyId, Presence, ProcScope, Rights, Target,
+    Text,
 };
 use alloc::{vec, vec::Vec};
 
@@ -31,7 +32,12 @@ pub(super) const fn root(rest: &str) -> Path<'_> {
 /// A plan that every check accepts.
 pub(super) fn plan() -> Plan<'static> {
     Plan {
-        target: Target { kernel_min: (5, 12) },
+        target: Target {
+            kernel_min: (5, 12),
+            landlock_abi_min: 0,
+            tier_min: crate::Tier::Full,
+            origin: POLICY,
+        },
         policy: PolicyId { name: "agent", edition: 2026, sha256: [7; 32], origin: POLICY },
         params: params(),
         identity: Identity {
@@ -40,6 +46,7 @@ pub(super) fn plan() -> Plan<'static> {
             hostname: "sandbox",
             cwd: Some((Path { base: Base::Param(0), rest: "src" }, LINE)),
             capabilities: 1 << 10,
+            keyring: crate::Keyring::New,
             origin: POLICY,
         },
         mounts: mounts(),
@@ -60,6 +67,7 @@ pub(super) fn plan() -> Plan<'static> {
             arch: Arch::X86_64,
             listener: Listener::None,
             program: &PROGRAM,
+            kills: &[101, 0, 0, 0, 0, 0, 165, 0, 0, 0, 1, 0],
             origin: POLICY,
         }],
         env: vec![
@@ -140,14 +148,29 @@ fn mounts() -> Vec<Mount<'static>> {
     let mount = |target, kind| Mount { target, kind, presence: Presence::Required, origin: LINE };
     let write = Rights::READ.union(Rights::WRITE);
     vec![
-        mount(root("usr"), MountKind::Bind { source: root("usr"), rights: Rights::READ.union(Rights::RUN) }),
+        mount(
+            root("usr"),
+            MountKind::Bind {
+                source: root("usr"),
+                rights: Rights::READ.union(Rights::RUN),
+                links: Links::Follow,
+            },
+        ),
         mount(
             root("work"),
-            MountKind::Bind { source: Path { base: Base::Param(0), rest: "" }, rights: write },
+            MountKind::Bind {
+                source: Path { base: Base::Param(0), rest: "" },
+                rights: write,
+                links: Links::Follow,
+            },
         ),
         mount(
             Path { base: Base::Param(1), rest: "" },
-            MountKind::Bind { source: Path { base: Base::Param(1), rest: "" }, rights: Rights::READ },
+            MountKind::Bind {
+                source: Path { base: Base::Param(1), rest: "" },
+                rights: Rights::READ,
+                links: Links::Follow,
+            },
         ),
         mount(root("tmp"), MountKind::Scratch { size_bytes: 1 << 20, inodes: 100, rights: write }),
         mount(root("proc"), MountKind::Proc(ProcScope::Processes)),
@@ -163,5 +186,6 @@ fn limits() -> Limits {
         cpu_percent: Some(Limit { value: 150, origin: LINE }),
         wall_ms: Some(Limit { value: 120_000, origin: LINE }),
         files: Some(Limit { value: 256, origin: LINE }),
+        ..Limits::default()
     }
 }

@@ -26,6 +26,7 @@ fn full() -> Policy {
                 target: path(Base::Root, "work"),
                 rights,
                 optional: false,
+                links: Links::Follow,
             },
             origin: OriginId(5),
         },

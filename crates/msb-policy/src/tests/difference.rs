@@ -3,9 +3,10 @@ use super::*;
 const ALLOW: SyscallAction = SyscallAction::Allow;
 const EPERM: SyscallAction = SyscallAction::Errno(1);
 
-/// What decides alike for all of these does so for all arguments: the constants are below 8.
+/// What decides alike for all of these does so for all arguments: the constants are below 8, and a value above 7
+/// may have any of their bits.
 fn grid() -> impl Iterator<Item = [u64; 6]> {
-    let values = || (0..10u64).flat_map(|low| [low, low | 1 << 32]);
+    let values = || (0..16u64).flat_map(|low| [low, low | 1 << 32]);
     values().flat_map(move |first| values().map(move |second| [first, second, 0, 0, 0, 0]))
 }
 

@@ -19,6 +19,7 @@ fn grant(letters: &str, source: &str, target: &str, origin: u32) -> FsRule {
         target: path(target),
         rights: rights(letters),
         optional: false,
+        links: Links::Follow,
     };
     FsRule { kind, origin: OriginId(origin) }
 }
@@ -159,7 +160,22 @@ pub(super) fn any_fs() -> impl Strategy<Value = FsRule> {
     let kind = prop_oneof![
         3 => (any_path(), any_path(), any_rights(), any::<bool>()).prop_map(|(source, target, rights, moved)| {
             let target = if moved { target } else { source.clone() };
-            FsKind::Grant { source, target, rights, optional: false }
+            FsKind::Grant { source, target, rights, optional: false, links: Links::Follow }
+        }),
+        1 => (any_path(), any_path(), any::<bool>()).prop_map(|(source, target, run)| FsKind::Overlay {
+            source,
+            target,
+            size_bytes: 4096,
+            inodes: 2,
+            run,
+            optional: false,
+            links: Links::Follow,
+        }),
+        1 => (any_path(), any_path()).prop_map(|(source, target)| FsKind::Socket {
+            source,
+            target,
+            optional: false,
+            links: Links::Follow,
         }),
         1 => any_path().prop_map(|target| FsKind::Scratch { target, size_bytes: 4096, inodes: 2 }),
         2 => (any_path(), any::<[bool; 3]>()).prop_map(|(path, [read, write, run])| {

@@ -10,7 +10,10 @@ fn path(base: Base, rest: &str) -> Path {
 
 fn grant(source: Path, target: Path, rights: &str, origin: u32) -> FsRule {
     let rights = rights_of(rights);
-    FsRule { kind: FsKind::Grant { source, target, rights, optional: false }, origin: OriginId(origin) }
+    FsRule {
+        kind: FsKind::Grant { source, target, rights, optional: false, links: Links::Follow },
+        origin: OriginId(origin),
+    }
 }
 
 fn deny(of: Path, rights: &str, origin: u32) -> FsRule {
@@ -82,4 +85,26 @@ fn refused_path_has_its_name_on_the_host() {
     };
     assert_eq!(host("/data/key", Read), "/home/u/project/data/key");
     assert_eq!(host("/etc/shadow", Read), "/etc/shadow");
+}
+
+#[test]
+fn procfs_has_the_processes_of_the_program_alone() {
+    let mut policy = policy(Vec::new(), SyscallAction::Errno(1));
+    policy.fs = vec![FsRule { kind: FsKind::ProcSelf, origin: OriginId(1) }];
+    for (name, allowed) in [
+        ("proc", true),
+        ("proc/self/status", true),
+        ("proc/thread-self/comm", true),
+        ("proc/2/environ", true),
+        ("proc/12/environ", true),
+        ("proc/1", false),
+        ("proc/1/environ", false),
+        ("proc/01/environ", false),
+        ("proc/meminfo", false),
+        ("proc/sys/kernel/core_pattern", false),
+        ("proc/self2", false),
+    ] {
+        let open = policy.open(&path(Base::Root, name), Read);
+        assert_eq!((open.verdict.is_allowed(), open.proved), (allowed, true), "/{name}");
+    }
 }

@@ -4,8 +4,8 @@ use crate::{Context, Report, explain};
 use msb_diag::Sources;
 use msb_plan::event::{Event, Failure, Step};
 use msb_plan::{
-    Arch, Base, Deny, File, Filter, Hold, Identity, Limit, Limits, Listener, Missing, Mount, MountKind,
-    Origin, OriginId, Param, ParamKind, Path, Plan, PolicyId, Presence, Rights, Target,
+    Arch, Base, Deny, File, Filter, Hold, Identity, Limit, Limits, Links, Listener, Missing, Mount,
+    MountKind, Origin, OriginId, Param, ParamKind, Path, Plan, PolicyId, Presence, Rights, Target,
 };
 
 /// The policy's file, one line for each origin from line 3 on.
@@ -44,14 +44,19 @@ pub(super) fn plan() -> Plan<'static> {
     let root = |rest| Path { base: Base::Root, rest };
     let bind = |target, source, origin| Mount {
         target,
-        kind: MountKind::Bind { source, rights: Rights::READ },
+        kind: MountKind::Bind { source, rights: Rights::READ, links: Links::Follow },
         presence: Presence::Required,
         origin,
     };
     let param = |name, kind, default| Param { name, kind, default, origin: PARAM };
     let workspace = |rest| Path { base: Base::Param(0), rest };
     Plan {
-        target: Target { kernel_min: (5, 12) },
+        target: Target {
+            kernel_min: (5, 12),
+            landlock_abi_min: 0,
+            tier_min: msb_plan::Tier::Full,
+            origin: OriginId(0),
+        },
         policy: PolicyId { name: "agent", edition: 2026, sha256: [0; 32], origin: POLICY },
         params: vec![
             param("workspace", ParamKind::Dir, None),
@@ -64,6 +69,7 @@ pub(super) fn plan() -> Plan<'static> {
             hostname: "sandbox",
             cwd: Some((root("work/src"), CWD)),
             capabilities: 0,
+            keyring: msb_plan::Keyring::New,
             origin: POLICY,
         },
         mounts: vec![
@@ -91,11 +97,13 @@ pub(super) fn plan() -> Plan<'static> {
             cpu_percent: Some(Limit { value: 50, origin: LIMITS }),
             wall_ms: Some(Limit { value: 90_000, origin: LIMITS }),
             files: Some(Limit { value: 256, origin: LIMITS }),
+            ..Limits::default()
         },
         filters: vec![Filter {
             arch: Arch::X86_64,
             listener: Listener::None,
             program: &[6, 0, 0, 0, 1, 0, 5, 0],
+            kills: &[],
             origin: POLICY,
         }],
         env: Vec::new(),

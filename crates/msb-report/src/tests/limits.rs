@@ -4,10 +4,17 @@ use super::fixture::{LIMITS, plan};
 use crate::{Context, explain, held_together, location, short, to_json, words};
 use msb_diag::Severity;
 use msb_plan::OriginId;
-use msb_plan::event::{Cause, Ended, Event, LimitKind};
+use msb_plan::event::{Cause, Ended, Event, LimitKind, Usage};
 
 fn ended(wait_status: u32, cause: Cause) -> Event {
-    Event::Ended(Ended { wait_status, cause, wall_us: 1500, cpu_us: 700, memory_peak_bytes: 4096 })
+    Event::Ended(Ended {
+        wait_status,
+        cause,
+        wall_us: 1500,
+        cpu_us: 700,
+        memory_peak_bytes: 4096,
+        usage: Usage::default(),
+    })
 }
 
 #[track_caller]

@@ -49,6 +49,10 @@ impl<'a> Fragment<'a> {
             return (None, vec![found.label(span, "").help(format!("write {what}"))]);
         }
         let lexed = lex_from(self.file, self.text, self.start, self.whole);
+        if let Some(beyond) = lexed.tokens.get(crate::TOKENS_MAX) {
+            let span = Span { file: self.file, start: beyond.start, end: beyond.end };
+            return (None, vec![crate::too_much(self.whole.unwrap_or(span))]);
+        }
         let context = Context::of_fragment(self.file, self.text, &lexed.tokens, self.whole);
         let read = match parser(context.start()) {
             Ok((rest, read)) if rest.is_end() => Some(read),

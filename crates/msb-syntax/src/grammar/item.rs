@@ -111,7 +111,26 @@ fn missing_edition(input: Tokens<'_>) {
         }
         at = at.skip();
     }
+    if input.at_sign("{") || input.at_sign("[") {
+        // It is data, and that is said.
+        return;
+    }
     let begin = Span { end: input.span().start, ..input.span() };
+    if input.at_word(&["version", "syntax", "language"]) {
+        let mut at = input.skip();
+        while !at.is_end() && !at.next().first_on_line {
+            at = at.skip();
+        }
+        let span = input.span_to(at);
+        let found =
+            Diagnostic::new(codes::MISSING_EDITION, format!("`{}` in the place of `edition`", input.text()))
+                .label(span, "")
+                .help(format!("write `edition {EDITION}`"))
+                .edit(span, format!("edition {EDITION}"));
+        input.context.found.borrow_mut().push(found);
+        input.context.reported.set(Some(input.index()));
+        return;
+    }
     let found = Diagnostic::new(codes::MISSING_EDITION, "missing `edition`")
         .label(begin, "")
         .help(format!("write `edition {EDITION}` on the first line"))

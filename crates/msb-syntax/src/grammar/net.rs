@@ -1,6 +1,6 @@
 //! `net …` and the endpoints that claims name too.
 
-use super::value::{burst, expected, path, paths, quantity, rate};
+use super::value::{burst, check_visible, expected, path, paths, quantity, rate};
 use crate::ast::{Endpoint, Net, NetOption, NetOptionKind, NetRule, NetRuleKind, Peer, PortRange, Spanned};
 use crate::recover::{BlockSpec, OUTER_OF_RULES, block};
 use crate::token::Kind;
@@ -77,7 +77,10 @@ fn peer(input: Tokens<'_>) -> Parsed<'_, Peer> {
     let found = |node: &str| Spanned { node: node.to_owned(), span: input.span() };
     let text = input.text();
     let peer = match &input.next().kind {
-        Kind::Text(host) => Peer::Text(found(host)),
+        Kind::Text(host) => {
+            check_visible(input, host, "host");
+            Peer::Text(found(host))
+        }
         Kind::Address => Peer::Address(found(text)),
         Kind::Var if !text.contains('/') => Peer::Var(found(text.trim_start_matches('$'))),
         Kind::Word if PEERS.contains(&text) => Peer::Word(found(text)),

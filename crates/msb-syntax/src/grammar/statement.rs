@@ -78,6 +78,9 @@ pub(super) fn include(input: Tokens<'_>) -> Parsed<'_, Include> {
 /// `accept MSB0611 because "…"`; without the reason it has a code of its own.
 fn accept<'a>(keyword: Tokens<'a>, input: Tokens<'a>) -> Parsed<'a, StmtKind> {
     let (rest, codes) = separated_list1(sign(","), code).parse(input)?;
+    if matches!(rest.next().kind, Kind::Text(_)) {
+        return rest.fail(Expected::Literal("because"));
+    }
     if !rest.at_word(&["because"]) {
         let found = Diagnostic::new(codes::ACCEPT_WITHOUT_REASON, "`accept` without a reason")
             .label(keyword.span_to(rest), "")

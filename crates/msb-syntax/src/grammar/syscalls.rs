@@ -6,7 +6,8 @@ use crate::ast::{
 };
 use crate::recover::{BlockSpec, OUTER_OF_RULES, block};
 use crate::token::Kind;
-use crate::tokens::{Expected, Parsed, Tokens, integer, name, nested, one_of, sign, spanned, word};
+use crate::tokens::{Expected, Failed, Parsed, Tokens, integer, name, nested, one_of, sign, spanned, word};
+use msb_diag::{Diagnostic, codes};
 use nom::Parser;
 use nom::branch::alt;
 use nom::combinator::opt;
@@ -107,18 +108,36 @@ pub(super) fn call(input: Tokens<'_>) -> Parsed<'_, Set> {
 /// `a + b - c`, from the left.
 pub(super) fn set(input: Tokens<'_>) -> Parsed<'_, Set> {
     let (mut at, mut left) = term(input)?;
-    loop {
+    for terms in 1.. {
         let (rest, joined) = opt(alt((
             sign("+").map(|_| SetKind::Union as fn(_, _) -> _),
             sign("-").map(|_| SetKind::Minus as fn(_, _) -> _),
             sign("&").map(|_| SetKind::Both as fn(_, _) -> _),
         )))
         .parse(at)?;
-        let Some(join) = joined else { return Ok((at, left)) };
+        let Some(join) = joined else { break };
+        if terms == TERMS_MAX {
+            too_many_terms(at);
+            return Err(nom::Err::Failure(Failed));
+        }
         let (rest, right) = term(rest)?;
         left = Set { kind: join(Box::new(left), Box::new(right)), span: input.span_to(rest) };
         at = rest;
     }
+    Ok((at, left))
+}
+
+/// The terms of one sum; the tree of a longer one would be too deep to walk.
+const TERMS_MAX: usize = 256;
+
+fn too_many_terms(at: Tokens<'_>) {
+    let message = format!("a set has more than {TERMS_MAX} terms");
+    let found = Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, message)
+        .label(at.span(), "")
+        .help("write a list: `{read, write}`");
+    at.context.found.borrow_mut().push(found);
+    at.context.reported.set(Some(at.index()));
+    at.expect(Expected::Kind("fewer terms"));
 }
 
 fn term(input: Tokens<'_>) -> Parsed<'_, Set> {

@@ -46,19 +46,19 @@ pub(super) fn path(input: Tokens<'_>) -> Parsed<'_, PathExpr> {
         _ => None,
     })(input)?;
     if let Kind::Text(written) = &input.next().kind {
-        check_visible(input, written);
+        check_visible(input, written, "path");
     }
     Ok((rest, PathExpr { kind: kind.node, span: kind.span }))
 }
 
-/// A quoted path may have any character, but not one that a reviewer cannot see.
-fn check_visible(input: Tokens<'_>, written: &str) {
+/// A quoted path may have any character, but not one that a reviewer cannot see; neither has a host.
+pub(super) fn check_visible(input: Tokens<'_>, written: &str, what: &str) {
     if let Some(character) = written.chars().find(|&c| is_invisible(c)) {
-        let message = format!("the path has the invisible character U+{:04X}", u32::from(character));
+        let message = format!("the {what} has the invisible character U+{:04X}", u32::from(character));
         let found = Diagnostic::new(codes::INVISIBLE_CHARACTER, message)
             .raise(Severity::Error)
             .label(input.span(), "")
-            .help("remove it, or type the path anew");
+            .help(format!("remove it, or type the {what} anew"));
         input.context.found.borrow_mut().push(found);
     }
 }

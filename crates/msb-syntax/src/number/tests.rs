@@ -3,12 +3,12 @@ use crate::token::Kind;
 
 #[track_caller]
 fn check(text: &str, length: usize, kind: Kind) {
-    assert_eq!(number(text), (length, kind, None), "{text}");
+    assert_eq!(number(text, ""), (length, kind, None), "{text}");
 }
 
 #[track_caller]
 fn refuse(text: &str, expected: &str) {
-    let (length, _, wrong) = number(text);
+    let (length, _, wrong) = number(text, "");
     assert!(length > 0 && length <= text.len());
     let shown = match wrong {
         None => "fine".to_owned(),

@@ -49,12 +49,22 @@ pub(super) struct Started {
     pub(super) listener: Option<OwnedFd>,
 }
 
+/// Whether the launcher says when each step was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Timings {
+    /// It does.
+    Wanted,
+    /// It does not.
+    None,
+}
+
 /// Starts `program` with a plan; the gateway's log goes to `audit`.
 pub(super) fn start(
     program: &Path,
     plan: &[u8],
     filter: Filter,
-    audit: Option<&File>,
+    timings: Timings,
+    (protected, audit): (&[PathBuf], Option<&File>),
     set: &[OsString],
     command: &[OsString],
 ) -> io::Result<Started> {
@@ -68,6 +78,12 @@ pub(super) fn start(
         launcher.arg("--set").arg(set);
     }
     launcher.arg("--report-fd").arg(report.as_raw_fd().to_string());
+    for file in protected {
+        launcher.arg("--protect").arg(file);
+    }
+    if timings == Timings::Wanted {
+        launcher.arg("--timings");
+    }
     let sockets = match filter {
         Filter::Decides => None,
         Filter::Asks => {

@@ -1,30 +1,7 @@
 //! The instructions of a syscall filter as text.
 
-use msb_plan::INSTRUCTION_BYTES;
+use msb_decompile::{Instruction, instructions};
 use std::fmt::Write as _;
-
-/// `struct sock_filter` of linux/filter.h.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Instruction {
-    pub(crate) code: u16,
-    pub(crate) jt: u8,
-    pub(crate) jf: u8,
-    pub(crate) k: u32,
-}
-
-/// The instructions of a checked plan's filter.
-pub(crate) fn instructions(program: &[u8]) -> Vec<Instruction> {
-    let (chunks, _) = program.as_chunks::<INSTRUCTION_BYTES>();
-    chunks
-        .iter()
-        .map(|&[c0, c1, jt, jf, k0, k1, k2, k3]| Instruction {
-            code: u16::from_le_bytes([c0, c1]),
-            jt,
-            jf,
-            k: u32::from_le_bytes([k0, k1, k2, k3]),
-        })
-        .collect()
-}
 
 /// What a filter can return: `SECCOMP_RET_*` of linux/seccomp.h.
 pub(super) fn action(value: u32) -> String {

@@ -3,7 +3,8 @@
 //! The architecture and the number of a call are known, its arguments are not: where the program tests an
 //! argument both ways are taken. So a call has every action that some arguments can lead to.
 
-use super::bpf::{self, Instruction};
+use super::bpf;
+use msb_decompile::{Instruction, instructions};
 use msb_plan::Filter;
 use msb_syscalls::{Arch, all};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ pub(super) type Calls = BTreeMap<String, Vec<&'static str>>;
 
 /// Every call of the table of the filter's architecture, and what happens to a number without a call.
 pub(super) fn of(filter: &Filter<'_>) -> (Calls, String) {
-    let program = bpf::instructions(filter.program);
+    let program = instructions(filter.program);
     let arch = match filter.arch {
         msb_plan::Arch::X86_64 => Arch::X86_64,
         msb_plan::Arch::Aarch64 => Arch::Aarch64,

@@ -2,7 +2,7 @@
 
 use super::text::{capabilities, missing, param_kind, parameter, path, rights};
 use super::{bpf, calls, net};
-use msb_plan::{Env, Hold, Limit, MountKind, OriginId, Plan, Presence, Text};
+use msb_plan::{Env, Hold, Limit, Links, MountKind, OriginId, Plan, Presence, ProcScope, Text};
 use serde_json::{Value, json};
 
 /// The whole plan as one object, with the keys of the sections.
@@ -67,13 +67,29 @@ fn origin(plan: &Plan<'_>, id: OriginId) -> Value {
 
 fn kind(kind: MountKind<'_>, plan: &Plan<'_>) -> Value {
     match kind {
-        MountKind::Bind { source, rights: of } => {
-            json!({"kind": "bind", "source": path(source, plan), "rights": rights(of)})
+        MountKind::Bind { source, rights: of, links } => {
+            let follows = links == Links::Follow;
+            json!({"kind": "bind", "source": path(source, plan), "rights": rights(of), "follows": follows})
+        }
+        MountKind::Overlay { source, links, size_bytes, inodes, rights: of } => json!({
+            "kind": "overlay",
+            "source": path(source, plan),
+            "size_bytes": size_bytes,
+            "inodes": inodes,
+            "rights": rights(of),
+            "follows": links == Links::Follow,
+        }),
+        MountKind::Device { source } => json!({"kind": "device", "source": path(source, plan)}),
+        MountKind::Socket { source, links } => {
+            let follows = links == Links::Follow;
+            json!({"kind": "socket", "source": path(source, plan), "follows": follows})
         }
         MountKind::Scratch { size_bytes, inodes, rights: of } => {
             json!({"kind": "scratch", "size_bytes": size_bytes, "inodes": inodes, "rights": rights(of)})
         }
-        MountKind::Proc(_) => json!({"kind": "proc", "rights": ["read"]}),
+        MountKind::Proc(scope) => {
+            json!({"kind": "proc", "all": scope == ProcScope::All, "rights": ["read"]})
+        }
         MountKind::Dev { shm_bytes } => json!({"kind": "devices", "shm_bytes": shm_bytes}),
     }
 }
@@ -93,6 +109,13 @@ fn limits(plan: &Plan<'_>) -> Value {
         "cpu_percent": one(limits.cpu_percent, plan),
         "wall_ms": one(limits.wall_ms, plan),
         "files": one(limits.files, plan),
+        "swap_bytes": one(limits.swap_bytes, plan),
+        "cpuset": one(limits.cpuset, plan),
+        "cpu_time_ms": one(limits.cpu_time_ms, plan),
+        "io_bytes_per_s": one(limits.io_bytes_per_s, plan),
+        "io_weight": one(limits.io_weight, plan),
+        "output_bytes": one(limits.output_bytes, plan),
+        "file_bytes": one(limits.file_bytes, plan),
     })
 }
 

@@ -9,7 +9,11 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A line for each rule, with where it stands in the policy.
 pub(super) fn lines(plan: &Plan<'_>) -> Lines {
-    let Network::Gateway(gateway) = &plan.network else { return vec![("none".to_owned(), None)] };
+    let gateway = match &plan.network {
+        Network::None => return vec![("none".to_owned(), None)],
+        Network::Loopback => return vec![("its own loopback alone".to_owned(), None)],
+        Network::Gateway(gateway) => gateway,
+    };
     let mut lines: Lines = Vec::new();
     for rule in &gateway.rules {
         let verb = if rule.action == Action::Allow { "allow" } else { "deny" };
@@ -33,10 +37,12 @@ pub(super) fn lines(plan: &Plan<'_>) -> Lines {
     lines
 }
 
-/// The section as an object; `"none"` without a network.
+/// The section as an object; `"none"` or `"loopback"` where nothing outside is reached.
 pub(super) fn object(plan: &Plan<'_>, at: impl Fn(msb_plan::OriginId) -> Value) -> Value {
-    let Network::Gateway(Gateway { batch, rules, totals, listens, trust, origin, .. }) = &plan.network else {
-        return json!("none");
+    let Gateway { batch, rules, totals, listens, trust, origin, .. } = match &plan.network {
+        Network::None => return json!("none"),
+        Network::Loopback => return json!("loopback"),
+        Network::Gateway(gateway) => gateway,
     };
     json!({
         "rules": rules.iter().map(|rule| json!({

@@ -1,10 +1,11 @@
 //! A plan for people.
 
 use super::{bpf, calls, net};
+use msb_plan::event::LimitKind;
 use msb_plan::{
-    Base, Env, Limit, Missing, Mount, MountKind, OriginId, ParamKind, Path, Plan, Presence, Rights, Text,
+    Base, Env, Missing, Mount, MountKind, OriginId, ParamKind, Path, Plan, Presence, ProcScope, Rights, Text,
 };
-use msb_report::{duration, size};
+use msb_report::size;
 
 /// Sections of lines in columns.
 struct Page<'a> {
@@ -159,6 +160,7 @@ pub(super) fn param_kind(kind: ParamKind) -> &'static str {
 pub(super) fn missing(missing: Missing) -> &'static str {
     match missing {
         Missing::MaskFile => "mask with a file",
+        Missing::MaskDot => "mask with a file that says `.`",
         Missing::MaskDir => "mask with a directory",
         Missing::Fail => "fail",
         Missing::Skip => "skip",
@@ -204,20 +206,33 @@ fn mount(mount: &Mount<'_>, plan: &Plan<'_>) -> String {
     let target = path(mount.target, plan);
     let optional = if mount.presence == Presence::Optional { ", if it exists" } else { "" };
     match mount.kind {
-        MountKind::Bind { source, rights: of } => {
-            let (source, rights) = (path(source, plan), rights(of).join(", "));
-            let from = if source == target { String::new() } else { format!(" from {source}") };
-            format!("{target}{from}: {rights}{optional}")
+        MountKind::Bind { source, rights: of, .. } => {
+            format!("{target}{}: {}{optional}", from(source, mount.target, plan), rights(of).join(", "))
+        }
+        MountKind::Overlay { source, size_bytes, inodes, rights: of, .. } => {
+            let (from, rights) = (from(source, mount.target, plan), rights(of).join(", "));
+            let size = size(size_bytes);
+            format!("{target}{from}: {rights}; {size} and {inodes} inodes of changes, discarded{optional}")
+        }
+        MountKind::Device { .. } => format!("{target}: device of the host{optional}"),
+        MountKind::Socket { source, .. } => {
+            format!("{target}{}: socket of the host{optional}", from(source, mount.target, plan))
         }
         MountKind::Scratch { size_bytes, inodes, rights: of } => {
             let rights = rights(of).join(", ");
             format!("{target}: scratch of {} and {inodes} inodes, {rights}", size(size_bytes))
         }
-        MountKind::Proc(_) => format!("{target}: its own processes"),
+        MountKind::Proc(ProcScope::Processes) => format!("{target}: its own processes"),
+        MountKind::Proc(ProcScope::All) => format!("{target}: all of procfs, read only"),
         MountKind::Dev { shm_bytes } => {
             format!("{target}: standard devices, {} of shared memory", size(shm_bytes))
         }
     }
+}
+
+/// Where it comes from, when that is elsewhere.
+fn from(source: Path<'_>, target: Path<'_>, plan: &Plan<'_>) -> String {
+    if source == target { String::new() } else { format!(" from {}", path(source, plan)) }
 }
 
 fn denies(plan: &Plan<'_>) -> Lines {
@@ -236,27 +251,20 @@ fn files(plan: &Plan<'_>) -> Lines {
 }
 
 fn limits(plan: &Plan<'_>) -> Lines {
-    fn line<T: Copy>(
-        name: &str,
-        limit: Option<Limit<T>>,
-        show: impl Fn(T) -> String,
-    ) -> (String, Option<OriginId>) {
-        let value = limit.map_or_else(|| "unlimited".to_owned(), |limit| show(limit.value));
-        (format!("{name} {value}"), limit.map(|limit| limit.origin))
-    }
+    /// Shown as `unlimited` where the plan does not have them; the others are left out.
+    const EXPECTED: [LimitKind; 5] =
+        [LimitKind::Memory, LimitKind::Pids, LimitKind::Cpu, LimitKind::Wall, LimitKind::Files];
     let limits = plan.limits;
     let hold = match limits.hold {
         msb_plan::Hold::Best => "held by a cgroup where one can be had",
         msb_plan::Hold::Cgroup => "held by a cgroup, or nothing is started",
     };
-    vec![
-        line("memory", limits.memory_bytes, size),
-        line("pids", limits.pids, |count| count.to_string()),
-        line("cpu", limits.cpu_percent, |percent| format!("{percent}%")),
-        line("wall", limits.wall_ms, duration),
-        line("files", limits.files, |count| count.to_string()),
-        (hold.to_owned(), None),
-    ]
+    let line = |kind: LimitKind| {
+        let origin = limits.get(kind).map(|limit| limit.origin);
+        (format!("{} {}", kind.word(), msb_report::limit_value(kind, plan)), origin)
+    };
+    let others = limits.each().map(|(kind, _)| kind).filter(|kind| !EXPECTED.contains(kind));
+    EXPECTED.into_iter().chain(others).map(line).chain([(hold.to_owned(), None)]).collect()
 }
 
 fn env(rule: &Env<'_>, plan: &Plan<'_>) -> String {

@@ -25,6 +25,8 @@ fn every_code_of_a_failure_has_a_page() {
 fn profiles_and_groups_are_shown() {
     let host = Host::new();
     assert!(host.msbc(&["doc", "std.base"]).out.contains("profile base {"));
+    assert!(host.msbc(&["doc", "std.ci.untrusted"]).out.contains("policy untrusted("));
+    host.msbc(&["doc", "std.ci.other"]).fails(2, &["there is no page about `std.ci.other`"]);
     let group = host.msbc(&["doc", "@file-system"]).out;
     assert!(group.starts_with("# @file-system\n") && group.contains(" openat "), "{group}");
 }
@@ -33,6 +35,6 @@ fn profiles_and_groups_are_shown() {
 fn unknown_names_say_what_there_is() {
     let host = Host::new();
     host.msbc(&["doc", "MSB9999"]).fails(2, &["there is no page about `MSB9999`", "such as MSB0101"]);
-    host.msbc(&["doc", "std.nothing"]).fails(2, &["std.base, std.python"]);
+    host.msbc(&["doc", "std.nothing"]).fails(2, &["std.base, ", "std.workspace"]);
     host.msbc(&["doc", "@nothing"]).fails(2, &["@file-system"]);
 }

@@ -3,7 +3,9 @@
 mod check;
 mod compile;
 mod convert;
+mod decompile;
 mod doc;
+mod examples;
 mod explain;
 mod fix;
 mod fmt;

@@ -2,7 +2,7 @@
 
 use crate::host::{Host, POLICY, Said, said};
 use msb_plan::OriginId;
-use msb_plan::event::{Cause, Ended, Event, Failure, LimitKind, Step, encode_event};
+use msb_plan::event::{Cause, Ended, Event, Failure, LimitKind, Step, Usage, encode_event};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
@@ -19,7 +19,7 @@ struct Bench {
 fn launcher(end: &str) -> String {
     format!(
         "plan=$1; shift; printf '%s\\n' \"$@\" >arguments; cat \"$plan\" >plan.bin; stat -L -c '%a %s' \"$plan\" >mode\n\
-         while [ $# -gt 0 ]; do case $1 in --report-fd) fd=$2; shift 2;; --set) shift 2;; --) shift; break;; esac; done\n\
+         while [ $# -gt 0 ]; do case $1 in --report-fd) fd=$2; shift 2;; --set) shift 2;; --timings) shift;; --protect) shift 2;; --) shift; break;; esac; done\n\
          cat events >/proc/self/fd/$fd\n{end}\n"
     )
 }
@@ -62,7 +62,14 @@ impl Bench {
 }
 
 fn ended(cause: Cause) -> Event {
-    Event::Ended(Ended { wait_status: 0, cause, wall_us: 7, cpu_us: 5, memory_peak_bytes: 4096 })
+    Event::Ended(Ended {
+        wait_status: 0,
+        cause,
+        wall_us: 7,
+        cpu_us: 5,
+        memory_peak_bytes: 4096,
+        usage: Usage::default(),
+    })
 }
 
 const RAN: Event = Event::Ended(Ended {
@@ -71,6 +78,7 @@ const RAN: Event = Event::Ended(Ended {
     wall_us: 7,
     cpu_us: 5,
     memory_peak_bytes: 4096,
+    usage: Usage { pids_peak: None, read_bytes: 0, written_bytes: 0, output_bytes: None, throttled: None },
 });
 
 #[test]
@@ -82,7 +90,10 @@ fn the_launcher_gets_a_sealed_plan_parameters_and_the_command() {
     let lines: Vec<&str> = arguments.lines().collect();
     assert_eq!(lines[..5], ["--set", "workspace=/a b", "--set", "tag=x=y", "--report-fd"]);
     assert!(lines[5].parse::<i32>().is_ok_and(|fd| fd > 2));
-    assert_eq!(lines[6..], ["--", "python3", "-c", "--set"]);
+    // The policy itself is not to be written from inside.
+    let policy = bench.host.path("agent.msb").canonicalize().expect("a path");
+    assert_eq!(lines[6..8], ["--protect", policy.to_str().expect("UTF-8")]);
+    assert_eq!(lines[8..], ["--", "python3", "-c", "--set"]);
     bench.host.msbc(&["compile", "agent.msb", "-o", "compiled.bin"]).is(0, "", "");
     assert_eq!(bench.host.read("plan.bin"), bench.host.read("compiled.bin"));
     assert_eq!(bench.text("mode"), format!("600 {}\n", bench.host.read("plan.bin").len()));

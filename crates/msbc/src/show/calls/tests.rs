@@ -1,5 +1,6 @@
 use super::{of, returns};
-use crate::show::bpf::{disassemble, instructions};
+use crate::show::bpf::disassemble;
+use msb_decompile::instructions;
 use msb_plan::{Arch, Filter, Listener, OriginId};
 
 fn program(lines: &[(u16, u8, u8, u32)]) -> Vec<u8> {
@@ -43,8 +44,13 @@ fn known_numbers_take_one_way_and_arguments_both() {
 #[test]
 fn every_call_of_the_table_is_in_one_list() {
     let bytes = sample();
-    let filter =
-        Filter { arch: Arch::X86_64, listener: Listener::None, program: &bytes, origin: OriginId(0) };
+    let filter = Filter {
+        arch: Arch::X86_64,
+        listener: Listener::None,
+        program: &bytes,
+        kills: &[],
+        origin: OriginId(0),
+    };
     let (calls, unknown) = of(&filter);
     assert_eq!(calls["allow"], ["read"]);
     assert_eq!(calls["allow or errno EPERM, by arguments"], ["write"]);

@@ -1,0 +1,322 @@
+//! A policy as text, a section after the other.
+
+use crate::filter::Outcome;
+use crate::{Undone, syscalls};
+use msb_policy::{
+    Base, EnvKind, FsKind, Limit, Limits, Links, Missing, Net, Param, ParamKind, Path, Policy, Rights, Text,
+};
+use msb_syscalls::capability_name;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// Lists end here and go on in a rule of their own.
+const COLUMNS: usize = 110;
+/// What the language takes when nothing is said.
+const USER: u32 = 1000;
+const HOSTNAME: &str = "sandbox";
+
+/// The text of `policy`, whose calls are `outcomes`; of those in `said` the default is said, too.
+pub(crate) fn policy(policy: &Policy, outcomes: &[Outcome], said: &BTreeSet<u32>) -> Result<String, Undone> {
+    let mut text = format!("edition {}\n\n", policy.edition);
+    let params: Vec<String> = policy.params.iter().map(param).collect::<Result<_, _>>()?;
+    let params = if params.is_empty() { String::new() } else { format!("({})", params.join(", ")) };
+    let _ = writeln!(text, "policy {}{params} {{", policy.name);
+    section(&mut text, "fs", &files(policy)?);
+    match &policy.net {
+        Net::None { .. } => text.push_str("\n  net none\n"),
+        Net::Rules { rules, .. } if rules.is_empty() => text.push_str("\n  net { }\n"),
+        Net::Rules { .. } => return Err(Undone::NoWords("network rules of a plan".to_owned())),
+    }
+    text.push_str(&capabilities(policy.capabilities.0)?);
+    let mut lines = Vec::new();
+    for (verb, names, condition) in syscalls::rules(outcomes, said, policy.arch)? {
+        lists(&mut lines, &verb, names, &condition);
+    }
+    section(&mut text, "syscalls", &lines);
+    let hard = if policy.limits.hard { "limits hard" } else { "limits" };
+    section(&mut text, hard, &limits(&policy.limits));
+    section(&mut text, "env", &environment(policy)?);
+    section(&mut text, "exec", &exec(policy)?);
+    let abi = policy.sandbox.landlock_abi_min.map(|limit| format!("landlock {}", limit.value));
+    let tier = policy.sandbox.tier_landlock.map(|_| "tier landlock".to_owned());
+    section(&mut text, "sandbox", &abi.into_iter().chain(tier).collect::<Vec<_>>());
+    text.push_str("}\n");
+    Ok(text)
+}
+
+fn section(text: &mut String, name: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n  {name} {{");
+    for line in lines {
+        let _ = writeln!(text, "    {line}");
+    }
+    text.push_str("  }\n");
+}
+
+/// `VERB A, B, C END`, as often as it takes.
+fn lists(lines: &mut Vec<String>, verb: &str, names: Vec<String>, end: &str) {
+    if names.is_empty() {
+        lines.push(format!("{verb}{end}"));
+    }
+    let mut line = String::new();
+    for name in names {
+        if !line.is_empty() && verb.len() + line.len() + name.len() + end.len() > COLUMNS {
+            lines.push(format!("{verb} {line}{end}"));
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push_str(", ");
+        }
+        line.push_str(&name);
+    }
+    if !line.is_empty() {
+        lines.push(format!("{verb} {line}{end}"));
+    }
+}
+
+fn param(param: &Param) -> Result<String, Undone> {
+    let kind = match param.kind {
+        ParamKind::Dir => "dir",
+        ParamKind::File => "file",
+        ParamKind::Text => "string",
+        ParamKind::Host => "host",
+        ParamKind::Secret => "secret",
+        ParamKind::Number => return Err(Undone::NoWords(format!("the parameter `{}`", param.name))),
+    };
+    let default =
+        param.default.as_ref().map_or_else(String::new, |default| format!(" = {}", quoted(default)));
+    Ok(format!("{}: {kind}{default}", param.name))
+}
+
+/// A string of the language.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            '\r' => quoted.push_str("\\r"),
+            other if other.is_control() || msb_diag::is_invisible(other) => {
+                let _ = write!(quoted, "\\u{{{:X}}}", u32::from(other));
+            }
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// A path as the language reads it: bare where it can be.
+fn path(policy: &Policy, path: &Path, end: &str) -> Result<String, Undone> {
+    let shown = policy.shown(path) + end;
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._+@%=~/-".contains(&byte);
+    if path.rest.bytes().all(plain) {
+        return Ok(shown);
+    }
+    // A pattern is no path, and a string has no parameters in it.
+    if path.rest.contains(['*', '?']) || matches!(path.base, Base::Param(_)) {
+        return Err(Undone::NoWords(format!("the path `{shown}`")));
+    }
+    Ok(quoted(&shown))
+}
+
+fn files(policy: &Policy) -> Result<Vec<String>, Undone> {
+    let mut lines = Vec::new();
+    let mut lists: Vec<(&str, Vec<String>, &str)> = Vec::new();
+    let mut add = |verb: &'static str, path: String, end: &'static str| match lists
+        .iter_mut()
+        .find(|(its, _, ends)| (*its, *ends) == (verb, end))
+    {
+        Some((_, paths, _)) => paths.push(path),
+        None => lists.push((verb, vec![path], end)),
+    };
+    let mut placed = Vec::new();
+    for rule in &policy.fs {
+        match &rule.kind {
+            FsKind::Grant { source, target, rights, optional, links } => {
+                let end = ends(source, *links, *optional);
+                if source == target {
+                    for verb in verbs(*rights) {
+                        add(verb, path(policy, source, "")?, end);
+                    }
+                } else {
+                    let (shown, at) = (path(policy, source, "")?, path(policy, target, "")?);
+                    placed.extend(verbs(*rights).iter().map(|verb| format!("{verb} {shown} at {at}{end}")));
+                }
+            }
+            FsKind::Overlay { source, target, size_bytes, inodes, run, optional, links } => {
+                let (shown, at) = (path(policy, source, "")?, path(policy, target, "")?);
+                let (size, end) = (size(*size_bytes), ends(source, *links, *optional));
+                placed.push(format!("overlay {shown} at {at} size {size} inodes {inodes}{end}"));
+                if *run {
+                    placed.push(format!("run {at}"));
+                }
+            }
+            FsKind::Device { path: device, optional } => {
+                let end = if *optional { "  optional" } else { "" };
+                placed.push(format!("device {}{end}", path(policy, device, "")?));
+            }
+            FsKind::Socket { source, target, optional, links } => {
+                let (shown, at) = (path(policy, source, "")?, path(policy, target, "")?);
+                placed.push(format!("socket {shown} at {at}{}", ends(source, *links, *optional)));
+            }
+            FsKind::Scratch { target, size_bytes, inodes } => {
+                let size = size(*size_bytes);
+                placed.push(format!("scratch {} size {size} inodes {inodes}", path(policy, target, "")?));
+            }
+            FsKind::StdDevices => placed.push("device @std".to_owned()),
+            FsKind::ProcSelf => placed.push("proc /proc/self".to_owned()),
+            FsKind::ProcAll => placed.push("proc /proc".to_owned()),
+            FsKind::Deny { path: denied, rights, missing } => {
+                let (slash, end) = match missing {
+                    Missing::Mask { directory: true } => ("/", ""),
+                    Missing::Mask { directory: false } => ("", ""),
+                    Missing::Fail => ("", "  missing fail"),
+                    Missing::Skip => ("", "  missing skip"),
+                };
+                let shown = path(policy, denied, slash)?;
+                for verb in denials(*rights) {
+                    add(verb, shown.clone(), end);
+                }
+            }
+        }
+    }
+    let grants = |verb: &str| !verb.starts_with("deny");
+    for (verb, paths, end) in lists.iter().filter(|(verb, ..)| grants(verb)) {
+        self::lists(&mut lines, verb, paths.clone(), end);
+    }
+    lines.append(&mut placed);
+    for (verb, paths, end) in lists.iter().filter(|(verb, ..)| !grants(verb)) {
+        self::lists(&mut lines, verb, paths.clone(), end);
+    }
+    Ok(lines)
+}
+
+/// What a rule says after its paths, where it is not what it would mean without.
+fn ends(source: &Path, links: Links, optional: bool) -> &'static str {
+    let usual = if matches!(source.base, Base::Param(_)) { Links::Refuse } else { Links::Follow };
+    match (optional, links == usual, links) {
+        (false, true, _) => "",
+        (true, true, _) => "  optional",
+        (false, false, Links::Follow) => "  symlinks follow",
+        (false, false, Links::Refuse) => "  symlinks refuse",
+        (true, false, Links::Follow) => "  optional symlinks follow",
+        (true, false, Links::Refuse) => "  optional symlinks refuse",
+    }
+}
+
+fn verbs(rights: Rights) -> Vec<&'static str> {
+    match (rights.write, rights.run) {
+        (false, false) => vec!["read"],
+        (true, false) => vec!["write"],
+        (false, true) => vec!["run"],
+        (true, true) => vec!["write", "run"],
+    }
+}
+
+fn denials(rights: Rights) -> Vec<&'static str> {
+    match (rights.read, rights.write, rights.run) {
+        (true, ..) => vec!["deny"],
+        (false, true, true) => vec!["deny write", "deny run"],
+        (false, true, false) => vec!["deny write"],
+        (false, false, _) => vec!["deny run"],
+    }
+}
+
+/// Bytes in the largest unit of which they are a whole number.
+fn size(bytes: u64) -> String {
+    let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let unit = units.iter().find(|(shift, _)| bytes != 0 && bytes.trailing_zeros() >= *shift);
+    unit.map_or_else(|| format!("{bytes}B"), |(shift, unit)| format!("{}{unit}", bytes >> shift))
+}
+
+fn duration(ms: u64) -> String {
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s")];
+    let unit = units.iter().find(|(unit, _)| ms != 0 && ms.is_multiple_of(*unit));
+    unit.map_or_else(|| format!("{ms}ms"), |(unit, word)| format!("{}{word}", ms / unit))
+}
+
+fn capabilities(bits: u64) -> Result<String, Undone> {
+    let mut names = Vec::new();
+    for bit in (0..u64::BITS).filter(|bit| bits >> bit & 1 == 1) {
+        names.push(capability_name(bit).ok_or_else(|| Undone::NoWords(format!("capability {bit}")))?);
+    }
+    Ok(format!("  caps {}\n", if names.is_empty() { "none".to_owned() } else { names.join(", ") }))
+}
+
+fn limits(limits: &Limits) -> Vec<String> {
+    fn one<T: Copy>(limit: Option<Limit<T>>, write: impl Fn(T) -> String) -> String {
+        limit.map_or_else(|| "unlimited".to_owned(), |limit| write(limit.value))
+    }
+    let cpu = |percent: u32| match percent.is_multiple_of(100) {
+        true => (percent / 100).to_string(),
+        false => format!("{percent}%"),
+    };
+    let mut lines = vec![
+        format!("memory {}", one(limits.memory_bytes, size)),
+        format!("pids {}", one(limits.pids, |count: u32| count.to_string())),
+        format!("wall {}", one(limits.wall_ms, duration)),
+    ];
+    lines.extend(limits.cpu_percent.map(|limit| format!("cpu {}", cpu(limit.value))));
+    lines.extend(limits.files.map(|limit| format!("files {}", limit.value)));
+    lines.extend(limits.swap_bytes.map(|limit| format!("swap {}", size(limit.value))));
+    lines.extend(limits.cpuset.map(|limit| format!("cpuset {}", limit.value)));
+    lines.extend(limits.cpu_time_ms.map(|limit| format!("cpu_time {}", duration(limit.value))));
+    lines.extend(limits.io_bytes_per_s.map(|limit| format!("io {}", size(limit.value))));
+    lines.extend(limits.io_weight.map(|limit| format!("io_weight {}", limit.value)));
+    lines.extend(limits.output_bytes.map(|limit| format!("output {}", size(limit.value))));
+    lines.extend(limits.file_bytes.map(|limit| format!("fsize {}", size(limit.value))));
+    lines
+}
+
+fn environment(policy: &Policy) -> Result<Vec<String>, Undone> {
+    let (mut passed, mut lines) = (Vec::new(), Vec::new());
+    for rule in &policy.env {
+        match &rule.kind {
+            EnvKind::Pass { name, prefix } => {
+                passed.push(format!("{name}{}", if *prefix { "*" } else { "" }));
+            }
+            EnvKind::Set { name, value } => {
+                let value = match value {
+                    Text::Literal(text) => quoted(text),
+                    Text::Param(index) => {
+                        let param = policy.params.get(*index).ok_or_else(|| Undone::NoWords(name.clone()))?;
+                        format!("${}", param.name)
+                    }
+                };
+                lines.push(format!("set {name} = {value}"));
+            }
+        }
+    }
+    let mut all = Vec::new();
+    if !passed.is_empty() {
+        lists(&mut all, "pass", passed, "");
+    }
+    all.extend(lines);
+    Ok(all)
+}
+
+fn exec(policy: &Policy) -> Result<Vec<String>, Undone> {
+    let exec = &policy.exec;
+    if exec.uid != exec.gid {
+        return Err(Undone::NoWords(format!("user {} in group {}", exec.uid, exec.gid)));
+    }
+    let mut lines = Vec::new();
+    if !exec.command.is_empty() {
+        let words: Vec<String> = exec.command.iter().map(|word| quoted(word)).collect();
+        lines.push(format!("command {}", words.join(" ")));
+    }
+    if exec.uid != USER {
+        lines.push(format!("user {}", exec.uid));
+    }
+    if let Some((cwd, _)) = &exec.cwd {
+        lines.push(format!("cwd {}", path(policy, cwd, "")?));
+    }
+    if exec.hostname != HOSTNAME {
+        lines.push(format!("hostname {}", quoted(&exec.hostname)));
+    }
+    Ok(lines)
+}

@@ -1,0 +1,145 @@
+//! Where cgroups are made: the v2 cgroup or the v1 hierarchies that this user may make others in.
+
+use super::settings::Wanted;
+use super::{LEAF, PREFIX};
+use crate::files::{open, read_small, write_small};
+use crate::path::{join, split};
+use alloc::vec::Vec;
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, fgetxattr, fstat, mkdirat, statat, unlinkat};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+const MOUNT: &[u8] = b"/sys/fs/cgroup";
+/// The v1 hierarchies that a limit may be held in.
+const CONTROLLERS_V1: [&str; 5] = ["memory", "pids", "cpu", "cpuset", "blkio"];
+
+/// The root of the v2 hierarchy, or of all v1 ones.
+pub(super) fn mount() -> &'static [u8] {
+    MOUNT
+}
+
+/// Removes what launchers left that were killed: cgroups named for a process that is gone. One that is in use
+/// can't be removed.
+pub(super) fn sweep(parent: &OwnedFd) {
+    let Ok(listing) = open(parent, ".", OFlags::RDONLY | OFlags::DIRECTORY) else { return };
+    let mut buffer: Vec<u8> = Vec::with_capacity(4096);
+    let mut entries = RawDir::new(listing, buffer.spare_capacity_mut());
+    while let Some(Ok(entry)) = entries.next() {
+        let name = entry.file_name().to_bytes();
+        let Some(process) = name.strip_prefix(PREFIX).filter(|rest| rest.iter().all(u8::is_ascii_digit))
+        else {
+            continue;
+        };
+        if statat(CWD, [b"/proc/", process].concat(), AtFlags::empty()).err() == Some(Errno::NOENT) {
+            // Another launch may have been faster.
+            let _ = unlinkat(parent, name, AtFlags::REMOVEDIR);
+        }
+    }
+}
+
+/// The v2 cgroups below which this process may make others, the better first: its own, or the one above the
+/// leaf that an earlier launch moved it to; for root also the root of the hierarchy.
+///
+/// Processes are moved out of the way only in a cgroup that was handed over: what a service manager keeps for
+/// itself is not this launcher's to arrange (systemd, "Control Group APIs and Delegation").
+pub(super) fn parents(wanted: &[Wanted]) -> Vec<OwnedFd> {
+    let mut parents = Vec::new();
+    let directory = |path: &[u8]| open(CWD, join(MOUNT, path)?, OFlags::RDONLY | OFlags::DIRECTORY);
+    let own = read_small(CWD, "/proc/self/cgroup").unwrap_or_default();
+    let path = own.split(|b| *b == b'\n').find_map(|line| line.strip_prefix(b"0::/"));
+    // `..` is a cgroup outside of the namespace that is mounted: cgroup_namespaces(7).
+    if let Some(path) = path.filter(|path| !path.starts_with(b"..")) {
+        let (above, last) = split(path);
+        let path = if last == LEAF { above } else { path };
+        if let Ok(own) = directory(path) {
+            enable(&own, wanted, path.is_empty() || is_delegated(&own));
+            parents.push(own);
+        }
+    }
+    if geteuid().is_root()
+        && let Ok(root) = directory(b"")
+    {
+        parents.push(root);
+    }
+    parents
+}
+
+/// Whether a cgroup was handed to whoever runs this: a user owns it, systemd marks root's so (`Delegate=`).
+fn is_delegated(cgroup: &OwnedFd) -> bool {
+    if !geteuid().is_root() {
+        return fstat(cgroup).is_ok_and(|stat| stat.st_uid == geteuid().as_raw());
+    }
+    let mut value = [0; 8];
+    fgetxattr(cgroup, "trusted.delegate", &mut value).is_ok_and(|length| value.get(..length) == Some(b"1"))
+}
+
+/// Whether children of `parent` have the controller of `limit`.
+pub(super) fn enabled(parent: &OwnedFd, limit: &Wanted) -> bool {
+    let has = read_small(parent, "cgroup.subtree_control").unwrap_or_default();
+    super::settings::words(&has).any(|word| word == limit.controller.as_bytes())
+}
+
+/// Turns the controllers of `wanted` on for the children of `parent`, as far as it has them; who looks at
+/// cgroup.subtree_control afterwards sees what came of it. With processes in it that takes room: `may_empty`.
+fn enable(parent: &OwnedFd, wanted: &[Wanted], may_empty: bool) {
+    let each = || {
+        // One that was not delegated must not keep the others off.
+        let mut busy = false;
+        for limit in wanted.iter().filter(|limit| !enabled(parent, limit)) {
+            let word = [b"+", limit.controller.as_bytes()].concat();
+            busy |= write_small(parent, "cgroup.subtree_control", &word) == Err(Errno::BUSY);
+        }
+        busy
+    };
+    if each() && may_empty && empty(parent).is_ok() {
+        each();
+    }
+}
+
+/// Moves every process of `parent` to a leaf of its own.
+fn empty(parent: &OwnedFd) -> core::result::Result<(), Errno> {
+    match mkdirat(parent, LEAF, Mode::from_raw_mode(0o755)) {
+        Err(Errno::EXIST) => {}
+        made => made?,
+    }
+    let leaf = open(parent, LEAF, OFlags::RDONLY | OFlags::DIRECTORY)?;
+    // Processes that are born meanwhile show up in the next round.
+    const ROUNDS: u32 = 8;
+    for _ in 0..ROUNDS {
+        let processes = read_small(parent, "cgroup.procs")?;
+        if super::settings::words(&processes).next().is_none() {
+            return Ok(());
+        }
+        for process in super::settings::words(&processes) {
+            match write_small(&leaf, "cgroup.procs", process) {
+                Err(Errno::SRCH) => {}
+                moved => moved?,
+            }
+        }
+    }
+    Err(Errno::BUSY)
+}
+
+/// The cgroups that this process is in, in each v1 hierarchy that is mounted.
+pub(super) fn parents_v1() -> Vec<(&'static str, OwnedFd)> {
+    let Ok(own) = read_small(CWD, "/proc/self/cgroup") else { return Vec::new() };
+    CONTROLLERS_V1.iter().filter_map(|controller| Some((*controller, parent_v1(&own, controller)?))).collect()
+}
+
+/// The cgroup that this process is in, in the v1 hierarchy of `controller`: `None` where that is not mounted.
+fn parent_v1(own: &[u8], controller: &str) -> Option<OwnedFd> {
+    let path = own_path_v1(own, controller.as_bytes())?;
+    let hierarchy = join(MOUNT, controller.as_bytes()).ok()?;
+    let directory = join(&hierarchy, path.strip_prefix(b"/").unwrap_or(path)).ok()?;
+    open(CWD, directory, OFlags::RDONLY | OFlags::DIRECTORY).ok()
+}
+
+/// This process's path in the v1 hierarchy of `controller`: `4:memory:/path` of /proc/self/cgroup.
+fn own_path_v1<'t>(text: &'t [u8], controller: &[u8]) -> Option<&'t [u8]> {
+    text.split(|b| *b == b'\n').find_map(|line| {
+        let mut fields = line.splitn(3, |b| *b == b':');
+        let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+        controllers.split(|b| *b == b',').any(|name| name == controller).then_some(path)
+    })
+}
