@@ -89,10 +89,7 @@ fn client_hello(bytes: &[u8]) -> Result<Option<Hello>, Bad> {
     let mut message = Vec::new();
     let mut rest = bytes;
     loop {
-        if let Some(&[kind, a, b, c]) = message.first_chunk::<4>() {
-            if kind != CLIENT_HELLO {
-                return Err(Bad);
-            }
+        if let Some(&[_, a, b, c]) = message.first_chunk::<4>() {
             let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
             if length + 4 > HELLO_BYTES_MAX {
                 return Err(Bad);
@@ -118,6 +115,10 @@ fn client_hello(bytes: &[u8]) -> Result<Option<Hello>, Bad> {
         };
         message.extend_from_slice(fragment);
         rest = after;
+        // Decided by its first byte, however little came with it.
+        if message.first() != Some(&CLIENT_HELLO) {
+            return Err(Bad);
+        }
     }
 }
 

@@ -58,6 +58,12 @@ fn what_does_not_add_up_is_refused() {
     let mut server = record(&[]);
     server[5] = 2;
     assert_eq!(first(&server), First::BadTls);
+    // Found by fuzzing: one byte a record, none of which begins a hello.
+    let mut slow = Vec::new();
+    for _ in 0..3 {
+        slow.extend([RECORD_HANDSHAKE, 3, 0, 0, 1, 0xcb]);
+        assert_eq!(first(&slow), First::BadTls);
+    }
     assert_eq!(first(&[RECORD_HANDSHAKE, 2]), First::BadTls);
     assert_eq!(first(&[RECORD_HANDSHAKE, 3, 1, 0, 0]), First::BadTls);
     assert_eq!(first(&[RECORD_HANDSHAKE, 3, 1, 0xff, 0xff]), First::BadTls);
