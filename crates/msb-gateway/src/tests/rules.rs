@@ -92,7 +92,7 @@ fn policy(rules: Vec<NetRule>) -> Policy {
         net: Net::Rules { rules, origin },
         syscalls: Vec::new(),
         syscall_default: (SyscallAction::Errno(1), origin),
-        arch: msb_policy::Arch::X86_64,
+        archs: vec![msb_policy::Arch::X86_64],
         limits: msb_policy::Limits::default(),
         capabilities: (0, origin),
         env: Vec::new(),
