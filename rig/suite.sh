@@ -33,6 +33,10 @@ if [ "$WHERE" = refused ]; then
   expect "a launch without user namespaces is refused" 125 $rc "$out"
   says "it says which step failed" "namespaces" "$out"
   [ ! -e workspace/started ] && ok "nothing was started" || bad "the command ran"
+  out=$(msbc doctor); rc=$?
+  expect "msbc doctor ends with 1" 1 $rc "$out"
+  says "msbc doctor says what is missing, and how to get it" "^missing  namespaces: .*" "$out"
+  says "msbc doctor names the setting" "sysctl -w (user.max_user_namespaces|kernel.unprivileged_userns_clone)" "$out"
   echo "$passed passed, $failed failed"; [ $failed = 0 ]; exit
 fi
 
@@ -52,6 +56,25 @@ out=$(hello no-such-command); expect "a missing command is 127" 127 $? "$out"
 head -c 3000000 /dev/urandom > workspace/in   # standard error has the line on limits
 msbc run "$HERE/policy-lang/examples/hello-agent.msb" --set workspace="$DIR/workspace" -- cat < workspace/in > workspace/out 2>/dev/null
 cmp -s workspace/in workspace/out && ok "3 MB pass through unchanged" || bad "3 MB pass through unchanged"
+
+# What went in and out is counted, and all eight namespaces are new.
+cat > output.msb <<'EOF'
+edition 2026
+policy output {
+  include std.base
+  limits { memory 256MiB  pids 16  wall 1min  output 100KiB  cpu_time 10s  cpuset 1  fsize 1MiB }
+}
+EOF
+msbc compile output.msb -o output.plan >/dev/null 2>&1 || bad "compile output.msb"
+out=$(msb-launch output.plan -- yes 2>/dev/null | wc -c); expect "100 KiB of output and not a byte more" 102400 "$out"
+out=$(msb-launch --json output.plan -- yes 2>&1 >/dev/null | tail -n 1)
+says "the report says which limit ended it" '"cause":"limit","limit":"output"' "$out"
+expect "one CPU" 1 "$(msb-launch output.plan -- nproc 2>/dev/null)"
+inside=$(msb-launch output.plan -- sh -c 'for n in cgroup ipc mnt net pid time user uts; do readlink /proc/self/ns/$n; done' 2>/dev/null)
+expect "eight namespaces" 8 "$(wc -l <<<"$inside")" "$inside"
+same=$(for n in cgroup ipc mnt net pid time user uts; do readlink /proc/self/ns/$n; done | grep -cxF "$inside")
+expect "each of them new" 0 "$same" "$inside"
+msb-launch --dry-run output.plan -- sh >/dev/null 2>&1; expect "a dry run" 0 $?
 
 # Nothing outlives the launcher, not even when it is killed.
 msbc compile "$HERE/policy-lang/examples/hello-agent.msb" -o plan >/dev/null || bad "compile"

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::cases::compile_c;
-use msb_policy::{Arch, Exec, Limits, Net, Op, OriginId, Policy, Pred, SyscallAction, SyscallRule, Width};
+use msb_policy::{Arch, Op, OriginId, Policy, Pred, SyscallAction, SyscallRule, Width};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch,
@@ -57,29 +57,9 @@ pub fn policy() -> Policy {
     };
     let any = |(nr, all): &(u32, &[Condition])| rule(*nr, Pred::Any(all.iter().map(one).collect()));
     Policy {
-        name: "filters".to_owned(),
-        edition: 2026,
-        origin,
-        params: Vec::new(),
-        fs: Vec::new(),
-        net: Net::None { origin },
         syscalls: open.iter().map(|nr| rule(*nr, Pred::True)).chain(checked.iter().map(any)).collect(),
         syscall_default: (SyscallAction::Errno(DENIED), origin),
-        archs: vec![Arch::X86_64],
-        limits: Limits::default(),
-        capabilities: (0, origin),
-        env: Vec::new(),
-        exec: Exec {
-            command: Vec::new(),
-            uid: 1000,
-            gid: 1000,
-            cwd: None,
-            hostname: "sandbox".to_owned(),
-            origin,
-        },
-        tools: Vec::new(),
-        sandbox: msb_policy::Sandbox::default(),
-        origins: Vec::new(),
+        ..Policy::closed("filters", Arch::X86_64, origin)
     }
 }
 

@@ -3,6 +3,7 @@
 const vscode = require('vscode');
 const { LanguageClient, TransportKind } = require('vscode-languageclient/node');
 
+/** @type {import('vscode-languageclient/node').LanguageClient | undefined} */
 let client;
 
 async function activate() {
@@ -14,7 +15,7 @@ async function activate() {
     await client.start();
   } catch (error) {
     vscode.window.showErrorMessage(
-      `Cannot start "${command} lsp": ${error.message}. Install msbc, or say where it is in the setting msb.command.`,
+      `Cannot start "${command} lsp": ${error instanceof Error ? error.message : error}. Install msbc, or say where it is in the setting msb.command.`,
     );
   }
 }

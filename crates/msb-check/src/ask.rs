@@ -15,7 +15,8 @@ use msb_resolve::nearest;
 use msb_syntax::ast::{self, Arg, CompareOp, Name, PathExpr, PredKind, Probe, Set};
 use msb_syscalls::Syscall;
 
-pub(crate) use judge::{Judge, advice};
+pub use judge::Change;
+pub(crate) use judge::{Advice, Judge, advice};
 
 /// Requests, lowered.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -217,7 +217,7 @@ fn failed(cx: &Context<'_>, policy: &Policy, lowered: &Lowered<'_>, against: &Ev
     if let Some(span) = against.rule.and_then(|rule| cx.origins.span(rule)) {
         found = found.label(span, reason(against.why));
     }
-    found.help(ask::advice(policy, &lowered.asked, against))
+    found.help(ask::advice(policy, &lowered.asked, against).words)
 }
 
 /// What a rule says of a request.

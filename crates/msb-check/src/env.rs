@@ -7,6 +7,7 @@ use crate::values;
 use msb_diag::{Diagnostic, Span, codes};
 use msb_policy::{EnvKind, EnvRule, ParamKind, Text};
 use msb_syntax::ast::{EnvRuleKind, Name, Spanned, StmtKind, Value};
+use std::collections::{BTreeMap, HashSet};
 
 /// Where commands are found when no rule says.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -56,7 +57,8 @@ const SECRET: &[&str] = &[
 /// The rules of the environment.
 pub(crate) fn env(cx: &mut Context<'_>) -> Vec<EnvRule> {
     let mut rules: Vec<EnvRule> = Vec::new();
-    let mut sets: Vec<(Name, Text)> = Vec::new();
+    let mut sets: Sets = BTreeMap::new();
+    let mut known: HashSet<EnvKind> = HashSet::new();
     for placed in cx.stmts() {
         let StmtKind::Env(section) = &placed.stmt.kind else { continue };
         for rule in section {
@@ -65,13 +67,13 @@ pub(crate) fn env(cx: &mut Context<'_>) -> Vec<EnvRule> {
                 EnvRuleKind::Pass(names) => {
                     for name in names {
                         if let Some(kind) = pass(cx, name) {
-                            add(&mut rules, EnvRule { kind, origin });
+                            add(&mut rules, &mut known, EnvRule { kind, origin });
                         }
                     }
                 }
                 EnvRuleKind::Set { name, value } => {
                     if let Some(kind) = set(cx, name, value, &mut sets) {
-                        add(&mut rules, EnvRule { kind, origin });
+                        add(&mut rules, &mut known, EnvRule { kind, origin });
                     }
                 }
                 EnvRuleKind::Secret { .. } => cx.say(
@@ -89,8 +91,11 @@ pub(crate) fn env(cx: &mut Context<'_>) -> Vec<EnvRule> {
     rules
 }
 
-fn add(rules: &mut Vec<EnvRule>, rule: EnvRule) {
-    if rules.iter().all(|other| other.kind != rule.kind) {
+/// What each variable is set to, and where first.
+type Sets = BTreeMap<String, (Span, Text)>;
+
+fn add(rules: &mut Vec<EnvRule>, known: &mut HashSet<EnvKind>, rule: EnvRule) {
+    if known.insert(rule.kind.clone()) {
         rules.push(rule);
     }
 }
@@ -130,12 +135,7 @@ fn pass(cx: &mut Context<'_>, name: &Name) -> Option<EnvKind> {
     Some(EnvKind::Pass { name: stem.to_owned(), prefix })
 }
 
-fn set(
-    cx: &mut Context<'_>,
-    name: &Name,
-    value: &Spanned<Value>,
-    sets: &mut Vec<(Name, Text)>,
-) -> Option<EnvKind> {
+fn set(cx: &mut Context<'_>, name: &Name, value: &Spanned<Value>, sets: &mut Sets) -> Option<EnvKind> {
     if !plain(&name.node) {
         cx.say(bad_name(name));
         return None;
@@ -148,8 +148,8 @@ fn set(
         );
     }
     let value = text(cx, value)?;
-    if let Some((first, _)) = sets.iter().find(|(other, set)| other.node == name.node && *set != value) {
-        let first = first.span;
+    if let Some((first, _)) = sets.get(&name.node).filter(|(_, set)| *set != value) {
+        let first = *first;
         cx.say(
             Diagnostic::new(codes::DUPLICATE_SETTING, format!("`{}` is set twice", name.node))
                 .label(name.span, "again here")
@@ -158,7 +158,7 @@ fn set(
         );
         return None;
     }
-    sets.push((name.clone(), value.clone()));
+    sets.entry(name.node.clone()).or_insert_with(|| (name.span, value.clone()));
     Some(EnvKind::Set { name: name.node.clone(), value })
 }
 

@@ -1,6 +1,6 @@
 //! Why a policy decides a request as it does, and what would have to be written for another answer.
 
-use crate::ask::{self, Evidence, Judge, Judgement, Sense, Why};
+use crate::ask::{self, Asked, Change, Evidence, Judge, Judgement, Sense, Why};
 use crate::context::Context;
 use msb_diag::{Diagnostic, Sources};
 use msb_policy::{Origin, OriginId, Policy};
@@ -18,10 +18,43 @@ pub struct Explained {
     pub why: &'static str,
     /// The line that decides; `None` where no line does.
     pub rule: Option<Origin>,
-    /// The smallest edit that would change the answer, or why there is none.
+    /// What holds it to that.
+    pub layer: Layer,
+    /// The smallest edit that would change the answer, or why there is none, in words.
     pub change: String,
+    /// The same for a program that edits.
+    pub edit: Change,
     /// Whether it is so for all parameters, and not for those that lie apart alone.
     pub proved: bool,
+}
+
+/// What holds a program to a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    /// What is mounted, and how: the path does not exist inside, or the mount forbids it.
+    Mounts,
+    /// The system call filter.
+    Filter,
+    /// The environment that the launcher passes.
+    Environment,
+    /// The gateway, through which every packet goes; `net none` has no network to go through.
+    Network,
+    /// The bridge, which validates each call of a tool.
+    Bridge,
+}
+
+impl Layer {
+    /// In a few words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Layer::Mounts => "mounts",
+            Layer::Filter => "system call filter",
+            Layer::Environment => "environment",
+            Layer::Network => "network",
+            Layer::Bridge => "tool bridge",
+        }
+    }
 }
 
 /// What `policy`, which was resolved from `resolved`, says of `probe`: an allowed request, or a refused one, or both
@@ -41,14 +74,24 @@ pub fn explain(
     let found = cx.found.split_off(before);
     let Some(asked) = asked else { return (Vec::new(), found) };
     let Judgement { allowed, refused, proved, .. } = Judge { policy, places: None }.judge(&asked);
+    let layer = match &asked {
+        Asked::Open { .. } | Asked::Unix { .. } => Layer::Mounts,
+        Asked::Calls { .. } => Layer::Filter,
+        Asked::Env { .. } => Layer::Environment,
+        Asked::Connect { .. } | Asked::Listen { .. } => Layer::Network,
+        Asked::Call { .. } | Asked::Narrower { .. } => Layer::Bridge,
+    };
     let one = |evidence: &Evidence, allowed| {
+        let ask::Advice { words: change, change: edit } = ask::advice(policy, &asked, evidence);
         let rule = evidence.rule.filter(|_| evidence.why != Why::Generated);
         Explained {
             request: evidence.what.clone(),
             allowed,
             why: words(evidence.why, allowed),
             rule: rule.and_then(|origin: OriginId| policy.origin(origin)).cloned(),
-            change: ask::advice(policy, &asked, evidence),
+            layer,
+            change,
+            edit,
             proved,
         }
     };

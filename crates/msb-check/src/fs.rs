@@ -12,6 +12,7 @@ use msb_policy::{FsKind, FsRule, Links, Missing, Path, Rights};
 use msb_resolve::LayerId;
 use msb_syntax::ast::{self, FsVerb, PathExpr, PathKind, StmtKind};
 use options::Options;
+use std::collections::{HashMap, HashSet};
 
 /// What a `scratch` without `size` holds.
 pub(crate) const SCRATCH_BYTES: u64 = 64 << 20;
@@ -56,8 +57,9 @@ pub(crate) fn fs(cx: &mut Context<'_>) -> Vec<FsRule> {
     let clear = conflicts::conflicts(cx, &rules);
     risks::risks(cx, &rules, clear);
     let mut all: Vec<FsRule> = Vec::new();
+    let mut known = HashSet::new();
     for rule in rules {
-        if all.iter().all(|other| other.kind != rule.kind) {
+        if known.insert(rule.kind.clone()) {
             all.push(FsRule { origin: cx.origin(rule.whole), kind: rule.kind });
         }
     }
@@ -241,21 +243,17 @@ fn run_in_overlays(rules: &mut Vec<Rule>) {
 /// source: there its path is a name inside, and it adds rights to what is there. A profile cannot mean what a
 /// policy puts in its way: `run /usr` of a profile and `read $data at /usr` stay two sources for one path.
 fn by_inside_name(rules: &mut [Rule]) {
-    let placed: Vec<(LayerId, Path, Path, Links)> = rules
-        .iter()
-        .filter_map(|rule| match &rule.kind {
-            FsKind::Grant { source, target, links, .. } | FsKind::Overlay { source, target, links, .. }
-                if rule.placed =>
-            {
-                Some((rule.layer, target.clone(), source.clone(), *links))
-            }
-            _ => None,
-        })
-        .collect();
+    let mut placed: HashMap<(LayerId, Path), (Path, Links)> = HashMap::new();
+    for rule in rules.iter().filter(|rule| rule.placed) {
+        if let FsKind::Grant { source, target, links, .. } | FsKind::Overlay { source, target, links, .. } =
+            &rule.kind
+        {
+            placed.entry((rule.layer, target.clone())).or_insert_with(|| (source.clone(), *links));
+        }
+    }
     for rule in rules.iter_mut().filter(|rule| !rule.placed) {
         if let FsKind::Grant { source, target, links, .. } = &mut rule.kind
-            && let Some((.., real, how)) =
-                placed.iter().find(|(layer, inside, ..)| *layer == rule.layer && inside == target)
+            && let Some((real, how)) = placed.get(&(rule.layer, target.clone()))
         {
             source.clone_from(real);
             *links = *how;

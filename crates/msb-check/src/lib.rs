@@ -28,8 +28,9 @@ mod tools;
 mod values;
 
 pub use accept::accept;
+pub use ask::Change;
 pub use claims::{Deferred, Expected};
-pub use explain::{Explained, explain};
+pub use explain::{Explained, Layer, explain};
 pub use narrow::exceeds;
 
 use context::Context;

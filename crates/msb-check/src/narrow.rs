@@ -152,7 +152,7 @@ impl Comparison<'_> {
     }
 
     fn request(&self, widening: &Widening, held: Held) -> Diagnostic {
-        let what = widening.what.describe(self.policy);
+        let what = widening.what.describe(self.policy, &self.measure.policy);
         let (name, parent) = (&self.policy.name, &self.parent.name);
         let (code, message) = match held {
             Held::Child => (

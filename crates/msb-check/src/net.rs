@@ -13,6 +13,7 @@ use msb_policy::{
 };
 use msb_resolve::LayerId;
 use msb_syntax::ast::{self, NetRuleKind, StmtKind};
+use std::collections::HashSet;
 
 pub(crate) use endpoint::{endpoint, host};
 pub(crate) use lints::dangerous_socket;
@@ -88,8 +89,9 @@ pub(crate) fn net(cx: &mut Context<'_>) -> (Net, Vec<Implied>) {
     let family = implied::none_of(&cx.archs, "socket", "domain", &families, "EACCES", origin);
     let plain = implied::beyond_tcp_and_udp(&cx.archs, [AF_INET, AF_INET6], "EACCES", origin);
     let mut all: Vec<NetRule> = Vec::new();
+    let mut known = HashSet::new();
     for rule in rules {
-        if all.iter().all(|other| other.kind != rule.kind) {
+        if known.insert(rule.kind.clone()) {
             all.push(NetRule { kind: rule.kind, origin: rule.origin });
         }
     }

@@ -17,6 +17,7 @@ pub(crate) use types::value;
 /// The tools that the policy declares, or takes from the file with `tools`.
 pub(crate) fn tools(cx: &mut Context<'_>, file: &File) -> Vec<Tool> {
     let mut found: BTreeMap<String, (Tool, Name)> = BTreeMap::new();
+    let mut names: BTreeMap<String, Name> = BTreeMap::new();
     let mut written: Vec<&ast::Tool> = Vec::new();
     for placed in cx.stmts() {
         match &placed.stmt.kind {
@@ -66,7 +67,8 @@ pub(crate) fn tools(cx: &mut Context<'_>, file: &File) -> Vec<Tool> {
             }
             continue;
         }
-        lints::lints(cx, tool, &lowered, &found.values().map(|(_, name)| name).collect::<Vec<_>>());
+        let alike = names.entry(lints::folded(&tool.name.node)).or_insert_with(|| tool.name.clone());
+        lints::lints(cx, tool, &lowered, alike);
         found.insert(tool.name.node.clone(), (lowered, tool.name.clone()));
     }
     found.into_values().map(|(tool, _)| tool).collect()

@@ -52,10 +52,10 @@ pub fn fix(files: &dyn Files, path: &str, options: &Options) -> Fixed {
 }
 
 /// The files, one of them with another text.
-struct Instead<'a> {
-    files: &'a dyn Files,
-    path: &'a str,
-    text: &'a str,
+pub(crate) struct Instead<'a> {
+    pub(crate) files: &'a dyn Files,
+    pub(crate) path: &'a str,
+    pub(crate) text: &'a str,
 }
 
 impl Files for Instead<'_> {

@@ -4,12 +4,13 @@
 //! Nothing here does IO. Files come in through [`Files`], findings go out as values, and the same text
 //! gives the same bytes. A plan exists only if there is no error.
 
+mod change;
 mod failure;
 mod fix;
 
 pub use fix::{Fixed, fix};
 
-pub use msb_check::{Deferred, Detail, Expected, Explained};
+pub use msb_check::{Change, Deferred, Detail, Expected, Explained, Layer};
 
 use msb_diag::{Diagnostic, Sources, Span, codes, has_errors, sort};
 use msb_policy::{Places, Policy};
@@ -184,14 +185,19 @@ pub struct Answers {
     pub answers: Vec<Explained>,
 }
 
-/// What the policy at `path` says of `request`, written as in a claim: `open /etc/passwd for read`.
+/// What the policy at `path` says of `request`, written as in a claim: `open /etc/passwd for read`. An edit that is
+/// named was made, in memory, and changes the answer.
 #[must_use]
 pub fn explain(files: &dyn Files, path: &str, options: &Options, request: &str) -> Answers {
     let checked = check(files, path, options);
-    let Some(policy) = checked.policy else {
+    let Some(policy) = &checked.policy else {
         return Answers { sources: checked.sources, diagnostics: checked.diagnostics, answers: Vec::new() };
     };
-    answer(&policy, checked.sources, request)
+    let mut all = answer(policy, checked.sources.clone(), request);
+    for one in &mut all.answers {
+        change::tried(files, path, options, request, &checked, one);
+    }
+    all
 }
 
 /// What `policy` says of `request`. It may come from a plan: its sources are not needed.

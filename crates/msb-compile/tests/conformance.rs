@@ -54,7 +54,7 @@ fn versions_differ_as_expected() {
         let (old, new) = (common::version(&name, "old"), common::version(&name, "new"));
         let requests = |policy: &msb_policy::Policy, other: &msb_policy::Policy| -> Value {
             let all = policy.widenings(other, msb_policy::By::Inside);
-            all.iter().map(|it| json!(it.what.describe(policy))).collect()
+            all.iter().map(|it| json!(it.what.describe(policy, other))).collect()
         };
         let actual = json!({
             "newly_allowed": requests(&new, &old),

@@ -242,5 +242,5 @@ codes! {
     KILLED_FROM_OUTSIDE = 1203, Error, "sandbox was ended from outside";
     GATEWAY_ENDED = 1204, Error, "network gateway ended";
     KILLED_BY_FILTER = 1205, Error, "system call killed the command";
-    HELD_BY_LANDLOCK = 1210, Hint, "Landlock holds the run, without namespaces";
+    HELD_BY_LANDLOCK = 1210, Hint, "run is held by Landlock, without namespaces";
 }

@@ -30,7 +30,7 @@ fn bin_dir() -> &'static Path {
 
 /// Every page with its examples.
 fn pages() -> BTreeMap<PathBuf, Vec<Block>> {
-    let mut files = vec![PathBuf::from("README.md")];
+    let mut files = vec![PathBuf::from("README.md"), PathBuf::from("policy-lang/CHANGELOG.md")];
     for folder in ["docs/src", "docs/adr", "policy-lang/spec"] {
         markdown_below(&checkout(), Path::new(folder), &mut files);
     }

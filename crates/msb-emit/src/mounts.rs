@@ -47,7 +47,7 @@ impl<'p> Deny<'p> {
 
 /// The mounts of `policy`, one for each target, sorted by it.
 pub(crate) fn table<'p>(policy: &'p ir::Policy, order: &Order) -> Result<Vec<Mount<'p>>, EmitError> {
-    let mut mounts: BTreeMap<plan::Path<'p>, Mount<'p>> = BTreeMap::new();
+    let mut mounts: Mounts<'p> = BTreeMap::new();
     for rule in &policy.fs {
         let Some(mount) = mount(rule)? else { continue };
         if mount.target == (plan::Path { base: plan::Base::Root, rest: "" }) {
@@ -60,9 +60,8 @@ pub(crate) fn table<'p>(policy: &'p ir::Policy, order: &Order) -> Result<Vec<Mou
             Some(there) => *there = merge(policy, order, *there, mount)?,
         }
     }
-    let merged: Vec<Mount<'p>> = mounts.into_values().collect();
-    let widened: Vec<Mount<'p>> = merged.iter().map(|mount| widen(mount, &merged)).collect();
-    Ok(widened.iter().filter(|mount| !is_redundant(mount, &widened)).copied().collect())
+    let widened: Mounts<'p> = mounts.iter().map(|(target, mount)| (*target, widen(mount, &mounts))).collect();
+    Ok(widened.values().filter(|mount| !is_redundant(mount, &widened)).copied().collect())
 }
 
 fn mount(rule: &ir::FsRule) -> Result<Option<Mount<'_>>, EmitError> {
@@ -181,21 +180,33 @@ fn same_place(outer: &Mount<'_>, inner: &Mount<'_>) -> Option<plan::Rights> {
     (below(from, source)? == rest).then_some(rights)
 }
 
+/// Mounts by their targets.
+type Mounts<'p> = BTreeMap<plan::Path<'p>, Mount<'p>>;
+
+/// The mounts at `target` and around it, the nearest first.
+fn around<'a, 'p>(target: plan::Path<'p>, all: &'a Mounts<'p>) -> impl Iterator<Item = &'a Mount<'p>> {
+    let up = |path: &plan::Path<'p>| {
+        let rest = path.rest.rfind('/').and_then(|at| path.rest.get(..at));
+        let rest = rest.or((!path.rest.is_empty()).then_some(""))?;
+        Some(plan::Path { base: path.base, rest })
+    };
+    std::iter::successors(Some(target), up).filter_map(|path| all.get(&path))
+}
+
 /// `mount` with the rights of all grants that cover it.
-fn widen<'p>(mount: &Mount<'p>, all: &[Mount<'p>]) -> Mount<'p> {
+fn widen<'p>(mount: &Mount<'p>, all: &Mounts<'p>) -> Mount<'p> {
     let plan::MountKind::Bind { source, rights, links } = mount.kind else { return *mount };
-    let rights = all.iter().filter_map(|outer| same_place(outer, mount)).fold(rights, plan::Rights::union);
+    let covering = around(mount.target, all).filter_map(|outer| same_place(outer, mount));
+    let rights = covering.fold(rights, plan::Rights::union);
     Mount { kind: plan::MountKind::Bind { source, rights, links }, ..*mount }
 }
 
 /// Whether the mount around `mount` already shows the same place with the same rights. It must then also
 /// be there whenever `mount` must be.
-fn is_redundant(mount: &Mount<'_>, all: &[Mount<'_>]) -> bool {
-    let around = all
-        .iter()
-        .filter(|outer| outer.target != mount.target && below(outer.target, mount.target).is_some())
-        .max_by_key(|outer| outer.target.rest.len());
-    let Some(outer) = around else { return false };
+fn is_redundant(mount: &Mount<'_>, all: &Mounts<'_>) -> bool {
+    let Some(outer) = around(mount.target, all).find(|outer| outer.target != mount.target) else {
+        return false;
+    };
     let plan::MountKind::Bind { rights, .. } = mount.kind else { return false };
     same_place(outer, mount) == Some(rights)
         && (outer.presence == plan::Presence::Required || mount.presence == plan::Presence::Optional)

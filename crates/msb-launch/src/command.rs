@@ -26,7 +26,6 @@ pub(crate) fn execute(child: &Child<'_>, listener: impl Fn(u32)) -> u32 {
     let candidates = candidates(name, &child.environment);
     let arguments: Strings<'_> = child.command.iter().copied().collect();
     let environment: Strings<'_> = child.environment.iter().map(CString::as_c_str).collect();
-    child.timing.done(Step::Spawn);
     if child.tier == Tier::Landlock
         && let Err(errno) = Wall::signals()
     {

@@ -72,6 +72,8 @@ fn start(child: &Child<'_>) -> Result<(Pid, Left)> {
     // of that process may wait for an answer: so it shares its descriptors, and init, which waits until it
     // has executed, finds the listener among its own.
     let shared = if child.listener.is_some() { flags::FILES | flags::VFORK } else { 0 };
+    // Here and not in the command's process, whose clocks are its time namespace's.
+    child.timing.done(Step::Spawn);
     match fork(shared, None).at(Step::Spawn, None)? {
         Fork::Child => {
             signal::block(child.signals);
@@ -140,13 +142,19 @@ fn wait(child: &Child<'_>) -> u32 {
 
 /// Reaps everything that has ended and gives the wait status of the command, if it has.
 fn reap(command: Pid) -> Option<i32> {
+    const SIGKILL: i32 = 9;
     let mut ended = None;
-    while let Ok(Some((pid, status))) = reap_one(WaitOptions::NOHANG) {
-        if pid == command && (status.exited() || status.signaled()) {
-            ended = Some(status.as_raw());
+    loop {
+        match reap_one(WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) if pid == command && (status.exited() || status.signaled()) => {
+                ended = Some(status.as_raw());
+            }
+            Ok(Some(_)) | Err(Errno::INTR) => {}
+            Ok(None) | Err(Errno::CHILD) => return ended,
+            // Who can't wait would never see the command's end: then this is everybody's.
+            Err(_) => return ended.or(Some(SIGKILL)),
         }
     }
-    ended
 }
 
 /// The failure of a step of the command's own process.

@@ -28,13 +28,14 @@ impl<'a> Places<'a> {
         self.encoding
     }
 
-    /// The byte of a position; beyond the end of a line it is that end.
+    /// The byte of a position; beyond the end of a line it is that end, before its `\r\n` or `\n`.
     pub(crate) fn byte(&self, position: &Value) -> Option<usize> {
         let number = |name: &str| usize::try_from(position.get(name)?.as_u64()?).ok();
         let (line, character) = (number("line")?, number("character")?);
         let Some(&start) = self.starts.get(line) else { return Some(self.text.len()) };
         let rest = self.text.get(start..)?;
-        let end = rest.find('\n').unwrap_or(rest.len());
+        let line = rest.get(..rest.find('\n').unwrap_or(rest.len()))?;
+        let end = line.strip_suffix('\r').unwrap_or(line).len();
         let mut counted = 0;
         for (at, found) in rest[..end].char_indices() {
             if counted >= character {

@@ -30,8 +30,13 @@ pub(crate) fn session(connection: &Connection, host: &dyn Host) -> Result<(), St
         "serverInfo": {"name": "msbc", "version": env!("CARGO_PKG_VERSION")},
     });
     connection.initialize_finish(id, answer).map_err(|error| error.to_string())?;
-    let mut server = Server { connection, host, encoding, texts: BTreeMap::new() };
-    for message in &connection.receiver {
+    let mut server = Server { connection, host, encoding, texts: BTreeMap::new(), changed: BTreeMap::new() };
+    loop {
+        // Who types quickly waits for findings once, and for an answer never behind them.
+        if connection.receiver.is_empty() {
+            server.publish_changed();
+        }
+        let Ok(message) = connection.receiver.recv() else { return Ok(()) };
         match message {
             Message::Request(request) => {
                 if connection.handle_shutdown(&request).map_err(|error| error.to_string())? {
@@ -43,7 +48,6 @@ pub(crate) fn session(connection: &Connection, host: &dyn Host) -> Result<(), St
             Message::Response(_) => {}
         }
     }
-    Ok(())
 }
 
 /// UTF-8 where the editor offers it, which saves counting.
@@ -56,8 +60,8 @@ fn encoding(params: &Value) -> Encoding {
 fn capabilities(encoding: Encoding) -> Value {
     json!({
         "positionEncoding": if encoding == Encoding::Utf8 { "utf-8" } else { "utf-16" },
-        // The whole text with each change: policies are a page or two.
-        "textDocumentSync": {"openClose": true, "change": 1},
+        // What changed, and not the whole text with each key.
+        "textDocumentSync": {"openClose": true, "change": 2},
         "hoverProvider": true,
         "completionProvider": {"triggerCharacters": ["$", "@", ".", " ", "("]},
         "definitionProvider": true,
@@ -68,12 +72,25 @@ fn capabilities(encoding: Encoding) -> Value {
     })
 }
 
+/// Makes a change: of the range that it names, or of everything where it names none.
+fn change(text: &mut String, change: &Value, encoding: Encoding) {
+    let Some(new) = change["text"].as_str() else { return };
+    let places = Places::new(text, encoding);
+    let byte = |end: &str| places.byte(&change["range"][end]);
+    match (byte("start"), byte("end")) {
+        (Some(start), Some(end)) => text.replace_range(start..end.max(start), new),
+        _ => new.clone_into(text),
+    }
+}
+
 struct Server<'a> {
     connection: &'a Connection,
     host: &'a dyn Host,
     encoding: Encoding,
     /// By URI.
     texts: BTreeMap<String, String>,
+    /// Texts of which the findings are to be told again, with their versions.
+    changed: BTreeMap<String, Value>,
 }
 
 impl Server<'_> {
@@ -89,22 +106,30 @@ impl Server<'_> {
             "textDocument/didOpen" => {
                 let text = document["text"].as_str().unwrap_or_default().to_owned();
                 self.texts.insert(uri.clone(), text);
-                self.publish(&uri, &document["version"]);
+                self.changed.insert(uri, document["version"].clone());
             }
             "textDocument/didChange" => {
                 let changes = notification.params["contentChanges"].as_array();
-                let text = changes.and_then(|all| all.last()).and_then(|last| last["text"].as_str());
-                if let Some(text) = text {
-                    self.texts.insert(uri.clone(), text.to_owned());
-                    self.publish(&uri, &document["version"]);
+                if let (Some(changes), Some(text)) = (changes, self.texts.get_mut(&uri)) {
+                    for change in changes {
+                        self::change(text, change, self.encoding);
+                    }
+                    self.changed.insert(uri, document["version"].clone());
                 }
             }
             "textDocument/didClose" => {
                 self.texts.remove(&uri);
+                self.changed.remove(&uri);
                 let params = json!({"uri": uri, "diagnostics": []});
                 self.send(Notification::new("textDocument/publishDiagnostics".to_owned(), params));
             }
             _ => {}
+        }
+    }
+
+    fn publish_changed(&mut self) {
+        for (uri, version) in std::mem::take(&mut self.changed) {
+            self.publish(&uri, &version);
         }
     }
 

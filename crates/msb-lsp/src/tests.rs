@@ -294,6 +294,76 @@ fn a_session_with_every_request() {
     });
 }
 
+/// Changes as editors send them: of ranges in UTF-16, one after the other, in a text with CRLF.
+#[test]
+fn changes_of_ranges_are_made_where_the_editor_means() {
+    let uri = "file:///w/p.msb";
+    let text = "edition 2026\r\npolicy p {\r\n  env { set A = \"grüße 🦀\" }\r\n  net none\r\n  include std.base\r\n}\r\n";
+    edited(|editor| {
+        let open = json!({"textDocument": {"uri": uri, "languageId": "msb", "version": 1, "text": text}});
+        editor.notify("textDocument/didOpen", open);
+        let range = |from: (u32, u32), to: (u32, u32)| {
+            let at = |(line, character)| json!({"line": line, "character": character});
+            json!({"start": at(from), "end": at(to)})
+        };
+        // Behind the crab, which is two units; then at the end of a line, said as a place far behind it.
+        let changes = json!([
+            {"range": range((2, 25), (2, 25)), "text": "!"},
+            {"range": range((3, 99), (3, 99)), "text": "  caps none"},
+            {"range": range((0, 8), (0, 12)), "text": "2026"},
+            {"range": range((1, 7), (1, 8)), "text": "q"},
+        ]);
+        let change = json!({"textDocument": {"uri": uri, "version": 2}, "contentChanges": changes});
+        let published = editor.notify("textDocument/didChange", change).expect("diagnostics");
+        let found = published["diagnostics"].as_array().expect("a list");
+        assert!(found.iter().all(|it| it["severity"] != 1), "{published}");
+        assert_eq!(published["version"], 2);
+        let edits = editor.ask("textDocument/formatting", json!({"textDocument": {"uri": uri}}));
+        assert_eq!(edits.as_array().map(Vec::len), Some(1), "{edits}");
+        let hover = json!({"textDocument": {"uri": uri}, "position": {"line": 3, "character": 17}});
+        assert!(editor.ask("textDocument/completion", hover).to_string().contains("NET_BIND_SERVICE"));
+        let crab = json!({"range": range((2, 17), (2, 26)), "text": ""});
+        let change = json!({"textDocument": {"uri": uri, "version": 3}, "contentChanges": [crab]});
+        let published = editor.notify("textDocument/didChange", change).expect("diagnostics");
+        let found = published["diagnostics"].as_array().expect("a list");
+        assert!(found.iter().all(|it| it["severity"] != 1), "all of the text and the `!` went: {published}");
+        let symbols = editor.ask("textDocument/documentSymbol", json!({"textDocument": {"uri": uri}}));
+        assert_eq!(symbols[0]["name"], "q");
+    });
+}
+
+/// Somebody types a word into a policy of ten thousand lines: the answer to a question comes before the findings of
+/// what was typed since, and the last findings are of the last version.
+#[test]
+fn a_long_policy_is_no_obstacle() {
+    use std::fmt::Write as _;
+    let uri = "file:///w/p.msb";
+    let mut text = String::from("edition 2026\npolicy p {\n  net none\n  fs {\n");
+    for i in 0..10_000 {
+        let _ = writeln!(text, "    read /data/d{i}");
+    }
+    text += "  }\n}\n";
+    edited(|editor| {
+        let open = json!({"textDocument": {"uri": uri, "languageId": "msb", "version": 0, "text": text}});
+        editor.notify("textDocument/didOpen", open);
+        for version in 1..=20 {
+            let place = json!({"line": 5, "character": 9});
+            let changes = json!([{"range": {"start": place, "end": place}, "text": "x"}]);
+            let change = json!({"textDocument": {"uri": uri, "version": version}, "contentChanges": changes});
+            let message = Notification::new("textDocument/didChange".to_owned(), change);
+            editor.connection.sender.send(message.into()).expect("a server");
+        }
+        let mut versions = Vec::new();
+        while versions.last() != Some(&json!(20)) {
+            match editor.connection.receiver.recv().expect("findings") {
+                Message::Notification(it) => versions.push(it.params["version"].clone()),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(versions.len() < 20, "each change was told of: {versions:?}");
+    });
+}
+
 #[test]
 fn imports_and_assertions() {
     let uri = "file:///w/p.msb";

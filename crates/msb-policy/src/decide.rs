@@ -55,7 +55,7 @@ pub enum Request<'a> {
 }
 
 /// What a policy says of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Decision {
     /// What happens.
     pub action: SyscallAction,

@@ -30,17 +30,21 @@ impl Witness {
     /// The call as people read it, with the arguments that `before` or `after` look at: `ioctl(cmd: TIOCSTI)`.
     #[must_use]
     pub fn describe(&self, before: &Policy, after: &Policy) -> String {
-        let rules = before.rules_of(self.arch, self.nr).chain(after.rules_of(self.arch, self.nr));
-        let mut arguments = BTreeSet::new();
-        for rule in rules {
-            collect(&rule.predicate, &mut arguments);
-        }
-        let call = describe_some(self.arch, self.nr, &self.args, |argument| arguments.contains(&argument));
-        // As a claim says it, where the same name may be a call of several.
-        match before.archs == after.archs && before.archs == [self.arch] {
-            true => call,
-            false => format!("{call} on {}", self.arch.word()),
-        }
+        describe_call(before, after, self.arch, self.nr, &self.args)
+    }
+}
+
+/// A call with the arguments that rules of either look at; with its architecture, where it may be a call of several.
+pub(crate) fn describe_call(before: &Policy, after: &Policy, arch: Arch, nr: u32, args: &[u64; 6]) -> String {
+    let mut arguments = BTreeSet::new();
+    for rule in before.rules_of(arch, nr).chain(after.rules_of(arch, nr)) {
+        collect(&rule.predicate, &mut arguments);
+    }
+    let call = describe_some(arch, nr, args, |argument| arguments.contains(&argument));
+    // As a claim says it, where the same name may be a call of several.
+    match before.archs == after.archs && before.archs == [arch] {
+        true => call,
+        false => format!("{call} on {}", arch.word()),
     }
 }
 
@@ -63,6 +67,24 @@ pub fn difference(before: &Policy, after: &Policy) -> Option<Witness> {
     search(before, after, |before, after| before != after)
 }
 
+/// Calls that both refuse, or both make, and not in the same way: one for each number and pair of actions.
+#[must_use]
+pub fn otherwise(before: &Policy, after: &Policy) -> Vec<Witness> {
+    let mut seen = BTreeSet::new();
+    let mut all = Vec::new();
+    let same = |left: SyscallAction, right: SyscallAction| left != right && left.makes() == right.makes();
+    for arch in before.archs.iter().filter(|arch| after.archs.contains(arch)) {
+        for nr in numbers(before, after, *arch) {
+            if let Some(found) = at(before, after, *arch, nr, &same)
+                && seen.insert((found.before, found.after))
+            {
+                all.push(found);
+            }
+        }
+    }
+    all
+}
+
 /// A call that `after` makes, or may make, and `before` does not, or does not without somebody being asked: that with
 /// the smallest number; `None` if `after` is no wider.
 #[must_use]
@@ -79,18 +101,30 @@ fn search(
 ) -> Option<Witness> {
     let archs: BTreeSet<Arch> = before.archs.iter().chain(&after.archs).copied().collect();
     archs.into_iter().find_map(|arch| {
-        let mut numbers: BTreeSet<u32> = all(arch).iter().map(|call| call.nr).collect();
-        let rules = before.syscalls.iter().chain(&after.syscalls).filter(|rule| rule.arch == arch);
-        numbers.extend(rules.map(|rule| rule.nr));
-        numbers.into_iter().find_map(|nr| {
-            let (left, right) = (outcomes(before, arch, nr), outcomes(after, arch, nr));
-            let pairs = left.iter().flat_map(|left| right.iter().map(move |right| (left, right)));
-            let mut pairs = pairs.filter(|((left, _), (right, _))| differ(*left, *right));
-            let args = pairs.find_map(|((_, left), (_, right))| left.witness_with(right))?;
-            let (before, after) = (before.call(arch, nr, args), after.call(arch, nr, args));
-            Some(Witness { arch, nr, args, before, after })
-        })
+        numbers(before, after, arch).into_iter().find_map(|nr| at(before, after, arch, nr, &differ))
     })
+}
+
+/// The numbers that the table or a rule has.
+fn numbers(before: &Policy, after: &Policy, arch: Arch) -> BTreeSet<u32> {
+    let rules = before.syscalls.iter().chain(&after.syscalls).filter(|rule| rule.arch == arch);
+    let ruled = rules.map(|rule| rule.nr);
+    all(arch).iter().map(|call| call.nr).chain(ruled).collect()
+}
+
+/// Arguments of call `nr` for which the two differ so.
+fn at(
+    before: &Policy,
+    after: &Policy,
+    arch: Arch,
+    nr: u32,
+    differ: &impl Fn(SyscallAction, SyscallAction) -> bool,
+) -> Option<Witness> {
+    let (left, right) = (outcomes(before, arch, nr), outcomes(after, arch, nr));
+    let pairs = left.iter().flat_map(|left| right.iter().map(move |right| (left, right)));
+    let mut pairs = pairs.filter(|((left, _), (right, _))| differ(*left, *right));
+    let args = pairs.find_map(|((_, left), (_, right))| left.witness_with(right))?;
+    Some(Witness { arch, nr, args, before: before.call(arch, nr, args), after: after.call(arch, nr, args) })
 }
 
 /// The actions that calls of `nr` can come to, each with the condition under which they do.

@@ -41,6 +41,39 @@ pub struct Policy {
     pub origins: Vec<Origin>,
 }
 
+impl Policy {
+    /// A policy that allows nothing: no file, no call (EPERM), no network, no variable. Everything comes from
+    /// `origin`, which is for the caller to add.
+    #[must_use]
+    pub fn closed(name: &str, arch: Arch, origin: OriginId) -> Policy {
+        Policy {
+            name: name.to_owned(),
+            edition: 2026,
+            origin,
+            params: Vec::new(),
+            fs: Vec::new(),
+            net: Net::None { origin },
+            syscalls: Vec::new(),
+            syscall_default: (SyscallAction::Errno(1), origin),
+            archs: vec![arch],
+            limits: Limits::default(),
+            capabilities: (0, origin),
+            env: Vec::new(),
+            exec: Exec {
+                command: Vec::new(),
+                uid: 1000,
+                gid: 1000,
+                cwd: None,
+                hostname: "sandbox".to_owned(),
+                origin,
+            },
+            tools: Vec::new(),
+            sandbox: Sandbox::default(),
+            origins: Vec::new(),
+        }
+    }
+}
+
 /// An index into [`Policy::origins`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OriginId(pub u32);
@@ -137,7 +170,7 @@ pub struct FsRule {
 }
 
 /// What a file system rule does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum FsKind {
     /// Shows a file or directory of the host.
     Grant {
@@ -250,7 +283,7 @@ impl Links {
 }
 
 /// What happens when a denied path does not exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Missing {
     /// A placeholder is put there for the time of the run: a directory where the path ended in `/`.
     Mask {
@@ -442,7 +475,7 @@ pub struct EnvRule {
 }
 
 /// What an environment rule does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum EnvKind {
     /// Passes a variable, or all whose name begins so.
     Pass {
@@ -461,7 +494,7 @@ pub enum EnvKind {
 }
 
 /// A text, or the parameter that gives it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Text {
     /// Known.
     Literal(String),

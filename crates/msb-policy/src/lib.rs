@@ -21,7 +21,7 @@ mod terms;
 mod tool;
 
 pub use decide::{Decision, Precedence, Request};
-pub use difference::{Witness, difference, widening};
+pub use difference::{Witness, difference, otherwise, widening};
 pub use ir::*;
 pub use narrow::{By, Widening, Wider};
 pub use net::*;

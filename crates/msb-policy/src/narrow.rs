@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use msb_syscalls::{capability_name, describe};
 
+use crate::difference::describe_call;
 use crate::places::has;
 use crate::{
     Access, Arch, Base, Connection, Decision, EnvKind, FsKind, FsRule, Limit, Limits, Links, Net, NetKind,
@@ -75,14 +76,17 @@ pub enum Wider {
 }
 
 impl Wider {
-    /// The request as a claim would say it, in the words of `policy`, which allows it.
+    /// The request as a claim would say it, in the words of `policy`, which allows it; of a call, the arguments that
+    /// rules of it or of `other` look at.
     #[must_use]
-    pub fn describe(&self, policy: &Policy) -> String {
+    pub fn describe(&self, policy: &Policy, other: &Policy) -> String {
         match self {
             Wider::Open { path, access, .. } => {
                 format!("open {} for {}", policy.shown(path), access.word())
             }
-            Wider::Call { arch, nr, args } => policy.shown_call(*arch, *nr, args),
+            Wider::Call { arch, nr, args } => {
+                format!("syscall {}", describe_call(policy, other, *arch, *nr, args))
+            }
             Wider::Env { name, prefix } => format!("env {name}{}", if *prefix { "*" } else { "" }),
             Wider::Connect(connection) => policy.shown_connection(connection),
             Wider::Terms { connection, what } => {

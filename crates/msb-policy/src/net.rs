@@ -41,7 +41,7 @@ pub struct NetRule {
 }
 
 /// What a rule does.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum NetKind {
     /// Connections to it are made.
     Allow {
@@ -109,7 +109,7 @@ pub enum Peer {
 }
 
 /// On which terms connections are made.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct Terms {
     /// The requests that may be made.
     pub only: Option<Only>,

@@ -22,6 +22,16 @@ impl Path {
         if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
     }
 
+    /// What follows the base in this path and in each that covers it, the path itself first and the base last.
+    pub fn ancestors(&self) -> impl Iterator<Item = &str> {
+        let mut next = Some(self.rest.as_str());
+        std::iter::from_fn(move || {
+            let path = next?;
+            next = path.rfind('/').and_then(|at| path.get(..at)).or((!path.is_empty()).then_some(""));
+            Some(path)
+        })
+    }
+
     /// The path `rest` below this one; `rest` is as [`Path::remainder`] gives it.
     #[must_use]
     pub fn join(&self, rest: &str) -> Path {

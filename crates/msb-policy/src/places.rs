@@ -5,6 +5,7 @@
 //! the answer is about names.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use crate::{Base, FsKind, FsRule, OriginId, Path, Policy, Rights};
 
@@ -379,9 +380,16 @@ pub(crate) fn mounts(policy: &Policy) -> Vec<Mount<'_>> {
         }
     }
     let narrow = all.clone();
+    let mut at: HashMap<(Base, &str), Vec<&Mount<'_>>> = HashMap::new();
+    for mount in &narrow {
+        at.entry((mount.target.base, mount.target.rest.as_str())).or_default().push(mount);
+    }
     for inner in &mut all {
         let Some(source) = inner.source.filter(|_| !inner.discards) else { continue };
-        for outer in narrow.iter().filter(|outer| !outer.discards) {
+        let base = inner.target.base;
+        let covering = inner.target.ancestors().filter_map(|rest| at.get(&(base, rest)));
+        let covering: Vec<&Mount<'_>> = covering.flatten().copied().collect();
+        for outer in covering.into_iter().filter(|outer| !outer.discards) {
             let Some(from) = outer.source else { continue };
             let rest = outer.target.remainder(&inner.target);
             if rest.is_none() || rest != from.remainder(source) {

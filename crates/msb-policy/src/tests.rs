@@ -14,31 +14,10 @@ use crate::*;
 
 /// A policy for x86-64 with nothing in it but these rules and `default`.
 fn policy(syscalls: Vec<SyscallRule>, default: SyscallAction) -> Policy {
-    let origin = OriginId(0);
     Policy {
-        name: "test".to_owned(),
-        edition: 2026,
-        origin,
-        params: Vec::new(),
-        fs: Vec::new(),
-        net: Net::None { origin },
         syscalls,
         syscall_default: (default, OriginId(1000)),
-        archs: vec![Arch::X86_64],
-        limits: Limits::default(),
-        capabilities: (0, origin),
-        env: Vec::new(),
-        exec: Exec {
-            command: Vec::new(),
-            uid: 1000,
-            gid: 1000,
-            cwd: None,
-            hostname: "sandbox".to_owned(),
-            origin,
-        },
-        tools: Vec::new(),
-        sandbox: Sandbox::default(),
-        origins: Vec::new(),
+        ..Policy::closed("test", Arch::X86_64, OriginId(0))
     }
 }
 

@@ -13,6 +13,7 @@ use msb_syntax::ast::{
     Spanned, Stmt, StmtKind, Type, TypeKind, Value,
 };
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// A profile may include others this deep.
 const INCLUDE_DEPTH_MAX: usize = 10;
@@ -162,7 +163,7 @@ impl Resolved {
 
 /// The file that a block stands in, and what can be named there.
 struct Place<'a> {
-    file: &'a File,
+    file: &'a Rc<File>,
     /// Which of the modules it is; `None` for a standard file.
     module: Option<usize>,
     constants: Vec<Binding>,
@@ -182,8 +183,8 @@ struct Expansion<'a> {
 struct Collected {
     layers: Vec<Layer>,
     stmts: Vec<Placed>,
-    /// Profiles with these arguments are there already: rules are a union, so once is enough.
-    done: Vec<(String, Vec<Option<Value>>)>,
+    /// By profile, the arguments with which it is there already: rules are a union, so once is enough.
+    done: BTreeMap<String, Vec<Vec<Option<Value>>>>,
 }
 
 impl Collected {
@@ -195,7 +196,7 @@ impl Collected {
 
 /// What is named, where it stands.
 struct Named {
-    file: File,
+    file: Rc<File>,
     module: Option<usize>,
     block: Block,
 }
@@ -367,11 +368,12 @@ impl Expansion<'_> {
         }
         let Some(named) = self.find(place, &include.name, BlockKind::Profile) else { return };
         let bound_args = args::bind(include, &named.block, scope, self.found);
-        let key = (name.clone(), bound_args.iter().map(|binding| binding.value.clone()).collect());
-        if into.done.contains(&key) {
+        let values = bound_args.iter().map(|binding| binding.value.clone()).collect();
+        let done = into.done.entry(name.clone()).or_default();
+        if done.contains(&values) {
             return;
         }
-        into.done.push(key);
+        done.push(values);
         let via = via.or(Some(include.span));
         let layer = into.layer(name.clone(), via, named.module.is_none());
         let constants = if named.module.is_some() && named.module == place.module {

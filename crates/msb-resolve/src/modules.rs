@@ -6,6 +6,7 @@
 use crate::scope;
 use msb_diag::{Diagnostic, FileId, Sources, Span, codes};
 use msb_syntax::ast::{Block, File, Import, Item, QName};
+use std::rc::Rc;
 
 /// A file may import others this deep.
 const IMPORT_DEPTH_MAX: usize = 10;
@@ -22,7 +23,7 @@ pub trait Load {
 /// One file.
 #[derive(Debug, Clone)]
 pub(crate) struct Module {
-    pub(crate) file: File,
+    pub(crate) file: Rc<File>,
     /// Its path, normalised.
     path: String,
     /// The names by which it was reached, such as `org.base`; "" for the first file.
@@ -61,7 +62,7 @@ impl Modules {
     ) -> Modules {
         let path = sources.get(id).map_or("", |source| source.name.as_str());
         let path = path.strip_prefix("./").unwrap_or(path).to_owned();
-        let main = Module { file: file.clone(), path, prefix: String::new(), imports: Vec::new() };
+        let main = Module { file: Rc::new(file.clone()), path, prefix: String::new(), imports: Vec::new() };
         let mut loading = Loading { modules: Modules { all: vec![main] }, sources, load, found };
         loading.imports(MAIN, &mut vec![(MAIN, None)]);
         loading.modules
@@ -74,7 +75,7 @@ impl Modules {
     }
 
     /// The file that module `index` is.
-    pub(crate) fn file(&self, index: usize) -> Option<&File> {
+    pub(crate) fn file(&self, index: usize) -> Option<&Rc<File>> {
         self.all.get(index).map(|module| &module.file)
     }
 
@@ -204,7 +205,7 @@ impl Loading<'_> {
         let (file, more) = msb_syntax::parse_bytes(id, &bytes);
         scope::duplicates(&file, self.found);
         self.found.extend(more);
-        self.modules.all.push(Module { file, path, prefix, imports: Vec::new() });
+        self.modules.all.push(Module { file: Rc::new(file), path, prefix, imports: Vec::new() });
         let index = self.modules.all.len() - 1;
         chain.push((index, Some(span)));
         self.imports(index, chain);

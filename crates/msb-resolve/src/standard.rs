@@ -2,6 +2,7 @@
 
 use msb_diag::{FileId, Sources};
 use msb_syntax::ast;
+use std::rc::Rc;
 
 /// A file of the standard library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +28,7 @@ pub const STANDARD: &[StandardFile] = &[
 /// The standard files that this compilation has read so far.
 #[derive(Debug, Default)]
 pub(crate) struct Library {
-    read: Vec<(&'static str, ast::File)>,
+    read: Vec<(&'static str, Rc<ast::File>)>,
 }
 
 impl Library {
@@ -37,7 +38,7 @@ impl Library {
         name: &str,
         block: &str,
         sources: &mut Sources,
-    ) -> Option<(&ast::File, &ast::Block)> {
+    ) -> Option<(&Rc<ast::File>, &ast::Block)> {
         let standard = STANDARD.iter().find(|file| file.name == name)?;
         let source = format!("std.{name}");
         if !self.read.iter().any(|(read, _)| *read == standard.name) {
@@ -46,7 +47,7 @@ impl Library {
             let known = known.into_iter().find(|id| sources.get(*id).is_some_and(|file| file.name == source));
             let id = known.unwrap_or_else(|| sources.add(source, standard.text));
             let (file, _) = msb_syntax::parse(id, standard.text);
-            self.read.push((standard.name, file));
+            self.read.push((standard.name, Rc::new(file)));
         }
         let (_, file) = self.read.iter().find(|(read, _)| *read == standard.name)?;
         let block = file.items.iter().find_map(|item| match item {

@@ -9,9 +9,7 @@ mod other;
 mod proof;
 mod tracing;
 
-use msb_policy::{
-    Arch, Exec, Limits, Net, Op, OriginId, Policy, Pred, Request, SyscallAction, SyscallRule, Width,
-};
+use msb_policy::{Arch, Op, OriginId, Policy, Pred, Request, SyscallAction, SyscallRule, Width};
 use msb_syscalls::find;
 
 use crate::{Execution, Program, SeccompData, action, execute, traced};
@@ -23,32 +21,7 @@ const KILL: SyscallAction = SyscallAction::Kill;
 /// A policy for `arch` with nothing in it but these rules and `default`.
 fn policy(arch: Arch, mut syscalls: Vec<SyscallRule>, default: SyscallAction) -> Policy {
     syscalls.iter_mut().for_each(|rule| rule.arch = arch);
-    let origin = OriginId(0);
-    Policy {
-        name: "test".to_owned(),
-        edition: 2026,
-        origin,
-        params: Vec::new(),
-        fs: Vec::new(),
-        net: Net::None { origin },
-        syscalls,
-        syscall_default: (default, OriginId(1)),
-        archs: vec![arch],
-        limits: Limits::default(),
-        capabilities: (0, origin),
-        env: Vec::new(),
-        exec: Exec {
-            command: Vec::new(),
-            uid: 1000,
-            gid: 1000,
-            cwd: None,
-            hostname: "sandbox".to_owned(),
-            origin,
-        },
-        tools: Vec::new(),
-        sandbox: msb_policy::Sandbox::default(),
-        origins: Vec::new(),
-    }
+    Policy { syscalls, syscall_default: (default, OriginId(1)), ..Policy::closed("test", arch, OriginId(0)) }
 }
 
 fn rule(nr: u32, action: SyscallAction, predicate: Pred) -> SyscallRule {

@@ -28,8 +28,8 @@ pub const EDITION: u64 = 2026;
 /// Longest policy file, in bytes.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
 
-/// Most words, values and signs of a policy file. Some checks compare each rule with every other one.
-pub const TOKENS_MAX: usize = 16_384;
+/// Most words, values and signs of a policy file: room for ten thousand rules. Checking takes time in proportion.
+pub const TOKENS_MAX: usize = 131_072;
 
 /// The tree of a file and what is wrong with it, in the order of positions.
 ///

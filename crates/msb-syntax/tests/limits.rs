@@ -122,7 +122,7 @@ fn more_than_any_policy_has_is_not_read() {
     let text = format!("edition 2026\npolicy p {{ fs {{\n{} }} }}", "read /x\n".repeat(120_000));
     let found = check(&text);
     let found: Vec<_> = found.iter().map(|one| (one.code, one.message.as_str())).collect();
-    let message = "the file has more than 16384 words and signs, and no policy has";
+    let message = "the file has more than 131072 words and signs, and no policy has";
     assert_eq!(found, [(codes::LIMIT_OF_THE_LANGUAGE, message)]);
     let most = TOKENS_MAX - "edition 2026 policy p { fs { } }".split(' ').count();
     let fits =

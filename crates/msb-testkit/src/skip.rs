@@ -27,6 +27,8 @@ pub enum Need {
     Nft,
     /// `curl`, `wget`, `dig`, `openssl` and `ip`.
     Clients,
+    /// `nvim`, an editor with a client of the language server protocol.
+    Neovim,
     /// git.
     Git,
     /// make.
@@ -55,6 +57,7 @@ impl fmt::Display for Need {
             Need::X86 => "x86-64",
             Need::Nft => "nft",
             Need::Clients => "clients",
+            Need::Neovim => "nvim",
             Need::Git => "git",
             Need::Make => "make",
             Need::Node => "node",

@@ -60,6 +60,8 @@ pub(crate) enum Command {
     Completions(Completions),
     /// Prints the manual page, or writes those of all commands to a folder
     Man(Man),
+    /// Says what this host offers to sandboxes, what each missing thing costs, and how to get it
+    Doctor(Doctor),
     /// Speaks the language server protocol on standard input and output, for editors
     Lsp,
     /// Prints a policy in another form, without its comments
@@ -103,6 +105,13 @@ pub(crate) struct Check {
     /// Prints findings as SARIF 2.1.0, for code hosts
     #[arg(long, conflicts_with = "json")]
     pub(crate) sarif: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Prints it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,9 +3,10 @@
 use crate::Exit;
 use crate::cli::Explain;
 use crate::compile;
+use crate::input::Disk;
 use crate::meaning::{self, From};
 use crate::output::Output;
-use msb_compile::Explained;
+use msb_compile::{Explained, Options};
 use msb_policy::Origin;
 use serde_json::json;
 
@@ -20,11 +21,19 @@ pub(crate) fn explain(arguments: &Explain, output: &mut Output) -> Exit {
             return exit;
         }
     };
-    let mut answers = msb_compile::explain_policy(&policy, &arguments.request.join(" "));
-    if from == From::Plan {
-        let head = policy.origin(policy.origin);
-        answers.answers.iter_mut().for_each(|answer| of_plan(answer, head));
-    }
+    let request = arguments.request.join(" ");
+    let answers = match (from, arguments.policy.file.to_str()) {
+        (From::Policy, Some(path)) => {
+            let options = Options { policy: arguments.policy.name.clone(), ..Options::default() };
+            msb_compile::explain(&Disk, path, &options, &request)
+        }
+        _ => {
+            let mut answers = msb_compile::explain_policy(&policy, &request);
+            let head = policy.origin(policy.origin);
+            answers.answers.iter_mut().for_each(|answer| of_plan(answer, head));
+            answers
+        }
+    };
     if arguments.policy.json && answers.diagnostics.is_empty() {
         output.json(&answers.answers.iter().map(object).collect());
     } else if arguments.policy.json {
@@ -59,6 +68,7 @@ fn text(answer: &Explained) -> String {
         text += &format!("         {}\n", line(rule));
     }
     text += &format!("         {}\n", answer.why);
+    text += &format!("         held by the {}\n", answer.layer.words());
     text += &format!("         to change it: {}\n", answer.change);
     if !answer.proved {
         text += "         for parameters that lie apart from each other and from what rules name\n";
@@ -71,6 +81,7 @@ fn object(answer: &Explained) -> serde_json::Value {
         "request": answer.request,
         "allowed": answer.allowed,
         "why": answer.why,
+        "layer": answer.layer.words(),
         "rule": answer.rule.as_ref().map(origin),
         "change": answer.change,
         "for_all_parameters": answer.proved,

@@ -11,6 +11,7 @@ mod convert;
 mod decompile;
 mod diff;
 mod doc;
+mod doctor;
 mod explain;
 mod fix;
 mod format;
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
         Command::Graph(graph) => graph::graph(&graph, &mut output),
         Command::Completions(completions) => install::completions(&completions, &mut output),
         Command::Man(man) => install::man(&man, &mut output),
+        Command::Doctor(doctor) => doctor::doctor(&doctor, &mut output),
         Command::Lsp => lsp::lsp(&output),
         Command::Convert(convert) => convert::convert(&convert, &mut output),
         Command::Schema => convert::schema(&mut output),

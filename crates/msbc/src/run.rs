@@ -4,7 +4,7 @@
 //! is written to disk. Standard input, output and error are the command's; what msbc has to say comes
 //! before the command starts and after it has ended.
 
-mod launcher;
+pub(crate) mod launcher;
 mod person;
 mod refusals;
 mod signals;

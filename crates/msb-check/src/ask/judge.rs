@@ -257,8 +257,57 @@ impl Judge<'_> {
     }
 }
 
+/// How to come to another answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Advice {
+    /// In words.
+    pub(crate) words: String,
+    /// What to do to the text.
+    pub(crate) change: Change,
+}
+
+/// What would change an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A line more.
+    Write {
+        /// In this section.
+        section: &'static str,
+        /// The line.
+        line: String,
+    },
+    /// Less in the line that decides: without this name.
+    Take {
+        /// A call, a variable; "" where it is for the line to say.
+        name: String,
+        /// The section and the line that are needed as well where nothing allows it then.
+        also: Option<(&'static str, String)>,
+    },
+    /// Nothing that is written.
+    Nothing,
+}
+
+fn write(section: &'static str, line: String) -> Advice {
+    Advice { words: format!("write `{line}` in `{section}`"), change: Change::Write { section, line } }
+}
+
+fn take(name: &str, words: impl Into<String>) -> Advice {
+    Advice { words: words.into(), change: Change::Take { name: name.to_owned(), also: None } }
+}
+
+/// Less in the line that denies, and a line that allows where none does.
+fn take_deny(name: &str, words: impl Into<String>, section: &'static str, line: String) -> Advice {
+    let change = Change::Take { name: name.to_owned(), also: Some((section, line)) };
+    Advice { words: words.into(), change }
+}
+
+fn nothing(words: impl Into<String>) -> Advice {
+    Advice { words: words.into(), change: Change::Nothing }
+}
+
 /// What to write so that the answer is another one: the smallest edit.
-pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> String {
+pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Advice {
+    const DENIED: &str = "take the rule that denies it away, or name less in it, as a deny overrides";
     match asked {
         Asked::Open { path, access, .. } => open_advice(policy, path, *access, evidence),
         Asked::Calls { calls, condition, .. } => {
@@ -270,82 +319,121 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Str
                 None => name.to_owned(),
             };
             match (evidence.why, evidence.sealed) {
-                (Why::Allowed, _) => format!("write `errno EPERM {calls}` in `syscalls`"),
+                (Why::Allowed, _) => write("syscalls", format!("errno EPERM {calls}")),
                 (Why::OtherAbi, _) => match other {
-                    Some(arch) => format!("write `arch {}` in `syscalls`, and rules for it", arch.word()),
-                    None => "nothing allows it: every sandbox refuses it".to_owned(),
+                    Some(arch) => {
+                        nothing(format!("write `arch {}` in `syscalls`, and rules for it", arch.word()))
+                    }
+                    None => nothing("nothing allows it: every sandbox refuses it"),
                 },
                 (Why::Asked, _) => {
-                    format!("write `allow {calls}` in place of `notify`, or `errno EPERM {calls}`")
+                    let words =
+                        format!("write `allow {calls}` in place of `notify`, or `errno EPERM {calls}`");
+                    Advice { words, ..write("syscalls", format!("errno EPERM {calls}")) }
                 }
                 (_, Some(origin)) if origin == policy.origin => {
-                    "nothing allows it: every sandbox refuses it".to_owned()
+                    nothing("nothing allows it: every sandbox refuses it")
                 }
                 (_, Some(origin)) => {
                     let text = usize::try_from(origin.0).ok().and_then(|index| policy.origins.get(index));
                     let text = text.map_or("another section", |origin| origin.text.as_str());
-                    format!("no rule of `syscalls` allows it: it follows from `{text}`")
+                    nothing(format!("no rule of `syscalls` allows it: it follows from `{text}`"))
                 }
-                (Why::Default, None) => format!("write `allow {calls}` in `syscalls`"),
-                _ => format!("take `{name}` out of the rule that denies it, as a deny overrides"),
+                (Why::Default, None) => write("syscalls", format!("allow {calls}")),
+                _ => {
+                    let words = format!("take `{name}` out of the rule that denies it, as a deny overrides");
+                    take_deny(name, words, "syscalls", format!("allow {calls}"))
+                }
             }
         }
         Asked::Env { name, prefix } => {
             let star = if *prefix { "*" } else { "" };
             match evidence.why {
-                Why::Allowed => format!("take `{}` out of `env`", evidence.what.trim_start_matches("env ")),
-                _ => format!("write `pass {name}{star}` in `env`"),
+                Why::Allowed => {
+                    let name = evidence.what.trim_start_matches("env ");
+                    take(name, format!("take `{name}` out of `env`"))
+                }
+                _ => write("env", format!("pass {name}{star}")),
             }
         }
-        Asked::Narrower { .. } => String::new(),
+        Asked::Narrower { .. } => nothing(""),
         Asked::Connect { .. } => {
             let to = evidence.what.trim_start_matches("connect ");
             match evidence.why {
-                Why::Allowed => format!("write `deny {to}` in `net`"),
-                Why::OwnLoopback => "nothing to do: the sandbox's own loopback is no network".to_owned(),
-                Why::Absent => format!("write `allow {to}` in `net`"),
-                _ if matches!(policy.net, Net::None { .. }) => {
-                    format!("write `net {{ allow {to} }}` in place of `net none`")
+                Why::Allowed => write("net", format!("deny {to}")),
+                Why::OwnLoopback => nothing("nothing to do: the sandbox's own loopback is no network"),
+                Why::Absent => write("net", format!("allow {to}")),
+                _ if closed(policy) == Some(Closed::Unsaid) => write("net", format!("allow {to}")),
+                _ if closed(policy) == Some(Closed::Said) => {
+                    let words = format!("write `net {{ allow {to} }}` in place of `net none`");
+                    Advice { words, ..write("net", format!("allow {to}")) }
                 }
-                _ => "take the rule that denies it away, or name less in it, as a deny overrides".to_owned(),
+                _ => take_deny("", DENIED, "net", format!("allow {to}")),
             }
         }
         Asked::Listen { .. } => {
             let at = evidence.what.trim_start_matches("listen ");
             match evidence.why {
-                Why::Allowed => "take the `listen` away".to_owned(),
-                _ => format!("write `net {{ listen {at} }}`, for a port of the host's loopback"),
+                Why::Allowed => take("", "take the `listen` away"),
+                _ if closed(policy) == Some(Closed::Said) => {
+                    let words = format!("write `net {{ listen {at} }}` in place of `net none`");
+                    Advice { words, ..write("net", format!("listen {at}")) }
+                }
+                _ => write("net", format!("listen {at}")),
             }
         }
         Asked::Call { .. } => match &evidence.detail {
-            Some(detail) => format!("pass what the tool takes: {detail}"),
-            None => "narrow the type of an argument, or take the tool away".to_owned(),
+            Some(detail) => nothing(format!("pass what the tool takes: {detail}")),
+            None => take("", "narrow the type of an argument, or take the tool away"),
         },
         Asked::Unix { path, .. } => match evidence.why {
-            Why::Allowed => format!("write `deny unix {}` in `net`", policy.shown(path)),
-            Why::Denied => {
-                "take the rule that denies it away, or name less in it, as a deny overrides".to_owned()
+            Why::Allowed => write("net", format!("deny unix {}", policy.shown(path))),
+            _ if closed(policy) == Some(Closed::Said) => {
+                let line = format!("allow unix {}", policy.shown(path));
+                let words = format!("write `net {{ {line} }}` in place of `net none`");
+                Advice { words, ..write("net", line) }
             }
-            _ => format!("write `allow unix {}` in `net`", policy.shown(path)),
+            Why::Denied => take_deny("", DENIED, "net", format!("allow unix {}", policy.shown(path))),
+            _ => write("net", format!("allow unix {}", policy.shown(path))),
         },
     }
 }
 
-fn open_advice(policy: &Policy, path: &Path, access: Access, evidence: &Evidence) -> String {
+/// A policy without a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closed {
+    /// `net none`.
+    Said,
+    /// No word about it.
+    Unsaid,
+}
+
+fn closed(policy: &Policy) -> Option<Closed> {
+    let Net::None { origin } = policy.net else { return None };
+    Some(if origin == policy.origin { Closed::Unsaid } else { Closed::Said })
+}
+
+fn open_advice(policy: &Policy, path: &Path, access: Access, evidence: &Evidence) -> Advice {
     let (name, verb) = (policy.shown(path), access.word());
     match evidence.why {
-        Why::Generated => "nothing to do: the launcher writes this file, and shows it read only".to_owned(),
-        Why::Allowed if access == Access::Read => format!("write `deny {name}` in `fs`"),
-        Why::Allowed => format!("write `deny {verb} {name}` in `fs`"),
+        Why::Generated => nothing("nothing to do: the launcher writes this file, and shows it read only"),
+        Why::Allowed if access == Access::Read => write("fs", format!("deny {name}")),
+        Why::Allowed => write("fs", format!("deny {verb} {name}")),
         Why::Absent if ["/proc/", "/dev/"].iter().any(|made| name.starts_with(made)) => {
-            "nothing allows it: the launcher makes what is there, and that is not in it".to_owned()
+            nothing("nothing allows it: the launcher makes what is there, and that is not in it")
         }
-        Why::Absent => format!("write `{verb} {name}` in `fs`"),
+        Why::Absent => write("fs", format!("{verb} {name}")),
         Why::NoRight => match evidence.rule.and_then(|origin| target(policy, origin, path)) {
-            Some(target) => format!("write `{verb} {}` in `fs` as well", policy.shown(&target)),
-            None => "nothing allows it: what is private to the sandbox can not be executed".to_owned(),
+            Some(target) => {
+                let advice = write("fs", format!("{verb} {}", policy.shown(&target)));
+                Advice { words: format!("{} as well", advice.words), ..advice }
+            }
+            None => nothing("nothing allows it: what is private to the sandbox can not be executed"),
         },
-        _ => "take the rule that denies it away, or name less in it, as a deny overrides".to_owned(),
+        _ => {
+            let words = "take the rule that denies it away, or name less in it, as a deny overrides";
+            take_deny("", words, "fs", format!("{verb} {name}"))
+        }
     }
 }
 

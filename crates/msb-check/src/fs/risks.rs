@@ -1,11 +1,13 @@
 //! Grants that are too much, or more than they seem.
 
+use super::conflicts::Places;
 use super::{RightsExt, Rule};
 use crate::context::Context;
 use crate::paths::{covers, shown};
 use msb_diag::{Diagnostic, FileId, Span, codes};
 use msb_policy::{Base, FsKind, Links, Missing, Path, Rights};
 use msb_syntax::ast::{self, FsOptionKind, FsVerb, PathKind};
+use std::collections::HashMap;
 
 /// What nobody may write: whole systems and what they start from. `true` takes what is below it, too.
 const TOO_BROAD: &[(&str, bool)] = &[
@@ -136,11 +138,12 @@ pub(super) fn target_free(cx: &mut Context<'_>, target: &Path, span: Span) -> bo
 
 /// Warns of grants that are more than they seem.
 pub(super) fn risks(cx: &mut Context<'_>, rules: &[Rule], clear: bool) {
+    let places = Places::of(rules);
     for rule in rules {
         covers_policy(cx, rule);
         credentials(cx, rule);
-        skipped(cx, rule, rules);
-        followed(cx, rule, rules);
+        skipped(cx, rule, &places);
+        followed(cx, rule, &places);
     }
     if clear {
         write_and_run(cx, rules);
@@ -201,18 +204,15 @@ fn credentials(cx: &mut Context<'_>, rule: &Rule) {
 
 const BROAD: &[&str] = &["", ".config", "etc", "home", "run", "var/run"];
 
-fn skipped(cx: &mut Context<'_>, rule: &Rule, rules: &[Rule]) {
+fn skipped(cx: &mut Context<'_>, rule: &Rule, places: &Places<'_>) {
     let FsKind::Deny { path, missing: Missing::Skip, rights } = &rule.kind else { return };
     if !rights.write {
         return;
     }
-    let writable = rules.iter().find(|other| match &other.kind {
-        FsKind::Grant { source, target, rights, .. } => {
-            rights.write && (covers(source, path) || covers(target, path))
-        }
-        _ => false,
-    });
-    if let Some(writable) = writable {
+    let writable = places.granted_above(path).chain(places.put_above(path));
+    let writable =
+        writable.filter(|(_, other)| matches!(&other.kind, FsKind::Grant { rights, .. } if rights.write));
+    if let Some((_, writable)) = writable.min_by_key(|(at, _)| *at) {
         let path = shown(cx, path);
         cx.say(
             Diagnostic::new(codes::DENY_SKIPPED, format!("the program may create `{path}`"))
@@ -224,17 +224,17 @@ fn skipped(cx: &mut Context<'_>, rule: &Rule, rules: &[Rule]) {
 }
 
 /// A link that the program left in one run leads the next launch wherever it points.
-fn followed(cx: &mut Context<'_>, rule: &Rule, rules: &[Rule]) {
+fn followed(cx: &mut Context<'_>, rule: &Rule, places: &Places<'_>) {
     let Some((source, Links::Follow)) = rule.kind.source() else { return };
     // The last component of what is written itself is not the program's to change.
     let parent = source.rest.rsplit_once('/').map_or("", |(parent, _)| parent);
     let parent = Path { base: source.base, rest: parent.to_owned() };
-    let writable = rules.iter().find(|other| match &other.kind {
-        FsKind::Grant { source: written, rights, .. } => {
-            rights.write && !source.rest.is_empty() && covers(written, &parent)
-        }
-        _ => false,
-    });
+    let writable = places
+        .granted_above(&parent)
+        .filter(|(_, other)| matches!(&other.kind, FsKind::Grant { rights, .. } if rights.write))
+        .filter(|_| !source.rest.is_empty())
+        .min_by_key(|(at, _)| *at)
+        .map(|(_, other)| other);
     let agents = matches!(source.base, Base::Param(_)) && !source.rest.is_empty();
     if !agents && writable.is_none() {
         return;
@@ -250,18 +250,18 @@ fn followed(cx: &mut Context<'_>, rule: &Rule, rules: &[Rule]) {
 
 /// A place where a program can write a file and then run it.
 fn write_and_run(cx: &mut Context<'_>, rules: &[Rule]) {
-    let mut seen: Vec<(&Path, Rights, &Rule)> = Vec::new();
+    let mut seen: HashMap<&Path, (Rights, &Rule)> = HashMap::new();
     for rule in rules {
         let FsKind::Grant { target, rights, .. } = &rule.kind else { continue };
-        let Some(known) = seen.iter_mut().find(|(other, ..)| *other == target) else {
-            seen.push((target, *rights, rule));
+        let Some(known) = seen.get_mut(target) else {
+            seen.insert(target, (*rights, rule));
             continue;
         };
-        let (before, both) = (known.1, known.1.and(*rights));
-        known.1 = both;
+        let (before, both) = (known.0, known.0.and(*rights));
+        known.0 = both;
         let was = before.write && before.run;
         if both.write && both.run && !was {
-            let (path, first) = (shown(cx, target), known.2.span);
+            let (path, first) = (shown(cx, target), known.1.span);
             cx.say(
                 Diagnostic::new(codes::WRITE_AND_RUN, format!("`{path}` is both writable and runnable"))
                     .label(rule.span, "together with this")

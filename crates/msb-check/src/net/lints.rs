@@ -6,6 +6,8 @@ use crate::paths::shown;
 use msb_diag::{Diagnostic, Span, codes};
 use msb_host::{Host, Kind, Network, kind};
 use msb_policy::{Endpoint, Method, NetKind, NetLimits, Path, Peer, Protocol, Terms};
+use msb_resolve::LayerId;
+use std::collections::HashMap;
 
 /// Suffixes under which one address serves many names, of everybody: who dials one can ask it for another.
 const SHARED: &[&str] = &[
@@ -94,14 +96,18 @@ pub(crate) fn dangerous_socket(cx: &mut Context<'_>, path: &Path, span: Span) {
 }
 
 pub(super) fn lints(cx: &mut Context<'_>, rules: &[Rule]) {
-    for (index, rule) in rules.iter().enumerate() {
+    let addresses: Vec<&Rule> = rules.iter().filter(|rule| allows_addresses(rule)).collect();
+    let mut earlier: HashMap<(&Peer, Protocol, LayerId), Vec<&Rule>> = HashMap::new();
+    for rule in rules {
         match &rule.kind {
             NetKind::Allow { endpoint, terms } => {
                 allow(cx, rule, endpoint, terms);
-                disagree(cx, rule, endpoint, terms, rules.get(..index).unwrap_or(&[]));
+                let same = earlier.entry((&endpoint.peer, endpoint.protocol, rule.layer)).or_default();
+                disagree(cx, rule, endpoint, terms, same);
+                same.push(rule);
             }
             NetKind::Deny(endpoint) => {
-                unenforceable(cx, rule, endpoint, rules);
+                unenforceable(cx, rule, endpoint, &addresses);
                 other_version(cx, rule, endpoint, rules);
             }
             NetKind::Total(limits) => half_limited(cx, rule.span, limits),
@@ -208,14 +214,10 @@ fn covers_special(cx: &mut Context<'_>, span: Span, network: &Network) {
 }
 
 /// A name cannot be denied where its addresses are allowed.
-fn unenforceable(cx: &mut Context<'_>, rule: &Rule, denied: &Endpoint, rules: &[Rule]) {
+fn unenforceable(cx: &mut Context<'_>, rule: &Rule, denied: &Endpoint, addresses: &[&Rule]) {
     let Peer::Host(host @ (Host::Name(_) | Host::Below(_))) = &denied.peer else { return };
-    let by_address = rules.iter().find(|other| match &other.kind {
-        NetKind::Allow { endpoint, .. } => {
-            let addresses = matches!(endpoint.peer, Peer::Any | Peer::Private | Peer::Host(Host::Address(_)));
-            let names = matches!(endpoint.protocol, Protocol::Tls | Protocol::Https | Protocol::Http);
-            addresses && !names && meet(&endpoint.ports, &denied.ports)
-        }
+    let by_address = addresses.iter().find(|other| match &other.kind {
+        NetKind::Allow { endpoint, .. } => meet(&endpoint.ports, &denied.ports),
         _ => false,
     });
     if let Some(allow) = by_address {
@@ -260,15 +262,20 @@ fn other_version(cx: &mut Context<'_>, rule: &Rule, denied: &Endpoint, rules: &[
     );
 }
 
-/// Two allows for one host that differ in what the gateway does with the requests.
-fn disagree(cx: &mut Context<'_>, rule: &Rule, endpoint: &Endpoint, terms: &Terms, earlier: &[Rule]) {
-    for other in earlier {
+/// Whether a rule lets programs dial addresses, whatever the names that they have.
+fn allows_addresses(rule: &Rule) -> bool {
+    let NetKind::Allow { endpoint, .. } = &rule.kind else { return false };
+    matches!(endpoint.peer, Peer::Any | Peer::Private | Peer::Host(Host::Address(_)))
+        && !matches!(endpoint.protocol, Protocol::Tls | Protocol::Https | Protocol::Http)
+}
+
+/// Two allows for one host, by one protocol, that differ in what the gateway does with the requests.
+fn disagree(cx: &mut Context<'_>, rule: &Rule, endpoint: &Endpoint, terms: &Terms, same: &[&Rule]) {
+    for other in same {
         let NetKind::Allow { endpoint: there, terms: those } = &other.kind else { continue };
-        let same = there.peer == endpoint.peer
-            && there.protocol == endpoint.protocol
-            && meet(&there.ports, &endpoint.ports)
-            && rule.layer == other.layer;
-        if same && (terms.inject, terms.inspect) != (those.inject, those.inspect) {
+        if meet(&there.ports, &endpoint.ports)
+            && (terms.inject, terms.inspect) != (those.inject, those.inspect)
+        {
             cx.say(
                 Diagnostic::new(
                     codes::TERMS_DISAGREE,

@@ -6,6 +6,10 @@ use crate::context::Context;
 use msb_diag::{Code, Diagnostic, codes};
 use msb_policy::{Op, Pred, SyscallAction, Width};
 use msb_syscalls::{describe, errno_name};
+use std::collections::{BTreeMap, HashSet};
+
+/// Rules, and their places in the list, by what they do.
+type ByAction<'r> = BTreeMap<SyscallAction, Vec<(usize, &'r Rule)>>;
 
 /// Two errnos that a person wrote, for calls that both rules are about: neither is stricter.
 pub(super) fn conflicts(cx: &mut Context<'_>, rules: &[Rule]) {
@@ -13,17 +17,23 @@ pub(super) fn conflicts(cx: &mut Context<'_>, rules: &[Rule]) {
         .iter()
         .filter(|rule| rule.whole.is_some() && matches!(rule.action, SyscallAction::Errno(_)))
         .collect();
-    let mut said: Vec<(msb_diag::Span, msb_diag::Span)> = Vec::new();
+    let mut said: HashSet<(msb_diag::Span, msb_diag::Span)> = HashSet::new();
+    let mut earlier: BTreeMap<u32, ByAction<'_>> = BTreeMap::new();
     for (index, rule) in written.iter().enumerate() {
-        for other in written.iter().take(index) {
+        let of_call = earlier.entry(rule.call.nr).or_default();
+        let others = of_call.iter().filter(|(action, _)| **action != rule.action);
+        let mut others: Vec<(usize, &Rule)> = others.flat_map(|(_, rules)| rules.iter().copied()).collect();
+        others.sort_unstable_by_key(|(index, _)| *index);
+        of_call.entry(rule.action).or_default().push((index, rule));
+        for (_, other) in others {
             let pair = (rule.span, other.span);
-            if rule.call.nr != other.call.nr || rule.action == other.action || said.contains(&pair) {
+            if said.contains(&pair) {
                 continue;
             }
             // One killed anyway is not in doubt, but that is rare; the witness shows the call in question.
             let both = Pred::All(vec![rule.predicate.clone(), other.predicate.clone()]);
             if let Some(args) = both.witness() {
-                said.push(pair);
+                said.insert(pair);
                 let call = describe(rule.arch, rule.call.nr, &args);
                 let (this, that) = (error(rule.action), error(other.action));
                 cx.say(

@@ -30,8 +30,8 @@ const INTERPRETERS: &[(&str, &[&str])] = &[
 /// Characters of a name, as clients of tools take them.
 const NAME_MAX: usize = 64;
 
-pub(super) fn lints(cx: &mut Context<'_>, written: &ast::Tool, tool: &Tool, others: &[&Name]) {
-    names(cx, written, others);
+pub(super) fn lints(cx: &mut Context<'_>, written: &ast::Tool, tool: &Tool, alike: &Name) {
+    names(cx, written, alike);
     for (param, ast) in tool
         .params
         .iter()
@@ -156,7 +156,7 @@ fn bounds(cx: &mut Context<'_>, tool: &Tool, written: &ast::Tool, _: msb_diag::S
 }
 
 /// Warns of names that clients do not take, or that could be taken for each other.
-fn names(cx: &mut Context<'_>, written: &ast::Tool, others: &[&Name]) {
+fn names(cx: &mut Context<'_>, written: &ast::Tool, alike: &Name) {
     let name = &written.name;
     let plain =
         name.node.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
@@ -170,10 +170,8 @@ fn names(cx: &mut Context<'_>, written: &ast::Tool, others: &[&Name]) {
             .help(format!("write `{}`", name.node.to_ascii_lowercase().replace('-', "_"))),
         );
     }
-    let folded = |name: &str| name.to_ascii_lowercase().replace(['_', '-'], "");
-    let alike =
-        others.iter().find(|other| other.node != name.node && folded(&other.node) == folded(&name.node));
-    if let Some(other) = alike {
+    if alike.node != name.node {
+        let other = alike;
         cx.say(
             Diagnostic::new(
                 codes::TOOL_NAME,
@@ -184,4 +182,9 @@ fn names(cx: &mut Context<'_>, written: &ast::Tool, others: &[&Name]) {
             .help("give one of them another name"),
         );
     }
+}
+
+/// A name as who reads quickly sees it.
+pub(super) fn folded(name: &str) -> String {
+    name.to_ascii_lowercase().replace(['_', '-'], "")
 }

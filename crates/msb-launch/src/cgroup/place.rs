@@ -84,13 +84,14 @@ pub(super) fn enabled(parent: &OwnedFd, limit: &Wanted) -> bool {
 /// cgroup.subtree_control afterwards sees what came of it. With processes in it that takes room: `may_empty`.
 fn enable(parent: &OwnedFd, wanted: &[Wanted], may_empty: bool) {
     let each = || {
-        // One that was not delegated must not keep the others off.
-        let mut busy = false;
-        for limit in wanted.iter().filter(|limit| !enabled(parent, limit)) {
-            let word = [b"+", limit.controller.as_bytes()].concat();
-            busy |= write_small(parent, "cgroup.subtree_control", &word) == Err(Errno::BUSY);
-        }
-        busy
+        // memory first, wanted or not, and nothing after the first that is busy: beside processes the kernel takes pids and
+        // cpu all the same, but makes a threaded cgroup of this one, below which none takes a process (cgroups(7)). One
+        // that was not delegated must not keep the others off.
+        let missing = wanted.iter().filter(|limit| !enabled(parent, limit)).map(|limit| limit.controller);
+        core::iter::once("memory").chain(missing).any(|controller| {
+            let word = [b"+", controller.as_bytes()].concat();
+            write_small(parent, "cgroup.subtree_control", &word) == Err(Errno::BUSY)
+        })
     };
     if each() && may_empty && empty(parent).is_ok() {
         each();

@@ -53,7 +53,7 @@ fn policy(rules: Vec<NetRule>) -> Policy {
         net: Net::Rules { rules, origin: OriginId(0) },
         syscalls: Vec::new(),
         syscall_default: (SyscallAction::Errno(1), OriginId(0)),
-        arch: msb_policy::Arch::X86_64,
+        archs: vec![msb_policy::Arch::X86_64],
         limits: Limits::default(),
         capabilities: (0, OriginId(0)),
         env: Vec::new(),

@@ -125,7 +125,7 @@ fn only(paths: &[&str]) -> Terms {
 fn wider(child: &[Terms], parent: &[Terms], expected: &[&str]) {
     let (child, parent) = (on_terms(child), on_terms(parent));
     let found = child.widenings(&parent, By::Host);
-    let found: Vec<String> = found.iter().map(|it| it.what.describe(&child)).collect();
+    let found: Vec<String> = found.iter().map(|it| it.what.describe(&child, &parent)).collect();
     assert_eq!(found, expected);
 }
 

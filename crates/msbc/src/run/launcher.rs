@@ -21,7 +21,7 @@ use std::{env, fs};
 const NAME: &str = "msb-launch";
 
 /// The launcher beside this program, else on the PATH.
-pub(super) fn find() -> Option<PathBuf> {
+pub(crate) fn find() -> Option<PathBuf> {
     let beside = env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
     let path = env::var_os("PATH").unwrap_or_default();
     // A relative entry would let the directory that a person happens to be in choose the launcher.

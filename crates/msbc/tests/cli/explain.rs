@@ -98,7 +98,7 @@ fn plans_can_be_compared_with_policies() {
     host.write("more.msb", POLICY.replace("  env {", "  syscalls { allow quotactl }\n  env {"));
     let said = host.msbc(&["diff", "plan.bin", "more.msb"]);
     assert_eq!(said.code, Some(3));
-    assert!(said.out.contains("newly allowed  syscall quotactl("), "{}", said.out);
+    assert!(said.out.contains("newly allowed  syscall quotactl\n"), "{}", said.out);
     host.msbc(&["diff", "plan.bin", "missing.msb"]).fails(1, &["cannot read `missing.msb`"]);
 }
 

@@ -13,6 +13,7 @@ mod graph;
 mod host;
 mod install;
 mod lsp;
+mod nvim;
 mod run;
 mod show;
 mod syscalls;

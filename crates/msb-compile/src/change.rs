@@ -1,0 +1,225 @@
+//! Edits that change a decision: made in memory and asked again before they are named.
+//!
+//! A line more goes to the end of its section. Less in the line that decides is tried item by item, the least
+//! first; an item that stands for more than what was asked about loses only that.
+
+use crate::fix::Instead;
+use crate::{Checked, Files, Options, check};
+use msb_check::{Change, Explained};
+use msb_diag::{FileId, Span};
+use msb_syntax::ast::{Block, EnvRuleKind, Item, Net, NetRuleKind, SetKind, Stmt, StmtKind, SysRuleKind};
+
+/// Edits that are tried for one answer.
+const TRIES_MAX: usize = 64;
+
+/// A piece of the text, and what stands there instead.
+struct Edit {
+    start: usize,
+    end: usize,
+    with: String,
+}
+
+/// Leaves only such edits in `answer` as change it; says so where there is none.
+pub(crate) fn tried(
+    files: &dyn Files,
+    path: &str,
+    options: &Options,
+    request: &str,
+    checked: &Checked,
+    answer: &mut Explained,
+) {
+    let file = FileId::default();
+    let Some(text) = checked.sources.get(file).map(|source| source.text.clone()) else { return };
+    // YAML and JSON are edited by whoever wrote them: the words say what to write.
+    if msb_data::Form::of(path) != msb_data::Form::Msb {
+        return;
+    }
+    let (tree, _) = msb_syntax::parse(file, &text);
+    let name = checked.policy.as_ref().map(|policy| policy.name.as_str());
+    let changes = |edits: &[&Edit]| {
+        let Some(edited) = apply(&text, edits) else { return false };
+        let again = check(&Instead { files, path, text: &edited }, path, options);
+        let Some(policy) = &again.policy else { return false };
+        let again = crate::answer(policy, again.sources.clone(), request).answers;
+        let same = |it: &Explained| it.allowed == answer.allowed && it.request == answer.request;
+        let other = |it: &Explained| it.allowed != answer.allowed;
+        again.iter().any(other) && !again.iter().any(same)
+    };
+    let block = tree.items.iter().find_map(|item| match item {
+        Item::Block(block) if Some(block.name.node.as_str()) == name => Some(block),
+        _ => None,
+    });
+    let change = match (&answer.edit, block) {
+        (Change::Nothing, _) => return,
+        (Change::Write { section, line }, Some(block)) => {
+            let edit = written(block, section, line);
+            changes(&[&edit]).then(|| answer.change.clone())
+        }
+        (Change::Take { name, also }, Some(block)) => {
+            let span = answer.rule.as_ref().and_then(|rule| {
+                let policy = checked.policy.as_ref()?;
+                let index = policy.origins.iter().position(|origin| origin == rule)?;
+                checked.spans.get(index).copied().filter(|span| span.file == file)
+            });
+            let less = span.map_or_else(Vec::new, |span| less(&tree.items, span, &text, name));
+            let less = less.get(..less.len().min(TRIES_MAX)).unwrap_or_default();
+            let also = also.as_ref().map(|(section, line)| (section, line, written(block, section, line)));
+            let alone = less.iter().find(|edit| changes(&[edit]));
+            let words = |edit| span.map(|span| words(&text, span, edit));
+            alone.and_then(words).or_else(|| {
+                let (section, line, more) = also?;
+                let both = less.iter().find(|edit| changes(&[edit, &more]))?;
+                Some(format!("{}, and write `{line}` in `{section}`", words(both)?))
+            })
+        }
+        (_, None) => None,
+    };
+    let Some(change) = change else {
+        answer.change = no_edit(answer);
+        answer.edit = Change::Nothing;
+        return;
+    };
+    answer.change = change;
+}
+
+/// Why there is no edit.
+fn no_edit(answer: &Explained) -> String {
+    match &answer.rule {
+        Some(rule) => format!("no single line of the policy changes it: see {}:{}", rule.file, rule.line),
+        None => "no single line of the policy changes it".to_owned(),
+    }
+}
+
+/// `text` with edits that do not overlap.
+fn apply(text: &str, edits: &[&Edit]) -> Option<String> {
+    let mut edits = edits.to_vec();
+    edits.sort_by_key(|edit| std::cmp::Reverse(edit.start));
+    let mut edited = text.to_owned();
+    for edit in edits {
+        edited = format!("{}{}{}", edited.get(..edit.start)?, edit.with, edited.get(edit.end..)?);
+    }
+    Some(edited)
+}
+
+/// What is left of the line at `span` after `edit`.
+fn words(text: &str, span: Span, edit: &Edit) -> String {
+    let (start, end) = (span.start as usize, span.end as usize);
+    if edit.start <= start && edit.end >= end && edit.with.is_empty() {
+        return "take this line away".to_owned();
+    }
+    let before = text.get(start..edit.start.max(start)).unwrap_or_default();
+    let after = text.get(edit.end.min(end)..end).unwrap_or_default();
+    let line: Vec<&str> = before.split_whitespace().collect();
+    let line = line.join(" ") + if before.ends_with(char::is_whitespace) { " " } else { "" };
+    let after: Vec<&str> = after.split_whitespace().collect();
+    let spaced = if edit.with.is_empty() || edit.with.ends_with(' ') { "" } else { " " };
+    let glue =
+        if after.first().is_some_and(|word| word.starts_with(',')) || after.is_empty() { "" } else { spaced };
+    format!("write `{}{}{glue}{}` in place of this line", line, edit.with, after.join(" "))
+}
+
+/// `line` at the end of `section`, which is made where there is none.
+fn written(block: &Block, section: &str, line: &str) -> Edit {
+    let is = |stmt: &&Stmt| {
+        matches!(
+            (&stmt.kind, section),
+            (StmtKind::Fs(_), "fs")
+                | (StmtKind::Syscalls(_), "syscalls")
+                | (StmtKind::Env(_), "env")
+                | (StmtKind::Net(_), "net")
+        )
+    };
+    match block.stmts.iter().find(is) {
+        Some(Stmt { kind: StmtKind::Net(Net::None | Net::Host), span, .. }) => {
+            Edit { start: span.start as usize, end: span.end as usize, with: format!("net {{ {line} }}") }
+        }
+        Some(Stmt { span, .. }) => {
+            let at = (span.end as usize).saturating_sub(1);
+            Edit { start: at, end: at, with: format!("\n    {line}\n  ") }
+        }
+        None => {
+            let at = (block.span.end as usize).saturating_sub(1);
+            Edit { start: at, end: at, with: format!("  {section} {{ {line} }}\n") }
+        }
+    }
+}
+
+/// Ways to say less in the rule at `span`, the least first.
+fn less(items: &[Item], span: Span, text: &str, name: &str) -> Vec<Edit> {
+    let stmts = items.iter().flat_map(|item| match item {
+        Item::Block(block) => block.stmts.as_slice(),
+        _ => &[],
+    });
+    let mut edits = Vec::new();
+    for stmt in stmts {
+        let lists: Vec<(Span, Vec<Span>)> = match &stmt.kind {
+            StmtKind::Fs(rules) => rules
+                .iter()
+                .map(|rule| (rule.span, rule.paths.iter().map(|path| path.span).collect()))
+                .collect(),
+            StmtKind::Env(rules) => rules
+                .iter()
+                .map(|rule| match &rule.kind {
+                    EnvRuleKind::Pass(names) => {
+                        let of_name = |it: &&msb_syntax::ast::Name| it.node == name;
+                        (rule.span, names.iter().filter(of_name).map(|it| it.span).collect())
+                    }
+                    _ => (rule.span, Vec::new()),
+                })
+                .collect(),
+            StmtKind::Net(Net::Rules(rules)) => rules
+                .iter()
+                .map(|rule| match &rule.kind {
+                    NetRuleKind::Allow(ends) | NetRuleKind::Deny(ends) | NetRuleKind::Listen(ends) => {
+                        (rule.span, ends.iter().map(|end| end.span).collect())
+                    }
+                    NetRuleKind::Total => (rule.span, Vec::new()),
+                })
+                .collect(),
+            StmtKind::Syscalls(rules) => {
+                for rule in rules.iter().filter(|rule| rule.span == span) {
+                    let SysRuleKind::Action { items, .. } = &rule.kind else { continue };
+                    let sets = items.iter().filter(|item| !matches!(item.set.kind, SetKind::Call(_)));
+                    edits.extend(sets.map(|item| {
+                        let at = item.set.span.end as usize;
+                        Edit { start: at, end: at, with: format!(" - {name}") }
+                    }));
+                }
+                rules
+                    .iter()
+                    .map(|rule| match &rule.kind {
+                        SysRuleKind::Action { items, .. } => {
+                            let call = |item: &&msb_syntax::ast::SysItem| {
+                                matches!(&item.set.kind, SetKind::Call(call) if call == name)
+                            };
+                            (rule.span, items.iter().filter(call).map(|item| item.set.span).collect())
+                        }
+                        _ => (rule.span, Vec::new()),
+                    })
+                    .collect()
+            }
+            _ if stmt.span == span => vec![(span, Vec::new())],
+            _ => Vec::new(),
+        };
+        for (rule, members) in lists.into_iter().filter(|(rule, _)| *rule == span) {
+            edits.extend(members.into_iter().filter_map(|member| without(text, rule, member)));
+            edits.push(Edit { start: rule.start as usize, end: rule.end as usize, with: String::new() });
+        }
+    }
+    edits
+}
+
+/// A member of a list and the comma that goes with it; `None` where it is the only one.
+fn without(text: &str, rule: Span, member: Span) -> Option<Edit> {
+    let (start, end) = (member.start as usize, member.end as usize);
+    let after = text.get(end..rule.end as usize)?;
+    if let Some(comma) = after.find(|it: char| !it.is_whitespace()).filter(|at| after[*at..].starts_with(','))
+    {
+        let rest = after.get(comma + 1..)?;
+        let space = rest.len() - rest.trim_start().len();
+        return Some(Edit { start, end: end + comma + 1 + space, with: String::new() });
+    }
+    let before = text.get(rule.start as usize..start)?.trim_end();
+    let comma = before.strip_suffix(',')?;
+    Some(Edit { start: rule.start as usize + comma.len(), end, with: String::new() })
+}

@@ -1,0 +1,129 @@
+//! What `explain` says would change a decision is typed, and changes it.
+
+mod common;
+
+use common::{Beside, files};
+use msb_compile::{Explained, Options, explain};
+
+const REQUESTS: &[&str] = &[
+    "open /etc/shadow for read",
+    "open /etc/ssl/certs/x for read",
+    "open /usr/bin/x for write",
+    "open /usr/bin/sh for run",
+    "open /tmp/x for write",
+    "open /work/x for read",
+    "open /work/x for write",
+    "open /work/.git/hooks/x for write",
+    "open /data/x for read",
+    "open /in/secrets/x for read",
+    "open ~/.ssh/id for read",
+    "syscall mount",
+    "syscall bpf",
+    "syscall ptrace",
+    "syscall swapon",
+    "syscall finit_module",
+    "syscall add_key",
+    "syscall openat2",
+    "syscall clone3",
+    "syscall read",
+    "syscall personality",
+    "syscall mlock",
+    "syscall mmap(prot: PROT_WRITE|PROT_EXEC)",
+    "syscall ioctl(cmd: TIOCSTI)",
+    "syscall socket(domain: AF_INET)",
+    "env HOME",
+    "env LANG",
+    "env EDITOR",
+    "env PATH",
+    "connect tcp 10.0.0.5:22",
+    "connect https \"api.openai.com\":443",
+    "connect tcp metadata:80",
+    "listen tcp host:8080",
+    "connect unix /run/x.sock",
+];
+
+fn ask(name: &str, text: &str, request: &str) -> Vec<Explained> {
+    let policies = msb_compile::policies(&Beside(name, text.as_bytes()), name);
+    // Of several the first: a request is put to one.
+    let options = Options { policy: policies.into_iter().next(), ..Options::default() };
+    explain(&Beside(name, text.as_bytes()), name, &options, request).answers
+}
+
+/// The words of a suggestion, typed.
+fn typed(text: &str, answer: &Explained) -> Option<String> {
+    let quoted = |words: &str| Some(words.split('`').nth(1)?.to_owned());
+    let mut edited = text.to_owned();
+    for part in answer.change.split(", and ") {
+        if part == "take this line away" || part.ends_with("` in place of this line") {
+            let rule = answer.rule.as_ref()?;
+            let line = edited.lines().nth(usize::try_from(rule.line).ok()? - 1)?.to_owned();
+            let with = line.replacen(&rule.text, &quoted(part).unwrap_or_default(), 1);
+            edited = edited.replacen(&line, &with, 1);
+        } else if let Some(net) = part.strip_suffix(" in place of `net none`") {
+            edited = edited.replacen("net none", &quoted(net)?, 1);
+        } else {
+            let line = part.split('`').nth(1)?;
+            let section = part.split('`').nth(3).unwrap_or("net");
+            let statement = match line.strip_prefix("net {") {
+                Some(_) => line.to_owned(),
+                None => format!("{section} {{ {line} }}"),
+            };
+            edited = match edited.contains("net none") && section == "net" {
+                true => edited.replacen("net none", &statement, 1),
+                // The first policy of the file is the one that is asked.
+                false => {
+                    let head = edited.find("\npolicy ")?;
+                    let body = head + edited[head..].find('{')? + 1;
+                    format!("{}\n{statement}\n{}", &edited[..body], &edited[body..])
+                }
+            };
+        }
+    }
+    Some(edited)
+}
+
+#[test]
+fn every_suggestion_changes_the_decision() {
+    let mut tried = 0;
+    for (name, bytes) in files("examples", "msb").into_iter().chain(files("conformance/accept", "msb")) {
+        let Ok(text) = String::from_utf8(bytes) else { continue };
+        // The parser's cases have little in them.
+        if name.starts_with("syntax-") {
+            continue;
+        }
+        for request in REQUESTS {
+            for answer in ask(&name, &text, request) {
+                let there_is_none = ["no", "pass what"].iter().any(|start| answer.change.starts_with(start));
+                if there_is_none {
+                    continue;
+                }
+                let say = || format!("{name}: {request}: {answer:?}");
+                let edited = typed(&text, &answer).unwrap_or_else(|| panic!("{}", say()));
+                let again = ask(&name, &edited, request);
+                let other = again.iter().any(|it| it.allowed != answer.allowed);
+                let same =
+                    again.iter().any(|it| (it.allowed, &it.request) == (answer.allowed, &answer.request));
+                assert!(other && !same, "{}\n{again:?}\n{edited}", say());
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 200, "only {tried} suggestions");
+}
+
+/// A deny that stands in a profile, what every sandbox refuses, what no line alone changes: said, and nothing else.
+#[test]
+fn where_there_is_no_edit_none_is_named() {
+    let (name, bytes) =
+        files("examples", "msb").into_iter().find(|it| it.0 == "hello-agent.msb").expect("it");
+    let text = String::from_utf8(bytes).expect("text");
+    for (request, words) in [
+        ("open /work/.git/hooks/x for write", "no single line of the policy changes it: see std.workspace:"),
+        ("syscall ioctl(cmd: TIOCSTI)", "nothing allows it: every sandbox refuses it"),
+        ("open /usr/bin/x for write", "no single line of the policy changes it: see std.base:"),
+        ("syscall openat2", "no single line of the policy changes it: see std.base:"),
+    ] {
+        let answers = ask(&name, &text, request);
+        assert!(answers[0].change.starts_with(words), "{request}: {}", answers[0].change);
+    }
+}

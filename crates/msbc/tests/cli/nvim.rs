@@ -1,0 +1,71 @@
+//! msbc lsp in an editor: Neovim without a screen, its own client, a policy that is opened with errors and mended.
+
+use crate::host::Host;
+use msb_testkit::{Need, skip};
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const POLICY: &str = "\
+edition 2026
+
+policy p(workspace: dir) {
+  include std.base
+  syscalls {   errno EPERM ptrace where request == PTRACE_ATTACH }
+  net none
+  limits { memory 512   pids 64  wall 1min  files 64 }
+  fs { scratch /tmp size 64MiB }
+}
+";
+
+#[test]
+fn neovim_sees_repairs_completes_and_formats() {
+    let nvim = Command::new("nvim").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if nvim.is_err() {
+        return skip(Need::Neovim, "there is no nvim");
+    }
+    let host = Host::new();
+    // The size stands on the line of the limits, where the script looks.
+    host.write("it.msb", POLICY.replace("files 64 }", "files 64 }  fs { scratch /var/tmp size 64MiB }"));
+    let status = Command::new("nvim")
+        .args(["--headless", "-u", "NONE", "-n", "-S"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/nvim.lua"))
+        .env("MSBC", env!("CARGO_BIN_EXE_msbc"))
+        .env("POLICY", host.path("it.msb"))
+        .env("SEEN", host.path("seen.json"))
+        .env("HOME", host.path("."))
+        .env("XDG_CACHE_HOME", host.path("caches"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()
+        .expect("nvim");
+    assert!(status.success(), "{status}");
+    let seen: Value = serde_json::from_slice(&host.read("seen.json")).expect("JSON");
+    assert_eq!(seen["failed"], Value::Null, "{seen:#}");
+    let codes = |name: &str| -> Vec<String> {
+        let found = seen[name].as_array().cloned().unwrap_or_default();
+        found.iter().filter_map(|it| it[0].as_str().map(str::to_owned)).collect()
+    };
+    assert_eq!(seen["sync"], 2, "incremental");
+    assert!(codes("opened").contains(&"MSB0003".to_owned()), "{seen:#}");
+    let text = |name: &str| seen[name].as_str().unwrap_or_default();
+    assert!(text("hover").contains("ptrace(request, pid"), "{}", text("hover"));
+    let digits: String = text("size").chars().filter(char::is_ascii_digit).collect();
+    assert_eq!(digits, "6467108864", "{}", text("size"));
+    assert!(text("definition").ends_with("microsandbox/std/base.msb"), "{}", text("definition"));
+    assert!(text("repaired").contains("memory 512MiB"), "{seen:#}");
+    assert!(codes("typed").contains(&"MSB0002".to_owned()), "{seen:#}");
+    assert!(!codes("mended").iter().any(|code| code == "MSB0002"), "{seen:#}");
+    let completed = seen["completed"].as_array().expect("a list");
+    assert!(completed.iter().any(|it| it == "NET_BIND_SERVICE"), "{completed:?}");
+    let formatted: Vec<&str> =
+        seen["formatted"].as_array().expect("lines").iter().filter_map(Value::as_str).collect();
+    assert!(
+        formatted.contains(&"  syscalls { errno EPERM ptrace where request == PTRACE_ATTACH }"),
+        "{formatted:#?}"
+    );
+    assert!(
+        formatted.iter().any(|line| line.contains("grüße 🦀 an alle") && line.contains("set B = \"y\"")),
+        "{formatted:#?}"
+    );
+}
