@@ -22,12 +22,12 @@ finish() { echo "$passed passed, $failed failed, $SECONDS s"; [ $failed = 0 ]; e
 
 step "kernels: $*" "$RIG/setup.sh" "$@" || finish
 step "root file system" "$RIG/mkroot.sh" || finish
-if [ -n "${MSB_BIN_DIR-}" ]; then echo "taking msbc and msb-launch from $MSB_BIN_DIR"
+if [ -n "${MSB_BIN_DIR-}" ]; then echo "taking msbc, msb-launch and msb-gateway from $MSB_BIN_DIR"
 else step "build" scripts/build.sh || finish; MSB_BIN_DIR=$TARGET/dist; fi
 
 STAGE=$(mktemp -d); trap 'rm -rf "$STAGE"' EXIT; chmod 755 "$STAGE"
 mkdir "$STAGE/bin"
-cp "$MSB_BIN_DIR"/msbc "$MSB_BIN_DIR"/msb-launch "$STAGE/bin/"
+cp "$MSB_BIN_DIR"/msbc "$MSB_BIN_DIR"/msb-launch "$MSB_BIN_DIR"/msb-gateway "$STAGE/bin/"
 cp -r policy-lang rig/policies rig/suite.sh "$STAGE/"
 vm() { "$RIG/vmrun.sh" --share "$STAGE:/srv/msb" "$@"; }
 S=/srv/msb/suite.sh

@@ -2,7 +2,7 @@
 # demo.sh [--unconfined]: run an agent that works, then misbehaves, under policy-lang/examples/hello-agent.msb.
 # It installs what is missing if it may, builds, runs, and shows the file that the agent made.
 #   --unconfined   run the same agent without the sandbox, to compare; its attempts do no harm
-# What it makes lies in target/. MSB_BIN_DIR=DIR takes msbc and msb-launch from DIR instead of building.
+# What it makes lies in target/. MSB_BIN_DIR=DIR takes msbc, msb-launch and msb-gateway from DIR instead of building.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 . scripts/lib.sh
@@ -24,7 +24,7 @@ fi
 
 if [ -z "${MSB_BIN_DIR-}" ]; then
   require cc=gcc cc=libc6-dev
-  say "building msbc and msb-launch (the first time takes some minutes)"
+  say "building msbc, msb-launch and msb-gateway (the first time takes some minutes)"
   scripts/build.sh
   MSB_BIN_DIR=$TARGET/dist
 fi

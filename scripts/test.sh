@@ -49,7 +49,7 @@ check "lints" cargo clippy --quiet --workspace --all-targets -- -D warnings
 check "lints of the launcher's program" cargo clippy --quiet --profile launcher -p msb-launch --features program \
   --bin msb-launch -- -D warnings
 check "layers" cargo run --quiet -p xtask -- layers
-check "build of msbc and msb-launch" scripts/build.sh
+check "build of msbc, msb-launch and msb-gateway" scripts/build.sh
 export MSB_BIN_DIR=$TARGET/dist
 
 say "tests"

@@ -7,6 +7,7 @@
 
 mod condition;
 mod filter;
+mod net;
 mod plan;
 mod syscalls;
 mod words;
@@ -49,9 +50,6 @@ impl std::error::Error for Undone {}
 /// # Errors
 /// When the plan holds what the language cannot say, or what `compile` makes of the text does something else.
 pub fn text(plan: &Plan<'_>, mut compile: impl FnMut(&str) -> Option<Vec<u8>>) -> Result<String, Undone> {
-    if plan.network != msb_plan::network::Network::None {
-        return Err(Undone::NoWords("the network rules of a plan: they cannot be read back yet".to_owned()));
-    }
     let outcomes = filter::outcomes(plan).ok_or(Undone::Filter)?;
     let policy = plan::policy(plan).ok_or(Undone::Filter)?;
     // Calls for which rules that nobody wrote would decide otherwise than the default: it is said of them.

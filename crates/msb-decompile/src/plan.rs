@@ -1,7 +1,7 @@
 //! A plan's mounts, limits, variables and identity as rules of a policy.
 
 use crate::filter::{self, Outcome};
-use msb_plan::network::Network;
+use crate::net;
 use msb_plan::{MountKind, Plan};
 use msb_policy as ir;
 use msb_policy::Policy;
@@ -21,12 +21,7 @@ pub fn policy(plan: &Plan<'_>) -> Option<Policy> {
         origin: origin(plan.policy.origin),
         params: plan.params.iter().map(|param| self::param(param, origin(param.origin))).collect(),
         fs: files(plan, origin),
-        net: match plan.network {
-            Network::Loopback => ir::Net::Rules { rules: Vec::new(), origin: origin(plan.policy.origin) },
-            Network::None => ir::Net::None { origin: origin(plan.policy.origin) },
-            // Better no answer than one that leaves something out.
-            Network::Gateway(_) => return None,
-        },
+        net: net::net(plan, origin)?,
         syscalls: calls(&filter::outcomes(plan)?, origin(filter.origin)),
         syscall_default: (ir::SyscallAction::Errno(1), origin(filter.origin)),
         archs,

@@ -1,9 +1,12 @@
 //! The files that every program expects in /etc and that must not come from the host: who is who, and
-//! what `localhost` is.
+//! what `localhost` is, and whom to ask for names.
 
 use crate::mounts::Mount;
+use crate::net::Net;
 use crate::path::below;
 use crate::{EmitError, ir, plan};
+use plan::network::{GATEWAY_V4, HOST_NAMES, HOST_V4};
+use std::net::Ipv4Addr;
 
 /// The name that the sandbox's user and group have inside.
 const USER: &str = "agent";
@@ -27,16 +30,25 @@ impl File {
 }
 
 /// Those of the files that no mount shows: what the policy grants there wins.
-pub(crate) fn generate(policy: &ir::Policy, mounts: &[Mount<'_>]) -> Result<Vec<File>, EmitError> {
-    let all = [
+pub(crate) fn generate(
+    policy: &ir::Policy,
+    net: Option<&Net<'_>>,
+    mounts: &[Mount<'_>],
+) -> Result<Vec<File>, EmitError> {
+    let resolves = if net.is_some() { "files dns" } else { "files" };
+    let mut all = vec![
         File { rest: "etc/group", content: group(policy) },
-        File { rest: "etc/hosts", content: hosts(policy) },
+        File { rest: "etc/hosts", content: hosts(policy, net) },
         File {
             rest: "etc/nsswitch.conf",
-            content: "passwd: files\ngroup: files\nshadow: files\nhosts: files\n".into(),
+            content: format!("passwd: files\ngroup: files\nshadow: files\nhosts: {resolves}\n"),
         },
         File { rest: "etc/passwd", content: passwd(policy)? },
     ];
+    if net.is_some() {
+        let gateway = Ipv4Addr::from(GATEWAY_V4);
+        all.push(File { rest: "etc/resolv.conf", content: format!("nameserver {gateway}\n") });
+    }
     let shown = |file: &File| mounts.iter().any(|mount| below(mount.target, file.path()).is_some());
     Ok(all.into_iter().filter(|file| !shown(file)).collect())
 }
@@ -63,9 +75,13 @@ fn group(policy: &ir::Policy) -> String {
 }
 
 /// hosts(5).
-fn hosts(policy: &ir::Policy) -> String {
+fn hosts(policy: &ir::Policy, net: Option<&Net<'_>>) -> String {
     let name = &policy.exec.hostname;
-    format!("127.0.0.1 localhost\n::1 localhost\n127.0.0.1 {name}\n")
+    let mut content = format!("127.0.0.1 localhost\n::1 localhost\n127.0.0.1 {name}\n");
+    if net.is_some_and(Net::dials_host) {
+        content += &format!("{} {}\n", Ipv4Addr::from(HOST_V4), HOST_NAMES.join(" "));
+    }
+    content
 }
 
 /// The home directory of `USER`: what the policy sets `HOME` to, where that is known here.

@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod limits;
 mod mounts;
+mod net;
 mod origins;
 mod path;
 
@@ -66,8 +67,9 @@ pub fn emit_observed(
     let order = origins::Order::of(policy);
     let mounts = mounts::table(policy, &order)?;
     let denies = mounts::denies(policy, &order)?;
-    let files = files::generate(policy, &mounts)?;
-    let variables = env::rules(policy, &order)?;
+    let net = net::Net::of(policy, &order, &mounts)?;
+    let files = files::generate(policy, net.as_ref(), &mounts)?;
+    let variables = env::rules(policy, net.as_ref(), &order)?;
     let limits = limits::check(policy)?;
     done(Pass::Sections);
     let mut filter_done = |pass| {
@@ -101,6 +103,7 @@ pub fn emit_observed(
     used.extend(denies.iter().map(|deny| deny.origin));
     used.extend(limits::origins(&limits));
     used.extend(programs.iter().flat_map(|(_, _, _, kills)| kills.values()));
+    used.extend(net.iter().flat_map(net::Net::origins));
     let origins = Origins::of(policy, &order, &used)?;
 
     let entry = |(nr, origin): (&u32, &ir::OriginId)| {
@@ -136,7 +139,7 @@ pub fn emit_observed(
         mounts: mounts.iter().map(|mount| mount.emit(&origins)).collect(),
         denies: denies.iter().map(|deny| deny.emit(&origins)).collect(),
         files: files.iter().map(|file| file.emit(origins.id(policy.exec.origin))).collect(),
-        network: network(policy),
+        network: net.as_ref().map_or(Ok(network(policy)), |net| net.emit(&origins))?,
         limits: limits::emit(&limits, &origins),
         filters: programs
             .iter()
@@ -169,12 +172,11 @@ pub fn emit_observed(
 fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     let mut what: Vec<(&'static str, ir::OriginId)> = Vec::new();
     if let ir::Net::Rules { rules, .. } = &policy.net {
-        what.extend(rules.first().map(|rule| ("network rules", rule.origin)));
+        let unix = rules.iter().find(|rule| matches!(rule.kind, ir::NetKind::Unix { .. }));
+        what.extend(unix.map(|rule| ("rules for unix sockets", rule.origin)));
     }
     what.extend(policy.tools.first().map(|tool| ("tools", tool.origin)));
     let open = |kind| policy.params.iter().find(|param| param.kind == kind).map(|param| param.origin);
-    what.extend(open(ir::ParamKind::Host).map(|origin| ("hosts that launch gives", origin)));
-    what.extend(open(ir::ParamKind::Secret).map(|origin| ("secrets", origin)));
     what.extend(open(ir::ParamKind::Number).map(|origin| ("numbers that launch gives", origin)));
     if what.is_empty() { Ok(()) } else { Err(EmitError::NotEnforced { what }) }
 }

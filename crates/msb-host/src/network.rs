@@ -31,6 +31,13 @@ impl Network {
         Network { address, bits: width(address) }
     }
 
+    /// Those that share `bits` first bits with `first`; `None` if `first` is not the first of them.
+    #[must_use]
+    pub fn new(first: IpAddr, bits: u8) -> Option<Network> {
+        let fits = bits <= width(first) && masked(first, bits) == first;
+        fits.then_some(Network { address: first, bits })
+    }
+
     /// Reads `10.0.0.0/8`, `10.1.2.3`, `[2001:db8::]/32` or `[::1]`.
     ///
     /// # Errors
@@ -70,6 +77,12 @@ impl Network {
                 Ipv6Addr::from(u128::from(address) | rest).into()
             }
         }
+    }
+
+    /// How many first bits they share.
+    #[must_use]
+    pub fn bits(&self) -> u8 {
+        self.bits
     }
 
     /// Whether it is a single address.
@@ -196,6 +209,33 @@ pub fn kind(address: IpAddr) -> Kind {
     let range = KINDS.iter().find(|(range, _)| Network::parse(range).is_ok_and(|it| it.contains(address)));
     range.map_or(Kind::Public, |(_, kind)| *kind)
 }
+
+/// Ranges at whose ends [`kind`] may change, those of addresses that carry another one among them.
+pub fn borders() -> impl Iterator<Item = Network> {
+    let known = KINDS.iter().filter_map(|(range, _)| Network::parse(range).ok());
+    known
+        .chain(METADATA.iter().map(|it| Network::of(*it)))
+        .flat_map(|range| match range.address {
+            IpAddr::V6(_) => vec![range],
+            IpAddr::V4(address) => {
+                let bits = u128::from(u32::from(address));
+                let six = |address: u128, more| Network {
+                    address: Ipv6Addr::from(address).into(),
+                    bits: more + range.bits,
+                };
+                vec![range, six(NAT64 | bits, 96), six(SIX_TO_FOUR | bits << 80, 16)]
+            }
+        })
+        .chain(
+            [(NAT64, 96), (SIX_TO_FOUR, 16)]
+                .map(|(address, bits)| Network { address: Ipv6Addr::from(address).into(), bits }),
+        )
+}
+
+/// 64:ff9b::/96, RFC 6052.
+const NAT64: u128 = 0x0064_ff9b << 96;
+/// 2002::/16, RFC 3056.
+const SIX_TO_FOUR: u128 = 0x2002 << 112;
 
 fn carried(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let s = address.segments();

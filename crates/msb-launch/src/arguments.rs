@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::fail::{Result, refusal};
+use crate::path::sort_by;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::Step;
@@ -11,7 +12,7 @@ msb-launch PLAN [--set NAME=VALUE]... [OPTION]... [--] [COMMAND [ARG]...]
 
 Starts COMMAND, or the plan's own command, confined by PLAN (made by `msbc compile`).
 
-  --set NAME=VALUE  binds a parameter of the plan
+  --set NAME=VALUE  binds a parameter of the plan; that of a secret is its source: env:NAME, file:PATH or fd:N
   --trust KEYS      runs no plan but one that a key of this file has signed (`msbc keygen`, `msbc sign`)
   --protect FILE    lets nobody inside write FILE, as it is with the plan and the keys
   --dry-run         sets everything up, says what on standard output, as JSON, and executes nothing
@@ -21,7 +22,9 @@ Starts COMMAND, or the plan's own command, confined by PLAN (made by `msbc compi
   --notify SOCKET   sends the listener of a filter that asks (`notify`) over the unix socket at this path; without
                     one, calls that it asks about fail with ENOSYS
   --report-fd N     writes events to descriptor N instead of sentences to standard error (`msbc run`)
-  --notify-fd N     sends the filter's listener over the unix socket N (`msbc run`)
+  --notify-fd N     sends the filter's listener over the unix socket N (`msbc run --explain`)
+  --audit-fd N      has the gateway log every lookup, connection and request to descriptor N
+  --gateway PATH    the gateway's program, where it is not beside msb-launch
 
 Exit status: the command's own; 128+n when signal n ended it; 126 when it can't be executed; 127 when it is
 not found; 125 when the launcher refused, and nothing was started.
@@ -52,6 +55,10 @@ pub(crate) struct Arguments<'a> {
     pub(crate) notify_fd: Option<i32>,
     /// The socket where it goes instead.
     pub(crate) notify: Option<&'a CStr>,
+    /// Where the gateway's log goes.
+    pub(crate) audit_fd: Option<i32>,
+    /// The gateway's program.
+    pub(crate) gateway: Option<&'a CStr>,
     /// The command; empty for the plan's own.
     pub(crate) command: Vec<&'a CStr>,
 }
@@ -90,6 +97,10 @@ pub(crate) fn parse<'a>(words: &[&'a CStr]) -> Result<Request<'a>> {
             b"--notify" => {
                 arguments.notify = Some(words.next().ok_or_else(|| refusal(Step::Usage, None))?);
             }
+            b"--audit-fd" => arguments.audit_fd = Some(descriptor(words.next())?),
+            b"--gateway" => {
+                arguments.gateway = Some(words.next().ok_or_else(|| refusal(Step::Usage, None))?);
+            }
             b"--" if plan.is_some() => {
                 arguments.command = words.collect();
                 break;
@@ -104,6 +115,21 @@ pub(crate) fn parse<'a>(words: &[&'a CStr]) -> Result<Request<'a>> {
     }
     arguments.plan = plan.ok_or_else(|| refusal(Step::Usage, None))?;
     Ok(Request::Launch(arguments))
+}
+
+impl Arguments<'_> {
+    /// Numbers of the descriptors that `fd:N` names, sorted and without repetitions.
+    pub(crate) fn secret_numbers(&self) -> Vec<u32> {
+        let number = |value: &CStr| {
+            let digits = value.to_bytes().strip_prefix(b"fd:")?;
+            let number: i32 = core::str::from_utf8(digits).ok()?.parse().ok()?;
+            u32::try_from(number).ok().filter(|number| *number > 2)
+        };
+        let mut numbers: Vec<u32> = self.set.iter().filter_map(|(_, value)| number(value)).collect();
+        sort_by(&mut numbers, |a, b| a < b);
+        numbers.dedup();
+        numbers
+    }
 }
 
 fn binding(word: Option<&CStr>) -> Result<(&[u8], &CStr)> {

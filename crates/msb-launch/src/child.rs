@@ -4,10 +4,11 @@ use crate::cgroup::{Held, Join};
 use crate::deny::{self, Denial};
 use crate::fail::{At, Result, refusal};
 use crate::files::{decimal, write_once, write_small};
+use crate::gateway::{self, Handover};
 use crate::host::Entry;
 use crate::landlock::Wall;
 use crate::timing::Timing;
-use crate::{confine, init, message::Message, pump, root, tier};
+use crate::{confine, init, message::Message, network, pump, root, tier, trust};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -46,6 +47,7 @@ pub(crate) struct Child<'a> {
     pub(crate) status: OwnedFd,
     pub(crate) parent: OwnedFd,
     pub(crate) listener: Option<OwnedFd>,
+    pub(crate) gateway: Option<Handover>,
     pub(crate) output: Option<pump::Ends>,
     pub(crate) signals: msb_sys::signal::Set,
     pub(crate) timing: Timing,
@@ -91,6 +93,7 @@ impl Child<'_> {
         let who = &self.plan.identity;
         msb_sys::process::unshare_cgroup().at(Step::Namespaces, None)?;
         sethostname(who.hostname.as_bytes()).at(Step::Hostname, Some(who.origin))?;
+        self.network()?;
         if matches!(self.plan.network, Network::Loopback) {
             loopback_up().at(Step::Loopback, Some(self.plan.policy.origin))?;
         }
@@ -101,6 +104,7 @@ impl Child<'_> {
         root::mount_all(&root, &mut self.entries, &wall)?;
         timing.done(Step::Mount);
         root::write_files(&root, &self.plan.files, &self.entries)?;
+        self.trust(&root)?;
         let all_of_proc = |entry: &&Entry<'_>| matches!(entry.mount.kind, MountKind::Proc(ProcScope::All));
         let proc = self.entries.iter().find(all_of_proc).map(|entry| entry.mount.origin);
         deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials, proc)?;
@@ -125,7 +129,41 @@ impl Child<'_> {
         }
         // Nobody inside may look at this process: /proc/1/fd leads to the parent's pipe.
         set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Lifeline, None)?;
+        self.await_gateway()?;
         self.tie_to_parent()
+    }
+
+    /// Sets the network up, and gives its sockets away.
+    fn network(&self) -> Result<()> {
+        match (&self.plan.network, &self.gateway) {
+            (Network::None | Network::Loopback, _) => Ok(()),
+            (Network::Gateway(gateway), Some(handover)) => handover.give(&network::set_up(gateway)?),
+            (Network::Gateway(_), None) => Err(gateway::ended(self.plan)),
+        }
+    }
+
+    /// Puts the certificates of this run where programs look for them.
+    fn trust(&self, root: &OwnedFd) -> Result<()> {
+        let (Network::Gateway(gateway), Some(handover)) = (&self.plan.network, &self.gateway) else {
+            return Ok(());
+        };
+        match &gateway.trust {
+            Some(trust) => {
+                let certificates = handover.trust()?;
+                trust::put(root, trust, &certificates, &self.entries).at(Step::Trust, Some(gateway.origin))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the gateway answers; the init keeps its socket only to make others on demand.
+    fn await_gateway(&mut self) -> Result<()> {
+        if let Some(handover) = &self.gateway {
+            handover.ready()?;
+        }
+        let publishes = matches!(&self.plan.network, Network::Gateway(it) if !it.listens.is_empty());
+        self.gateway.take_if(|_| !publishes);
+        Ok(())
     }
 
     /// The same for a host that refuses user namespaces: what is left of each phase.

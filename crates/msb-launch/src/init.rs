@@ -15,10 +15,11 @@ use msb_plan::event::Step;
 use msb_sys::process::{Fork, flags, fork};
 use msb_sys::shared::Word;
 use msb_sys::signal;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait as reap_one};
 
 const SIGCHLD: u32 = 17; // signal(7), the same on x86-64 and AArch64
 
@@ -47,7 +48,7 @@ fn end_all() {
     loop {
         // Nobody left is no error that matters.
         let _ = msb_sys::process::kill_all();
-        match wait(WaitOptions::empty()) {
+        match reap_one(WaitOptions::empty()) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return,
         }
@@ -104,7 +105,7 @@ fn hand_over(number: u32, socket: &OwnedFd) -> core::result::Result<(), Errno> {
 
 fn watch(command: Pid, left: Left, child: &Child<'_>) -> Message {
     loop {
-        let number = signal::wait(signal::Set::ALL).unwrap_or(0);
+        let number = wait(child);
         if child.must_end() {
             end_all();
             msb_sys::process::exit(crate::output::EXIT_REFUSED)
@@ -123,12 +124,28 @@ fn watch(command: Pid, left: Left, child: &Child<'_>) -> Message {
     }
 }
 
+/// The next signal's number; until it comes, the gateway gets the sockets that it asks for.
+fn wait(child: &Child<'_>) -> u32 {
+    let next = || signal::wait(signal::Set::ALL).unwrap_or(0);
+    let Some(handover) = &child.gateway else { return next() };
+    let Ok(signals) = signal::descriptor(signal::Set::ALL) else { return next() };
+    loop {
+        let mut fds = [PollFd::new(&signals, PollFlags::IN), PollFd::new(handover.socket(), PollFlags::IN)];
+        let ready = poll(&mut fds, None);
+        let [signalled, asked] = fds.map(|fd| ready.is_ok() && !fd.revents().is_empty());
+        // When the gateway is gone, so is everything in a moment.
+        if signalled || (asked && !handover.make()) {
+            return next();
+        }
+    }
+}
+
 /// Reaps everything that has ended and gives the wait status of the command, if it has.
 fn reap(command: Pid) -> Option<i32> {
     const SIGKILL: i32 = 9;
     let mut ended = None;
     loop {
-        match wait(WaitOptions::NOHANG) {
+        match reap_one(WaitOptions::NOHANG) {
             Ok(Some((pid, status))) if pid == command && (status.exited() || status.signaled()) => {
                 ended = Some(status.as_raw());
             }

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! host        plan, parameters, sources, denied places, cgroup        (prepare, host, cgroup)
-//! namespaced  clone3, id maps, host name, mounts, denies, /dev, /proc (child, root, overlay, deny, dev)
+//!             the gateway, where there are network rules              (gateway)
+//! namespaced  clone3, id maps, host name, network, sockets            (child, network, netlink)
+//!             mounts, denies, /dev, /proc, certificates               (root, overlay, deny, dev, trust)
 //! rooted      pivot_root, detach the old root                         (root)
 //! confined    rlimits, keyring, no_new_privs, capabilities, Landlock  (confine, landlock)
 //! exec        init (pid 1) forks; the command loads the filter, then execve (init, command)
@@ -27,6 +29,7 @@ mod dev;
 mod environment;
 mod fail;
 mod files;
+mod gateway;
 mod guard;
 mod host;
 mod init;
@@ -34,6 +37,8 @@ mod json;
 mod killed;
 mod landlock;
 mod message;
+mod netlink;
+mod network;
 mod output;
 mod overlay;
 mod parent;
@@ -45,6 +50,7 @@ mod root;
 mod signature;
 mod tier;
 mod timing;
+mod trust;
 mod watch;
 
 pub use prepare::run;

@@ -1,6 +1,7 @@
 //! The outside: waits, forwards signals, holds the wall clock, and kills everything at a limit.
 
 use crate::cgroup::{Cgroups, Held};
+use crate::gateway::Running;
 use crate::killed;
 use crate::message::{self, Message};
 use crate::output::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_SIGNAL, Output};
@@ -37,6 +38,9 @@ pub(crate) struct Parent<'a> {
     pub(crate) held: Held,
     /// When the wall clock began.
     pub(crate) begin_us: u64,
+    pub(crate) gateway: Option<Running>,
+    /// Whether everything was killed because the gateway had ended.
+    pub(crate) gateway_killed: bool,
     /// Its user on the host.
     pub(crate) uid: u32,
     pub(crate) filter: Filter<'a>,
@@ -44,6 +48,9 @@ pub(crate) struct Parent<'a> {
     /// Where the plan limits output.
     pub(crate) pump: Option<Pump>,
 }
+
+/// How long the sandbox's first process has to say that it was the gateway's end that ended it.
+const GATEWAY_GRACE_US: u64 = 100_000;
 
 impl Parent<'_> {
     /// Waits for the end and gives the exit code.
@@ -55,6 +62,10 @@ impl Parent<'_> {
                 usage => break usage.unwrap_or_default(),
             }
         };
+        // It has its own to report, before the end.
+        if let Some(gateway) = self.gateway.take() {
+            gateway.end();
+        }
         if self.ending.is_some() {
             tier::end_orphans();
         }
@@ -68,6 +79,7 @@ impl Parent<'_> {
         };
         let end = match (killed_for, said) {
             (None, Some(Message::Failed(failure))) => Err(failure),
+            _ if self.gateway_killed && killed_for.is_none() => Ok((SIGKILL, Cause::Gateway)),
             (None, Some(Message::Ended(status))) => Ok((status, Cause::Command)),
             (Some((limit, origin)), _) => Ok((SIGKILL, Cause::Limit(limit, origin))),
             (None, None) => {
@@ -151,9 +163,14 @@ impl Parent<'_> {
         let mut watch = Watch::new(limits, self.held, init);
         let mut killed_for = None;
         let mut abandoned = false;
+        let mut gateway_ended: Option<u64> = None;
         loop {
             let now = monotonic_us();
             if killed_for.is_none() {
+                if gateway_ended.is_some_and(|at| now >= at + GATEWAY_GRACE_US) && !self.gateway_killed {
+                    self.gateway_killed = true;
+                    let _ = pidfd_send_signal(&self.pidfd, Signal::KILL);
+                }
                 let over = deadline.filter(|(at, _)| now >= *at);
                 let reached = match over {
                     Some((_, origin)) => Some((LimitKind::Wall, origin)),
@@ -161,23 +178,29 @@ impl Parent<'_> {
                 };
                 killed_for = reached.map(|reached| self.kill(reached));
             }
-            let next = [deadline.map(|(at, _)| at), watch.next_us()].into_iter().flatten().min();
+            let until_kill = gateway_ended.map(|at| at + GATEWAY_GRACE_US).filter(|_| !self.gateway_killed);
+            let next = [deadline.map(|(at, _)| at), watch.next_us(), until_kill].into_iter().flatten().min();
             let wait_us = next.filter(|_| killed_for.is_none()).map(|at| at.saturating_sub(monotonic_us()));
             // A pipe's end for writing has nothing to wait for but the end of its readers.
             let (reader, nothing) = match output.report() {
                 Some(report) if !abandoned => (report, PollFlags::empty()),
                 _ => (&self.pidfd, PollFlags::IN),
             };
+            let gateway = match &self.gateway {
+                Some(gateway) if gateway_ended.is_none() => &gateway.pidfd,
+                _ => &self.pidfd,
+            };
             let mut fds = Vec::from([
                 PollFd::new(&self.pidfd, PollFlags::IN),
                 PollFd::new(&self.signals, PollFlags::IN),
                 PollFd::new(reader, nothing),
+                PollFd::new(gateway, PollFlags::IN),
             ]);
             fds.extend(self.pump.iter().flat_map(Pump::wants));
             let ready = poll(&mut fds, wait_us.map(timespec).as_ref());
             let mut happened = fds.iter().map(|fd| ready.is_ok() && !fd.revents().is_empty());
             let mut next = || happened.next().unwrap_or(false);
-            let (init, signals, reader) = (next(), next(), next());
+            let (init, signals, reader, gateway) = (next(), next(), next(), next());
             let output_moves = happened.any(|happened| happened);
             drop(fds);
             if init {
@@ -189,6 +212,9 @@ impl Parent<'_> {
             }
             if signals {
                 self.forward();
+            }
+            if gateway && gateway_ended.is_none() {
+                gateway_ended = Some(monotonic_us());
             }
             if output_moves && self.pump.as_mut().map(Pump::step) == Some(Moved::Exceeded) {
                 killed_for = killed_for.or_else(|| Some(self.kill(self.output_limit()?)));

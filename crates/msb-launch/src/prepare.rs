@@ -7,6 +7,7 @@ use crate::child::{Child, Ids, map};
 use crate::deny::{self, Placeholders};
 use crate::fail::{At, Result, failure, refusal};
 use crate::files::{decimal, write_small};
+use crate::gateway::{self, Given, Handover, Running};
 use crate::host::{self, Entry};
 use crate::output::{EXIT_REFUSED, Output};
 use crate::parent::{Parent, exit_of_failure};
@@ -62,23 +63,25 @@ pub fn run(start: &Start) -> i32 {
     };
     match open_plan(&arguments, &mut output) {
         Err(failure) => fail(&output, &Event::Failed(failure), None),
-        Ok((bytes, listener)) => match read_plan(&bytes, arguments.trust) {
+        Ok(Opened { bytes, listener, given }) => match read_plan(&bytes, arguments.trust) {
             Err(failure) => fail(&output, &Event::Failed(failure), None),
-            Ok(mut plan) => match launch(&mut plan, &arguments, &start.environment, listener, &output) {
-                Ok(code) => code,
-                Err(failure) => {
-                    output.say(&Event::Failed(failure), Some(&plan));
-                    exit_of_failure(&failure)
+            Ok((body, mut plan)) => {
+                match launch(&mut plan, body, &arguments, &start.environment, (listener, given), &output) {
+                    Ok(code) => code,
+                    Err(failure) => {
+                        output.say(&Event::Failed(failure), Some(&plan));
+                        exit_of_failure(&failure)
+                    }
                 }
-            },
+            }
         },
     }
 }
 
-fn read_plan<'p>(bytes: &'p [u8], trust: Option<&CStr>) -> Result<Plan<'p>> {
+fn read_plan<'p>(bytes: &'p [u8], trust: Option<&CStr>) -> Result<(&'p [u8], Plan<'p>)> {
     let body = signature::trusted(bytes, trust)?;
     msb_plan::decode(body)
-        .map(CheckedPlan::into_plan)
+        .map(|plan| (body, CheckedPlan::into_plan(plan)))
         .map_err(|error| failure(Step::PlanDecode, None, errno_of(error)))
 }
 
@@ -106,16 +109,32 @@ fn errno_of(error: DecodeError) -> Errno {
     }
 }
 
+/// What the launcher was started with.
+struct Opened {
+    /// The plan.
+    bytes: Vec<u8>,
+    /// Where the filter's listener goes.
+    listener: Option<OwnedFd>,
+    /// What is for the gateway.
+    given: Given,
+}
+
 /// Reads the plan, takes the descriptors that were named, and closes every other one: nothing that is open
 /// from here on was open before (CVE-2024-21626).
-fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<(Vec<u8>, Option<OwnedFd>)> {
+fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
     open_standard().at(Step::CloseFds, None)?;
     let bytes = plan_file::read(arguments.plan);
-    let mut kept: Vec<u32> =
-        [arguments.report_fd, arguments.notify_fd].into_iter().flatten().map(i32::unsigned_abs).collect();
+    let named = [arguments.report_fd, arguments.notify_fd, arguments.audit_fd];
+    let mut kept: Vec<u32> = named.into_iter().flatten().map(i32::unsigned_abs).collect();
+    let secrets = arguments.secret_numbers();
+    if secrets.iter().any(|number| kept.contains(number)) {
+        return Err(refusal(Step::Usage, None));
+    }
+    kept.extend_from_slice(&secrets);
     sort_by(&mut kept, |a, b| a < b);
     close_all_but(&kept).at(Step::CloseFds, None)?;
-    if arguments.report_fd.is_some() && arguments.report_fd == arguments.notify_fd {
+    // Each has one owner.
+    if kept.windows(2).any(|pair| pair.first() == pair.last()) {
         return Err(refusal(Step::Usage, None));
     }
     let report = arguments.report_fd.map(take).transpose()?;
@@ -125,9 +144,12 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<(Vec<u8>,
         (None, None) => None,
         (Some(_), Some(_)) => return Err(refusal(Step::Usage, None)),
     };
+    let audit = arguments.audit_fd.map(take).transpose()?;
+    let secrets =
+        secrets.iter().map(|number| take(number.cast_signed())).collect::<Result<Vec<OwnedFd>>>()?;
     let file = arguments.report.map(report_file).transpose()?;
     *output = Output { events: report, file, json: arguments.json };
-    Ok((bytes?, listener))
+    Ok(Opened { bytes: bytes?, listener, given: Given { audit, secrets } })
 }
 
 /// Opens the file for the report, which only this user reads: it names paths.
@@ -178,9 +200,10 @@ fn close_all_but(kept: &[u32]) -> core::result::Result<(), Errno> {
 
 fn launch(
     plan: &mut Plan<'_>,
+    body: &[u8],
     arguments: &Arguments<'_>,
     own_environment: &[&CStr],
-    listener: Option<OwnedFd>,
+    (listener, given): (Option<OwnedFd>, Given),
     output: &Output,
 ) -> Result<i32> {
     let timing = Timing::begin(arguments.timings);
@@ -235,8 +258,12 @@ fn launch(
                 describe::print(plan, &entries, &denials, held);
             }
             let dry_run = arguments.dry_run;
-            let result = Host { plan, tier, filter, cwd, environment, command, listener, timing, dry_run }
-                .start(entries, denials, &mut cgroups, output);
+            let report = output.report().map(AsFd::as_fd);
+            let gateway = gateway::start(plan, body, arguments, own_environment, report, &given)?;
+            drop(given);
+            let result =
+                Host { plan, tier, filter, cwd, environment, command, listener, gateway, timing, dry_run }
+                    .start(entries, denials, &mut cgroups, output);
             cgroups.remove();
             result
         });
@@ -300,6 +327,7 @@ struct Host<'a> {
     environment: Vec<alloc::ffi::CString>,
     command: Vec<&'a CStr>,
     listener: Option<OwnedFd>,
+    gateway: Option<Running>,
     timing: Timing,
     dry_run: bool,
 }
@@ -313,6 +341,7 @@ impl<'a> Host<'a> {
         output: &Output,
     ) -> Result<i32> {
         let (begin_us, timing) = (monotonic_us(), self.timing);
+        let handover = self.handover().at(Step::Gateway, gateway::origin(self.plan))?;
         let policy = Some(self.plan.policy.origin);
         let (status, status_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::Namespaces, policy)?;
         let own = pidfd_open(getpid(), PidfdFlags::empty()).at(Step::Lifeline, policy)?;
@@ -342,7 +371,7 @@ impl<'a> Host<'a> {
         {
             Fork::Child => {
                 signal::block(signal::Set::ALL);
-                drop((signals, status, root_ids, pump));
+                drop((signals, status, root_ids, pump, self.gateway));
                 let child = Child {
                     plan: self.plan,
                     tier: self.tier,
@@ -359,6 +388,7 @@ impl<'a> Host<'a> {
                     status: status_in,
                     parent: own,
                     listener: self.listener,
+                    gateway: handover,
                     output: ends,
                     signals: before,
                     timing,
@@ -367,7 +397,7 @@ impl<'a> Host<'a> {
                 child.run()
             }
             Fork::Parent { pid, pidfd } => {
-                drop((entries, denials, status_in, own, ids, ends, self.listener));
+                drop((entries, denials, status_in, own, ids, ends, self.listener, handover));
                 let uid = root_ids.as_ref().map_or(geteuid().as_raw(), |root| root.id);
                 if let Some(Err(failure)) = root_ids.map(|ids| ids.map(self.plan, pid)) {
                     // Reaped here, so that nothing is left in the cgroups when they are removed.
@@ -384,6 +414,8 @@ impl<'a> Host<'a> {
                     signals,
                     held: cgroups.held,
                     begin_us,
+                    gateway: self.gateway,
+                    gateway_killed: false,
                     uid,
                     filter: self.filter,
                     timing,
@@ -392,6 +424,15 @@ impl<'a> Host<'a> {
             }
         };
         Ok(child.run(cgroups, output))
+    }
+
+    /// The sandbox's own descriptor of its side of the gateway's socket.
+    fn handover(&self) -> core::result::Result<Option<Handover>, Errno> {
+        let Some((gateway, origin)) = self.gateway.as_ref().zip(gateway::origin(self.plan)) else {
+            return Ok(None);
+        };
+        let socket = rustix::io::fcntl_dupfd_cloexec(&gateway.socket, 3)?;
+        Ok(Some(Handover::new(socket, origin)))
     }
 
     /// Who the sandbox is on the host: the user who launches, or, for root, an id of its own.

@@ -234,7 +234,8 @@ pub(crate) fn make_empty(at: impl AsFd, path: &[u8], kind: Kind) -> core::result
     }
 }
 
-fn there(made: core::result::Result<(), Errno>) -> core::result::Result<(), Errno> {
+/// An error that says that something is there already is none.
+pub(crate) fn there(made: core::result::Result<(), Errno>) -> core::result::Result<(), Errno> {
     if made == Err(Errno::EXIST) { Ok(()) } else { made }
 }
 
@@ -267,7 +268,8 @@ pub(crate) fn write_files(root: &OwnedFd, files: &[File<'_>], entries: &[Entry<'
     Ok(())
 }
 
-fn write_file(root: &OwnedFd, path: &[u8], content: &[u8]) -> core::result::Result<(), Errno> {
+/// Writes a new file, readable by everybody.
+pub(crate) fn write_file(root: &OwnedFd, path: &[u8], content: &[u8]) -> core::result::Result<(), Errno> {
     for directory in ancestors(path) {
         there(mkdirat(root, directory, Mode::from_raw_mode(0o755)))?;
     }

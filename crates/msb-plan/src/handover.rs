@@ -1,11 +1,12 @@
 //! How the launcher starts the gateway and hands the sandbox's sockets to it.
 //!
-//! The launcher starts `msb-gateway --plan-fd N --sockets-fd N [--report-fd N] [--set NAME=VALUE]…` before it makes
+//! The launcher starts `msb-gateway --plan-fd N --sockets-fd N [--report-fd N] [--audit-fd N] [--set NAME=VALUE]…` before it makes
 //! the sandbox, so that both are set up at the same time:
 //!
 //! - `--plan-fd` is a sealed file in memory with the bytes of the plan that the launcher applies;
 //! - `--sockets-fd` is a unix socket of kind `SOCK_SEQPACKET`, on which the messages below go;
 //! - `--report-fd`, where the launcher has one, takes events ([`crate::event`]), each in one write(2);
+//! - `--audit-fd`, where the launcher was given one, takes a JSON line for each lookup, connection and request;
 //! - `--set` binds each parameter of kind `Host` or `Secret` that was given at launch. The value of a secret is never
 //!   a secret but its source: `env:NAME`, `file:PATH` or `fd:N`.
 //!
@@ -26,13 +27,16 @@
 //! that it was the gateway. When everything inside has ended, the launcher closes the last other end of the socket:
 //! the gateway then writes what it has to report and ends within [`END_MS`], or is killed.
 
+use crate::event::Failure;
+use alloc::vec::Vec;
+
 /// Sandbox to gateway: one byte, then the mask of [`Socket`]s, whose descriptors come with it in the order of bits.
 pub const SOCKETS: u8 = b'S';
 /// Gateway to sandbox: one byte, and a descriptor of a file in memory: PEM, at most [`TRUST_BYTES_MAX`].
 pub const TRUST: u8 = b'C';
 /// Gateway to sandbox: one byte.
 pub const READY: u8 = b'R';
-/// Gateway to sandbox: one byte, then an [`crate::event::Failure`] as postcard writes it, its step one of `Gateway`,
+/// Gateway to sandbox: one byte, then what [`encode_failure`] writes, its step one of `Gateway`,
 /// `Secret` (whose origin is the parameter's), `GatewayHost` and `Publish` (whose origin is the rule's).
 pub const FAILED: u8 = b'F';
 /// Gateway to sandbox: one byte, then [`V4_STREAM`] and its like: a new socket inside is wanted, to dial a published
@@ -49,6 +53,19 @@ pub const V6_STREAM: u8 = 1;
 pub const V4_DATAGRAM: u8 = 2;
 /// After [`MAKE`]: `AF_INET6`, `SOCK_DGRAM`.
 pub const V6_DATAGRAM: u8 = 3;
+
+/// Writes what follows [`FAILED`].
+#[must_use]
+pub fn encode_failure(failure: &Failure) -> Vec<u8> {
+    postcard::to_allocvec(failure).unwrap_or_default()
+}
+
+/// Reads what follows [`FAILED`]; `None` for anything that [`encode_failure`] does not write.
+#[must_use]
+pub fn decode_failure(bytes: &[u8]) -> Option<Failure> {
+    let (failure, rest) = postcard::take_from_bytes(bytes).ok()?;
+    rest.is_empty().then_some(failure)
+}
 
 /// Bytes of the longest message.
 pub const MESSAGE_BYTES_MAX: usize = 64;

@@ -68,7 +68,8 @@ pub enum Network<'a> {
 /// What the gateway lets through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gateway<'a> {
-    /// nf_tables messages from `NFNL_MSG_BATCH_BEGIN` to `NFNL_MSG_BATCH_END`, for one sendmsg(2); netlink(7).
+    /// nf_tables messages from `NFNL_MSG_BATCH_BEGIN` to `NFNL_MSG_BATCH_END`, for one sendmsg(2); netlink(7). The last
+    /// before the end, and no other, asks for an answer (`NLM_F_ACK`).
     #[serde(serialize_with = "crate::plan::bytes")]
     pub batch: &'a [u8],
     /// Which line of the policy which bytes of the batch are there for, by offset.

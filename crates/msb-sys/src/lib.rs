@@ -13,12 +13,14 @@ pub mod exec;
 pub mod keyring;
 pub mod landlock;
 pub mod mount;
+pub mod net;
 pub mod network;
 pub mod notify;
 pub mod process;
 pub mod seccomp;
 pub mod shared;
 pub mod signal;
+pub mod socket;
 pub mod start;
 
 pub use rustix::io::Errno;

@@ -1,4 +1,4 @@
-//! Where the built compiler and launcher are.
+//! Where the built compiler, launcher and gateway are.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,6 +11,8 @@ pub struct Binaries {
     pub msbc: PathBuf,
     /// The launcher.
     pub launch: PathBuf,
+    /// The gateway.
+    pub gateway: PathBuf,
 }
 
 /// The programs in `$MSB_BIN_DIR`; without it, those that cargo builds beside this test.
@@ -27,17 +29,21 @@ pub fn binaries() -> &'static Binaries {
 }
 
 fn in_directory(directory: &Path) -> Binaries {
-    found(Binaries { msbc: directory.join("msbc"), launch: directory.join("msb-launch") })
+    found(Binaries {
+        msbc: directory.join("msbc"),
+        launch: directory.join("msb-launch"),
+        gateway: directory.join("msb-gateway"),
+    })
 }
 
 fn found(binaries: Binaries) -> Binaries {
-    for path in [&binaries.msbc, &binaries.launch] {
+    for path in [&binaries.msbc, &binaries.launch, &binaries.gateway] {
         assert!(path.is_file(), "{} is not there: build it, or set MSB_BIN_DIR", path.display());
     }
     binaries
 }
 
-/// Builds both into the target directory that this test was built in.
+/// Builds them into the target directory that this test was built in.
 fn build() -> Binaries {
     let test =
         std::env::current_exe().unwrap_or_else(|error| panic!("the test does not know its path: {error}"));
@@ -46,9 +52,14 @@ fn build() -> Binaries {
     let target = profile.parent().map(Path::to_path_buf).unwrap_or_default();
     let release: &[&str] = if profile.ends_with("release") { &["--release"] } else { &[] };
     cargo(&target, &[&["-p", "msbc"], release].concat());
+    cargo(&target, &[&["-p", "msb-gateway"], release].concat());
     // Alone, and with a profile of its own: docs/adr/0001-no-std-launcher.md.
     cargo(&target, &["--profile", "launcher", "-p", "msb-launch", "--features", "program"]);
-    found(Binaries { msbc: profile.join("msbc"), launch: target.join("launcher/msb-launch") })
+    found(Binaries {
+        msbc: profile.join("msbc"),
+        launch: target.join("launcher/msb-launch"),
+        gateway: profile.join("msb-gateway"),
+    })
 }
 
 fn cargo(target: &Path, arguments: &[&str]) {

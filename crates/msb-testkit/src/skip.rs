@@ -23,6 +23,10 @@ pub enum Need {
     Libseccomp,
     /// An x86-64 processor.
     X86,
+    /// `nft`, of nftables.
+    Nft,
+    /// `curl`, `wget`, `dig`, `openssl` and `ip`.
+    Clients,
     /// `nvim`, an editor with a client of the language server protocol.
     Neovim,
     /// git.
@@ -51,6 +55,8 @@ impl fmt::Display for Need {
             Need::Compiler => "cc",
             Need::Libseccomp => "libseccomp",
             Need::X86 => "x86-64",
+            Need::Nft => "nft",
+            Need::Clients => "clients",
             Need::Neovim => "nvim",
             Need::Git => "git",
             Need::Make => "make",

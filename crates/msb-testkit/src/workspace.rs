@@ -139,14 +139,17 @@ impl Workspace {
         own(self.base(), self.account);
     }
 
-    /// A copy of the two programs that the account can reach, in one directory.
+    /// A copy of the three programs that the account can reach, in one directory.
     ///
     /// # Panics
     /// When there are none ([`binaries`]) or they can't be copied.
     #[must_use]
     pub fn bin(&self) -> PathBuf {
         let bin = self.base().join("bin");
-        for (from, name) in [(&binaries().msbc, "msbc"), (&binaries().launch, "msb-launch")] {
+        let programs = binaries();
+        for (from, name) in
+            [(&programs.msbc, "msbc"), (&programs.launch, "msb-launch"), (&programs.gateway, "msb-gateway")]
+        {
             if !bin.join(name).is_file() {
                 let path = self.copy_program(from, &format!("bin/{name}"));
                 own(&path, self.account);

@@ -305,6 +305,9 @@ pub(crate) struct Run {
     /// Writes what the launcher reports to a file, one JSON object a line
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
+    /// Writes what the network gateway decides to a file: a JSON object for each lookup, connection and request
+    #[arg(long, value_name = "FILE")]
+    pub(crate) audit: Option<PathBuf>,
     /// The command; without one, the policy's own
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,

@@ -66,8 +66,11 @@ impl Session<'_> {
             self.output.message("no command: the policy names none, so give one after `--`");
             return Exit::Usage;
         }
-        let report = match self.arguments.report.as_deref().map(open_report).transpose() {
-            Ok(report) => report,
+        let open = |path: Option<&Path>| path.map(open_report).transpose();
+        let opened = open(self.arguments.report.as_deref())
+            .and_then(|report| open(self.arguments.audit.as_deref()).map(|audit| (report, audit)));
+        let (report, audit) = match opened {
+            Ok(opened) => opened,
             Err(reason) => {
                 self.output.message(&reason);
                 return Exit::Usage;
@@ -86,7 +89,7 @@ impl Session<'_> {
             self.output.message("there is no terminal: `--ask` asks at the one that it is started from");
             return Exit::Usage;
         };
-        match self.launch(&program, report, person) {
+        match self.launch(&program, report, audit, person) {
             Ok(exit) => exit,
             Err(error) => {
                 self.output.message(&format!("cannot run `{}`: {}", program.display(), reason(&error)));
@@ -126,7 +129,13 @@ impl Session<'_> {
         Places::new(policy, |index| self.place(policy, index), home.as_deref())
     }
 
-    fn launch(&self, program: &Path, report: Option<File>, person: Option<Person>) -> io::Result<Exit> {
+    fn launch(
+        &self,
+        program: &Path,
+        report: Option<File>,
+        audit: Option<File>,
+        person: Option<Person>,
+    ) -> io::Result<Exit> {
         let set: Vec<_> = self.arguments.set.iter().map(crate::cli::Set::argument).collect();
         let listens = self.plan().filters.iter().any(|filter| filter.listener != Listener::None);
         let started = launcher::start(
@@ -134,10 +143,11 @@ impl Session<'_> {
             self.bytes,
             listens,
             if report.is_some() { Timings::Wanted } else { Timings::None },
-            &self.policy_files(),
+            (&self.policy_files(), audit.as_ref()),
             &set,
             &self.arguments.command,
         )?;
+        drop(audit);
         let report = Mutex::new(report);
         thread::scope(|scope| {
             let tracer = started.listener.zip(self.compiled.policy.as_ref());

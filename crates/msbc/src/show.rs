@@ -3,6 +3,7 @@
 pub(crate) mod bpf;
 mod calls;
 mod json;
+mod net;
 mod text;
 
 use crate::cli::Show;

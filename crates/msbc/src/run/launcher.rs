@@ -57,13 +57,14 @@ pub(super) enum Timings {
     None,
 }
 
-/// Starts `program` with a plan; where it `listens`, with a socket for the listener of its filter.
+/// Starts `program` with a plan; where it `listens`, with a socket for the listener of its filter; the
+/// gateway's log goes to `audit`.
 pub(super) fn start(
     program: &Path,
     plan: &[u8],
     listens: bool,
     timings: Timings,
-    protected: &[PathBuf],
+    (protected, audit): (&[PathBuf], Option<&File>),
     set: &[OsString],
     command: &[OsString],
 ) -> io::Result<Started> {
@@ -89,6 +90,10 @@ pub(super) fn start(
     if let Some((_, theirs)) = &sockets {
         inherit(theirs)?;
         launcher.arg("--notify-fd").arg(theirs.as_raw_fd().to_string());
+    }
+    if let Some(audit) = audit {
+        inherit(audit)?;
+        launcher.arg("--audit-fd").arg(audit.as_raw_fd().to_string());
     }
     launcher.arg("--").args(command);
     // Signals are caught from before there is a launcher, so that none ends msbc and leaves it behind.

@@ -1,8 +1,7 @@
 //! A plan for programs.
 
 use super::text::{capabilities, missing, param_kind, parameter, path, rights};
-use super::{bpf, calls};
-use msb_plan::network::Network;
+use super::{bpf, calls, net};
 use msb_plan::{Env, Hold, Limit, Links, MountKind, OriginId, Plan, Presence, ProcScope, Text};
 use serde_json::{Value, json};
 
@@ -51,11 +50,7 @@ pub(super) fn plan(plan: &Plan<'_>, with_instructions: bool) -> Value {
             "content": String::from_utf8_lossy(file.content),
             "origin": at(file.origin),
         })).collect::<Vec<_>>(),
-        "network": match plan.network {
-            Network::None => "none",
-            Network::Loopback => "loopback",
-            Network::Gateway(_) => "gateway",
-        },
+        "network": net::object(plan, at),
         "limits": limits(plan),
         "environment": plan.env.iter().map(|rule| env(rule, plan)).collect::<Vec<_>>(),
         "command": plan.command,

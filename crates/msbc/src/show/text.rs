@@ -1,8 +1,7 @@
 //! A plan for people.
 
-use super::{bpf, calls};
+use super::{bpf, calls, net};
 use msb_plan::event::LimitKind;
-use msb_plan::network::Network;
 use msb_plan::{
     Base, Env, Missing, Mount, MountKind, OriginId, ParamKind, Path, Plan, Presence, ProcScope, Rights, Text,
 };
@@ -23,12 +22,7 @@ pub(super) fn plan(plan: &Plan<'_>, with_instructions: bool) -> String {
     page.section("mounts", plan.mounts.iter().map(|m| (mount(m, plan), Some(m.origin))).collect());
     page.section("denied", denies(plan));
     page.section("files", files(plan));
-    let network = match plan.network {
-        Network::None => "none",
-        Network::Loopback => "its own loopback alone",
-        Network::Gateway(_) => "what the gateway lets through",
-    };
-    page.section("network", vec![(network.to_owned(), None)]);
+    page.section("network", net::lines(plan));
     page.section("limits", limits(plan));
     page.section("environment", plan.env.iter().map(|rule| (env(rule, plan), None)).collect());
     if !plan.command.is_empty() {
@@ -39,7 +33,7 @@ pub(super) fn plan(plan: &Plan<'_>, with_instructions: bool) -> String {
     page.text
 }
 
-type Lines = Vec<(String, Option<OriginId>)>;
+pub(super) type Lines = Vec<(String, Option<OriginId>)>;
 
 impl Page<'_> {
     fn push(&mut self, line: &str) {

@@ -1,0 +1,147 @@
+//! From the plan's network section, with parameters bound, to what the gateway decides by.
+
+use crate::rules::{Allow, Deny, Endpoint, Limits, Only, Peer, Protocol, Rate, Rules, Total};
+use msb_host::{Host, Network as Range};
+use msb_plan::network::{self, Action, Gateway, Methods};
+use msb_plan::{Origin, OriginId, Param, ParamKind};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The rules, and the names that have an address inside.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Bound {
+    /// What is allowed and refused.
+    pub rules: Rules,
+    /// Exact names and their addresses.
+    pub names: Vec<(String, Ipv4Addr)>,
+}
+
+/// Why parameters do not fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadBinding {
+    /// What is wrong, in words.
+    pub why: String,
+    /// The line that needs it.
+    pub origin: OriginId,
+}
+
+/// What `--set` gave, or the plan's own values.
+#[must_use]
+pub fn value<'a>(param: &Param<'a>, given: &'a BTreeMap<String, String>) -> Option<&'a str> {
+    given.get(param.name).map(String::as_str).or(param.default)
+}
+
+/// Binds the section's parameters.
+///
+/// # Errors
+/// When a host has no value, or one that is no host.
+pub fn bind(
+    gateway: &Gateway<'_>,
+    params: &[Param<'_>],
+    given: &BTreeMap<String, String>,
+) -> Result<Bound, BadBinding> {
+    let mut bound = Bound::default();
+    for rule in &gateway.rules {
+        let bad = |why: String| BadBinding { why, origin: rule.origin };
+        let (peer, address) = peer(&rule.peer, params, given).map_err(bad)?;
+        if let (Peer::Host(Host::Name(name)), Some(address)) = (&peer, address)
+            && !bound.names.iter().any(|(known, _)| known == name)
+        {
+            bound.names.push((name.clone(), address));
+        }
+        let endpoint = Endpoint { protocol: protocol(rule.protocol), peer, ports: rule.ports.clone() };
+        let origin = rule.origin.0;
+        match rule.action {
+            Action::Deny => bound.rules.deny.push(Deny { endpoint, origin }),
+            Action::Allow => bound.rules.allow.push(Allow {
+                endpoint,
+                only: rule.terms.only.as_ref().map(|only| Only {
+                    methods: methods(only.methods),
+                    paths: only.paths.iter().map(|path| (*path).to_owned()).collect(),
+                }),
+                inject: rule.terms.inject.map(usize::from),
+                inspect: rule.terms.inspect,
+                limits: limits(&rule.terms.limits),
+                origin,
+            }),
+        }
+    }
+    bound.rules.totals = gateway
+        .totals
+        .iter()
+        .map(|total| Total { limits: limits(&total.limits), origin: total.origin.0 })
+        .collect();
+    Ok(bound)
+}
+
+fn peer(
+    peer: &network::Peer<'_>,
+    params: &[Param<'_>],
+    given: &BTreeMap<String, String>,
+) -> Result<(Peer, Option<Ipv4Addr>), String> {
+    Ok(match *peer {
+        network::Peer::Name { name, address } => {
+            (Peer::Host(Host::Name(name.to_owned())), Some(address.into()))
+        }
+        network::Peer::Below(name) => (Peer::Host(Host::Below(name.to_owned())), None),
+        network::Peer::V4 { first, bits } => (range(IpAddr::V4(Ipv4Addr::from(first)), bits)?, None),
+        network::Peer::V6 { first, bits } => (range(IpAddr::V6(Ipv6Addr::from(first)), bits)?, None),
+        network::Peer::Any => (Peer::Any, None),
+        network::Peer::Private => (Peer::Private, None),
+        network::Peer::Metadata => (Peer::Metadata, None),
+        network::Peer::Host => (Peer::Loopback, None),
+        network::Peer::Param { index, address } => {
+            let param = params.get(usize::from(index)).filter(|param| param.kind == ParamKind::Host);
+            let param = param.ok_or_else(|| "no such parameter".to_owned())?;
+            let text = value(param, given).ok_or_else(|| format!("`${}` has no value", param.name))?;
+            let host = msb_host::parse(text)
+                .map_err(|_| format!("`{text}`, given for `${}`, is no host", param.name))?;
+            (Peer::Host(host), Some(address.into()))
+        }
+    })
+}
+
+fn range(first: IpAddr, bits: u8) -> Result<Peer, String> {
+    let text = format!("{first}/{bits}");
+    Range::parse(&text)
+        .map(|range| Peer::Host(Host::Address(range)))
+        .map_err(|_| format!("`{text}` is no range"))
+}
+
+const fn protocol(protocol: network::Protocol) -> Protocol {
+    match protocol {
+        network::Protocol::Tcp => Protocol::Tcp,
+        network::Protocol::Udp => Protocol::Udp,
+        network::Protocol::Tls => Protocol::Tls,
+        network::Protocol::Https => Protocol::Https,
+        network::Protocol::Http => Protocol::Http,
+    }
+}
+
+fn methods(methods: Methods) -> Vec<String> {
+    Methods::WORDS.iter().filter(|word| methods.contains(word)).map(|word| (*word).to_owned()).collect()
+}
+
+fn limits(limits: &network::Limits) -> Limits {
+    Limits {
+        rate: limits.rate.map(|rate| Rate {
+            count: rate.count,
+            period_us: rate.period_us,
+            burst: rate.burst,
+        }),
+        up_bytes: limits.up_bytes,
+        down_bytes: limits.down_bytes,
+        both_bytes: limits.both_bytes,
+        connections: limits.connections,
+    }
+}
+
+/// A line of the policy, in words.
+#[must_use]
+pub fn shown(origins: &[Origin<'_>], id: OriginId) -> String {
+    origins.get(usize::from(id.0)).map_or_else(String::new, |it| format!("{}:{}", it.file, it.line))
+}
+
+#[cfg(test)]
+#[path = "tests/bind.rs"]
+mod tests;

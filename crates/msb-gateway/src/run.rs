@@ -1,0 +1,219 @@
+//! From the command line to the event loop: what is set up, in which order, and who is told when it fails.
+
+use crate::audit::Log;
+use crate::authority::Authority;
+use crate::bind::{self, Bound};
+use crate::engine::{End, Engine, Published};
+use crate::limits::Meters;
+use crate::names::Names;
+use crate::reader::Reader;
+use crate::secret::Secret;
+use crate::state::State;
+use crate::{confine, handover};
+use msb_plan::event::{Failure, Step};
+use msb_plan::network::{Gateway, LEASED, Network, Protocol};
+use msb_plan::{CheckedPlan, OriginId, PLAN_BYTES_MAX, Param, ParamKind, Plan};
+use rustix::fd::OwnedFd;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::net::Ipv4Addr;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What the launcher said on the command line ([`msb_plan::handover`]).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The plan's bytes.
+    pub plan_fd: Option<RawFd>,
+    /// The line to the launcher's side.
+    pub sockets_fd: Option<RawFd>,
+    /// Where the log goes.
+    pub audit_fd: Option<RawFd>,
+    /// What the log calls this run.
+    pub sandbox: String,
+    /// Parameters that were given.
+    pub given: BTreeMap<String, String>,
+}
+
+impl Options {
+    /// Reads words of the command line.
+    ///
+    /// # Errors
+    /// Which word is wrong.
+    pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Options, String> {
+        let mut options = Options::default();
+        let mut words = words.into_iter();
+        while let Some(word) = words.next() {
+            let value = words.next().ok_or_else(|| format!("`{word}` needs a value"))?;
+            let number = || match value.parse::<RawFd>() {
+                Ok(number) if number > 2 => Ok(Some(number)),
+                _ => Err(format!("`{word} {value}`: a number above 2 is needed")),
+            };
+            match word.as_str() {
+                "--plan-fd" => options.plan_fd = number()?,
+                "--sockets-fd" => options.sockets_fd = number()?,
+                "--audit-fd" => options.audit_fd = number()?,
+                // The launcher's own events go there; the gateway has none to add to them yet.
+                "--report-fd" => drop(number()?),
+                "--sandbox" => options.sandbox = value,
+                "--set" => {
+                    let (name, value) =
+                        value.split_once('=').ok_or_else(|| "`--set` needs NAME=VALUE".to_owned())?;
+                    options.given.insert(name.to_owned(), value.to_owned());
+                }
+                _ => return Err(format!("`{word}` is not known")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// Why it did not start: for the launcher, and in words for standard error.
+#[derive(Debug)]
+struct NotStarted {
+    failure: Failure,
+    why: String,
+}
+
+fn not_started(step: Step, origin: Option<OriginId>, why: impl Into<String>) -> NotStarted {
+    NotStarted { failure: Failure { step, origin, errno: 0 }, why: why.into() }
+}
+
+fn io_failure(step: Step, origin: Option<OriginId>, error: &io::Error) -> NotStarted {
+    let errno = error.raw_os_error().and_then(|it| u16::try_from(it).ok()).unwrap_or(0);
+    NotStarted { failure: Failure { step, origin, errno }, why: error.to_string() }
+}
+
+/// Runs until the sandbox has ended.
+///
+/// # Errors
+/// In words, why it ended otherwise, or did not start; the launcher was told.
+pub fn run(options: &Options) -> Result<(), String> {
+    let control = options.sockets_fd.map(msb_sys::process::inherited);
+    let control = control.ok_or_else(|| "`--sockets-fd` is missing".to_owned())?;
+    let prepared = match prepare(options) {
+        Ok(prepared) => prepared,
+        Err(NotStarted { failure, why }) => {
+            handover::send_failed(&control, failure);
+            return Err(why);
+        }
+    };
+    match serve(control, prepared)? {
+        End::Sandbox => Ok(()),
+        End::Log(error) => Err(format!("the audit log can't be written: {error}")),
+        End::Kernel(errno) => Err(format!("the kernel refuses to wait: {errno}")),
+    }
+}
+
+/// Everything that needs the host, from before the process confined itself.
+struct Prepared {
+    state: Arc<State>,
+    authority: Option<Arc<Authority>>,
+    trust: Option<OwnedFd>,
+    listens: Vec<Published>,
+}
+
+fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
+    confine::raise_descriptors();
+    let mut bytes = Vec::new();
+    let plan_fd =
+        options.plan_fd.ok_or_else(|| not_started(Step::Gateway, None, "`--plan-fd` is missing"))?;
+    let file = File::from(msb_sys::process::inherited(plan_fd));
+    let most = PLAN_BYTES_MAX as u64 + 1;
+    file.take(most).read_to_end(&mut bytes).map_err(|error| io_failure(Step::Gateway, None, &error))?;
+    let checked: CheckedPlan<'_> =
+        msb_plan::decode(&bytes).map_err(|error| not_started(Step::Gateway, None, format!("{error:?}")))?;
+    let plan = checked.plan();
+    let Network::Gateway(gateway) = &plan.network else {
+        return Err(not_started(Step::Gateway, None, "the plan has no network"));
+    };
+    let audit = options.audit_fd.map(|fd| File::from(msb_sys::process::inherited(fd)));
+    let state = Arc::new(state(options, plan, gateway, audit)?);
+    let listens = listens(gateway)?;
+    let (mut authority, mut trust) = (None, None);
+    if gateway.trust.is_some() {
+        let origin = Some(gateway.origin);
+        let made = Authority::new().map_err(|error| not_started(Step::Gateway, origin, error.0))?;
+        if rustix::process::getuid().is_root() {
+            // Files that only root may read, before it is given up.
+            made.load_roots();
+        }
+        let file =
+            handover::trust_file(&made.trust()).map_err(|error| io_failure(Step::Gateway, origin, &error))?;
+        trust = Some(file);
+        authority = Some(Arc::new(made));
+    }
+    confine::confine().map_err(|failed| not_started(Step::Gateway, None, failed.0))?;
+    Ok(Prepared { state, authority, trust, listens })
+}
+
+fn state(
+    options: &Options,
+    plan: &Plan<'_>,
+    gateway: &Gateway<'_>,
+    audit: Option<File>,
+) -> Result<State, NotStarted> {
+    let bad = |bad: bind::BadBinding| not_started(Step::GatewayHost, Some(bad.origin), bad.why);
+    let Bound { rules, names } = bind::bind(gateway, &plan.params, &options.given).map_err(bad)?;
+    let now = Instant::now();
+    // Above .0.0, which some programs take for no address.
+    let first = Ipv4Addr::new(LEASED[0], LEASED[1], 0, 1);
+    let names = Names::new(names, first, u32::from(u16::MAX) - 1, now);
+    let secrets = secrets(plan, gateway, &options.given)?;
+    let policy: String = plan.policy.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    let log = Log::new(audit, &options.sandbox, &policy, &plan.origins);
+    let meters = Meters::new(&rules, now);
+    Ok(State::new(rules, meters, names, log, secrets))
+}
+
+/// The secrets that rules inject; others are not read.
+fn secrets(
+    plan: &Plan<'_>,
+    gateway: &Gateway<'_>,
+    given: &BTreeMap<String, String>,
+) -> Result<Vec<Option<Secret>>, NotStarted> {
+    let load = |(index, param): (usize, &Param<'_>)| {
+        let uses = gateway.rules.iter().find(|rule| rule.terms.inject.map(usize::from) == Some(index));
+        let (ParamKind::Secret, Some(_)) = (param.kind, uses) else { return Ok(None) };
+        let failed = |why: String| not_started(Step::Secret, Some(param.origin), why);
+        let place =
+            bind::value(param, given).ok_or_else(|| failed(format!("`${}` has no value", param.name)))?;
+        Secret::load(place).map(Some).map_err(|bad| failed(bad.0))
+    };
+    plan.params.iter().enumerate().map(load).collect()
+}
+
+fn listens(gateway: &Gateway<'_>) -> Result<Vec<Published>, NotStarted> {
+    let bind = |listen: &msb_plan::network::Listen| {
+        if listen.protocol == Protocol::Udp {
+            let why = "publishing a port for datagrams is not possible yet";
+            return Err(not_started(Step::Publish, Some(listen.origin), why));
+        }
+        Published::bind(listen.port, listen.origin)
+            .map_err(|error| io_failure(Step::Publish, Some(listen.origin), &error))
+    };
+    gateway.listens.iter().map(bind).collect()
+}
+
+fn serve(control: OwnedFd, prepared: Prepared) -> Result<End, String> {
+    let words = |error: io::Error| error.to_string();
+    let Prepared { state, authority, trust, listens } = prepared;
+    let Some(sockets) = handover::sockets(&control).map_err(words)? else { return Ok(End::Sandbox) };
+    if let Some(trust) = trust {
+        handover::send_trust(&control, &trust).map_err(words)?;
+    }
+    let reader = Reader::new(Arc::clone(&state), authority);
+    let ready = control.try_clone().map_err(words)?;
+    let mut engine = Engine::new(Arc::clone(&state), sockets, control, listens, reader).map_err(words)?;
+    handover::send_ready(&ready).map_err(words)?;
+    drop(ready);
+    let end = engine.run();
+    engine.end();
+    state.log.finish();
+    match state.log.flush() {
+        Err(error) if matches!(end, End::Sandbox) => Ok(End::Log(error)),
+        _ => Ok(end),
+    }
+}

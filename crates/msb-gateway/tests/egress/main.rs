@@ -1,0 +1,67 @@
+//! The gateway with real sockets: programs in a network namespace that is steered as the launcher steers it, servers
+//! in another one that stands for the host, and real clients.
+//!
+//! The test starts itself again in a network and mount namespace of its own, as root or, by a user namespace, as
+//! anybody. There it has addresses that look public, an /etc/hosts, and runs each case by itself.
+#![allow(missing_docs, unreachable_pub, clippy::print_stdout, clippy::large_stack_arrays, reason = "a test")]
+
+mod cases;
+mod http;
+mod sandbox;
+mod servers;
+
+use std::process::{Command, ExitCode};
+
+const INSIDE: &str = "MSB_GATEWAY_TEST_INSIDE";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.iter().any(|word| word == "--list") {
+        return ExitCode::SUCCESS;
+    }
+    let filter = words.into_iter().find(|word| !word.starts_with('-'));
+    if std::env::var_os(INSIDE).is_some() {
+        return inside(filter.as_deref());
+    }
+    if let Some(missing) = ["ip", "nft", "unshare", "mount"].iter().find(|tool| !has(tool)) {
+        println!("skipped, because `{missing}` is not here");
+        return ExitCode::SUCCESS;
+    }
+    let root = nix::unistd::geteuid().is_root();
+    let namespaces: &[&str] = if root { &["-n", "-m"] } else { &["-U", "-r", "-n", "-m"] };
+    let able = Command::new("unshare").args(namespaces).arg("true").output();
+    if !able.is_ok_and(|it| it.status.success()) {
+        println!("skipped, because user namespaces are refused here");
+        return ExitCode::SUCCESS;
+    }
+    let again = Command::new("unshare")
+        .args(namespaces)
+        .arg(std::env::current_exe().unwrap())
+        .args(filter)
+        .env(INSIDE, "1")
+        .status()
+        .unwrap();
+    if again.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn has(tool: &str) -> bool {
+    let places = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&places).chain(["/usr/sbin".into(), "/sbin".into()]);
+    places.map(|place| place.join(tool)).any(|path| path.exists())
+}
+
+fn inside(filter: Option<&str>) -> ExitCode {
+    let host = sandbox::Host::new();
+    let mut failed = Vec::new();
+    let cases = cases::ALL.iter().chain(http::ALL);
+    for (name, case) in cases.filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter))) {
+        let begun = std::time::Instant::now();
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case(&host)));
+        let word = if outcome.is_ok() { "ok" } else { "FAILED" };
+        println!("test {name} ... {word} ({} ms)", begun.elapsed().as_millis());
+        if outcome.is_err() {
+            failed.push(*name);
+        }
+    }
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,302 @@
+//! The gateway: started before the sandbox is made, handed the sandbox's sockets, ended after it.
+//!
+//! `msb_plan::handover` has the contract. [`start`] and [`Running`] are the parent's side, outside; [`Handover`] is that
+//! of the sandbox's first process, which alone can make sockets inside.
+
+use crate::arguments::Arguments;
+use crate::fail::{At, Result, failure};
+use crate::files::decimal;
+use crate::network::{self, Sockets};
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use core::mem::MaybeUninit;
+use msb_plan::event::{Failure, Step};
+use msb_plan::handover::{self, Socket};
+use msb_plan::network::Network;
+use msb_plan::{OriginId, ParamKind, Plan};
+use msb_sys::exec::{Strings, execute};
+use msb_sys::process::{Fork, fork};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{
+    Access, AtFlags, CWD, MemfdFlags, Mode, OFlags, SealFlags, accessat, memfd_create, openat, readlink,
+};
+use rustix::io::{Errno, FdFlags, IoSlice, IoSliceMut, fcntl_setfd};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+};
+use rustix::process::{Pid, Signal, pidfd_send_signal, set_parent_process_death_signal, setsid};
+
+/// The program, beside the launcher's own.
+const NAME: &[u8] = b"msb-gateway";
+/// How long the gateway has to become ready.
+const READY_MS: u64 = 10_000;
+
+/// The line that begins the network rules, where there are any.
+pub(crate) fn origin(plan: &Plan<'_>) -> Option<OriginId> {
+    match &plan.network {
+        Network::Gateway(gateway) => Some(gateway.origin),
+        Network::None | Network::Loopback => None,
+    }
+}
+
+/// Descriptors that the launcher was started with for the gateway alone.
+#[derive(Debug)]
+pub(crate) struct Given {
+    /// Where its log goes.
+    pub(crate) audit: Option<OwnedFd>,
+    /// What `fd:N` of `--set` names.
+    pub(crate) secrets: Vec<OwnedFd>,
+}
+
+/// A gateway from outside.
+pub(crate) struct Running {
+    pid: Pid,
+    /// Readable once it has ended.
+    pub(crate) pidfd: OwnedFd,
+    /// The sandbox's side of the socket; the sandbox's first process has another descriptor of it.
+    pub(crate) socket: OwnedFd,
+}
+
+/// Starts a gateway for `plan`, whose bytes are `bytes`, where it has network rules. It gets what is `given`.
+pub(crate) fn start(
+    plan: &Plan<'_>,
+    bytes: &[u8],
+    arguments: &Arguments<'_>,
+    environment: &[&CStr],
+    report: Option<BorrowedFd<'_>>,
+    given: &Given,
+) -> Result<Option<Running>> {
+    let Some(origin) = origin(plan) else { return Ok(None) };
+    let begin = || -> core::result::Result<Running, Errno> {
+        let program = program(arguments)?;
+        accessat(CWD, &program, Access::EXEC_OK, AtFlags::empty())?;
+        let memory = sealed(bytes)?;
+        let flags = SocketFlags::CLOEXEC;
+        let (socket, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
+        let words =
+            words(plan, arguments, &memory, &theirs, (report, given.audit.as_ref().map(AsFd::as_fd)))?;
+        match fork(0, None)? {
+            Fork::Child => {
+                drop(socket);
+                let mut kept: Vec<BorrowedFd<'_>> = Vec::from([memory.as_fd(), theirs.as_fd()]);
+                kept.extend(report);
+                kept.extend(given.audit.iter().chain(&given.secrets).map(AsFd::as_fd));
+                become_gateway(&program, &words, environment, &kept)
+            }
+            Fork::Parent { pid, pidfd } => Ok(Running { pid, pidfd, socket }),
+        }
+    };
+    begin().at(Step::Gateway, Some(origin)).map(Some)
+}
+
+/// Where the gateway's program is.
+fn program(arguments: &Arguments<'_>) -> core::result::Result<CString, Errno> {
+    if let Some(given) = arguments.gateway {
+        return Ok(CString::from(given));
+    }
+    let mut path = readlink("/proc/self/exe", Vec::new())?.into_bytes();
+    let end = path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
+    path.truncate(end);
+    path.extend_from_slice(NAME);
+    CString::new(path).map_err(|_| Errno::INVAL)
+}
+
+/// A file in memory that holds `bytes` and that nobody can change any more: the gateway must see the plan that is applied.
+fn sealed(bytes: &[u8]) -> core::result::Result<OwnedFd, Errno> {
+    let memory = memfd_create("msb-plan", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let written = rustix::io::write(&memory, rest)?;
+        rest = rest.get(written..).ok_or(Errno::IO)?;
+    }
+    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+    rustix::fs::fcntl_add_seals(&memory, seals)?;
+    rustix::fs::seek(&memory, rustix::fs::SeekFrom::Start(0))?;
+    Ok(memory)
+}
+
+/// The gateway's command line.
+fn words(
+    plan: &Plan<'_>,
+    arguments: &Arguments<'_>,
+    memory: &OwnedFd,
+    socket: &OwnedFd,
+    (report, audit): (Option<BorrowedFd<'_>>, Option<BorrowedFd<'_>>),
+) -> core::result::Result<Vec<CString>, Errno> {
+    let number = |fd: BorrowedFd<'_>| decimal(b"", u64::from(fd.as_raw_fd().unsigned_abs()));
+    let mut words: Vec<Vec<u8>> = Vec::from([
+        Vec::from(NAME),
+        Vec::from(b"--plan-fd"),
+        number(memory.as_fd()),
+        Vec::from(b"--sockets-fd"),
+        number(socket.as_fd()),
+    ]);
+    for (option, fd) in [(b"--report-fd".as_slice(), report), (b"--audit-fd".as_slice(), audit)] {
+        if let Some(fd) = fd {
+            words.extend([Vec::from(option), number(fd)]);
+        }
+    }
+    for (name, value) in &arguments.set {
+        let wanted = |kind| matches!(kind, ParamKind::Host | ParamKind::Secret);
+        if plan.params.iter().any(|param| param.name.as_bytes() == *name && wanted(param.kind)) {
+            words.extend([Vec::from(b"--set"), [name, b"=".as_slice(), value.to_bytes()].concat()]);
+        }
+    }
+    words.into_iter().map(|word| CString::new(word).map_err(|_| Errno::INVAL)).collect()
+}
+
+/// In the new process: becomes the gateway, away from the terminal, for as long as the launcher lives.
+fn become_gateway(program: &CStr, words: &[CString], environment: &[&CStr], kept: &[BorrowedFd<'_>]) -> ! {
+    let ready = || -> core::result::Result<(), Errno> {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        // Ctrl-C is for the command; the gateway ends when that has.
+        setsid()?;
+        let null = openat(CWD, "/dev/null", OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())?;
+        rustix::stdio::dup2_stdin(&null)?;
+        rustix::stdio::dup2_stdout(&null)?;
+        kept.iter().try_for_each(|fd| fcntl_setfd(fd, FdFlags::empty()))
+    };
+    if ready().is_ok() {
+        let words: Strings<'_> = words.iter().map(CString::as_c_str).collect();
+        let environment: Strings<'_> = environment.iter().copied().collect();
+        // Its failure is seen where its socket is: nobody is there.
+        let _ = execute(program, &words, &environment);
+    }
+    msb_sys::process::exit(crate::output::EXIT_REFUSED)
+}
+
+impl Running {
+    /// Says that everything inside has ended, and waits until the gateway has as well.
+    pub(crate) fn end(self) {
+        let Running { pid, pidfd, socket } = self;
+        drop(socket);
+        let mut ended = [PollFd::new(&pidfd, PollFlags::IN)];
+        if !matches!(poll(&mut ended, Some(&milliseconds(handover::END_MS))), Ok(1)) {
+            let _ = pidfd_send_signal(&pidfd, Signal::KILL);
+        }
+        while matches!(msb_sys::process::wait(pid), Err(Errno::INTR)) {}
+    }
+}
+
+fn milliseconds(ms: u64) -> Timespec {
+    let part = |value| i64::try_from(value).unwrap_or(i64::MAX);
+    Timespec { tv_sec: part(ms / 1000), tv_nsec: part(ms % 1000 * 1_000_000) }
+}
+
+/// The sandbox's side, in its first process.
+pub(crate) struct Handover {
+    socket: OwnedFd,
+    origin: OriginId,
+}
+
+impl Handover {
+    /// Takes the sandbox's side of the socket; `origin` is the line that begins the network rules.
+    pub(crate) fn new(socket: OwnedFd, origin: OriginId) -> Handover {
+        Handover { socket, origin }
+    }
+
+    /// Hands the sandbox's sockets over; nobody in here keeps them.
+    pub(crate) fn give(&self, sockets: &Sockets) -> Result<()> {
+        let borrowed: Vec<BorrowedFd<'_>> = sockets.sockets.iter().map(|fd| fd.as_fd()).collect();
+        send(&self.socket, &[handover::SOCKETS, sockets.mask], &borrowed).at(Step::Gateway, Some(self.origin))
+    }
+
+    /// Waits for the certificates of the run.
+    pub(crate) fn trust(&self) -> Result<OwnedFd> {
+        let (kind, file) = self.next()?;
+        match (kind, file) {
+            (handover::TRUST, Some(file)) => Ok(file),
+            _ => Err(failure(Step::Gateway, Some(self.origin), Errno::PROTO)),
+        }
+    }
+
+    /// Waits until connections are answered.
+    pub(crate) fn ready(&self) -> Result<()> {
+        match self.next()? {
+            (handover::READY, _) => Ok(()),
+            _ => Err(failure(Step::Gateway, Some(self.origin), Errno::PROTO)),
+        }
+    }
+
+    /// The next message's kind and descriptor.
+    fn next(&self) -> Result<(u8, Option<OwnedFd>)> {
+        let failed = |errno| failure(Step::Gateway, Some(self.origin), errno);
+        let mut there = [PollFd::new(&self.socket, PollFlags::IN)];
+        match poll(&mut there, Some(&milliseconds(READY_MS))) {
+            Ok(0) => return Err(failed(Errno::TIMEDOUT)),
+            polled => polled.map_err(failed)?,
+        };
+        let mut bytes = [0; handover::MESSAGE_BYTES_MAX];
+        let (length, file) = receive(&self.socket, &mut bytes, RecvFlags::empty()).map_err(failed)?;
+        match bytes.get(..length).unwrap_or_default() {
+            // Its end: it says on standard error why.
+            [] => Err(failed(Errno::PIPE)),
+            [handover::FAILED, rest @ ..] => {
+                Err(handover::decode_failure(rest).unwrap_or(failed(Errno::PROTO)))
+            }
+            [kind, ..] => Ok((*kind, file)),
+        }
+    }
+
+    /// The socket, to wait for what is asked.
+    pub(crate) fn socket(&self) -> &OwnedFd {
+        &self.socket
+    }
+
+    /// Answers one question for a socket, where there is one; `false` when the gateway is gone.
+    pub(crate) fn make(&self) -> bool {
+        let mut bytes = [0; handover::MESSAGE_BYTES_MAX];
+        let length = match receive(&self.socket, &mut bytes, RecvFlags::DONTWAIT) {
+            Ok((length, _)) => length,
+            Err(errno) => return matches!(errno, Errno::AGAIN | Errno::INTR),
+        };
+        let asked = match bytes.get(..length).unwrap_or_default() {
+            [] => return false,
+            [handover::MAKE, family] => match *family {
+                handover::V4_STREAM => Some((AddressFamily::INET, SocketType::STREAM)),
+                handover::V6_STREAM => Some((AddressFamily::INET6, SocketType::STREAM)),
+                handover::V4_DATAGRAM => Some((AddressFamily::INET, SocketType::DGRAM)),
+                handover::V6_DATAGRAM => Some((AddressFamily::INET6, SocketType::DGRAM)),
+                _ => None,
+            },
+            _ => return true,
+        };
+        let made = asked.and_then(|(family, how)| network::socket(family, how, None).ok());
+        let descriptors: Vec<BorrowedFd<'_>> = made.iter().map(|fd| fd.as_fd()).collect();
+        // A gateway that does not read its answers asks for no more.
+        let _ = send(&self.socket, &[handover::MADE], &descriptors);
+        true
+    }
+}
+
+fn send(socket: &OwnedFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> core::result::Result<(), Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(Socket::ALL.len()))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(Errno::MSGSIZE);
+    }
+    sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).map(drop)
+}
+
+fn receive(
+    socket: &OwnedFd,
+    bytes: &mut [u8],
+    flags: RecvFlags,
+) -> core::result::Result<(usize, Option<OwnedFd>), Errno> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let got = recvmsg(socket, &mut [IoSliceMut::new(bytes)], &mut control, flags | RecvFlags::CMSG_CLOEXEC)?;
+    let file = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut files) => files.next(),
+        _ => None,
+    });
+    Ok((got.bytes, file))
+}
+
+/// A failure of the gateway's own, for who waits for it.
+pub(crate) fn ended(plan: &Plan<'_>) -> Failure {
+    failure(Step::Gateway, origin(plan), Errno::PIPE)
+}
