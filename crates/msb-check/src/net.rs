@@ -8,12 +8,13 @@ use crate::context::Context;
 use crate::paths;
 use crate::syscalls::implied::{self, Implied};
 use msb_diag::{Diagnostic, Span, codes};
+use msb_host::Host;
 use msb_policy::{
     Connection, Endpoint, Net, NetKind, NetRule, Op, OriginId, Peer, Policy, Pred, Which, Width,
 };
 use msb_resolve::LayerId;
 use msb_syntax::ast::{self, NetRuleKind, StmtKind};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 pub(crate) use endpoint::{endpoint, host};
 pub(crate) use lints::dangerous_socket;
@@ -142,19 +143,52 @@ fn one(cx: &mut Context<'_>, rule: &ast::NetRule, layer: LayerId, rules: &mut Ve
     }
 }
 
+/// Denies by whom they can be about, so that not every rule is compared with every other.
+struct Denies<'r> {
+    names: HashMap<&'r str, Vec<(&'r NetRule, &'r Endpoint)>>,
+    addresses: Vec<(&'r NetRule, &'r Endpoint)>,
+    others: Vec<(&'r NetRule, &'r Endpoint)>,
+}
+
+impl<'r> Denies<'r> {
+    fn of(rules: &'r [NetRule]) -> Denies<'r> {
+        let mut denies = Denies { names: HashMap::new(), addresses: Vec::new(), others: Vec::new() };
+        for rule in rules {
+            let NetKind::Deny(endpoint) = &rule.kind else { continue };
+            match &endpoint.peer {
+                Peer::Host(Host::Name(name)) => denies.names.entry(name).or_default().push((rule, endpoint)),
+                Peer::Host(Host::Address(_)) => denies.addresses.push((rule, endpoint)),
+                _ => denies.others.push((rule, endpoint)),
+            }
+        }
+        denies
+    }
+
+    /// A rule that denies `one`.
+    fn of_one(&self, one: &Connection) -> Option<&'r NetRule> {
+        let (names, addresses) = match &one.peer {
+            Peer::Host(Host::Name(name)) => {
+                (self.names.get(name.as_str()).map_or(&[][..], Vec::as_slice), &[][..])
+            }
+            _ => (&[][..], self.addresses.as_slice()),
+        };
+        let mut all = names.iter().chain(addresses).chain(&self.others);
+        all.find(|(_, endpoint)| endpoint.refuses(one)).map(|(rule, _)| *rule)
+    }
+}
+
 /// Reports rules that allow what others deny altogether.
 pub(crate) fn cancelled(cx: &mut Context<'_>, policy: &Policy) {
     let Net::Rules { rules, .. } = &policy.net else { return };
+    let denies = Denies::of(rules);
     for rule in rules {
         let NetKind::Allow { endpoint, .. } = &rule.kind else { continue };
         let all = msb_policy::connections(endpoint, &[policy], Which::Asked);
         let accepted: Vec<_> = all.iter().filter(|one| endpoint.accepts(one)).collect();
-        let denies = |one: &&Connection| {
-            rules.iter().find(|it| matches!(&it.kind, NetKind::Deny(denied) if denied.refuses(one)))
-        };
-        let (Some(first), true) =
-            (accepted.first().and_then(denies), accepted.iter().all(|it| denies(it).is_some()))
-        else {
+        let (Some(first), true) = (
+            accepted.first().and_then(|one| denies.of_one(one)),
+            accepted.iter().all(|one| denies.of_one(one).is_some()),
+        ) else {
             continue;
         };
         let (Some(at), Some(by)) = (cx.origins.span(rule.origin), cx.origins.span(first.origin)) else {

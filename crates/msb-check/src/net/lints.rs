@@ -97,6 +97,7 @@ pub(crate) fn dangerous_socket(cx: &mut Context<'_>, path: &Path, span: Span) {
 
 pub(super) fn lints(cx: &mut Context<'_>, rules: &[Rule]) {
     let addresses: Vec<&Rule> = rules.iter().filter(|rule| allows_addresses(rule)).collect();
+    let versions = Versions::of(rules);
     let mut earlier: HashMap<(&Peer, Protocol, LayerId), Vec<&Rule>> = HashMap::new();
     for rule in rules {
         match &rule.kind {
@@ -108,7 +109,7 @@ pub(super) fn lints(cx: &mut Context<'_>, rules: &[Rule]) {
             }
             NetKind::Deny(endpoint) => {
                 unenforceable(cx, rule, endpoint, &addresses);
-                other_version(cx, rule, endpoint, rules);
+                other_version(cx, rule, endpoint, &versions);
             }
             NetKind::Total(limits) => half_limited(cx, rule.span, limits),
             NetKind::Listen(_) | NetKind::Unix { .. } => {}
@@ -230,25 +231,48 @@ fn unenforceable(cx: &mut Context<'_>, rule: &Rule, denied: &Endpoint, addresses
     }
 }
 
-/// A denied network whose machines have addresses of the other version of IP, which stay open.
-fn other_version(cx: &mut Context<'_>, rule: &Rule, denied: &Endpoint, rules: &[Rule]) {
-    let Peer::Host(Host::Address(network)) = &denied.peer else { return };
-    let is_v4 = |it: &Network| it.first().is_ipv4();
-    let open = rules.iter().find(|other| match &other.kind {
-        NetKind::Allow { endpoint, .. } => match &endpoint.peer {
-            Peer::Any => true,
-            Peer::Host(Host::Address(it)) => {
-                is_v4(it) != is_v4(network) && meet(&endpoint.ports, &denied.ports)
+/// Rules by the version of IP that they are about.
+#[derive(Default)]
+struct Versions<'r> {
+    /// The first allow of everything.
+    open: Option<&'r Rule>,
+    /// Allows of addresses, by whether they are IPv4.
+    allowed: [Vec<(&'r Rule, &'r Endpoint)>; 2],
+    /// Whether any address is denied, by whether it is IPv4.
+    denied: [bool; 2],
+}
+
+impl<'r> Versions<'r> {
+    fn of(rules: &'r [Rule]) -> Versions<'r> {
+        let mut versions = Versions::default();
+        for rule in rules {
+            let (NetKind::Allow { endpoint, .. } | NetKind::Deny(endpoint)) = &rule.kind else { continue };
+            let denies = matches!(rule.kind, NetKind::Deny(_));
+            match (&endpoint.peer, denies) {
+                (Peer::Any, true) => versions.denied = [true; 2],
+                (Peer::Any, false) => versions.open = versions.open.or(Some(rule)),
+                (Peer::Host(Host::Address(it)), true) => versions.denied[usize::from(is_v4(it))] = true,
+                (Peer::Host(Host::Address(it)), false) => {
+                    versions.allowed[usize::from(is_v4(it))].push((rule, endpoint));
+                }
+                _ => {}
             }
-            _ => false,
-        },
-        _ => false,
-    });
-    let twin = rules.iter().any(|other| match &other.kind {
-        NetKind::Deny(Endpoint { peer: Peer::Host(Host::Address(it)), .. }) => is_v4(it) != is_v4(network),
-        NetKind::Deny(endpoint) => matches!(endpoint.peer, Peer::Any),
-        _ => false,
-    });
+        }
+        versions
+    }
+}
+
+fn is_v4(it: &Network) -> bool {
+    it.first().is_ipv4()
+}
+
+/// A denied network whose machines have addresses of the other version of IP, which stay open.
+fn other_version(cx: &mut Context<'_>, rule: &Rule, denied: &Endpoint, versions: &Versions<'_>) {
+    let Peer::Host(Host::Address(network)) = &denied.peer else { return };
+    let other = usize::from(!is_v4(network));
+    let twin = versions.denied[other];
+    let meets = versions.allowed[other].iter().find(|(_, it)| meet(&it.ports, &denied.ports));
+    let open = versions.open.or(meets.map(|(rule, _)| *rule));
     let (Some(allow), false) = (open, twin) else { return };
     let (this, other) = if is_v4(network) { ("IPv4", "IPv6") } else { ("IPv6", "IPv4") };
     cx.say(

@@ -6,6 +6,8 @@ use msb_diag::{Diagnostic, Span, codes};
 use msb_policy::{Pred, SyscallAction};
 use msb_resolve::LayerId;
 use msb_syscalls::describe;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 /// Two errnos are as severe as each other.
 fn severity(action: SyscallAction) -> SyscallAction {
@@ -15,15 +17,23 @@ fn severity(action: SyscallAction) -> SyscallAction {
     }
 }
 
+/// The rules that a person wrote for each call, by how severe they are.
+type ByCall<'r> = BTreeMap<u32, BTreeMap<SyscallAction, Vec<&'r Rule>>>;
+
 pub(super) fn shadow(cx: &mut Context<'_>, rules: &[Rule]) {
-    let mut shadowed: Vec<Span> = Vec::new();
+    let mut by_call = ByCall::new();
+    // What is implied (no network, no terminal) has findings of its own.
+    for rule in rules.iter().filter(|rule| rule.whole.is_some()) {
+        by_call.entry(rule.call.nr).or_default().entry(severity(rule.action)).or_default().push(rule);
+    }
+    // What is wrong with a rule in another way was said.
+    let said: BTreeSet<Span> = cx.found.iter().filter_map(Diagnostic::span).collect();
+    let mut shadowed: BTreeSet<Span> = BTreeSet::new();
     for item in items(rules) {
-        // What is wrong with it in another way was said.
-        let said = |span: Span| cx.found.iter().any(|found| found.span() == Some(span));
-        if item.first().is_some_and(|rule| said(rule.span)) {
+        if item.first().is_some_and(|rule| said.contains(&rule.span)) {
             continue;
         }
-        if let Some(by) = never_decides(item, rules) {
+        if let Some(by) = never_decides(item, &by_call) {
             cx.say(by);
             shadowed.extend(item.first().map(|rule| rule.span));
         }
@@ -39,13 +49,13 @@ fn items(rules: &[Rule]) -> impl Iterator<Item = &[Rule]> {
 }
 
 /// What there is to say of an item of which stricter rules cover every call.
-fn never_decides(item: &[Rule], rules: &[Rule]) -> Option<Diagnostic> {
+fn never_decides(item: &[Rule], by_call: &ByCall<'_>) -> Option<Diagnostic> {
     let mut by: Option<&Rule> = None;
     for rule in item {
-        // What is implied (no network, no terminal) has findings of its own.
-        let written = || rules.iter().filter(|it| it.whole.is_some() && it.call.nr == rule.call.nr);
-        let stricter = || written().filter(|it| severity(it.action) > severity(rule.action));
-        let first = stricter().next()?;
+        let above = (Bound::Excluded(severity(rule.action)), Bound::Unbounded);
+        let stricter =
+            || by_call.get(&rule.call.nr).into_iter().flat_map(|it| it.range(above)).flat_map(|it| it.1);
+        let first = *stricter().next()?;
         let all = stricter().map(|it| it.predicate.clone()).collect();
         let left = Pred::All(vec![rule.predicate.clone(), Pred::Not(Box::new(Pred::Any(all)))]);
         // A condition that never holds has a finding of its own.
@@ -65,7 +75,7 @@ fn never_decides(item: &[Rule], rules: &[Rule]) -> Option<Diagnostic> {
 
 /// One call that two groups of the same policy name, one to allow it and one to deny it: that the deny decides
 /// may not be what was meant.
-fn groups_disagree(cx: &mut Context<'_>, rules: &[Rule], shadowed: &[Span]) {
+fn groups_disagree(cx: &mut Context<'_>, rules: &[Rule], shadowed: &BTreeSet<Span>) {
     let plain = |rule: &&Rule| {
         rule.layer == LayerId::POLICY
             && rule.whole.is_some()
@@ -73,17 +83,24 @@ fn groups_disagree(cx: &mut Context<'_>, rules: &[Rule], shadowed: &[Span]) {
             && rule.predicate == Pred::True
             && !shadowed.contains(&rule.span)
     };
-    let allows: Vec<&Rule> = rules.iter().filter(plain).filter(|rule| rule.action.makes()).collect();
-    let denies: Vec<&Rule> = rules.iter().filter(plain).filter(|rule| !rule.action.makes()).collect();
-    let mut said: Vec<(Span, Span)> = Vec::new();
+    let mut allows: BTreeMap<u32, &Rule> = BTreeMap::new();
+    let mut denies: Vec<&Rule> = Vec::new();
+    for rule in rules.iter().filter(plain) {
+        match rule.action.makes() {
+            true => drop(allows.entry(rule.call.nr).or_insert(rule)),
+            false => denies.push(rule),
+        }
+    }
+    denies.retain(|deny| allows.contains_key(&deny.call.nr));
+    let mut calls: BTreeMap<Span, usize> = BTreeMap::new();
+    denies.iter().for_each(|deny| *calls.entry(deny.span).or_default() += 1);
+    let mut said: BTreeSet<(Span, Span)> = BTreeSet::new();
     for deny in &denies {
-        let Some(allow) = allows.iter().find(|allow| allow.call.nr == deny.call.nr) else { continue };
-        if said.contains(&(allow.span, deny.span)) {
+        let Some(allow) = allows.get(&deny.call.nr) else { continue };
+        if !said.insert((allow.span, deny.span)) {
             continue;
         }
-        said.push((allow.span, deny.span));
-        let both = denies.iter().filter(|it| it.span == deny.span);
-        let more = both.filter(|it| allows.iter().any(|allow| allow.call.nr == it.call.nr)).count() - 1;
+        let more = calls.get(&deny.span).map_or(0, |count| count - 1);
         let others = if more == 0 { String::new() } else { format!(" and {more} more") };
         let (allowed, denied) = (cx.sources.text(allow.span), cx.sources.text(deny.span));
         let found = Diagnostic::new(
