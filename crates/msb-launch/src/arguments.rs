@@ -22,7 +22,7 @@ Starts COMMAND, or the plan's own command, confined by PLAN (made by `msbc compi
   --notify SOCKET   sends the listener of a filter that asks (`notify`) over the unix socket at this path; without
                     one, calls that it asks about fail with ENOSYS
   --report-fd N     writes events to descriptor N instead of sentences to standard error (`msbc run`)
-  --notify-fd N     sends the filter's listener over the unix socket N (`msbc run --explain`)
+  --notify-fd N     sends the filter's listener over the unix socket N (`msbc run`)
   --audit-fd N      has the gateway log every lookup, connection and request to descriptor N
   --gateway PATH    the gateway's program, where it is not beside msb-launch
 

@@ -12,11 +12,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often something is tried: `few` times as many as `MSB_SOAK` says.
 fn rounds(few: u32) -> u32 {
     few * std::env::var("MSB_SOAK").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
+/// The tests of this file look at the traces of every launcher, and a killed one leaves some: one runs at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Numbers that look random and are the same each time: xorshift64 of Marsaglia, "Xorshift RNGs".
@@ -174,6 +181,7 @@ fn every_call_that_fails_ends_in_a_refusal_or_changes_nothing() {
         eprintln!("skipped, because strace is not installed");
         return;
     }
+    let _alone = alone();
     let stage = stage();
     let (right, own) = (expected(&stage), own_namespaces());
     let before = traces(&stage);
@@ -225,6 +233,7 @@ fn every_call_that_fails_ends_in_a_refusal_or_changes_nothing() {
 /// The launcher is killed at any moment of a launch; whoever is inside ends with it.
 #[test]
 fn nobody_survives_the_launcher() {
+    let _alone = alone();
     let stage = stage();
     let before = traces(&stage);
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
@@ -246,6 +255,7 @@ fn nobody_survives_the_launcher() {
 
 #[test]
 fn many_launches_leave_nothing() {
+    let _alone = alone();
     let stage = stage();
     let descriptors = || std::fs::read_dir("/proc/self/fd").expect("a folder").count();
     stdout(&stage.shell("true"));
@@ -269,6 +279,7 @@ fn many_launches_leave_nothing() {
 /// Fifty at once: each ends as it should, and they leave nothing.
 #[test]
 fn fifty_at_once() {
+    let _alone = alone();
     let stage = stage();
     let before = traces(&stage);
     let children: Vec<Child> =
@@ -282,6 +293,7 @@ fn fifty_at_once() {
 /// With too few descriptors, processes or bytes of memory it is refused, or all of it is there.
 #[test]
 fn starvation_is_a_refusal() {
+    let _alone = alone();
     let stage = stage();
     let right = expected(&stage);
     let before = traces(&stage);
@@ -316,6 +328,7 @@ fn starvation_is_a_refusal() {
 /// A plan of which any byte differs is refused before anything is done for it.
 #[test]
 fn mutated_plans_are_refused_whole() {
+    let _alone = alone();
     let stage = stage();
     let whole = msb_plan::encode(&confined()).expect("a plan");
     let file = stage.dir.path().join("mutated");
