@@ -164,6 +164,20 @@ impl<'r> Denies<'r> {
         denies
     }
 
+    /// Whether a rule may deny something of what `endpoint` allows, by who is dialled.
+    fn may_meet(&self, endpoint: &Endpoint) -> bool {
+        let Peer::Host(Host::Name(name)) = &endpoint.peer else {
+            return !(self.names.is_empty() && self.addresses.is_empty() && self.others.is_empty());
+        };
+        self.names.contains_key(name.as_str())
+            || self.others.iter().any(|(_, denied)| match &denied.peer {
+                Peer::Private => false,
+                Peer::Metadata => msb_host::METADATA_NAMES.contains(&name.as_str()),
+                Peer::Host(Host::Below(above)) => name.ends_with(above.as_str()),
+                _ => true,
+            })
+    }
+
     /// A rule that denies `one`.
     fn of_one(&self, one: &Connection) -> Option<&'r NetRule> {
         let (names, addresses) = match &one.peer {
@@ -183,6 +197,9 @@ pub(crate) fn cancelled(cx: &mut Context<'_>, policy: &Policy) {
     let denies = Denies::of(rules);
     for rule in rules {
         let NetKind::Allow { endpoint, .. } = &rule.kind else { continue };
+        if !denies.may_meet(endpoint) {
+            continue;
+        }
         let all = msb_policy::connections(endpoint, &[policy], Which::Asked);
         let accepted: Vec<_> = all.iter().filter(|one| endpoint.accepts(one)).collect();
         let (Some(first), true) = (
