@@ -109,12 +109,15 @@ fn words(text: &str, span: Span, edit: &Edit) -> String {
     }
     let before = text.get(start..edit.start.max(start)).unwrap_or_default();
     let after = text.get(edit.end.min(end)..end).unwrap_or_default();
+    let apart = match edit.with.is_empty() {
+        true => after.starts_with(char::is_whitespace) && !before.ends_with(char::is_whitespace),
+        false => !edit.with.ends_with(' '),
+    };
     let line: Vec<&str> = before.split_whitespace().collect();
     let line = line.join(" ") + if before.ends_with(char::is_whitespace) { " " } else { "" };
     let after: Vec<&str> = after.split_whitespace().collect();
-    let spaced = if edit.with.is_empty() || edit.with.ends_with(' ') { "" } else { " " };
-    let glue =
-        if after.first().is_some_and(|word| word.starts_with(',')) || after.is_empty() { "" } else { spaced };
+    let ends = after.first().is_none_or(|word| word.starts_with(','));
+    let glue = if apart && !ends { " " } else { "" };
     format!("write `{}{}{glue}{}` in place of this line", line, edit.with, after.join(" "))
 }
 

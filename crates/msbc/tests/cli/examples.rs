@@ -14,7 +14,7 @@ const ANSWERS: &[(&str, &str, &[&str])] = &[
     (
         "code-interpreter",
         "syscall mprotect(prot: PROT_WRITE | PROT_EXEC)",
-        &["denied", "errno EACCES mmap, mprotect, pkey_mprotect where"],
+        &["denied", "errno EACCES mmap, mprotect where"],
     ),
     (
         "coding-agent",
