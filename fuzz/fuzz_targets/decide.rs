@@ -109,11 +109,13 @@ fn policy(bytes: &mut Bytes<'_>) -> Policy {
         SyscallAction::Allow,
         SyscallAction::Allow,
         SyscallAction::Log,
+        SyscallAction::Notify,
         SyscallAction::Errno(13),
         SyscallAction::Trap,
         SyscallAction::Kill,
     ];
     let syscalls = (0..bytes.one() % 12).map(|_| SyscallRule {
+        arch: Arch::X86_64,
         nr: bytes.pick(CALLS),
         action: bytes.pick(&actions),
         predicate: bytes.pred(3),
@@ -150,7 +152,7 @@ fn filter(policy: &Policy, bytes: &mut Bytes<'_>) {
     let mut calls: Vec<(u32, [u64; 6])> = witnesses.collect();
     calls.extend((0..8).map(|_| (bytes.pick(CALLS), std::array::from_fn(|_| bytes.number()))));
     for (nr, args) in calls {
-        let audit_arch = policy.arch.audit();
+        let audit_arch = Arch::X86_64.audit();
         let decided = policy.decide(&Request::Syscall { audit_arch, nr, args }).action;
         let data = SeccompData { nr, arch: audit_arch, instruction_pointer: 0, args };
         assert_eq!(run(&program.instructions, &data), returned(decided), "{nr} {args:x?}");
@@ -161,6 +163,7 @@ fn returned(decided: SyscallAction) -> u32 {
     match decided {
         SyscallAction::Allow => action::ALLOW,
         SyscallAction::Log => action::LOG,
+        SyscallAction::Notify => action::USER_NOTIF,
         SyscallAction::Errno(errno) => action::errno(errno),
         SyscallAction::Trap => action::TRAP,
         SyscallAction::Kill => action::KILL_PROCESS,
