@@ -1,9 +1,10 @@
 //! What checking and compiling costs: each example as a whole process, and how the cost grows with the number of
-//! rules. The growth is also a test, `ten_times_the_rules_take_ten_times_as_long` of msb-compile.
+//! rules of each kind: ten times the rules take some ten times as long.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use msb_compile::{Files, Options, ReadError, check};
 use std::env;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -49,20 +50,59 @@ fn eprintln_once(what: &str) {
     eprintln!("{what}");
 }
 
-/// A check of so many rules of `fs`.
-fn growth(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("check, rules of fs");
-    for count in [1000_u64, 10_000] {
-        let rules: String = (0..count).map(|i| format!("    read /data/d{i}/x\n")).collect();
-        let text =
-            format!("edition 2026\npolicy p {{\n  include std.base\n  net none\n  fs {{\n{rules}  }}\n}}\n");
-        let files = Memory(text);
-        group.throughput(Throughput::Elements(count)).sample_size(20);
-        group.bench_with_input(BenchmarkId::from_parameter(count), &files, |bencher, files| {
-            bencher.iter(|| check(files, "it.msb", &Options::default()));
-        });
+/// A policy of about `count` rules of a kind, none of which is there twice.
+fn policy(kind: &str, count: usize) -> String {
+    let mut text = String::from("edition 2026\n");
+    let mut rules = String::new();
+    for i in 0..count {
+        let rule = match (kind, i % 4) {
+            ("fs", 0) => format!("read /data/d{i}/x"),
+            ("fs", 1) => format!("deny $w/d{i}/.git"),
+            ("fs", 2) => format!("write $w/s{i} at /o/s{i}"),
+            ("fs", _) => format!("deny write /data/d{i}"),
+            ("env", 0 | 2) => format!("set S{i} = \"x{i}\""),
+            ("env", _) => format!("pass V{i}"),
+            ("syscalls", 0) => format!("errno EACCES ioctl where cmd == {}", i + 70_000),
+            ("syscalls", 1) => {
+                format!("errno EACCES prctl where option in {}..{}", 2 * i + 1000, 2 * i + 1001)
+            }
+            ("syscalls", _) => format!("allow read, write, fsync where fd == {i}"),
+            ("net", 0) => format!("deny tcp 10.{}.{}.{}:22", i >> 16, i >> 8 & 255, i & 255),
+            ("net", _) => format!("allow https \"h{i}.example.org\":443"),
+            _ => String::new(),
+        };
+        let _ = writeln!(rules, "    {rule}");
     }
-    group.finish();
+    if kind == "groups" {
+        for i in 0..count {
+            let _ = writeln!(text, "group @g{i} = {{read, write}} - {{openat}} + @basic-io");
+        }
+        let names: Vec<String> = (0..count).map(|i| format!("@g{i}")).collect();
+        rules = format!("allow {}", names.join(", "));
+    }
+    let section = if kind == "groups" { "syscalls" } else { kind };
+    let net = if kind == "net" { "" } else { "net none" };
+    let limits = "limits { memory 1GiB  pids 9  wall 1min }";
+    let _ = write!(
+        text,
+        "policy p(w: dir) {{\n  include std.base\n  {net}\n  {limits}\n  {section} {{\n{rules}  }}\n}}\n"
+    );
+    text
+}
+
+/// A check of so many rules of each kind.
+fn growth(criterion: &mut Criterion) {
+    for kind in ["fs", "env", "syscalls", "net", "groups"] {
+        let mut group = criterion.benchmark_group(format!("check, rules of {kind}"));
+        for count in [1000_usize, 10_000] {
+            let files = Memory(policy(kind, count));
+            group.throughput(Throughput::Elements(count as u64)).sample_size(10);
+            group.bench_with_input(BenchmarkId::from_parameter(count), &files, |bencher, files| {
+                bencher.iter(|| check(files, "it.msb", &Options::default()));
+            });
+        }
+        group.finish();
+    }
 }
 
 criterion_group!(benches, processes, growth);
