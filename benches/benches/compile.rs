@@ -75,7 +75,7 @@ fn policy(kind: &str, count: usize) -> String {
     }
     if kind == "groups" {
         for i in 0..count {
-            let _ = writeln!(text, "group @g{i} = {{read, write}} - {{openat}} + @basic-io");
+            let _ = writeln!(text, "group @g{i} = @basic-io - openat + @signal");
         }
         let names: Vec<String> = (0..count).map(|i| format!("@g{i}")).collect();
         rules = format!("allow {}", names.join(", "));
