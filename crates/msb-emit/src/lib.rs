@@ -81,10 +81,10 @@ pub fn emit_observed(
     let filter_options = msb_seccomp::Options { trace: options.trace };
     let mut programs = Vec::new();
     for machine in policy.machines() {
-        let program =
-            msb_seccomp::compile_observed(&policy.for_machine(machine), filter_options, &mut filter_done)
-                .map_err(|cause| EmitError::filter(&cause, policy.syscall_default.1))?;
-        let kills = filter_kills(&policy.for_machine(machine), &order);
+        let part = policy.for_machine(machine);
+        let program = msb_seccomp::compile_observed(&part, filter_options, &mut filter_done)
+            .map_err(|cause| EmitError::filter(&cause, policy.syscall_default.1))?;
+        let kills = filter_kills(&part, &order);
         programs.push((machine, program.bytes(), program.asks(), kills));
     }
 

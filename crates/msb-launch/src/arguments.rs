@@ -84,23 +84,17 @@ pub(crate) fn parse<'a>(words: &[&'a CStr]) -> Result<Request<'a>> {
             b"--help" | b"-h" => return Ok(Request::Help),
             b"--version" | b"-V" => return Ok(Request::Version),
             b"--set" => arguments.set.push(binding(words.next())?),
-            b"--report" => arguments.report = Some(words.next().ok_or_else(|| refusal(Step::Usage, None))?),
-            b"--trust" if arguments.trust.is_none() => {
-                arguments.trust = Some(words.next().ok_or_else(|| refusal(Step::Usage, None))?);
-            }
-            b"--protect" => arguments.protect.push(words.next().ok_or_else(|| refusal(Step::Usage, None))?),
+            b"--report" => arguments.report = Some(file(words.next())?),
+            b"--trust" if arguments.trust.is_none() => arguments.trust = Some(file(words.next())?),
+            b"--protect" => arguments.protect.push(file(words.next())?),
             b"--dry-run" => arguments.dry_run = true,
             b"--json" => arguments.json = true,
             b"--timings" => arguments.timings = true,
             b"--report-fd" => arguments.report_fd = Some(descriptor(words.next())?),
             b"--notify-fd" => arguments.notify_fd = Some(descriptor(words.next())?),
-            b"--notify" => {
-                arguments.notify = Some(words.next().ok_or_else(|| refusal(Step::Usage, None))?);
-            }
+            b"--notify" => arguments.notify = Some(file(words.next())?),
             b"--audit-fd" => arguments.audit_fd = Some(descriptor(words.next())?),
-            b"--gateway" => {
-                arguments.gateway = Some(words.next().ok_or_else(|| refusal(Step::Usage, None))?);
-            }
+            b"--gateway" => arguments.gateway = Some(file(words.next())?),
             b"--" if plan.is_some() => {
                 arguments.command = words.collect();
                 break;
@@ -130,6 +124,10 @@ impl Arguments<'_> {
         numbers.dedup();
         numbers
     }
+}
+
+fn file(word: Option<&CStr>) -> Result<&CStr> {
+    word.ok_or_else(|| refusal(Step::Usage, None))
 }
 
 fn binding(word: Option<&CStr>) -> Result<(&[u8], &CStr)> {

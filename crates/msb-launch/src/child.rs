@@ -15,7 +15,6 @@ use core::ffi::CStr;
 use msb_plan::event::Step;
 use msb_plan::network::Network;
 use msb_plan::{Filter, MountKind, Plan, ProcScope, Tier};
-use msb_sys::network::loopback_up;
 use msb_sys::shared::Word;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
@@ -94,9 +93,6 @@ impl Child<'_> {
         msb_sys::process::unshare_cgroup().at(Step::Namespaces, None)?;
         sethostname(who.hostname.as_bytes()).at(Step::Hostname, Some(who.origin))?;
         self.network()?;
-        if matches!(self.plan.network, Network::Loopback) {
-            loopback_up().at(Step::Loopback, Some(self.plan.policy.origin))?;
-        }
         umask(Mode::from_raw_mode(0));
         let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
         timing.done(Step::Root);
@@ -136,7 +132,10 @@ impl Child<'_> {
     /// Sets the network up, and gives its sockets away.
     fn network(&self) -> Result<()> {
         match (&self.plan.network, &self.gateway) {
-            (Network::None | Network::Loopback, _) => Ok(()),
+            (Network::None, _) => Ok(()),
+            (Network::Loopback, _) => {
+                network::loopback_up().at(Step::Loopback, Some(self.plan.policy.origin))
+            }
             (Network::Gateway(gateway), Some(handover)) => handover.give(&network::set_up(gateway)?),
             (Network::Gateway(_), None) => Err(gateway::ended(self.plan)),
         }

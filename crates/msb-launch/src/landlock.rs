@@ -86,7 +86,7 @@ impl Wall {
     /// descriptors were opened for.
     pub(crate) fn root(&self, root: impl AsFd) -> core::result::Result<(), Errno> {
         self.0.as_ref().map_or(Ok(()), |rules| rules.allow(root.as_fd(), READ))?;
-        (0..=2).try_for_each(|number| self.standard(msb_sys::process::borrowed(number)))
+        self.standards()
     }
 
     /// Gives what the standard descriptor `fd` was opened for, on its file alone.

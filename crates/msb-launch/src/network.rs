@@ -29,6 +29,13 @@ pub(crate) struct Sockets {
     pub(crate) sockets: Vec<OwnedFd>,
 }
 
+/// Brings the loopback interface of the current namespace up: it then has 127.0.0.1 and ::1.
+pub(crate) fn loopback_up() -> core::result::Result<(), Errno> {
+    let mut bytes = Vec::new();
+    link_up(&mut bytes, REQUEST | ACK);
+    netlink::send(None, &bytes).map_err(|refused| refused.errno)
+}
+
 /// Sets the network up in the current namespace, which must be new.
 pub(crate) fn set_up(gateway: &Gateway<'_>) -> Result<Sockets> {
     let origin = Some(gateway.origin);
@@ -64,13 +71,18 @@ const LOOPBACK: u32 = 1;
 const V4: (u8, u8) = (2, 32);
 const V6: (u8, u8) = (10, 128);
 
-/// The interface up, with the sandbox's addresses, and every address routed to it as local.
-fn interface(has_v6: bool) -> Vec<u8> {
+/// The interface up.
+fn link_up(bytes: &mut Vec<u8>, flags: u16) {
     const RTM_NEWLINK: u16 = 16;
-    let mut bytes = Vec::new();
     // struct ifinfomsg: family and kind, interface, flags and which of them change (IFF_UP).
     let up = [[0; 4], LOOPBACK.to_le_bytes(), 1_u32.to_le_bytes(), 1_u32.to_le_bytes()].concat();
-    message(&mut bytes, RTM_NEWLINK, REQUEST, &up, &[]);
+    message(bytes, RTM_NEWLINK, flags, &up, &[]);
+}
+
+/// The interface up, with the sandbox's addresses, and every address routed to it as local.
+fn interface(has_v6: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    link_up(&mut bytes, REQUEST);
     if has_v6 {
         local(&mut bytes, V6, &OWN_V6, REQUEST | NEW);
     }

@@ -15,7 +15,6 @@ use crate::path::sort_by;
 use crate::pump::Pump;
 use crate::timing::Timing;
 use crate::{describe, environment, guard, plan_file, root, signature, tier};
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Step};
@@ -233,7 +232,7 @@ fn launch(
     let mut entries = host::table(plan, &bindings)?;
     timing.done(Step::MountSource);
     // They live as long as the program, as what is told of a failure later may name them.
-    let guards = guard::denies(guarded(arguments)?.leak(), &entries, plan.policy.origin);
+    let guards = guard::denies(guarded(arguments)?.leak(), &entries, plan.policy.origin)?;
     plan.denies.extend(guards);
     let plan = &*plan;
     let mut placeholders = Placeholders::default();
@@ -272,8 +271,8 @@ fn launch(
 }
 
 /// The files that decide about this sandbox, by the paths that the kernel calls them. One that has no path, such as a
-/// file in memory, or none that is text, cannot be reached by one.
-fn guarded(arguments: &Arguments<'_>) -> Result<Vec<String>> {
+/// pipe, cannot be reached by one.
+fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Vec<u8>>> {
     let mut files = Vec::new();
     let named = [Some(arguments.plan), arguments.trust].into_iter().flatten();
     for file in named.chain(arguments.protect.iter().copied()) {
@@ -284,8 +283,10 @@ fn guarded(arguments: &Arguments<'_>) -> Result<Vec<String>> {
             Err(Errno::NOENT | Errno::BADF) if file == arguments.plan => continue,
             place => place.at(Step::PlanOpen, None)?,
         };
-        if let Ok(path) = crate::bind::real_path(&place) {
-            files.extend(String::from_utf8(path).ok());
+        match crate::bind::real_path(&place) {
+            Ok(path) => files.push(path),
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(failure(Step::PlanOpen, None, errno)),
         }
     }
     Ok(files)

@@ -14,7 +14,6 @@ pub mod keyring;
 pub mod landlock;
 pub mod mount;
 pub mod net;
-pub mod network;
 pub mod notify;
 pub mod process;
 pub mod seccomp;
