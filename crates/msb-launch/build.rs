@@ -1,5 +1,7 @@
 //! Links the launcher without startup files and C library; see docs/adr/0001-no-std-launcher.md.
 
+use std::path::Path;
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=discard.ld");
@@ -14,5 +16,8 @@ fn main() {
     ] {
         println!("cargo::rustc-link-arg-bins={argument}");
     }
-    println!("cargo::rustc-link-arg-bins=-Wl,-T,{}/discard.ld", env!("CARGO_MANIFEST_DIR"));
+    // A copy beside what is built: a target directory may outlive the checkout that it was built from.
+    let script = Path::new(&std::env::var_os("OUT_DIR").expect("cargo sets it")).join("discard.ld");
+    std::fs::write(&script, include_str!("discard.ld")).expect("OUT_DIR can be written");
+    println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", script.display());
 }
