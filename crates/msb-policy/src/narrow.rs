@@ -176,7 +176,12 @@ impl Policy {
         }
         let mut also = Vec::new();
         for rule in &self.fs {
-            let FsKind::Grant { source, target, .. } = &rule.kind else { continue };
+            let (FsKind::Grant { source, target, .. }
+            | FsKind::Overlay { source, target, .. }
+            | FsKind::Socket { source, target, .. }) = &rule.kind
+            else {
+                continue;
+            };
             let inside = |path: &Path| Some(target.join(source.remainder(path)?));
             let on_host = |path: &Path| Some(source.join(target.remainder(path)?));
             also.extend(named.iter().filter_map(inside));
