@@ -293,15 +293,13 @@ impl Rules {
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {
         let target = Target::Name(name.to_owned());
-        let allow: Vec<&Endpoint> = self.allow.iter().map(|rule| &rule.endpoint).collect();
-        let allow: Vec<&Endpoint> =
-            allow.into_iter().filter(|it| it.peer.covers(&target, Sense::Allow)).collect();
+        let allow = self.allow.iter().map(|rule| &rule.endpoint);
+        let allow: Vec<&Endpoint> = allow.filter(|it| it.peer.covers(&target, Sense::Allow)).collect();
         if allow.is_empty() {
             return false;
         }
-        let deny: Vec<&Endpoint> = self.deny.iter().map(|rule| &rule.endpoint).collect();
-        let deny: Vec<&Endpoint> =
-            deny.into_iter().filter(|it| it.peer.covers(&target, Sense::Deny)).collect();
+        let deny = self.deny.iter().map(|rule| &rule.endpoint);
+        let deny: Vec<&Endpoint> = deny.filter(|it| it.peer.covers(&target, Sense::Deny)).collect();
         // Rules say the same of all ports between these.
         let begins = allow.iter().flat_map(|it| &it.ports).map(|(first, _)| *first);
         let ends = deny.iter().flat_map(|it| &it.ports).filter_map(|(_, last)| last.checked_add(1));
