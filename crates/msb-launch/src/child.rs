@@ -106,7 +106,7 @@ impl Child<'_> {
         deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials, proc)?;
         timing.done(Step::Deny);
         wall.root(&root).at(Step::Landlock, Some(self.plan.target.origin))?;
-        root::enter(root).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
+        root::enter(root, who.mount_table).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
         timing.done(Step::PivotRoot);
         umask(Mode::from_raw_mode(0o022));
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);

@@ -184,6 +184,7 @@ impl Policy {
                 cwd: None,
                 capabilities: 0,
                 keyring: msb_plan::Keyring::New,
+                mount_table: msb_plan::MountTable::Hidden,
                 origin,
             },
             mounts: vec![],

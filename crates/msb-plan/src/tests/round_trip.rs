@@ -207,6 +207,7 @@ fn identity() -> impl Strategy<Value = Identity<'static>> {
             cwd,
             capabilities,
             keyring: crate::Keyring::Unreachable,
+            mount_table: crate::MountTable::Hidden,
             origin,
         },
     )

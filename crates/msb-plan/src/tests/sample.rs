@@ -47,6 +47,7 @@ pub(super) fn plan() -> Plan<'static> {
             cwd: Some((Path { base: Base::Param(0), rest: "src" }, LINE)),
             capabilities: 1 << 10,
             keyring: crate::Keyring::New,
+            mount_table: crate::MountTable::Hidden,
             origin: POLICY,
         },
         mounts: mounts(),
