@@ -75,7 +75,7 @@ pub(crate) fn tried(
         (_, None) => None,
     };
     let Some(change) = change else {
-        answer.change = no_edit(answer);
+        answer.change = no_edit(answer, block);
         answer.edit = Change::Nothing;
         return;
     };
@@ -83,10 +83,21 @@ pub(crate) fn tried(
 }
 
 /// Why there is no edit.
-fn no_edit(answer: &Explained) -> String {
-    match &answer.rule {
-        Some(rule) => format!("no single line of the policy changes it: see {}:{}", rule.file, rule.line),
-        None => "no single line of the policy changes it".to_owned(),
+fn no_edit(answer: &Explained, block: Option<&Block>) -> String {
+    let parent = block.and_then(|block| block.extends.as_ref()).map(|extends| {
+        let parts: Vec<&str> = extends.name.parts.iter().map(|part| part.node.as_str()).collect();
+        parts.join(".")
+    });
+    match (&answer.rule, parent) {
+        (Some(rule), _) => {
+            format!("no single line of the policy changes it: see {}:{}", rule.file, rule.line)
+        }
+        (None, Some(parent)) if !answer.allowed => {
+            format!(
+                "no single line of the policy changes it: `{parent}`, which it extends, would have to allow it"
+            )
+        }
+        (None, _) => "no single line of the policy changes it".to_owned(),
     }
 }
 
