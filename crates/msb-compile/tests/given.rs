@@ -91,9 +91,9 @@ const ASKED: &[(&str, &[Asked])] = &[
                 "open /mnt/data/out/a for run",
                 false,
                 "deny    run /mnt/data/out, /tmp",
-                "no single line of the policy changes it: see code-interpreter.msb:13",
+                "a claim of its own requires it",
             ),
-            ("connect tcp any:443", false, "net none", "in place of `net none`"),
+            ("connect tcp any:443", false, "net none", "a claim of its own requires it"),
             (
                 "syscall ptrace",
                 false,
