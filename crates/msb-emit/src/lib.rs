@@ -181,6 +181,20 @@ fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     if what.is_empty() { Ok(()) } else { Err(EmitError::NotEnforced { what }) }
 }
 
+/// `policy` without what a plan has no section for, to see whether the rest of it makes one.
+#[must_use]
+pub fn enforceable(policy: &ir::Policy) -> ir::Policy {
+    let mut policy = policy.clone();
+    policy.tools.clear();
+    if let ir::Net::Rules { rules, .. } = &mut policy.net {
+        rules.retain(|rule| !matches!(rule.kind, ir::NetKind::Unix { .. }));
+    }
+    for param in policy.params.iter_mut().filter(|param| param.kind == ir::ParamKind::Number) {
+        param.kind = ir::ParamKind::Text;
+    }
+    policy
+}
+
 /// The calls that some rule kills for, and the first line that says so.
 fn filter_kills(policy: &ir::Policy, order: &origins::Order) -> BTreeMap<u32, ir::OriginId> {
     let mut kills = BTreeMap::new();
