@@ -90,6 +90,21 @@ fn command(cx: &mut Context<'_>, words: &[Spanned<String>], exec: &mut Exec) {
                 .help("write something like `command \"python3\" \"agent.py\"`"),
         );
     }
+    if let [only] = words
+        && let Some((program, rest)) = only.node.split_once(char::is_whitespace)
+        && !program.is_empty()
+    {
+        let all: Vec<&str> = std::iter::once(program).chain(rest.split_whitespace()).collect();
+        let quoted: Vec<String> = all.iter().map(|word| format!("\"{word}\"")).collect();
+        let found = Diagnostic::new(codes::COMMAND_WITH_BLANK, "the command is one word with a blank in it")
+            .label(only.span, "a program of this name is started, without arguments");
+        let plain = !only.node.contains(['"', '\'', '\\', '$', '|', '&', ';', '<', '>']);
+        cx.say(if plain {
+            found.help(format!("write `command {}`", quoted.join(" "))).edit(only.span, quoted.join(" "))
+        } else {
+            found.help("write each word in quotes of its own, or `command \"sh\" \"-c\" \"…\"` for a shell")
+        });
+    }
     exec.command = words.iter().map(|word| word.node.clone()).collect();
 }
 
