@@ -272,6 +272,10 @@ steps! {
     Lifeline = "tie the sandbox to the launcher",
     /// The session was made.
     Session = "start a new session",
+    /// The private terminal was made, handed out, or made the command's.
+    Terminal = "make the terminal",
+    /// Memory that is writable was kept from becoming executable.
+    WriteExecute = "refuse memory that is writable and executable",
     /// The environment was built.
     Environment = "build the environment",
     /// Standard output and error were led through the launcher, which counts them.

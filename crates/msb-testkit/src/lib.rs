@@ -13,6 +13,7 @@ mod canary;
 mod checklist;
 mod libseccomp;
 mod process;
+mod screen;
 mod skip;
 mod workspace;
 
@@ -23,5 +24,6 @@ pub use canary::{Canary, Visits};
 pub use checklist::{Expected, Level, Row, checklist, probe_ids, probes_dir};
 pub use libseccomp::Libseccomp;
 pub use process::{Ended, finish, finish_with_file, finish_with_input, wait_until};
+pub use screen::{Screen, descendants};
 pub use skip::{Need, skip};
 pub use workspace::{Workspace, run_confined};

@@ -89,6 +89,12 @@ impl Session<'_> {
             self.output.message("there is no terminal: `--ask` asks at the one that it is started from");
             return Exit::Usage;
         };
+        if person.is_some() && self.plan().identity.terminal.is_some() {
+            self.output.message(
+                "`--ask` asks at the terminal, which `tty private` hands to the command: leave out one",
+            );
+            return Exit::Usage;
+        }
         match self.launch(&program, report, audit, person) {
             Ok(exit) => exit,
             Err(error) => {

@@ -207,6 +207,8 @@ fn identity() -> impl Strategy<Value = Identity<'static>> {
             cwd,
             capabilities,
             keyring: crate::Keyring::Unreachable,
+            terminal: None,
+            write_execute_denied: None,
             origin,
         },
     )
