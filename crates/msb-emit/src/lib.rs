@@ -231,12 +231,30 @@ fn identity<'p>(policy: &'p ir::Policy, origins: &Origins<'p>) -> Result<plan::I
         },
         terminal: policy.exec.terminal.map(|origin| origins.id(origin)),
         write_execute_denied: policy.sandbox.mdwe.map(|origin| origins.id(origin)),
+        mount_table: if NAMESPACE_CALLS.iter().any(|call| may_call(policy, call)) {
+            plan::MountTable::Shown
+        } else {
+            plan::MountTable::Hidden
+        },
         origin: origins.id(origin),
     })
 }
 
 /// The calls that name keys; keyrings(7).
 const KEY_CALLS: [&str; 3] = ["add_key", "keyctl", "request_key"];
+
+/// The calls that make namespaces or mounts, clone and clone3 apart: those never do (`msb-check`, implied rules).
+const NAMESPACE_CALLS: [&str; 9] = [
+    "chroot",
+    "fsmount",
+    "mount",
+    "mount_setattr",
+    "move_mount",
+    "open_tree",
+    "pivot_root",
+    "setns",
+    "unshare",
+];
 
 /// Whether some arguments let a call of this name through.
 fn may_call(policy: &ir::Policy, name: &str) -> bool {

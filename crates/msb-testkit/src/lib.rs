@@ -16,6 +16,7 @@ mod process;
 mod screen;
 mod skip;
 mod workspace;
+mod world;
 
 pub use account::{Account, accounts};
 pub use battery::{Battery, Finding, Verdict};
@@ -27,3 +28,4 @@ pub use process::{Ended, finish, finish_with_file, finish_with_input, wait_until
 pub use screen::{Screen, descendants};
 pub use skip::{Need, skip};
 pub use workspace::{Workspace, run_confined};
+pub use world::{World, check_inside, has};

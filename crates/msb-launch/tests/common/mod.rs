@@ -67,6 +67,7 @@ pub(crate) fn plan() -> Plan<'static> {
             keyring: msb_plan::Keyring::New,
             terminal: None,
             write_execute_denied: None,
+            mount_table: msb_plan::MountTable::Hidden,
             origin: ORIGIN,
         },
         mounts,

@@ -49,6 +49,7 @@ pub(super) fn plan() -> Plan<'static> {
             keyring: crate::Keyring::New,
             terminal: None,
             write_execute_denied: None,
+            mount_table: crate::MountTable::Hidden,
             origin: POLICY,
         },
         mounts: mounts(),
@@ -132,6 +133,7 @@ pub(super) fn network() -> Network<'static> {
         totals: vec![Total { limits, origin: LINE }],
         listens: vec![Listen { protocol: Protocol::Tcp, port: 8080, origin: LINE }],
         trust: Some(Trust { file: "etc/ca.pem", places: vec!["usr/ca.pem"] }),
+        java_trust: Some(Trust { file: "etc/ca.jks", places: vec!["usr/ca.jks"] }),
         origin: LINE,
     })
 }

@@ -72,6 +72,7 @@ pub(super) fn plan() -> Plan<'static> {
             keyring: msb_plan::Keyring::New,
             terminal: None,
             write_execute_denied: None,
+            mount_table: msb_plan::MountTable::Hidden,
             origin: POLICY,
         },
         mounts: vec![
