@@ -129,6 +129,27 @@ macro_rules! limits {
     };
 }
 
+impl LimitKind {
+    /// Whether a cgroup can hold a limit of this kind.
+    #[must_use]
+    pub const fn is_held_by_cgroups(self) -> bool {
+        match self {
+            LimitKind::Memory
+            | LimitKind::Swap
+            | LimitKind::Pids
+            | LimitKind::Cpu
+            | LimitKind::Cpuset
+            | LimitKind::Io
+            | LimitKind::IoWeight => true,
+            LimitKind::CpuTime
+            | LimitKind::Wall
+            | LimitKind::Files
+            | LimitKind::FileSize
+            | LimitKind::Output => false,
+        }
+    }
+}
+
 limits! {
     Memory = "memory",
     Swap = "swap",

@@ -7,6 +7,7 @@
 pub(crate) mod launcher;
 mod person;
 mod refusals;
+pub(crate) mod scope;
 mod signals;
 
 use crate::cli::Run;
@@ -142,6 +143,9 @@ impl Session<'_> {
         audit: Option<File>,
         person: Option<Person>,
     ) -> io::Result<Exit> {
+        if let Err(reason) = scope::enter(&self.plan().limits) {
+            self.output.message(&format!("systemd gives no cgroup to this run: {reason}"));
+        }
         let set: Vec<_> = self.arguments.set.iter().map(crate::cli::Set::argument).collect();
         let listens = self.plan().filters.iter().any(|filter| filter.listener != Listener::None);
         let started = launcher::start(
