@@ -23,11 +23,16 @@ pub(crate) const INIT_PIDS: u32 = 1;
 /// (proc(5), `oom_score_adj`). An agent's work can be done again.
 const OOM_SCORE: u64 = 500;
 
+/// No file holds so little, and the one value for which the kernel does not start the host's handler of crashes either,
+/// which reads, as root and outside, what a program inside has made (fs/coredump.c; CVE-2025-5054, CVE-2022-28655).
+/// With 0 it starts it.
+const NO_CORE: u64 = 1;
+
 /// Sets what setrlimit(2) and sched_setaffinity(2) hold, and reads each back.
 ///
 /// Must run inside the new user namespace: there `RLIMIT_NPROC` counts the sandbox's processes alone.
 pub(crate) fn limits(limits: &Limits, held: Held) -> Result<()> {
-    rlimit(Resource::Core, 0).at(Step::Rlimit, None)?;
+    rlimit(Resource::Core, NO_CORE).at(Step::Rlimit, None)?;
     let swap = limits.swap_bytes.map_or(0, |limit| limit.value);
     for (kind, Limit { value, origin }) in limits.each().filter(|(kind, _)| !held.has(*kind)) {
         let at = Some(origin);
@@ -97,6 +102,17 @@ pub(crate) fn privileges(identity: &Identity<'_>) -> Result<()> {
 /// Sets no_new_privs: an ordinary user has no capability to give up.
 pub(crate) fn no_new_privileges(identity: &Identity<'_>) -> Result<()> {
     set_no_new_privs(true).at(Step::NoNewPrivs, Some(identity.origin))
+}
+
+/// Keeps memory that is or was writable from becoming executable, in every process to come, where the policy says so.
+///
+/// # Errors
+/// `EINVAL` before Linux 6.3.
+pub(crate) fn write_execute(identity: &Identity<'_>) -> Result<()> {
+    match identity.write_execute_denied {
+        None => Ok(()),
+        Some(line) => msb_sys::process::deny_write_execute().at(Step::WriteExecute, Some(line)),
+    }
 }
 
 /// Starts with an empty session keyring where a program could ask for what is in that of who launches.
