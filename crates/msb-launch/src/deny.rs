@@ -6,7 +6,8 @@
 //! directory above it is pinned by a mount of its own: a mount point can't be renamed (EBUSY), so that
 //! `mv .git x; mkdir -p .git/hooks` ends in an error.
 
-use crate::bind::{Bindings, open_below, open_place, real_path};
+use crate::at::{mkdirat, move_mount, open_tree, openat, openat2, statat, unlinkat};
+use crate::bind::{Bindings, open_below, open_place};
 use crate::fail::{At, Result, failure};
 use crate::files::write_once;
 use crate::host::{Entry, Source, covering, is_below_parameter};
@@ -18,10 +19,10 @@ use msb_sys::mount::{Depth, attr, set_attributes};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
     AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, ResolveFlags, Uid, XattrFlags, chownat, flock,
-    fstat, getxattr, mkdirat, openat, openat2, setxattr, statat, unlinkat,
+    fstat, getxattr, setxattr,
 };
 use rustix::io::Errno;
-use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+use rustix::mount::OpenTreeFlags;
 
 /// A place inside that is taken away.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +83,9 @@ impl Placeholders {
     /// same time on the same directory would lose its protection: each launch holds a shared lock on it, and
     /// only one that finds no other removes anything.
     pub(crate) fn remove(&mut self) {
+        if self.made.is_empty() {
+            return;
+        }
         let alone =
             self.locks.iter().all(|(_, fd)| flock(fd, FlockOperation::NonBlockingLockExclusive).is_ok());
         for made in self.made.drain(..).rev() {
@@ -146,8 +150,7 @@ fn locate<'p>(deny: Deny<'p>, bindings: &Bindings<'_>) -> Result<Found<'p>> {
             match open_place(there) {
                 Ok(place) => {
                     let rest = below(&path, there).unwrap_or_default();
-                    let real = real_path(&place).at(Step::DenySource, origin)?;
-                    names.push(join(&real, rest).at(Step::DenySource, origin)?);
+                    names.push(join(&place.real, rest).at(Step::DenySource, origin)?);
                     break;
                 }
                 Err(Errno::NOENT | Errno::NOTDIR) if there.len() > 1 => there = split(there).0,
@@ -256,7 +259,7 @@ fn settle(
                 return Err(failure(Step::DenyHardLink, origin, Errno::MLINK));
             }
             if entry.is_writable() && !entry.is_private() {
-                placeholders.adopt(source, rest).at(Step::DenyPlaceholder, origin)?;
+                placeholders.adopt(source, rest, &place).at(Step::DenyPlaceholder, origin)?;
             }
             denials.push(denial(inside, deny.rights, None));
         }
@@ -365,12 +368,15 @@ impl Placeholders {
     }
 
     /// Takes over what a launcher put at `rest`, and above it, and was killed before it could remove it.
-    fn adopt(&mut self, source: &Source, rest: &[u8]) -> core::result::Result<(), Errno> {
+    fn adopt(&mut self, source: &Source, rest: &[u8], place: &OwnedFd) -> core::result::Result<(), Errno> {
         for path in ancestors(rest).chain([rest]) {
-            let place = open_below(&source.place, path)?;
-            let stat = fstat(&place)?;
-            let known = self.made.iter().any(|made| made.inode == stat.st_ino);
-            if known || getxattr(by_descriptor(&place), MARK, &mut [0_u8; 1]).is_err() {
+            let above = if path == rest { None } else { Some(open_below(&source.place, path)?) };
+            let place = above.as_ref().unwrap_or(place);
+            let stat = fstat(place)?;
+            // Nobody else has any right to one (`put`).
+            let others = Mode::from_raw_mode(stat.st_mode).intersects(Mode::RWXG | Mode::RWXO);
+            let known = || self.made.iter().any(|made| made.inode == stat.st_ino);
+            if others || known() || getxattr(by_descriptor(place), MARK, &mut [0_u8; 1]).is_err() {
                 continue;
             }
             let kind = match (FileType::from_raw_mode(stat.st_mode), stat.st_size) {
@@ -433,19 +439,22 @@ pub(crate) fn create(
 #[derive(Debug)]
 pub(crate) struct Masks<'r> {
     root: BorrowedFd<'r>,
+    made: bool,
 }
 
 /// Where the masks are while denials are applied.
 const MASKS: &str = ".msb-masks";
 
 impl<'r> Masks<'r> {
-    /// Makes both on the new root at `root`.
-    fn new(root: BorrowedFd<'r>) -> core::result::Result<Masks<'r>, Errno> {
-        mkdirat(root, MASKS, Mode::RWXU)?;
-        let masks = open_below(root, MASKS.as_bytes())?;
-        create(&masks, b"file", Kind::File, Mode::empty())?;
-        create(&masks, b"directory", Kind::Directory, Mode::empty())?;
-        Ok(Masks { root })
+    /// Makes both on the new root at `root`, where they are `wanted`.
+    fn new(root: BorrowedFd<'r>, wanted: bool) -> core::result::Result<Masks<'r>, Errno> {
+        if wanted {
+            mkdirat(root, MASKS, Mode::RWXU)?;
+            let masks = open_below(root, MASKS.as_bytes())?;
+            create(&masks, b"file", Kind::File, Mode::empty())?;
+            create(&masks, b"directory", Kind::Directory, Mode::empty())?;
+        }
+        Ok(Masks { root, made: wanted })
     }
 
     /// A detached, read-only mount of the mask for a directory or for anything else.
@@ -481,6 +490,9 @@ impl<'r> Masks<'r> {
 
     /// Takes the names away again; the mounts keep the files.
     fn hide(self) -> core::result::Result<(), Errno> {
+        if !self.made {
+            return Ok(());
+        }
         let masks = open_below(self.root, MASKS.as_bytes())?;
         unlinkat(&masks, "file", AtFlags::empty())?;
         unlinkat(&masks, "directory", AtFlags::REMOVEDIR)?;
@@ -514,7 +526,8 @@ const HIDDEN_IN_PROC: [&str; 16] = [
 pub(crate) fn apply(root: BorrowedFd<'_>, denials: &[Denial], proc: Option<OriginId>) -> Result<()> {
     let first = denials.first().map(|denial| denial.origin);
     let Some(first) = first.or(proc) else { return Ok(()) };
-    let masks = Masks::new(root).at(Step::Deny, Some(first))?;
+    let hides = proc.is_some() || denials.iter().any(|denial| denial.rights.contains(Rights::READ));
+    let masks = Masks::new(root, hides).at(Step::Deny, Some(first))?;
     if let Some(origin) = proc {
         for name in HIDDEN_IN_PROC {
             masks.hide_below(b"proc", name.as_bytes()).at(Step::Proc, Some(origin))?;
@@ -594,8 +607,7 @@ pub(crate) fn clone_tree(place: impl AsFd) -> core::result::Result<OwnedFd, Errn
 
 /// Mounts a detached tree at `place`.
 pub(crate) fn attach(tree: impl AsFd, place: impl AsFd) -> core::result::Result<(), Errno> {
-    let both = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(tree, "", place, "", both)
+    move_mount(tree, place, "")
 }
 
 /// Opens a path inside: no symbolic link on the way, mount points are crossed.
