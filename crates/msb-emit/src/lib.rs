@@ -181,6 +181,20 @@ fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     if what.is_empty() { Ok(()) } else { Err(EmitError::NotEnforced { what }) }
 }
 
+/// `policy` without what a plan has no section for, to see whether the rest of it makes one.
+#[must_use]
+pub fn enforceable(policy: &ir::Policy) -> ir::Policy {
+    let mut policy = policy.clone();
+    policy.tools.clear();
+    if let ir::Net::Rules { rules, .. } = &mut policy.net {
+        rules.retain(|rule| !matches!(rule.kind, ir::NetKind::Unix { .. }));
+    }
+    for param in policy.params.iter_mut().filter(|param| param.kind == ir::ParamKind::Number) {
+        param.kind = ir::ParamKind::Text;
+    }
+    policy
+}
+
 /// The calls that some rule kills for, and the first line that says so.
 fn filter_kills(policy: &ir::Policy, order: &origins::Order) -> BTreeMap<u32, ir::OriginId> {
     let mut kills = BTreeMap::new();
@@ -228,12 +242,30 @@ fn identity<'p>(policy: &'p ir::Policy, origins: &Origins<'p>) -> Result<plan::I
         } else {
             plan::Keyring::Unreachable
         },
+        mount_table: if NAMESPACE_CALLS.iter().any(|call| may_call(policy, call)) {
+            plan::MountTable::Shown
+        } else {
+            plan::MountTable::Hidden
+        },
         origin: origins.id(origin),
     })
 }
 
 /// The calls that name keys; keyrings(7).
 const KEY_CALLS: [&str; 3] = ["add_key", "keyctl", "request_key"];
+
+/// The calls that make namespaces or mounts, clone and clone3 apart: those never do (`msb-check`, implied rules).
+const NAMESPACE_CALLS: [&str; 9] = [
+    "chroot",
+    "fsmount",
+    "mount",
+    "mount_setattr",
+    "move_mount",
+    "open_tree",
+    "pivot_root",
+    "setns",
+    "unshare",
+];
 
 /// Whether some arguments let a call of this name through.
 fn may_call(policy: &ir::Policy, name: &str) -> bool {

@@ -15,6 +15,7 @@ use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::Step;
+use msb_plan::handover::{JAVA_TRUST, TRUST};
 use msb_plan::network::Network;
 use msb_plan::{Filter, MountKind, Plan, ProcScope, Tier};
 use msb_sys::shared::Word;
@@ -108,7 +109,7 @@ impl Child<'_> {
         deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials, proc)?;
         timing.done(Step::Deny);
         wall.root(&root).at(Step::Landlock, Some(self.plan.target.origin))?;
-        root::enter(root).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
+        root::enter(root, who.mount_table).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
         timing.done(Step::PivotRoot);
         umask(Mode::from_raw_mode(0o022));
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
@@ -159,13 +160,14 @@ impl Child<'_> {
         let (Network::Gateway(gateway), Some(handover)) = (&self.plan.network, &self.gateway) else {
             return Ok(());
         };
-        match &gateway.trust {
-            Some(trust) => {
-                let certificates = handover.trust()?;
-                trust::put(root, trust, &certificates, &self.entries).at(Step::Trust, Some(gateway.origin))
+        for (trust, message) in [(&gateway.trust, TRUST), (&gateway.java_trust, JAVA_TRUST)] {
+            if let Some(trust) = trust {
+                let certificates = handover.trust(message)?;
+                trust::put(root, trust, &certificates, &self.entries)
+                    .at(Step::Trust, Some(gateway.origin))?;
             }
-            None => Ok(()),
         }
+        Ok(())
     }
 
     /// Waits until the gateway answers; the init keeps its socket only to make others on demand.

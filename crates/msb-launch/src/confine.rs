@@ -23,11 +23,16 @@ pub(crate) const INIT_PIDS: u32 = 1;
 /// (proc(5), `oom_score_adj`). An agent's work can be done again.
 const OOM_SCORE: u64 = 500;
 
+/// No file holds so little, and the one value for which the kernel does not start the host's handler of crashes either,
+/// which reads, as root and outside, what a program inside has made (fs/coredump.c; CVE-2025-5054, CVE-2022-28655).
+/// With 0 it starts it.
+const NO_CORE: u64 = 1;
+
 /// Sets what setrlimit(2) and sched_setaffinity(2) hold, and reads each back.
 ///
 /// Must run inside the new user namespace: there `RLIMIT_NPROC` counts the sandbox's processes alone.
 pub(crate) fn limits(limits: &Limits, held: Held) -> Result<()> {
-    rlimit(Resource::Core, 0).at(Step::Rlimit, None)?;
+    rlimit(Resource::Core, NO_CORE).at(Step::Rlimit, None)?;
     let swap = limits.swap_bytes.map_or(0, |limit| limit.value);
     for (kind, Limit { value, origin }) in limits.each().filter(|(kind, _)| !held.has(*kind)) {
         let at = Some(origin);

@@ -16,10 +16,9 @@ use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{Base, Deny, Missing, MountKind, OriginId, Plan, Rights};
 use msb_sys::mount::{Depth, attr, set_attributes};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, ResolveFlags, Uid, XattrFlags, chownat, flock,
-    fstat, getxattr, setxattr,
+    AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, ResolveFlags, Stat, Uid, chownat, flock, fstat,
 };
 use rustix::io::Errno;
 use rustix::mount::OpenTreeFlags;
@@ -53,11 +52,30 @@ pub(crate) enum Kind {
 /// The line of [`Kind::FileOfDot`].
 const DOT: &[u8] = b".\n";
 
-impl Kind {
-    /// How long the file is that is made.
-    fn bytes(self) -> i64 {
-        if self == Kind::FileOfDot { 2 } else { 0 }
+/// The mode of a placeholder, by which one that a killed launcher left is known again: the sticky bit means nothing on
+/// a file (inode(7)), and nobody has another reason to set it there.
+const PLACEHOLDER_MODE: Mode = Mode::from_raw_mode(0o1700);
+
+/// Which kind of placeholder this is, still as it was made; `None` for a file of somebody's.
+///
+/// A directory is removed only where it is empty, as the kernel finds it.
+fn placeholder(stat: &Stat) -> Option<Kind> {
+    let mode = Mode::from_raw_mode(stat.st_mode) & PLACEHOLDER_MODE;
+    match (FileType::from_raw_mode(stat.st_mode), stat.st_size) {
+        (FileType::Directory, _) if mode == PLACEHOLDER_MODE => Some(Kind::Directory),
+        (FileType::RegularFile, 0) if mode == file_mode(PLACEHOLDER_MODE) => Some(Kind::File),
+        (FileType::RegularFile, size)
+            if mode == file_mode(PLACEHOLDER_MODE) && size == DOT.len().cast_signed() as i64 =>
+        {
+            Some(Kind::FileOfDot)
+        }
+        _ => None,
     }
+}
+
+/// The same for a file, which nobody executes.
+fn file_mode(mode: Mode) -> Mode {
+    mode.difference(Mode::XUSR | Mode::XGRP | Mode::XOTH)
 }
 
 /// What was put on the host, to be removed at the end.
@@ -73,7 +91,6 @@ struct Placeholder {
     parent: OwnedFd,
     name: Vec<u8>,
     kind: Kind,
-    inode: u64,
 }
 
 impl Placeholders {
@@ -92,17 +109,12 @@ impl Placeholders {
             let Ok(stat) = statat(&made.parent, made.name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) else {
                 continue;
             };
-            if !alone || stat.st_ino != made.inode {
+            if !alone || placeholder(&stat) != Some(made.kind) {
                 continue;
             }
             // A failure leaves an empty file behind, which harms nobody; there is no one left to tell.
-            let _ = match made.kind {
-                Kind::Directory => unlinkat(&made.parent, made.name.as_slice(), AtFlags::REMOVEDIR),
-                Kind::File | Kind::FileOfDot if stat.st_size <= made.kind.bytes() => {
-                    unlinkat(&made.parent, made.name.as_slice(), AtFlags::empty())
-                }
-                Kind::File | Kind::FileOfDot => Ok(()),
-            };
+            let how = if made.kind == Kind::Directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+            let _ = unlinkat(&made.parent, made.name.as_slice(), how);
         }
     }
 }
@@ -352,18 +364,13 @@ impl Placeholders {
     fn put(&mut self, source: &Source, rest: &[u8], kind: Kind) -> core::result::Result<(), Errno> {
         let (parent, name) = split(rest);
         let parent = open_below(&source.place, parent)?;
-        create(&parent, name, kind, Mode::RWXU)?;
+        create(&parent, name, kind, PLACEHOLDER_MODE)?;
         // Made by root in somebody's directory: it is theirs, as everything in it.
         if rustix::process::geteuid().is_root() {
             let (owner, group) = (Uid::from_raw(source.stat.st_uid), Gid::from_raw(source.stat.st_gid));
             chownat(&parent, name, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
         }
-        let placed = open_below(&parent, name)?;
-        // Where the file system has no attributes of users' (tmpfs before Linux 6.6), one that a killed launcher
-        // leaves is not known again. It is empty, and harms nobody.
-        let _ = setxattr(by_descriptor(&placed), MARK, b"1", XattrFlags::CREATE);
-        let inode = fstat(&placed)?.st_ino;
-        self.made.push(Placeholder { parent, name: Vec::from(name), kind, inode });
+        self.made.push(Placeholder { parent, name: Vec::from(name), kind });
         Ok(())
     }
 
@@ -371,33 +378,14 @@ impl Placeholders {
     fn adopt(&mut self, source: &Source, rest: &[u8], place: &OwnedFd) -> core::result::Result<(), Errno> {
         for path in ancestors(rest).chain([rest]) {
             let above = if path == rest { None } else { Some(open_below(&source.place, path)?) };
-            let place = above.as_ref().unwrap_or(place);
-            let stat = fstat(place)?;
-            // Nobody else has any right to one (`put`).
-            let others = Mode::from_raw_mode(stat.st_mode).intersects(Mode::RWXG | Mode::RWXO);
-            let known = || self.made.iter().any(|made| made.inode == stat.st_ino);
-            if others || known() || getxattr(by_descriptor(place), MARK, &mut [0_u8; 1]).is_err() {
-                continue;
-            }
-            let kind = match (FileType::from_raw_mode(stat.st_mode), stat.st_size) {
-                (FileType::Directory, _) => Kind::Directory,
-                (_, 0) => Kind::File,
-                _ => Kind::FileOfDot,
-            };
+            let stat = fstat(above.as_ref().unwrap_or(place))?;
+            let Some(kind) = placeholder(&stat) else { continue };
             let (parent, name) = split(path);
             let parent = open_below(&source.place, parent)?;
-            self.made.push(Placeholder { parent, name: Vec::from(name), kind, inode: stat.st_ino });
+            self.made.push(Placeholder { parent, name: Vec::from(name), kind });
         }
         Ok(())
     }
-}
-
-/// The extended attribute of a placeholder (xattr(7)).
-const MARK: &str = "user.msb.placeholder";
-
-/// A path of a file that is open as a path alone.
-fn by_descriptor(fd: &OwnedFd) -> Vec<u8> {
-    crate::files::decimal(b"/proc/self/fd/", u64::from(fd.as_raw_fd().unsigned_abs()))
 }
 
 /// Takes a shared lock. A launch that ends holds an exclusive one for the moment in which it removes its
@@ -429,7 +417,7 @@ pub(crate) fn create(
         Kind::Directory => mkdirat(parent, name, mode),
         Kind::File | Kind::FileOfDot => {
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-            let made = openat(parent, name, flags, mode.difference(Mode::XUSR | Mode::XGRP | Mode::XOTH))?;
+            let made = openat(parent, name, flags, file_mode(mode))?;
             if kind == Kind::FileOfDot { write_once(&made, DOT) } else { Ok(()) }
         }
     }

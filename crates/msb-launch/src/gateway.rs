@@ -203,11 +203,10 @@ impl Handover {
         send(&self.socket, &[handover::SOCKETS, sockets.mask], &borrowed).at(Step::Gateway, Some(self.origin))
     }
 
-    /// Waits for the certificates of the run.
-    pub(crate) fn trust(&self) -> Result<OwnedFd> {
-        let (kind, file) = self.next()?;
-        match (kind, file) {
-            (handover::TRUST, Some(file)) => Ok(file),
+    /// Waits for the certificates of the run, which come with `message`.
+    pub(crate) fn trust(&self, message: u8) -> Result<OwnedFd> {
+        match self.next()? {
+            (kind, Some(file)) if kind == message => Ok(file),
             _ => Err(failure(Step::Gateway, Some(self.origin), Errno::PROTO)),
         }
     }

@@ -9,7 +9,7 @@
 
 use crate::fail::{At, Result, failure};
 use msb_plan::event::Step;
-use msb_plan::{MountKind, ProcScope, Rights, Target};
+use msb_plan::{MountKind, Rights, Target};
 use msb_sys::landlock::{Ruleset, abi, access, scope};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
@@ -122,9 +122,7 @@ pub(crate) fn rights(kind: MountKind<'_>, rights: Rights) -> u64 {
         MountKind::Device { .. } => access::READ_FILE | access::WRITE_FILE | access::IOCTL_DEV,
         // To connect asks Landlock for nothing.
         MountKind::Socket { .. } => 0,
-        // A process may write its own settings, such as /proc/self/oom_score_adj.
-        MountKind::Proc(ProcScope::Processes) => READ | access::WRITE_FILE | access::TRUNCATE,
-        MountKind::Proc(ProcScope::All) => READ,
+        MountKind::Proc(_) => READ,
         // The terminals are devices, and /dev/shm is for files.
         MountKind::Dev { .. } => READ | WRITE | access::IOCTL_DEV,
     }

@@ -257,6 +257,8 @@ pub struct Identity<'a> {
     pub capabilities: u64,
     /// Which session keyring its processes have.
     pub keyring: Keyring,
+    /// Whether its processes see what is mounted where.
+    pub mount_table: MountTable,
     /// The line that keeps the capabilities, or the policy's.
     pub origin: OriginId,
 }
@@ -268,6 +270,17 @@ pub enum Keyring {
     Unreachable,
     /// A new and empty one.
     New,
+}
+
+/// Whether processes inside see the table of mounts, /proc/self/mountinfo: it has the paths that the host calls them
+/// by, and so the names of its users; proc_pid_mountinfo(5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MountTable {
+    /// It is empty. Their root is then not that of their mount namespace, for which the kernel refuses them user
+    /// namespaces (unshare(2), `EPERM`) and every change of mounts (mount(2), `EINVAL`).
+    Hidden,
+    /// They see it: the filter lets a program make namespaces or mounts of its own.
+    Shown,
 }
 
 /// One entry of the mount table. Order carries no meaning: the launcher mounts parents first.

@@ -231,11 +231,13 @@ fn tool(tool: &Tool) -> Bytes {
         };
         one
     }));
-    for text in [&tool.stdin, &tool.sandbox] {
-        out.option(text.as_deref(), |out, text| {
-            out.text(text);
-        });
-    }
+    out.option(tool.stdin.as_deref(), |out, text| {
+        out.text(text);
+    });
+    out.option(tool.sandbox.as_ref(), |out, sandbox| {
+        out.text(&sandbox.name);
+        out.option(sandbox.policy.as_ref(), |out, policy| out.0.extend(policy.canonical_bytes()));
+    });
     net_limits(&mut out, &NetLimits { rate: tool.rate, ..NetLimits::default() });
     for value in [tool.quota, tool.timeout_ms, tool.concurrency, tool.result_bytes] {
         out.option(value, |out, value| {

@@ -358,8 +358,7 @@ pub(crate) fn mounts(policy: &Policy) -> Vec<Mount<'_>> {
             }
             FsKind::Scratch { target, .. } => all.push(mount(target.clone(), None, PRIVATE, origin)),
             FsKind::StdDevices => all.push(mount(root("dev"), None, PRIVATE, origin)),
-            FsKind::ProcSelf => all.push(mount(root("proc"), None, PRIVATE, origin)),
-            FsKind::ProcAll => all.push(mount(root("proc"), None, READ, origin)),
+            FsKind::ProcSelf | FsKind::ProcAll => all.push(mount(root("proc"), None, READ, origin)),
             FsKind::Overlay { source, target, run, .. } => {
                 let rights = Rights { run: *run, ..PRIVATE };
                 let mount = mount(target.clone(), Some(source), rights, origin);

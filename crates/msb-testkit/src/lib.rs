@@ -15,6 +15,7 @@ mod libseccomp;
 mod process;
 mod skip;
 mod workspace;
+mod world;
 
 pub use account::{Account, accounts};
 pub use battery::{Battery, Finding, Verdict};
@@ -25,3 +26,4 @@ pub use libseccomp::Libseccomp;
 pub use process::{Ended, finish, finish_with_file, finish_with_input, wait_until};
 pub use skip::{Need, skip};
 pub use workspace::{Workspace, run_confined};
+pub use world::{World, check_inside, has};

@@ -65,6 +65,7 @@ pub(crate) fn plan() -> Plan<'static> {
             cwd: Some((root("work"), ORIGIN)),
             capabilities: 0,
             keyring: msb_plan::Keyring::New,
+            mount_table: msb_plan::MountTable::Hidden,
             origin: ORIGIN,
         },
         mounts,

@@ -70,6 +70,7 @@ pub(super) fn plan() -> Plan<'static> {
             cwd: Some((root("work/src"), CWD)),
             capabilities: 0,
             keyring: msb_plan::Keyring::New,
+            mount_table: msb_plan::MountTable::Hidden,
             origin: POLICY,
         },
         mounts: vec![
