@@ -93,7 +93,7 @@ pub(crate) fn start(
 }
 
 /// Where the gateway's program is.
-fn program(arguments: &Arguments<'_>) -> core::result::Result<CString, Errno> {
+pub(crate) fn program(arguments: &Arguments<'_>) -> core::result::Result<CString, Errno> {
     if let Some(given) = arguments.gateway {
         return Ok(CString::from(given));
     }

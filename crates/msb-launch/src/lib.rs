@@ -40,6 +40,7 @@ mod message;
 mod netlink;
 mod network;
 mod output;
+mod overlap;
 mod overlay;
 mod parent;
 mod path;

@@ -14,7 +14,7 @@ use crate::parent::{Parent, exit_of_failure};
 use crate::path::sort_by;
 use crate::pump::Pump;
 use crate::timing::Timing;
-use crate::{describe, environment, guard, plan_file, root, signature, terminal, tier};
+use crate::{describe, environment, guard, overlap, plan_file, root, signature, terminal, tier};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Step};
@@ -230,6 +230,7 @@ fn launch(
     let tier = tier::choose(plan)?;
     timing.done(Step::Param);
     let mut entries = host::table(plan, &bindings)?;
+    overlap::check(plan, &entries)?;
     timing.done(Step::MountSource);
     // They live as long as the program, as what is told of a failure later may name them.
     let guards = guard::denies(guarded(arguments)?.leak(), &entries, plan.policy.origin)?;
@@ -274,13 +275,18 @@ fn launch(
 /// pipe, cannot be reached by one.
 fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Vec<u8>>> {
     let mut files = Vec::new();
+    let gateway = gateway::program(arguments).at(Step::PlanOpen, None)?;
+    // Whoever changes one of these is outside at the next launch.
+    let own = [c"/proc/self/exe", gateway.as_c_str()];
     let named = [Some(arguments.plan), arguments.trust].into_iter().flatten();
-    for file in named.chain(arguments.protect.iter().copied()) {
+    for file in named.chain(own).chain(arguments.protect.iter().copied()) {
         // Magic links are followed: `msbc run` names its plan by a descriptor.
         let place = openat(CWD, file, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         let place = match place {
             // The descriptor was closed when the plan had been read.
             Err(Errno::NOENT | Errno::BADF) if file == arguments.plan => continue,
+            // Not every installation has one; where rules need it, they say that it is missing.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) if file == gateway.as_c_str() => continue,
             place => place.at(Step::PlanOpen, None)?,
         };
         match crate::bind::real_path(&place) {

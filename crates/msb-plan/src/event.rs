@@ -203,6 +203,9 @@ steps! {
     Target = "run this plan on this machine",
     /// A parameter was bound: missing, twice, unknown, or of the wrong kind.
     Param = "bind the parameter",
+    /// It was looked whether parameters lie apart. The errno of a refusal is the position of the parameter that is
+    /// written, counted from 1; the line is that of the one that is not.
+    ParamOverlap = "tell the parameters apart",
     /// `$HOME` was looked up.
     Home = "find the home directory that `~` names",
     /// Descriptors were closed.

@@ -119,6 +119,8 @@ table! {
     PARAMETER_NOT_BOUND: [Param] [ELOOP] "`${param}` is `{value}`, where symbolic links lead in a circle",
         "pass another with {set}";
     PARAMETER_NOT_BOUND: [Param] [] "`${param}` is `{value}`: {errno}", "pass another with {set}";
+    PARAMETER_NOT_BOUND: [ParamOverlap] [] "{path} is not to be written, and {other} opens it for writing",
+        "pass directories that lie apart; where one has to lie in the other, `deny write` all of the one";
     HOME_UNKNOWN: [Home] [] "`~` names nothing, because `HOME` is not set to an absolute path",
         "set HOME, or write the path out";
 

@@ -120,13 +120,15 @@ impl Session<'_> {
         failed.is_empty()
     }
 
-    /// The files that the policy was read from: nobody inside changes what the next run will be allowed.
+    /// The files that the policy was read from, and this program: nobody inside changes what the next run will be
+    /// allowed.
     fn policy_files(&self) -> Vec<PathBuf> {
         let sources = &self.compiled.sources;
         let ids = (0..u32::try_from(sources.len()).unwrap_or(0)).map(msb_diag::FileId);
         // A standard profile is no file.
         ids.filter_map(|id| std::fs::canonicalize(&sources.get(id)?.name).ok())
             .filter(|path| path.is_file())
+            .chain(std::env::current_exe())
             .collect()
     }
 
