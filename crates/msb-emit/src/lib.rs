@@ -98,6 +98,7 @@ pub fn emit_observed(
         policy.syscall_default.1,
     ];
     used.extend(policy.params.iter().map(|param| param.origin));
+    used.extend([policy.exec.terminal, policy.sandbox.mdwe].into_iter().flatten());
     used.extend(policy.exec.cwd.iter().map(|(_, origin)| *origin));
     used.extend(mounts.iter().map(|mount| mount.origin));
     used.extend(denies.iter().map(|deny| deny.origin));
@@ -242,6 +243,8 @@ fn identity<'p>(policy: &'p ir::Policy, origins: &Origins<'p>) -> Result<plan::I
         } else {
             plan::Keyring::Unreachable
         },
+        terminal: policy.exec.terminal.map(|origin| origins.id(origin)),
+        write_execute_denied: policy.sandbox.mdwe.map(|origin| origins.id(origin)),
         mount_table: if NAMESPACE_CALLS.iter().any(|call| may_call(policy, call)) {
             plan::MountTable::Shown
         } else {

@@ -10,7 +10,7 @@ use crate::landlock::Wall;
 use crate::path::sort_by;
 use crate::prepare::close_all_but;
 use crate::timing::Timing;
-use crate::{confine, init, message::Message, network, pump, root, tier, trust};
+use crate::{confine, init, message::Message, network, pump, root, terminal, tier, trust};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -51,6 +51,8 @@ pub(crate) struct Child<'a> {
     pub(crate) listener: Option<OwnedFd>,
     pub(crate) gateway: Option<Handover>,
     pub(crate) output: Option<pump::Ends>,
+    /// Of `tty private`, where a standard descriptor is a terminal.
+    pub(crate) terminal: Option<terminal::Inside>,
     pub(crate) signals: msb_sys::signal::Set,
     pub(crate) timing: Timing,
     /// Whether the command is looked for and not executed.
@@ -100,7 +102,7 @@ impl Child<'_> {
         let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
         timing.done(Step::Root);
         let wall = Wall::new(&self.plan.target)?;
-        root::mount_all(&root, &mut self.entries, &wall)?;
+        root::mount_all(&root, &mut self.entries, &wall, self.terminal.is_some())?;
         timing.done(Step::Mount);
         root::write_files(&root, &self.plan.files, &self.entries)?;
         self.trust(&root)?;
@@ -108,6 +110,9 @@ impl Child<'_> {
         let proc = self.entries.iter().find(all_of_proc).map(|entry| entry.mount.origin);
         deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials, proc)?;
         timing.done(Step::Deny);
+        if let Some(terminal) = &self.terminal {
+            terminal.make(&root, &self.entries).at(Step::Terminal, who.terminal)?;
+        }
         wall.root(&root).at(Step::Landlock, Some(self.plan.target.origin))?;
         root::enter(root, who.mount_table).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
         timing.done(Step::PivotRoot);
@@ -117,6 +122,7 @@ impl Child<'_> {
         setsid().at(Step::Session, Some(who.origin))?;
         confine::limits(&self.plan.limits, self.held)?;
         confine::keyring(who)?;
+        confine::write_execute(who)?;
         confine::privileges(who)?;
         wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
         timing.done(Step::Capabilities);
@@ -130,8 +136,8 @@ impl Child<'_> {
     /// Makes the command's output its own, and closes every descriptor that init does not work with: those of the host's
     /// directories, and whatever else was open when the parent forked.
     fn let_go(&mut self) -> Result<()> {
-        if let (Some(ends), Some(limit)) = (self.output.take(), self.plan.limits.output_bytes) {
-            ends.install().at(Step::Output, Some(limit.origin))?;
+        if let Some(ends) = self.output.take() {
+            ends.install().at(Step::Output, self.plan.limits.output_bytes.map(|limit| limit.origin))?;
         }
         // Closed below, all at once: each for itself is a call.
         core::mem::forget((core::mem::take(&mut self.entries), core::mem::take(&mut self.join)));
@@ -197,6 +203,7 @@ impl Child<'_> {
         setsid().at(Step::Session, Some(who.origin))?;
         confine::limits(&self.plan.limits, self.held)?;
         confine::keyring(who)?;
+        confine::write_execute(who)?;
         confine::no_new_privileges(who)?;
         wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
         // The end of the run kills whatever may be signalled (`init`): it had better be the sandbox alone.

@@ -363,6 +363,9 @@ impl Policy {
         if let (Some(line), None) = (self.sandbox.tier_landlock, other.sandbox.tier_landlock) {
             found.push(Widening { what: Wider::Limit("tier"), allowed: Some(line), refused: None });
         }
+        if let (None, Some(line)) = (self.sandbox.mdwe, other.sandbox.mdwe) {
+            found.push(Widening { what: Wider::Limit("mdwe"), allowed: None, refused: Some(line) });
+        }
         let abi = |policy: &Policy| policy.sandbox.landlock_abi_min.map_or(0, |limit| limit.value);
         if abi(self) < abi(other) {
             let line = |policy: &Policy| policy.sandbox.landlock_abi_min.map(|limit| limit.origin);
@@ -582,6 +585,7 @@ impl Policy {
             let origin = origin(limit.origin);
             self.sandbox.landlock_abi_min = Some(Limit { value: limit.value, origin });
         }
+        self.sandbox.mdwe = self.sandbox.mdwe.or(parent.sandbox.mdwe.map(&mut origin));
         let Limits {
             hard,
             memory_bytes,
