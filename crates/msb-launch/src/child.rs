@@ -96,7 +96,7 @@ impl Child<'_> {
         umask(Mode::from_raw_mode(0));
         let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
         timing.done(Step::Root);
-        let wall = Wall::new(&self.plan.target)?;
+        let wall = Wall::new(&self.plan.target, &self.plan.network)?;
         root::mount_all(&root, &mut self.entries, &wall)?;
         timing.done(Step::Mount);
         root::write_files(&root, &self.plan.files, &self.entries)?;
