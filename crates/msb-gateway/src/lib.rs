@@ -12,6 +12,7 @@ pub mod dns;
 pub mod engine;
 pub mod handover;
 pub mod hello;
+pub mod keystore;
 pub mod limits;
 pub mod names;
 pub mod packet;

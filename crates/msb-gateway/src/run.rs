@@ -9,8 +9,9 @@ use crate::names::Names;
 use crate::reader::Reader;
 use crate::secret::Secret;
 use crate::state::State;
-use crate::{confine, handover};
+use crate::{confine, handover, keystore};
 use msb_plan::event::{Failure, Step};
+use msb_plan::handover::{JAVA_TRUST, TRUST};
 use msb_plan::network::{Gateway, LEASED, Network, Protocol};
 use msb_plan::{CheckedPlan, OriginId, PLAN_BYTES_MAX, Param, ParamKind, Plan};
 use rustix::fd::OwnedFd;
@@ -111,7 +112,8 @@ pub fn run(options: &Options) -> Result<(), String> {
 struct Prepared {
     state: Arc<State>,
     authority: Option<Arc<Authority>>,
-    trust: Option<OwnedFd>,
+    /// Certificates for programs inside, with the message that each goes with.
+    trust: Vec<(u8, OwnedFd)>,
     listens: Vec<Published>,
 }
 
@@ -132,7 +134,7 @@ fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
     let audit = options.audit_fd.map(|fd| File::from(msb_sys::process::inherited(fd)));
     let state = Arc::new(state(options, plan, gateway, audit)?);
     let listens = listens(gateway)?;
-    let (mut authority, mut trust) = (None, None);
+    let (mut authority, mut trust) = (None, Vec::new());
     if gateway.trust.is_some() {
         let origin = Some(gateway.origin);
         let made = Authority::new().map_err(|error| not_started(Step::Gateway, origin, error.0))?;
@@ -140,9 +142,12 @@ fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
             // Files that only root may read, before it is given up.
             made.load_roots();
         }
-        let file =
-            handover::trust_file(&made.trust()).map_err(|error| io_failure(Step::Gateway, origin, &error))?;
-        trust = Some(file);
+        let pem = made.trust();
+        let java = keystore::jks(&pem);
+        for (message, bytes) in [(TRUST, pem), (JAVA_TRUST, java)] {
+            let file = handover::trust_file(&bytes);
+            trust.push((message, file.map_err(|error| io_failure(Step::Gateway, origin, &error))?));
+        }
         authority = Some(Arc::new(made));
     }
     confine::confine().map_err(|failed| not_started(Step::Gateway, None, failed.0))?;
@@ -201,8 +206,8 @@ fn serve(control: OwnedFd, prepared: Prepared) -> Result<End, String> {
     let words = |error: io::Error| error.to_string();
     let Prepared { state, authority, trust, listens } = prepared;
     let Some(sockets) = handover::sockets(&control).map_err(words)? else { return Ok(End::Sandbox) };
-    if let Some(trust) = trust {
-        handover::send_trust(&control, &trust).map_err(words)?;
+    for (message, file) in trust {
+        handover::send_trust(&control, message, &file).map_err(words)?;
     }
     let reader = Reader::new(Arc::clone(&state), authority);
     let ready = control.try_clone().map_err(words)?;

@@ -204,11 +204,10 @@ impl Handover {
         send(&self.socket, &[handover::SOCKETS, sockets.mask], &borrowed).at(Step::Gateway, Some(self.origin))
     }
 
-    /// Waits for the certificates of the run.
-    pub(crate) fn trust(&self) -> Result<OwnedFd> {
-        let (kind, file) = self.next()?;
-        match (kind, file) {
-            (handover::TRUST, Some(file)) => Ok(file),
+    /// Waits for the certificates of the run, which come with `message`.
+    pub(crate) fn trust(&self, message: u8) -> Result<OwnedFd> {
+        match self.next()? {
+            (kind, Some(file)) if kind == message => Ok(file),
             _ => Err(failure(Step::Gateway, Some(self.origin), Errno::PROTO)),
         }
     }
@@ -272,7 +271,12 @@ impl Handover {
     }
 }
 
-fn send(socket: &OwnedFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> core::result::Result<(), Errno> {
+/// Sends `bytes` as one message, with `descriptors`.
+pub(crate) fn send(
+    socket: &OwnedFd,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> core::result::Result<(), Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(Socket::ALL.len()))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
@@ -281,7 +285,8 @@ fn send(socket: &OwnedFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> core:
     sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).map(drop)
 }
 
-fn receive(
+/// Receives a message: how long it is, and the descriptor that came with it.
+pub(crate) fn receive(
     socket: &OwnedFd,
     bytes: &mut [u8],
     flags: RecvFlags,

@@ -49,6 +49,7 @@ mod prepare;
 mod pump;
 mod root;
 mod signature;
+mod terminal;
 mod tier;
 mod timing;
 mod trust;

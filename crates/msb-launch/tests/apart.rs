@@ -91,12 +91,7 @@ fn parameters_that_overlap_are_refused() {
         assert!(refused(&output), "{said}");
     }
     // A deny that keeps the one from being written by the other's name settles it.
-    let whole = Deny {
-        path: INPUTS,
-        rights: Rights::WRITE,
-        missing: Missing::Fail,
-        origin: ORIGIN,
-    };
+    let whole = Deny { path: INPUTS, rights: Rights::WRITE, missing: Missing::Fail, origin: ORIGIN };
     plan.denies.push(whole);
     let denied = Stage::new(&plan);
     let sub = denied.workspace.join("sub");

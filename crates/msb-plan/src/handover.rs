@@ -17,6 +17,7 @@
 //! ```text
 //! sandbox ── SOCKETS, mask, SCM_RIGHTS ──▶ gateway     once, as soon as its namespace is made
 //! sandbox ◀── TRUST, SCM_RIGHTS [file] ─── gateway     once, where the plan has `trust`, and before READY
+//! sandbox ◀── JAVA_TRUST, SCM_RIGHTS … ─── gateway     the same for `java_trust`, after TRUST
 //! sandbox ◀── READY ────────────────────── gateway     once: from now on connections are answered
 //! sandbox ◀── FAILED, event::Failure ───── gateway     in place of READY; then the gateway ends
 //! sandbox ◀── MAKE, family ─────────────── gateway     any time after READY, where the plan has `listens`
@@ -34,6 +35,9 @@ use alloc::vec::Vec;
 pub const SOCKETS: u8 = b'S';
 /// Gateway to sandbox: one byte, and a descriptor of a file in memory: PEM, at most [`TRUST_BYTES_MAX`].
 pub const TRUST: u8 = b'C';
+/// Gateway to sandbox: one byte, and a descriptor of a file in memory: the same as a Java key store of type JKS, at most
+/// [`TRUST_BYTES_MAX`].
+pub const JAVA_TRUST: u8 = b'J';
 /// Gateway to sandbox: one byte.
 pub const READY: u8 = b'R';
 /// Gateway to sandbox: one byte, then what [`encode_failure`] writes, its step one of `Gateway`,
@@ -69,7 +73,7 @@ pub fn decode_failure(bytes: &[u8]) -> Option<Failure> {
 
 /// Bytes of the longest message.
 pub const MESSAGE_BYTES_MAX: usize = 64;
-/// Bytes of the certificates that [`TRUST`] hands over; a distribution's have a quarter of it.
+/// Bytes of the certificates that [`TRUST`] or [`JAVA_TRUST`] hands over; a distribution's have a quarter of it.
 pub const TRUST_BYTES_MAX: usize = 1 << 20;
 /// How long the gateway has to end by itself.
 pub const END_MS: u64 = 1000;

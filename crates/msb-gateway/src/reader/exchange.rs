@@ -10,7 +10,7 @@ use crate::request;
 use crate::rules::{Protocol, RuleId, Target};
 use crate::state::{State, about, set};
 use bytes::Bytes;
-use http_body_util::{Either, Full};
+use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1 as client1, http2 as client2};
 use hyper::header::{
@@ -41,6 +41,9 @@ const HEAD_MAX: Duration = Duration::from_secs(120);
 const STREAMS_MAX: u32 = 128;
 /// Bytes of the head of a request.
 const HEAD_BYTES_MAX: u32 = 64 * 1024;
+/// How much of a body is read that goes nowhere, and for how long.
+const UNWANTED_BYTES_MAX: usize = 16 << 20;
+const UNWANTED_MAX: Duration = Duration::from_secs(5);
 const HTTP_1: &[u8] = b"http/1.1";
 const HTTP_2: &[u8] = b"h2";
 
@@ -198,20 +201,21 @@ impl Link {
         if let Err(odd) = request::check(&parts, &self.target, self.port, is_tls) {
             set(&mut about, "reason", odd.reason());
             self.state.log.decided(Subject::Request, Decision::Deny, self.first_origin(), about);
-            return own(answer::odd(odd.words()));
+            return refused(answer::odd(odd.words()), &parts.headers, body).await;
         }
         let fitting = self.state.rules.for_request(&self.rules, &method, path::plain(&path).as_deref());
         if fitting.is_empty() {
             set(&mut about, "reason", "no-rule");
             self.state.log.decided(Subject::Request, Decision::Deny, self.first_origin(), about);
             let whom = (self.spoken.word(), &self.target, self.port);
-            return own(answer::no_rule(&self.state, &self.rules, whom, (&method, &path)));
+            let answer = answer::no_rule(&self.state, &self.rules, whom, (&method, &path));
+            return refused(answer, &parts.headers, body).await;
         }
         let rule = match self.state.meters.admit_request(&fitting, Instant::now()) {
             Ok(rule) => rule,
             Err(limit) => {
                 self.state.limited(Subject::Request, limit, about);
-                return own(answer::limited(&self.state, limit));
+                return refused(answer::limited(&self.state, limit), &parts.headers, body).await;
             }
         };
         self.state.log.decided(Subject::Request, Decision::Allow, self.state.origin(rule), about.clone());
@@ -389,6 +393,27 @@ fn reason(error: &hyper::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+/// The answer to a request whose body nobody wants. It is read nevertheless, as far as that is cheap: a program that is
+/// still sending when the connection is closed sees that, and not the answer. One that waits to be asked for its body
+/// (RFC 9110, 10.1.1) is not asked.
+async fn refused(answer: answer::Own, headers: &HeaderMap, mut body: Incoming) -> Response<Body> {
+    let mut left = UNWANTED_BYTES_MAX;
+    let read = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            left = left.saturating_sub(bytes);
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    if !headers.contains_key(EXPECT) {
+        // When it takes longer, the program sees what it would have seen otherwise.
+        let _ = timeout(UNWANTED_MAX, read).await;
+    }
+    own(answer)
 }
 
 fn own(answer: answer::Own) -> Response<Body> {

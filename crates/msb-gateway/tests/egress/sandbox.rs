@@ -1,6 +1,6 @@
 //! A host with addresses, and sandboxes of it that are steered to a gateway.
 
-use msb_plan::handover::{READY, SOCKETS, TRUST};
+use msb_plan::handover::{JAVA_TRUST, READY, SOCKETS, TRUST};
 use msb_plan::network::{
     Action, Gateway, Limits, Methods, Network, Only, Peer, Protocol, Rule, Terms, Total, Trust,
 };
@@ -164,7 +164,7 @@ impl Policy {
 
     fn bytes(&self) -> Vec<u8> {
         let reads = |rule: &Rule<'_>| rule.protocol == Protocol::Https && rule.terms.reads_requests();
-        let trust = self.rules.iter().any(reads).then(|| Trust { file: "etc/msb/ca.pem", places: vec![] });
+        let trust = |file| self.rules.iter().any(reads).then(|| Trust { file, places: vec![] });
         let origin = OriginId(0);
         let key = Param { name: "key", kind: ParamKind::Secret, default: None, origin };
         let program = [0x06, 0, 0, 0, 0, 0, 0xff, 0x7f];
@@ -184,6 +184,8 @@ impl Policy {
                 cwd: None,
                 capabilities: 0,
                 keyring: msb_plan::Keyring::New,
+                terminal: None,
+                write_execute_denied: None,
                 mount_table: msb_plan::MountTable::Hidden,
                 origin,
             },
@@ -196,7 +198,8 @@ impl Policy {
                 rules: self.rules.clone(),
                 totals: self.totals.clone(),
                 listens: self.listens.clone(),
-                trust,
+                trust: trust("etc/msb/ca.pem"),
+                java_trust: trust("etc/msb/ca.jks"),
                 origin,
             }),
             limits: msb_plan::Limits::default(),
@@ -330,6 +333,8 @@ impl Sandbox {
                     File::from(fd).read_to_end(&mut pem).unwrap();
                     std::fs::write(&self.trust, pem).unwrap();
                 }
+                // A key store is a thing of Java's: the test of real clients has it read.
+                (b, Some(_)) if b.first() == Some(&JAVA_TRUST) => {}
                 other => panic!("{other:?}"),
             }
         }
