@@ -64,7 +64,9 @@ fn placeholder(stat: &Stat) -> Option<Kind> {
     match (FileType::from_raw_mode(stat.st_mode), stat.st_size) {
         (FileType::Directory, _) if mode == PLACEHOLDER_MODE => Some(Kind::Directory),
         (FileType::RegularFile, 0) if mode == file_mode(PLACEHOLDER_MODE) => Some(Kind::File),
-        (FileType::RegularFile, size) if mode == file_mode(PLACEHOLDER_MODE) && size == DOT.len().cast_signed() as i64 => {
+        (FileType::RegularFile, size)
+            if mode == file_mode(PLACEHOLDER_MODE) && size == DOT.len().cast_signed() as i64 =>
+        {
             Some(Kind::FileOfDot)
         }
         _ => None,
