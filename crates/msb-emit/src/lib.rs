@@ -98,6 +98,7 @@ pub fn emit_observed(
         policy.syscall_default.1,
     ];
     used.extend(policy.params.iter().map(|param| param.origin));
+    used.extend([policy.exec.terminal, policy.sandbox.mdwe].into_iter().flatten());
     used.extend(policy.exec.cwd.iter().map(|(_, origin)| *origin));
     used.extend(mounts.iter().map(|mount| mount.origin));
     used.extend(denies.iter().map(|deny| deny.origin));
@@ -181,6 +182,20 @@ fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     if what.is_empty() { Ok(()) } else { Err(EmitError::NotEnforced { what }) }
 }
 
+/// `policy` without what a plan has no section for, to see whether the rest of it makes one.
+#[must_use]
+pub fn enforceable(policy: &ir::Policy) -> ir::Policy {
+    let mut policy = policy.clone();
+    policy.tools.clear();
+    if let ir::Net::Rules { rules, .. } = &mut policy.net {
+        rules.retain(|rule| !matches!(rule.kind, ir::NetKind::Unix { .. }));
+    }
+    for param in policy.params.iter_mut().filter(|param| param.kind == ir::ParamKind::Number) {
+        param.kind = ir::ParamKind::Text;
+    }
+    policy
+}
+
 /// The calls that some rule kills for, and the first line that says so.
 fn filter_kills(policy: &ir::Policy, order: &origins::Order) -> BTreeMap<u32, ir::OriginId> {
     let mut kills = BTreeMap::new();
@@ -228,6 +243,8 @@ fn identity<'p>(policy: &'p ir::Policy, origins: &Origins<'p>) -> Result<plan::I
         } else {
             plan::Keyring::Unreachable
         },
+        terminal: policy.exec.terminal.map(|origin| origins.id(origin)),
+        write_execute_denied: policy.sandbox.mdwe.map(|origin| origins.id(origin)),
         mount_table: if NAMESPACE_CALLS.iter().any(|call| may_call(policy, call)) {
             plan::MountTable::Shown
         } else {

@@ -15,7 +15,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, statfs, unlinkat};
 use rustix::io::Errno;
 use rustix::process::getpid;
-use settings::{Setting, Wanted, is_held_by_cgroups, wanted};
+use settings::{Setting, Wanted, wanted};
 
 const CGROUP2_MAGIC: i64 = 0x6367_7270; // CGROUP2_SUPER_MAGIC of linux/magic.h
 /// Before the number of the launcher that a cgroup is made for.
@@ -227,7 +227,7 @@ impl Cgroups {
 
 /// The limits of `limits` that a cgroup can hold.
 pub(crate) fn kinds(limits: &Limits) -> impl Iterator<Item = (LimitKind, OriginId)> {
-    limits.each().filter(|(kind, _)| is_held_by_cgroups(*kind)).map(|(kind, limit)| (kind, limit.origin))
+    limits.each().filter(|(kind, _)| kind.is_held_by_cgroups()).map(|(kind, limit)| (kind, limit.origin))
 }
 
 /// Whether what no cgroup holds may be held, and can be held, without one.

@@ -8,7 +8,7 @@ use crate::gateway::{self, Handover};
 use crate::host::Entry;
 use crate::landlock::Wall;
 use crate::timing::Timing;
-use crate::{confine, init, message::Message, network, pump, root, tier, trust};
+use crate::{confine, init, message::Message, network, pump, root, terminal, tier, trust};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -49,6 +49,8 @@ pub(crate) struct Child<'a> {
     pub(crate) listener: Option<OwnedFd>,
     pub(crate) gateway: Option<Handover>,
     pub(crate) output: Option<pump::Ends>,
+    /// Of `tty private`, where a standard descriptor is a terminal.
+    pub(crate) terminal: Option<terminal::Inside>,
     pub(crate) signals: msb_sys::signal::Set,
     pub(crate) timing: Timing,
     /// Whether the command is looked for and not executed.
@@ -98,7 +100,7 @@ impl Child<'_> {
         let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
         timing.done(Step::Root);
         let wall = Wall::new(&self.plan.target)?;
-        root::mount_all(&root, &mut self.entries, &wall)?;
+        root::mount_all(&root, &mut self.entries, &wall, self.terminal.is_some())?;
         timing.done(Step::Mount);
         root::write_files(&root, &self.plan.files, &self.entries)?;
         self.trust(&root)?;
@@ -106,6 +108,9 @@ impl Child<'_> {
         let proc = self.entries.iter().find(all_of_proc).map(|entry| entry.mount.origin);
         deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials, proc)?;
         timing.done(Step::Deny);
+        if let Some(terminal) = &self.terminal {
+            terminal.make(&root, &self.entries).at(Step::Terminal, who.terminal)?;
+        }
         wall.root(&root).at(Step::Landlock, Some(self.plan.target.origin))?;
         root::enter(root, who.mount_table).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
         timing.done(Step::PivotRoot);
@@ -115,14 +120,15 @@ impl Child<'_> {
         setsid().at(Step::Session, Some(who.origin))?;
         confine::limits(&self.plan.limits, self.held)?;
         confine::keyring(who)?;
+        confine::write_execute(who)?;
         confine::privileges(who)?;
         wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
         timing.done(Step::Capabilities);
         // Descriptors of the host's directories end here.
         self.entries.clear();
         self.join.clear();
-        if let (Some(ends), Some(limit)) = (self.output.take(), self.plan.limits.output_bytes) {
-            ends.install().at(Step::Output, Some(limit.origin))?;
+        if let Some(ends) = self.output.take() {
+            ends.install().at(Step::Output, self.plan.limits.output_bytes.map(|limit| limit.origin))?;
         }
         // Nobody inside may look at this process: /proc/1/fd leads to the parent's pipe.
         set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Lifeline, None)?;
@@ -184,6 +190,7 @@ impl Child<'_> {
         setsid().at(Step::Session, Some(who.origin))?;
         confine::limits(&self.plan.limits, self.held)?;
         confine::keyring(who)?;
+        confine::write_execute(who)?;
         confine::no_new_privileges(who)?;
         wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
         // The end of the run kills whatever may be signalled (`init`): it had better be the sandbox alone.
@@ -192,8 +199,8 @@ impl Child<'_> {
         }
         self.entries.clear();
         self.join.clear();
-        if let (Some(ends), Some(limit)) = (self.output.take(), self.plan.limits.output_bytes) {
-            ends.install().at(Step::Output, Some(limit.origin))?;
+        if let Some(ends) = self.output.take() {
+            ends.install().at(Step::Output, self.plan.limits.output_bytes.map(|limit| limit.origin))?;
         }
         set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Lifeline, None)?;
         if self.is_orphan().at(Step::Lifeline, None)? { Err(refusal(Step::Lifeline, None)) } else { Ok(()) }

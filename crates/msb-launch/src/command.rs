@@ -85,7 +85,7 @@ fn candidates(name: &CStr, environment: &[CString]) -> Vec<CString> {
 }
 
 /// A step and an errno as one number that is not 0.
-fn code(step: Step, errno: Errno) -> u32 {
+pub(crate) fn code(step: Step, errno: Errno) -> u32 {
     (step as u32 + 1) << 16 | u32::try_from(errno.raw_os_error()).unwrap_or(0)
 }
 

@@ -104,6 +104,17 @@ pub(crate) fn no_new_privileges(identity: &Identity<'_>) -> Result<()> {
     set_no_new_privs(true).at(Step::NoNewPrivs, Some(identity.origin))
 }
 
+/// Keeps memory that is or was writable from becoming executable, in every process to come, where the policy says so.
+///
+/// # Errors
+/// `EINVAL` before Linux 6.3.
+pub(crate) fn write_execute(identity: &Identity<'_>) -> Result<()> {
+    match identity.write_execute_denied {
+        None => Ok(()),
+        Some(line) => msb_sys::process::deny_write_execute().at(Step::WriteExecute, Some(line)),
+    }
+}
+
 /// Starts with an empty session keyring where a program could ask for what is in that of who launches.
 pub(crate) fn keyring(identity: &Identity<'_>) -> Result<()> {
     if identity.keyring == Keyring::Unreachable {

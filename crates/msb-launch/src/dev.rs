@@ -14,6 +14,9 @@ use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 const DEVICES: [(&str, u64, u64); 5] =
     [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9)];
 
+/// The controlling terminal of whoever opens it, where the command has one.
+const TERMINAL: (&str, u64, u64) = ("tty", 5, 0);
+
 /// What programs expect beside them; the last one is of devpts.
 const LINKS: [(&str, &str); 5] = [
     ("fd", "/proc/self/fd"),
@@ -30,13 +33,13 @@ pub(crate) fn make() -> Result<OwnedFd, Errno> {
 }
 
 /// Fills it, once it is mounted; it stays writable, since single devices come later.
-pub(crate) fn fill(dev: &OwnedFd, shm_bytes: u64) -> Result<(), Errno> {
-    for (name, major, minor) in DEVICES {
+pub(crate) fn fill(dev: &OwnedFd, shm_bytes: u64, has_terminal: bool) -> Result<(), Errno> {
+    for (name, major, minor) in DEVICES.into_iter().chain(has_terminal.then_some(TERMINAL)) {
         let device = device(name, major, minor)?;
         make_empty(dev, name.as_bytes(), Kind::File)?;
         put(&device, dev, name)?;
     }
-    // All five at once: they are devices, and nothing else of what a mount of the host may be.
+    // All at once: they are devices, and nothing else of what a mount of the host may be.
     set_attributes(dev.as_fd(), Depth::Tree, attr::NOSUID | attr::NOEXEC, None)?;
     for (name, to) in LINKS {
         symlinkat(to, dev, name)?;

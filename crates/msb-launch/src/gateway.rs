@@ -109,7 +109,7 @@ pub(crate) fn start(
 }
 
 /// Where the gateway's program is.
-fn program(arguments: &Arguments<'_>) -> core::result::Result<CString, Errno> {
+pub(crate) fn program(arguments: &Arguments<'_>) -> core::result::Result<CString, Errno> {
     if let Some(given) = arguments.gateway {
         return Ok(CString::from(given));
     }
@@ -293,7 +293,12 @@ impl Handover {
     }
 }
 
-fn send(socket: &OwnedFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> core::result::Result<(), Errno> {
+/// Sends `bytes` as one message, with `descriptors`.
+pub(crate) fn send(
+    socket: &OwnedFd,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> core::result::Result<(), Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(Socket::ALL.len()))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
@@ -302,7 +307,8 @@ fn send(socket: &OwnedFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> core:
     sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).map(drop)
 }
 
-fn receive(
+/// Receives a message: how long it is, and the descriptor that came with it.
+pub(crate) fn receive(
     socket: &OwnedFd,
     bytes: &mut [u8],
     flags: RecvFlags,

@@ -8,6 +8,7 @@ use crate::command;
 use crate::fail::{At, Result, failure};
 use crate::files::write_once;
 use crate::message::Message;
+use crate::terminal::Inside;
 use core::convert::Infallible;
 use core::mem::MaybeUninit;
 use msb_plan::Tier;
@@ -77,6 +78,10 @@ fn start(child: &Child<'_>) -> Result<(Pid, Left)> {
     match fork(shared, None).at(Step::Spawn, None)? {
         Fork::Child => {
             signal::block(child.signals);
+            if let Some(Err(errno)) = child.terminal.as_ref().map(Inside::control) {
+                left.failure.set(command::code(Step::Terminal, errno));
+                msb_sys::process::exit(127)
+            }
             let code = command::execute(child, |fd| left.listener.set(fd));
             left.failure.set(code);
             msb_sys::process::exit(127)
@@ -161,6 +166,7 @@ fn reap(command: Pid) -> Option<i32> {
 pub(crate) fn step_failure(step: Step, errno: u16, child: &Child<'_>) -> msb_plan::event::Failure {
     let origin = match step {
         Step::Filter => child.filter.origin,
+        Step::Terminal => child.plan.identity.terminal.unwrap_or(child.plan.policy.origin),
         _ => child.plan.policy.origin,
     };
     failure(step, Some(origin), Errno::from_raw_os_error(i32::from(errno)))

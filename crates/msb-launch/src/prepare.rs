@@ -14,7 +14,7 @@ use crate::parent::{Parent, exit_of_failure};
 use crate::path::sort_by;
 use crate::pump::Pump;
 use crate::timing::Timing;
-use crate::{describe, environment, guard, plan_file, root, signature, tier};
+use crate::{describe, environment, guard, overlap, plan_file, root, signature, terminal, tier};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Step};
@@ -43,9 +43,9 @@ const PRIVATE_IDS: u32 = 0x6000_0000;
 
 /// Of signal(7), the same on x86-64 and AArch64.
 const SIGCHLD: u32 = 17;
-/// Faults of the launcher's own, and what stops and continues it: ILL, TRAP, BUS, FPE, SEGV, CONT, TSTP, TTIN,
-/// TTOU and CHLD of signal(7).
-const NOT_FORWARDED: [u32; 10] = [4, 5, 7, 8, 11, 18, 20, 21, 22, SIGCHLD];
+/// Faults of the launcher's own, and what the terminal stops it for: ILL, TRAP, BUS, FPE, SEGV, TTIN, TTOU and CHLD of
+/// signal(7).
+const NOT_TAKEN: [u32; 8] = [4, 5, 7, 8, 11, 21, 22, SIGCHLD];
 /// Raised by a message of the launcher's own that nobody reads: blocked, and nobody else's business.
 const SIGPIPE: u32 = 13;
 
@@ -230,6 +230,7 @@ fn launch(
     let tier = tier::choose(plan)?;
     timing.done(Step::Param);
     let mut entries = host::table(plan, &bindings)?;
+    overlap::check(plan, &entries)?;
     timing.done(Step::MountSource);
     // They live as long as the program, as what is told of a failure later may name them.
     let guards = guard::denies(guarded(arguments)?.leak(), &entries, plan.policy.origin)?;
@@ -274,13 +275,18 @@ fn launch(
 /// pipe, cannot be reached by one.
 fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Vec<u8>>> {
     let mut files = Vec::new();
+    let gateway = gateway::program(arguments).at(Step::PlanOpen, None)?;
+    // Whoever changes one of these is outside at the next launch.
+    let own = [c"/proc/self/exe", gateway.as_c_str()];
     let named = [Some(arguments.plan), arguments.trust].into_iter().flatten();
-    for file in named.chain(arguments.protect.iter().copied()) {
+    for file in named.chain(own).chain(arguments.protect.iter().copied()) {
         // Magic links are followed: `msbc run` names its plan by a descriptor.
         let place = openat(CWD, file, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         let place = match place {
             // The descriptor was closed when the plan had been read.
             Err(Errno::NOENT | Errno::BADF) if file == arguments.plan => continue,
+            // Not every installation has one; where rules need it, they say that it is missing.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) if file == gateway.as_c_str() => continue,
             place => place.at(Step::PlanOpen, None)?,
         };
         match crate::bind::real_path(&place) {
@@ -347,7 +353,13 @@ impl<'a> Host<'a> {
         let (status, status_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::Namespaces, policy)?;
         let own = pidfd_open(getpid(), PidfdFlags::empty()).at(Step::Lifeline, policy)?;
         let output_max = self.plan.limits.output_bytes;
-        let pipes = output_max.map(|limit| Pump::new(limit.value).at(Step::Output, Some(limit.origin)));
+        let asked = self.plan.identity.terminal;
+        let terminals = asked.and_then(|line| terminal::pair().at(Step::Terminal, Some(line)).transpose());
+        let (terminal, inside) = terminals.transpose()?.unzip();
+        let output_line = output_max.map(|limit| limit.origin).or(asked);
+        let bytes_max = output_max.map(|limit| limit.value);
+        let is_pumped = output_max.is_some() || terminal.is_some();
+        let pipes = is_pumped.then(|| Pump::new(bytes_max, inside.as_ref()).at(Step::Output, output_line));
         let (pump, ends) = pipes.transpose()?.unzip();
         let (ids, root_ids) = self.ids(&mut entries)?;
         let ending = match self.tier {
@@ -358,11 +370,11 @@ impl<'a> Host<'a> {
                 Some(Word::new().at(Step::Lifeline, policy)?)
             }
         };
-        if let (Some(root), Some(ends), Some(limit)) = (&root_ids, &ends, output_max) {
-            ends.give_to(root.id).at(Step::Output, Some(limit.origin))?;
+        if let (Some(root), Some(ends)) = (&root_ids, &ends) {
+            ends.give_to(root.id).at(Step::Output, output_line)?;
         }
         // Blocked from here on, so that none is lost between the clone and the wait.
-        let forwarded = NOT_FORWARDED.iter().fold(signal::Set::ALL, |set, number| set.without(*number));
+        let forwarded = NOT_TAKEN.iter().fold(signal::Set::ALL, |set, number| set.without(*number));
         signal::reset(SIGCHLD).at(Step::Lifeline, policy)?;
         let before = signal::block(forwarded);
         let signals = signal::descriptor(forwarded.without(SIGPIPE)).at(Step::Lifeline, policy)?;
@@ -372,7 +384,7 @@ impl<'a> Host<'a> {
         {
             Fork::Child => {
                 signal::block(signal::Set::ALL);
-                drop((signals, status, root_ids, pump, self.gateway));
+                drop((signals, status, root_ids, pump, terminal, self.gateway));
                 let child = Child {
                     plan: self.plan,
                     tier: self.tier,
@@ -391,6 +403,7 @@ impl<'a> Host<'a> {
                     listener: self.listener,
                     gateway: handover,
                     output: ends,
+                    terminal: inside,
                     signals: before,
                     timing,
                     dry_run: self.dry_run,
@@ -398,7 +411,7 @@ impl<'a> Host<'a> {
                 child.run()
             }
             Fork::Parent { pid, pidfd } => {
-                drop((entries, denials, status_in, own, ids, ends, self.listener, handover));
+                drop((entries, denials, status_in, own, ids, ends, inside, self.listener, handover));
                 let uid = root_ids.as_ref().map_or(geteuid().as_raw(), |root| root.id);
                 if let Some(Err(failure)) = root_ids.map(|ids| ids.map(self.plan, pid)) {
                     // Reaped here, so that nothing is left in the cgroups when they are removed.
@@ -421,6 +434,7 @@ impl<'a> Host<'a> {
                     filter: self.filter,
                     timing,
                     pump,
+                    terminal,
                 }
             }
         };

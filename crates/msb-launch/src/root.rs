@@ -76,7 +76,12 @@ pub(crate) fn bind(
 }
 
 /// Mounts every entry below `root`, and has `wall` grant what each gives.
-pub(crate) fn mount_all(root: &OwnedFd, entries: &mut [Entry<'_>], wall: &Wall) -> Result<()> {
+pub(crate) fn mount_all(
+    root: &OwnedFd,
+    entries: &mut [Entry<'_>],
+    wall: &Wall,
+    has_terminal: bool,
+) -> Result<()> {
     let mut device_root = None;
     let mut places = Places { root, made: Vec::new() };
     for index in 0..entries.len() {
@@ -101,7 +106,7 @@ pub(crate) fn mount_all(root: &OwnedFd, entries: &mut [Entry<'_>], wall: &Wall) 
         }
         .at(Step::Landlock, origin)?;
         if let MountKind::Dev { shm_bytes } = entry.mount.kind {
-            dev::fill(&tree, shm_bytes).at(Step::Dev, origin)?;
+            dev::fill(&tree, shm_bytes, has_terminal).at(Step::Dev, origin)?;
             device_root = Some((tree, entry.mount.origin));
         }
     }

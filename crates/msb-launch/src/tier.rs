@@ -61,6 +61,10 @@ pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>], denials: &[Denial], 
     if !matches!(plan.network, Network::None) {
         return Err(refusal(Step::Tier, Some(plan.policy.origin)));
     }
+    // The host's devpts is everybody's.
+    if let Some(line) = plan.identity.terminal {
+        return Err(refusal(Step::Tier, Some(line)));
+    }
     for entry in entries {
         let origin = Some(entry.mount.origin);
         match entry.mount.kind {

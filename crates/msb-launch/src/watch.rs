@@ -10,8 +10,9 @@ use alloc::vec::Vec;
 use msb_plan::event::LimitKind;
 use msb_plan::{Limit, Limits, OriginId};
 use msb_sys::process::monotonic_us;
+use rustix::fd::OwnedFd;
 use rustix::fs::CWD;
-use rustix::process::Pid;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// Between two looks at memory. A program can take more than its limit for so long, and for the time of two looks.
 const MEMORY_PERIOD_US: u64 = 10_000;
@@ -125,10 +126,7 @@ fn proportional_bytes(directory: &[u8]) -> u64 {
 pub(crate) fn cpu_us(init: u64) -> u64 {
     let mut ticks = 0;
     each(init, |directory| {
-        let text = read_small(CWD, [directory, b"/stat"].concat()).unwrap_or_default();
-        // The name before may have spaces and parentheses in it; what follows the last of them is numbers.
-        let after =
-            text.iter().rposition(|b| *b == b')').and_then(|at| text.get(at + 1..)).unwrap_or_default();
+        let after = stat_fields(directory);
         // utime, stime, cutime and cstime: fields 14 to 17, of which the first here is field 3.
         let fields = after.split(|b| *b == b' ').filter(|field| !field.is_empty());
         ticks += fields.skip(11).take(4).filter_map(number).sum::<u64>();
@@ -167,6 +165,53 @@ fn children(directory: &[u8], pending: &mut Vec<u64>) {
         let text = read_small(CWD, [tasks.as_slice(), b"/", name, b"/children"].concat()).unwrap_or_default();
         pending.extend(text.split(|b| *b == b' ').filter_map(number));
     }
+}
+
+/// Stops every descendant of `init` that is not stopped already, and gives those that it did stop: what somebody else had
+/// stopped stays so when the others go on.
+pub(crate) fn stop(init: Pid) -> Vec<OwnedFd> {
+    /// Processes that are made meanwhile are met by the next round; each round stops who makes them.
+    const ROUNDS: usize = 16;
+    let mut stopped = Vec::new();
+    for _ in 0..ROUNDS {
+        let before = stopped.len();
+        each(u64::from(init.as_raw_nonzero().get().unsigned_abs()), |directory| {
+            let pid = directory.strip_prefix(b"/proc/").and_then(number);
+            let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).filter(|pid| *pid != init);
+            stopped.extend(pid.and_then(|pid| stop_one(pid, directory)));
+        });
+        if stopped.len() == before {
+            break;
+        }
+    }
+    stopped
+}
+
+/// Stops a process that runs or sleeps.
+fn stop_one(pid: Pid, directory: &[u8]) -> Option<OwnedFd> {
+    // State and start: fields 3 and 22 of proc(5), `stat`.
+    let look = || {
+        let fields = stat_fields(directory);
+        let mut fields = fields.split(|b| *b == b' ').filter(|field| !field.is_empty());
+        let state = *fields.next()?.first()?;
+        Some((state, fields.nth(18).and_then(number)?))
+    };
+    let (state, began) = look()?;
+    if b"TtZX".contains(&state) {
+        return None;
+    }
+    let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    // The number was still the same process's when it was opened.
+    look().filter(|(_, again)| *again == began)?;
+    pidfd_send_signal(&pidfd, Signal::STOP).ok()?;
+    Some(pidfd)
+}
+
+/// What `stat` of proc(5) says after the name, which may have spaces and parentheses in it: from field 3 on.
+fn stat_fields(directory: &[u8]) -> Vec<u8> {
+    let text = read_small(CWD, [directory, b"/stat"].concat()).unwrap_or_default();
+    let after = text.iter().rposition(|b| *b == b')').and_then(|at| text.get(at + 1..));
+    Vec::from(after.unwrap_or_default())
 }
 
 /// The children of this process.

@@ -207,6 +207,27 @@ macro_rules! limits {
     };
 }
 
+impl LimitKind {
+    /// Whether a cgroup can hold a limit of this kind.
+    #[must_use]
+    pub const fn is_held_by_cgroups(self) -> bool {
+        match self {
+            LimitKind::Memory
+            | LimitKind::Swap
+            | LimitKind::Pids
+            | LimitKind::Cpu
+            | LimitKind::Cpuset
+            | LimitKind::Io
+            | LimitKind::IoWeight => true,
+            LimitKind::CpuTime
+            | LimitKind::Wall
+            | LimitKind::Files
+            | LimitKind::FileSize
+            | LimitKind::Output => false,
+        }
+    }
+}
+
 limits! {
     Memory = "memory",
     Swap = "swap",
@@ -260,6 +281,9 @@ steps! {
     Target = "run this plan on this machine",
     /// A parameter was bound: missing, twice, unknown, or of the wrong kind.
     Param = "bind the parameter",
+    /// It was looked whether parameters lie apart. The errno of a refusal is the position of the parameter that is
+    /// written, counted from 1; the line is that of the one that is not.
+    ParamOverlap = "tell the parameters apart",
     /// `$HOME` was looked up.
     Home = "find the home directory that `~` names",
     /// Descriptors were closed.
@@ -350,6 +374,10 @@ steps! {
     Lifeline = "tie the sandbox to the launcher",
     /// The session was made.
     Session = "start a new session",
+    /// The private terminal was made, handed out, or made the command's.
+    Terminal = "make the terminal",
+    /// Memory that is writable was kept from becoming executable.
+    WriteExecute = "refuse memory that is writable and executable",
     /// The environment was built.
     Environment = "build the environment",
     /// Standard output and error were led through the launcher, which counts them.

@@ -257,6 +257,11 @@ pub struct Identity<'a> {
     pub capabilities: u64,
     /// Which session keyring its processes have.
     pub keyring: Keyring,
+    /// The line that gives the command a terminal of its own, in the devpts of [`MountKind::Dev`], and relays between it
+    /// and that of who launches; `None` is a session without a controlling terminal.
+    pub terminal: Option<OriginId>,
+    /// The line that refuses memory which is, or was, writable and becomes executable (`PR_SET_MDWE`, Linux 6.3).
+    pub write_execute_denied: Option<OriginId>,
     /// Whether its processes see what is mounted where.
     pub mount_table: MountTable,
     /// The line that keeps the capabilities, or the policy's.

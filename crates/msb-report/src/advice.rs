@@ -119,6 +119,8 @@ table! {
     PARAMETER_NOT_BOUND: [Param] [ELOOP] "`${param}` is `{value}`, where symbolic links lead in a circle",
         "pass another with {set}";
     PARAMETER_NOT_BOUND: [Param] [] "`${param}` is `{value}`: {errno}", "pass another with {set}";
+    PARAMETER_NOT_BOUND: [ParamOverlap] [] "{path} is not to be written, and {other} opens it for writing",
+        "pass directories that lie apart; where one has to lie in the other, `deny write` all of the one";
     HOME_UNKNOWN: [Home] [] "`~` names nothing, because `HOME` is not set to an absolute path",
         "set HOME, or write the path out";
 
@@ -212,6 +214,9 @@ table! {
          same rules";
     CONFINEMENT_REFUSED: [Keyring] [EDQUOT] "you have as many keyrings as you may: {errno}",
         "raise `sysctl kernel.keys.maxkeys`, or deny keyctl, add_key and request_key: then none is needed";
+    CONFINEMENT_REFUSED: [WriteExecute] [EINVAL] "this kernel cannot keep writable memory from becoming executable",
+        "use Linux 6.3 or later, or take `mdwe` out of `sandbox`";
+    CONFINEMENT_REFUSED: [WriteExecute] [] "could not {step}: {errno}", MISTAKE;
     CONFINEMENT_REFUSED: [Landlock, Keyring] [] "could not {step}: {errno}", MISTAKE;
     LAUNCHER_MISUSED: [Standard] [EISDIR] "standard input, output or error is a directory",
         "pass a file, a pipe or a terminal: a directory would lead to everything below and above it";
@@ -252,6 +257,9 @@ table! {
 
     PROCESS_NOT_STARTED: [Spawn] [EAGAIN] "no process could be started: {errno}",
         "raise `pids` in the policy, or end other processes of yours";
+    PROCESS_NOT_STARTED: [Terminal] [ENOSPC] "no terminal could be made: {errno}",
+        "this host has as many terminals as it may: raise `sysctl kernel.pty.max`";
+    PROCESS_NOT_STARTED: [Terminal] [] "could not {step}: {errno}", MISTAKE;
     PROCESS_NOT_STARTED: [Environment] [] "could not {step}: {errno}", "pass less of the environment";
     PROCESS_NOT_STARTED: [CloseFds, Lifeline, Session, Output, Spawn] [] "could not {step}: {errno}", MISTAKE;
     LAUNCHER_MISUSED: [Report] [] "the report cannot be written: {errno}", "name another file after `--report`";

@@ -158,6 +158,8 @@ fn blamed(failure: Failure, plan: &Plan<'_>) -> (Option<OriginId>, String) {
         Step::Param if failure.errno == MISSING => {
             (failure.origin, "it is declared here, without a default".to_owned())
         }
+        // Its errno is the number of a parameter.
+        Step::ParamOverlap => (failure.origin, "not to be written".to_owned()),
         // A command is given at launch, and what is there to execute is the whole policy's matter.
         Step::Exec => (Some(plan.policy.origin), words::failure(failure)),
         _ => (failure.origin, words::failure(failure)),

@@ -432,7 +432,15 @@ fn open_advice(policy: &Policy, path: &Path, access: Access, evidence: &Evidence
         },
         _ => {
             let words = "take the rule that denies it away, or name less in it, as a deny overrides";
-            take_deny("", words, "fs", format!("{verb} {name}"))
+            // A right more for what is there; where nothing is, what has this name on the host.
+            let there = policy.fs.iter().filter_map(|rule| match &rule.kind {
+                FsKind::Grant { target, .. } | FsKind::Overlay { target, .. } if target.covers(path) => {
+                    Some(target)
+                }
+                _ => None,
+            });
+            let there = there.max_by_key(|target| target.rest.len());
+            take_deny("", words, "fs", format!("{verb} {}", there.map_or(name, |it| policy.shown(it))))
         }
     }
 }

@@ -9,6 +9,8 @@ mod cases;
 mod http;
 mod sandbox;
 mod servers;
+mod strict;
+mod wire;
 
 use std::process::{Command, ExitCode};
 
@@ -53,7 +55,7 @@ fn has(tool: &str) -> bool {
 fn inside(filter: Option<&str>) -> ExitCode {
     let host = sandbox::Host::new();
     let mut failed = Vec::new();
-    let cases = cases::ALL.iter().chain(http::ALL);
+    let cases = [cases::ALL, http::ALL, wire::ALL].into_iter().flatten();
     for (name, case) in cases.filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter))) {
         let begun = std::time::Instant::now();
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case(&host)));

@@ -184,6 +184,8 @@ impl Policy {
                 cwd: None,
                 capabilities: 0,
                 keyring: msb_plan::Keyring::New,
+                terminal: None,
+                write_execute_denied: None,
                 mount_table: msb_plan::MountTable::Hidden,
                 origin,
             },
