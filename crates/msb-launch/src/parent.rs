@@ -68,7 +68,7 @@ impl Parent<'_> {
         };
         // It has its own to report, before the end.
         if let Some(gateway) = self.gateway.take() {
-            gateway.end();
+            output.pass_on(&gateway.end());
         }
         if self.ending.is_some() {
             tier::end_orphans();

@@ -8,7 +8,7 @@ use crate::child::{Child, Ids, map};
 use crate::deny::{self, Placeholders};
 use crate::fail::{At, Result, failure, refusal};
 use crate::files::{decimal, write_small};
-use crate::gateway::{self, Given, Handover, Running};
+use crate::gateway::{self, Counts, Given, Handover, Running};
 use crate::host::{self, Entry};
 use crate::output::{EXIT_REFUSED, Output};
 use crate::parent::{Parent, exit_of_failure};
@@ -259,8 +259,8 @@ fn launch(
                 describe::print(plan, &entries, &denials, held);
             }
             let dry_run = arguments.dry_run;
-            let report = output.report().map(AsFd::as_fd);
-            let gateway = gateway::start(plan, body, arguments, own_environment, report, &given)?;
+            let counts = if output.is_read() { Counts::Wanted } else { Counts::None };
+            let gateway = gateway::start(plan, body, arguments, own_environment, counts, &given)?;
             drop(given);
             let result =
                 Host { plan, tier, filter, cwd, environment, command, listener, gateway, timing, dry_run }
