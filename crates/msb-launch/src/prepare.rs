@@ -15,7 +15,7 @@ use crate::parent::{Parent, exit_of_failure};
 use crate::path::sort_by;
 use crate::pump::Pump;
 use crate::timing::Timing;
-use crate::{describe, environment, guard, overlap, plan_file, root, signature, terminal, tier};
+use crate::{describe, environment, guard, overlap, plan_file, root, signature, storage, terminal, tier};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Step};
@@ -362,6 +362,9 @@ impl<'a> Host<'a> {
         let asked = self.plan.identity.terminal;
         let terminals = asked.and_then(|line| terminal::pair().at(Step::Terminal, Some(line)).transpose());
         let (terminal, inside) = terminals.transpose()?.unzip();
+        let memory = self.plan.limits.memory_bytes.map(|limit| limit.origin);
+        let (storage, given) =
+            storage::pair(self.plan, cgroups.held).at(Step::LimitFallback, memory)?.unzip();
         let output_line = output_max.map(|limit| limit.origin).or(asked);
         let bytes_max = output_max.map(|limit| limit.value);
         let is_pumped = output_max.is_some() || terminal.is_some();
@@ -390,7 +393,7 @@ impl<'a> Host<'a> {
         {
             Fork::Child => {
                 signal::block(signal::Set::ALL);
-                drop((signals, status, root_ids, pump, terminal, self.gateway));
+                drop((signals, status, root_ids, pump, terminal, storage, self.gateway));
                 let child = Child {
                     plan: self.plan,
                     tier: self.tier,
@@ -409,6 +412,7 @@ impl<'a> Host<'a> {
                     listener: self.listener,
                     gateway: handover,
                     output: ends,
+                    storage: given,
                     terminal: inside,
                     signals: before,
                     timing,
@@ -417,7 +421,7 @@ impl<'a> Host<'a> {
                 child.run()
             }
             Fork::Parent { pid, pidfd } => {
-                drop((denials, status_in, ids, ends, inside, self.listener, handover));
+                drop((denials, status_in, ids, ends, inside, given, self.listener, handover));
                 // To close each of them is a call, and the child may be waiting for this processor: they end with
                 // this process.
                 core::mem::forget((entries, own));
@@ -444,6 +448,7 @@ impl<'a> Host<'a> {
                     timing,
                     pump,
                     terminal,
+                    storage: storage.unwrap_or_default(),
                 }
             }
         };
