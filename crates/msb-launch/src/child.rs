@@ -99,13 +99,8 @@ impl Child<'_> {
         umask(Mode::from_raw_mode(0));
         let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
         timing.done(Step::Root);
-<<<<<<< HEAD
         let wall = Wall::new(&self.plan.target, &self.plan.network)?;
-        root::mount_all(&root, &mut self.entries, &wall)?;
-=======
-        let wall = Wall::new(&self.plan.target)?;
         root::mount_all(&root, &mut self.entries, &wall, self.terminal.is_some())?;
->>>>>>> main
         timing.done(Step::Mount);
         root::write_files(&root, &self.plan.files, &self.entries)?;
         self.trust(&root)?;

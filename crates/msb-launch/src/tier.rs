@@ -61,18 +61,16 @@ pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>], denials: &[Denial], 
     if !matches!(plan.network, Network::None) {
         return Err(refusal(Step::Tier, Some(plan.policy.origin)));
     }
-<<<<<<< HEAD
     // Who the command is, and what the machine is called, is what it is outside: another name, another user or a
     // capability would be a promise.
     let who = &plan.identity;
     let asks = who.hostname != HOSTNAME_DEFAULT || (who.uid, who.gid) != (ID_DEFAULT, ID_DEFAULT);
     if asks || who.capabilities != 0 {
         return Err(refusal(Step::Tier, Some(who.origin)));
-=======
+    }
     // The host's devpts is everybody's.
     if let Some(line) = plan.identity.terminal {
         return Err(refusal(Step::Tier, Some(line)));
->>>>>>> main
     }
     for entry in entries {
         let origin = Some(entry.mount.origin);
