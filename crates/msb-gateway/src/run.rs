@@ -17,7 +17,7 @@ use msb_plan::{CheckedPlan, OriginId, PLAN_BYTES_MAX, Param, ParamKind, Plan};
 use rustix::fd::OwnedFd;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::Ipv4Addr;
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub struct Options {
     pub sockets_fd: Option<RawFd>,
     /// Where the log goes.
     pub audit_fd: Option<RawFd>,
+    /// Where the launcher reads at the end what was counted.
+    pub report_fd: Option<RawFd>,
     /// What the log calls this run.
     pub sandbox: String,
     /// Parameters that were given.
@@ -56,8 +58,7 @@ impl Options {
                 "--plan-fd" => options.plan_fd = number()?,
                 "--sockets-fd" => options.sockets_fd = number()?,
                 "--audit-fd" => options.audit_fd = number()?,
-                // The launcher's own events go there; the gateway has none to add to them yet.
-                "--report-fd" => drop(number()?),
+                "--report-fd" => options.report_fd = number()?,
                 "--sandbox" => options.sandbox = value,
                 "--set" => {
                     let (name, value) =
@@ -115,6 +116,7 @@ struct Prepared {
     /// Certificates for programs inside, with the message that each goes with.
     trust: Vec<(u8, OwnedFd)>,
     listens: Vec<Published>,
+    report: Option<File>,
 }
 
 fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
@@ -151,7 +153,8 @@ fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
         authority = Some(Arc::new(made));
     }
     confine::confine().map_err(|failed| not_started(Step::Gateway, None, failed.0))?;
-    Ok(Prepared { state, authority, trust, listens })
+    let report = options.report_fd.map(|fd| File::from(msb_sys::process::inherited(fd)));
+    Ok(Prepared { state, authority, trust, listens, report })
 }
 
 fn state(
@@ -204,7 +207,7 @@ fn listens(gateway: &Gateway<'_>) -> Result<Vec<Published>, NotStarted> {
 
 fn serve(control: OwnedFd, prepared: Prepared) -> Result<End, String> {
     let words = |error: io::Error| error.to_string();
-    let Prepared { state, authority, trust, listens } = prepared;
+    let Prepared { state, authority, trust, listens, report } = prepared;
     let Some(sockets) = handover::sockets(&control).map_err(words)? else { return Ok(End::Sandbox) };
     for (message, file) in trust {
         handover::send_trust(&control, message, &file).map_err(words)?;
@@ -217,7 +220,13 @@ fn serve(control: OwnedFd, prepared: Prepared) -> Result<End, String> {
     let end = engine.run();
     engine.end();
     state.log.finish();
-    match state.log.flush() {
+    let flushed = state.log.flush();
+    if let Some(mut report) = report {
+        let (lines, digest) = state.log.sealed();
+        // Whoever does not read it does not want to know.
+        let _ = report.write_all(&state.log.tally.report((lines, &digest), state.log.origins()));
+    }
+    match flushed {
         Err(error) if matches!(end, End::Sandbox) => Ok(End::Log(error)),
         _ => Ok(end),
     }

@@ -5,6 +5,7 @@
 //! /proc and terminals, is missing inside. The filter of such a policy refuses what Landlock does not see: changing
 //! modes, owners and times by path, sockets, and what reaches other processes of the user by number.
 
+use crate::at::openat2;
 use crate::deny::Denial;
 use crate::fail::{At, Result, failure, refusal};
 use crate::host::Entry;
@@ -15,7 +16,7 @@ use msb_plan::network::Network;
 use msb_plan::{HOSTNAME_DEFAULT, ID_DEFAULT, MountKind, Plan, ProcScope, Tier};
 use msb_sys::landlock::access;
 use msb_sys::process::{Fork, fork};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat, openat2};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, getegid, geteuid, kill_process, wait};
 
