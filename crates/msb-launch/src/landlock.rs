@@ -57,7 +57,9 @@ impl Wall {
             Network::None if abi >= ABI_OF_TCP => net::BIND_TCP | net::CONNECT_TCP,
             _ => 0,
         };
-        Ruleset::new(access::known(abi), tcp, scoped).map(|rules| Wall(Some(rules))).at(Step::Landlock, origin)
+        Ruleset::new(access::known(abi), tcp, scoped)
+            .map(|rules| Wall(Some(rules)))
+            .at(Step::Landlock, origin)
     }
 
     /// Gives `rights` on a directory and on everything below it.
