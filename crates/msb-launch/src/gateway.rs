@@ -4,6 +4,7 @@
 //! of the sandbox's first process, which alone can make sockets inside.
 
 use crate::arguments::Arguments;
+use crate::at::{accessat, openat, readlink};
 use crate::fail::{At, Result, failure};
 use crate::files::{decimal, read_all};
 use crate::network::{self, Sockets};
@@ -19,9 +20,7 @@ use msb_sys::exec::{Strings, execute};
 use msb_sys::process::{Fork, fork};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{
-    Access, AtFlags, CWD, MemfdFlags, Mode, OFlags, SealFlags, accessat, memfd_create, openat, readlink,
-};
+use rustix::fs::{Access, AtFlags, CWD, MemfdFlags, Mode, OFlags, SealFlags, memfd_create};
 use rustix::io::{Errno, FdFlags, IoSlice, IoSliceMut, fcntl_setfd};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -84,7 +83,7 @@ pub(crate) fn start(
     let Some(origin) = origin(plan) else { return Ok(None) };
     let begin = || -> core::result::Result<Running, Errno> {
         let program = program(arguments)?;
-        accessat(CWD, &program, Access::EXEC_OK, AtFlags::empty())?;
+        accessat(CWD, program.as_bytes(), Access::EXEC_OK, AtFlags::empty())?;
         let memory = sealed(bytes)?;
         let flags = SocketFlags::CLOEXEC;
         let (socket, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
@@ -113,7 +112,7 @@ pub(crate) fn program(arguments: &Arguments<'_>) -> core::result::Result<CString
     if let Some(given) = arguments.gateway {
         return Ok(CString::from(given));
     }
-    let mut path = readlink("/proc/self/exe", Vec::new())?.into_bytes();
+    let mut path = readlink(b"/proc/self/exe")?;
     let end = path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
     path.truncate(end);
     path.extend_from_slice(NAME);

@@ -18,6 +18,7 @@
 extern crate alloc;
 
 mod arguments;
+mod at;
 mod bind;
 mod cgroup;
 mod child;

@@ -76,7 +76,10 @@ impl Output {
         let _ = match &self.events {
             Some(events) => write_once(events, &encode_event(event)),
             None if self.json => write_once(error, &json::line(event, plan)),
-            None => write_once(error, sentence(event, plan).as_bytes()),
+            None => match sentence(event, plan) {
+                nothing if nothing.is_empty() => Ok(()),
+                sentence => write_once(error, sentence.as_bytes()),
+            },
         };
     }
 }

@@ -28,9 +28,7 @@ pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>]) -> Result<()> {
         },
         _ => None,
     };
-    let is_written = |entry: &Entry<'_>| {
-        matches!(entry.mount.kind, MountKind::Bind { rights, .. } if rights.contains(Rights::WRITE))
-    };
+    let is_written = |entry: &Entry<'_>| matches!(entry.mount.kind, MountKind::Bind { rights, .. } if rights.contains(Rights::WRITE));
     let mut table = Vec::new();
     for read in entries.iter().filter(|entry| !is_written(entry)) {
         let Some((index, source)) = given(read).zip(read.source.as_ref()) else { continue };
@@ -56,7 +54,9 @@ pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>]) -> Result<()> {
 /// Whether a deny keeps all of parameter `index` from being written, by a name that lies in `target` too.
 fn is_denied(plan: &Plan<'_>, index: u8, source: &Source, target: &Source) -> bool {
     let whole = plan.denies.iter().any(|deny| {
-        deny.path.base == Base::Param(index) && deny.path.rest.is_empty() && deny.rights.contains(Rights::WRITE)
+        deny.path.base == Base::Param(index)
+            && deny.path.rest.is_empty()
+            && deny.rights.contains(Rights::WRITE)
     });
     whole && below(&source.real, &target.real).is_some()
 }

@@ -1,7 +1,8 @@
 //! The launch from its first instruction to the clone.
 
 use crate::arguments::{self, Arguments, Request};
-use crate::bind::Bindings;
+use crate::at::openat;
+use crate::bind::{self, Bindings};
 use crate::cgroup::{Cgroups, kinds};
 use crate::child::{Child, Ids, map};
 use crate::deny::{self, Placeholders};
@@ -24,7 +25,7 @@ use msb_sys::shared::Word;
 use msb_sys::signal;
 use msb_sys::start::Start;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -154,7 +155,7 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
 /// Opens the file for the report, which only this user reads: it names paths.
 fn report_file(path: &CStr) -> Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOCTTY;
-    openat(CWD, path, flags, Mode::RUSR | Mode::WUSR).at(Step::Report, None)
+    openat(CWD, path.to_bytes(), flags, Mode::RUSR | Mode::WUSR).at(Step::Report, None)
 }
 
 /// Takes an inherited descriptor and makes it close-on-exec.
@@ -186,7 +187,7 @@ fn open_standard() -> core::result::Result<(), Errno> {
 }
 
 /// Closes every descriptor above 2 except `kept`, which is sorted.
-fn close_all_but(kept: &[u32]) -> core::result::Result<(), Errno> {
+pub(crate) fn close_all_but(kept: &[u32]) -> core::result::Result<(), Errno> {
     let mut first = 3;
     for &number in kept {
         if number > first {
@@ -280,8 +281,13 @@ fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Vec<u8>>> {
     let own = [c"/proc/self/exe", gateway.as_c_str()];
     let named = [Some(arguments.plan), arguments.trust].into_iter().flatten();
     for file in named.chain(own).chain(arguments.protect.iter().copied()) {
+        let plain = bind::absolute(file.to_bytes()).filter(|path| bind::is_plain(path));
+        if let Some(path) = plain.filter(|path| bind::open_unlinked(path).is_ok()) {
+            files.push(path);
+            continue;
+        }
         // Magic links are followed: `msbc run` names its plan by a descriptor.
-        let place = openat(CWD, file, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        let place = openat(CWD, file.to_bytes(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         let place = match place {
             // The descriptor was closed when the plan had been read.
             Err(Errno::NOENT | Errno::BADF) if file == arguments.plan => continue,
@@ -411,7 +417,10 @@ impl<'a> Host<'a> {
                 child.run()
             }
             Fork::Parent { pid, pidfd } => {
-                drop((entries, denials, status_in, own, ids, ends, inside, self.listener, handover));
+                drop((denials, status_in, ids, ends, inside, self.listener, handover));
+                // To close each of them is a call, and the child may be waiting for this processor: they end with
+                // this process.
+                core::mem::forget((entries, own));
                 let uid = root_ids.as_ref().map_or(geteuid().as_raw(), |root| root.id);
                 if let Some(Err(failure)) = root_ids.map(|ids| ids.map(self.plan, pid)) {
                     // Reaped here, so that nothing is left in the cgroups when they are removed.

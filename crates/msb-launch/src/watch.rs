@@ -36,18 +36,19 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// What of `limits` has to be watched of the sandbox of `init`.
-    pub(crate) fn new(limits: &Limits, held: Held, init: u32) -> Watch {
+    /// What of `limits` has to be watched of the sandbox of `init`, which began at `begin_us` with nothing.
+    pub(crate) fn new(limits: &Limits, held: Held, init: u32, begin_us: u64) -> Watch {
         let swap = limits.swap_bytes.map_or(0, |limit| limit.value);
         let memory = limits.memory_bytes.filter(|_| !held.has(LimitKind::Memory));
-        let cpus = crate::confine::cpus(u64::MAX).map_or(1, |cpus| cpus.len() as u64);
+        let cpu = limits.cpu_time_ms.map(|Limit { value, origin }| Limit { value: value * 1000, origin });
+        let cpus = cpu.and_then(|_| crate::confine::cpus(u64::MAX).ok()).map_or(1, |cpus| cpus.len() as u64);
         Watch {
             init: u64::from(init),
             memory: memory.map(|Limit { value, origin }| Limit { value: value + swap, origin }),
-            cpu: limits.cpu_time_ms.map(|Limit { value, origin }| Limit { value: value * 1000, origin }),
+            cpu,
             cpus: cpus.max(1),
-            memory_at_us: 0,
-            cpu_at_us: 0,
+            memory_at_us: begin_us + MEMORY_PERIOD_US,
+            cpu_at_us: begin_us + CPU_PERIOD_US,
         }
     }
 

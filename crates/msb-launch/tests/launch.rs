@@ -233,7 +233,8 @@ fn cgroups_of_a_killed_launcher_are_removed_by_the_next() {
     }
     let mut plan = plan();
     plan.limits.pids = Some(Limit { value: 5, origin: ORIGIN });
-    stdout(&Stage::new(&plan).shell("true"));
+    // It looks when it has waited for a moment.
+    stdout(&Stage::new(&plan).shell("sleep 0.5"));
     for place in &stale {
         assert!(!place.exists(), "{}", place.display());
     }

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use msb_syscalls::by_number;
 
 use crate::{
-    Access, Arch, Base, Connection, EnvKind, FsKind, Machine, Missing, OriginId, Path, Policy, Protocol, SyscallAction, SyscallRule,
-    Value,
+    Access, Arch, Base, Connection, EnvKind, FsKind, Machine, Missing, OriginId, Path, Policy, Protocol,
+    SyscallAction, SyscallRule, Value,
 };
 
 /// ENOENT: what getenv finds of a variable that nothing passes.

@@ -207,7 +207,7 @@ table! {
         "this host refuses user namespaces, and its Landlock is older than ABI 6 (Linux 6.12)", USER_NAMESPACES;
     TIER_NOT_ENOUGH: [Tier] [] "this host refuses user namespaces, and without them this cannot be held",
         "the tier `landlock` holds grants at their own place: no `at`, `scratch`, `overlay`, `socket`, deny inside of a \
-         grant or network, and `pids` with a cgroup alone; take it away, or have the host allow user namespaces";
+         grant or network, no `hostname`, `user` or `caps`, and `pids` with a cgroup alone; take it away, or have the host allow user namespaces";
     CONFINEMENT_REFUSED: [Landlock] [EOPNOTSUPP, ENOSYS]
         "this kernel has no Landlock, or an older version than the policy asks for",
         "use a newer kernel, with `landlock` in its `lsm=`, or take `landlock` out of `sandbox`: the mounts hold the \

@@ -280,7 +280,9 @@ fn git_ignores_the_places_of_placeholders() {
         let path = ir::Path { base, rest: rest.to_owned() };
         let rights = ir::Rights { read: false, write: true, run: false };
         let missing = ir::Missing::Mask { directory: false };
-        policy.fs.push(ir::FsRule { kind: ir::FsKind::Deny { path, rights, missing }, origin: policy.origin });
+        policy
+            .fs
+            .push(ir::FsRule { kind: ir::FsKind::Deny { path, rights, missing }, origin: policy.origin });
     }
     assert_eq!(file(&policy, "etc/gitignore").as_deref(), Some("/.vscode\n/a\\ \\*b\n"));
     let settings = file(&policy, "etc/gitconfig").expect("a file");

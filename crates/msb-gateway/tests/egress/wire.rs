@@ -51,9 +51,15 @@ use Comes::{Both, Refused, To};
 const MATRIX: &[(&str, Comes)] = &[
     // lengths
     ("POST /one HTTP/1.1\nHost: API\nContent-Length: 5\n\nhello", To("POST /one api.example.org 5")),
-    ("POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: chunked\n\n5\nhello\n0\n\n", To("POST /one api.example.org 5")),
+    (
+        "POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: chunked\n\n5\nhello\n0\n\n",
+        To("POST /one api.example.org 5"),
+    ),
     ("POST /one HTTP/1.1\nHost: API\nContent-Length: 5\nContent-Length: 6\n\nhelloX", Refused),
-    ("POST /one HTTP/1.1\nHost: API\nContent-Length: 5\nContent-Length: 5\n\nhello", To("POST /one api.example.org 5")),
+    (
+        "POST /one HTTP/1.1\nHost: API\nContent-Length: 5\nContent-Length: 5\n\nhello",
+        To("POST /one api.example.org 5"),
+    ),
     ("POST /one HTTP/1.1\nHost: API\nContent-Length: 5, 6\n\nhelloX", Refused),
     ("POST /one HTTP/1.1\nHost: API\nContent-Length: +5\n\nhello", Refused),
     ("POST /one HTTP/1.1\nHost: API\nContent-Length: -5\n\nhello", Refused),
@@ -62,11 +68,20 @@ const MATRIX: &[(&str, Comes)] = &[
     ("POST /one HTTP/1.1\nHost: API\nContent-Length: \n\nhello", Refused),
     ("POST /one HTTP/1.1\nHost: API\nContent-Length: 99999999999999999999\n\nhello", Refused),
     // CL.TE and TE.CL: one length is left, and what was inside stays inside or is refused with it
-    ("POST /one HTTP/1.1\nHost: API\nContent-Length: 4\nTransfer-Encoding: chunked\n\n5c\nGET /smuggled HTTP/1.1\nHost: other.example.org\nX: 0123456789012345678901234567890123456789\n\n\n0\n\n", Refused),
-    ("POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: chunked\nContent-Length: 70\n\n0\n\nGET /smuggled HTTP/1.1\nHost: other.example.org\n\n", To("POST /one api.example.org 0")),
+    (
+        "POST /one HTTP/1.1\nHost: API\nContent-Length: 4\nTransfer-Encoding: chunked\n\n5c\nGET /smuggled HTTP/1.1\nHost: other.example.org\nX: 0123456789012345678901234567890123456789\n\n\n0\n\n",
+        Refused,
+    ),
+    (
+        "POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: chunked\nContent-Length: 70\n\n0\n\nGET /smuggled HTTP/1.1\nHost: other.example.org\n\n",
+        To("POST /one api.example.org 0"),
+    ),
     // TE.TE
     ("POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: chunked\nTransfer-Encoding: x\n\n0\n\n", Refused),
-    ("POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: x, chunked\n\n0\n\n", To("POST /one api.example.org 0")),
+    (
+        "POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: x, chunked\n\n0\n\n",
+        To("POST /one api.example.org 0"),
+    ),
     ("POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: chunked, x\n\n0\n\n", Refused),
     ("POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: xchunked\n\n0\n\n", Refused),
     ("POST /one HTTP/1.1\nHost: API\nTransfer-Encoding:␋chunked\n\n0\n\n", Refused),
@@ -76,7 +91,10 @@ const MATRIX: &[(&str, Comes)] = &[
     ("POST /one HTTP/1.1\nHost: API\nX: y␍Transfer-Encoding: chunked\n\n0\n\n", Refused),
     ("POST /one HTTP/1.0\nHost: API\nTransfer-Encoding: chunked\n\n0\n\n", Refused),
     // chunks
-    ("POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: chunked\n\n5;a=b\nhello\n0\n\n", To("POST /one api.example.org 5")),
+    (
+        "POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: chunked\n\n5;a=b\nhello\n0\n\n",
+        To("POST /one api.example.org 5"),
+    ),
     ("POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: chunked\n\n5;a=¶b\nhello\n0\n\n", Refused),
     ("POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: chunked\n\n0x5\nhello\n0\n\n", Refused),
     ("POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: chunked\n\n-5\nhello\n0\n\n", Refused),
@@ -84,7 +102,10 @@ const MATRIX: &[(&str, Comes)] = &[
     ("POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: chunked\n\n5\nhelloX\n0\n\n", Refused),
     ("POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: chunked\n\n5¶hello\n0\n\n", Refused),
     ("POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: chunked\n\n\n5\nhello\n0\n\n", Refused),
-    ("POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: chunked\nTrailer: host\n\n5\nhello\n0\nHost: other.example.org\nContent-Length: 9\n\n", To("POST /one api.example.org 5")),
+    (
+        "POST /one HTTP/1.1\nHost: API\nTransfer-Encoding: chunked\nTrailer: host\n\n5\nhello\n0\nHost: other.example.org\nContent-Length: 9\n\n",
+        To("POST /one api.example.org 5"),
+    ),
     // lines and fields
     ("GET /one HTTP/1.1¶Host: API¶¶", To("GET /one api.example.org 0")),
     ("GET /one HTTP/1.1\nHost: API\n\tfolded: x\n\n", Refused),
@@ -114,21 +135,48 @@ const MATRIX: &[(&str, Comes)] = &[
     ("GET http://other.example.org/one HTTP/1.1\nHost: API\n\n", Refused),
     ("GET http://API/one HTTP/1.1\nHost: other.example.org\n\n", Refused),
     ("GET http://API@other.example.org/one HTTP/1.1\nHost: API\n\n", Refused),
-    ("GET //other.example.org/one HTTP/1.1\nHost: API\n\n", To("GET //other.example.org/one api.example.org 0")),
+    (
+        "GET //other.example.org/one HTTP/1.1\nHost: API\n\n",
+        To("GET //other.example.org/one api.example.org 0"),
+    ),
     ("CONNECT api.example.org:443 HTTP/1.1\nHost: API\n\n", Refused),
     ("TRACE /one HTTP/1.1\nHost: API\n\n", Refused),
     ("PRI * HTTP/2.0\n\nSM\n\n", Refused),
     // what follows
-    ("GET /one HTTP/1.1\nHost: API\n\nGET /two HTTP/1.1\nHost: API\n\n", Both("GET /one api.example.org 0", "GET /two api.example.org 0")),
-    ("GET /one HTTP/1.1\nHost: API\n\nGET /smuggled HTTP/1.1\nHost: other.example.org\n\n", To("GET /one api.example.org 0")),
-    ("GET /one HTTP/1.1\nHost: API\nConnection: close\n\nGET /smuggled HTTP/1.1\nHost: API\n\n", To("GET /one api.example.org 0")),
-    ("GET /one HTTP/1.0\nHost: API\n\nGET /smuggled HTTP/1.1\nHost: API\n\n", To("GET /one api.example.org 0")),
-    ("GET /one HTTP/1.1\nHost: API\nContent-Length: 5\n\nhelloGET /two HTTP/1.1\nHost: API\n\n", Both("GET /one api.example.org 5", "GET /two api.example.org 0")),
-    ("GET /one HTTP/1.1\nHost: API\nExpect: 100-continue\nContent-Length: 5\n\nhello", To("GET /one api.example.org 5")),
+    (
+        "GET /one HTTP/1.1\nHost: API\n\nGET /two HTTP/1.1\nHost: API\n\n",
+        Both("GET /one api.example.org 0", "GET /two api.example.org 0"),
+    ),
+    (
+        "GET /one HTTP/1.1\nHost: API\n\nGET /smuggled HTTP/1.1\nHost: other.example.org\n\n",
+        To("GET /one api.example.org 0"),
+    ),
+    (
+        "GET /one HTTP/1.1\nHost: API\nConnection: close\n\nGET /smuggled HTTP/1.1\nHost: API\n\n",
+        To("GET /one api.example.org 0"),
+    ),
+    (
+        "GET /one HTTP/1.0\nHost: API\n\nGET /smuggled HTTP/1.1\nHost: API\n\n",
+        To("GET /one api.example.org 0"),
+    ),
+    (
+        "GET /one HTTP/1.1\nHost: API\nContent-Length: 5\n\nhelloGET /two HTTP/1.1\nHost: API\n\n",
+        Both("GET /one api.example.org 5", "GET /two api.example.org 0"),
+    ),
+    (
+        "GET /one HTTP/1.1\nHost: API\nExpect: 100-continue\nContent-Length: 5\n\nhello",
+        To("GET /one api.example.org 5"),
+    ),
     // Taken out between two neighbours: what makes the length or the host must stay.
-    ("POST /one HTTP/1.1\nHost: API\nConnection: Content-Length\nContent-Length: 5\n\nhello", To("POST /one api.example.org 5")),
+    (
+        "POST /one HTTP/1.1\nHost: API\nConnection: Content-Length\nContent-Length: 5\n\nhello",
+        To("POST /one api.example.org 5"),
+    ),
     ("GET /one HTTP/1.1\nHost: API\nConnection: Host\n\n", To("GET /one api.example.org 0")),
-    ("POST /one HTTP/1.1\nHost: API\nConnection: Transfer-Encoding\nTransfer-Encoding: chunked\n\n5\nhello\n0\n\n", To("POST /one api.example.org 5")),
+    (
+        "POST /one HTTP/1.1\nHost: API\nConnection: Transfer-Encoding\nTransfer-Encoding: chunked\n\n5\nhello\n0\n\n",
+        To("POST /one api.example.org 5"),
+    ),
 ];
 
 fn what_has_two_readings_gets_one_or_none(host: &Host) {
@@ -297,7 +345,8 @@ fn answers(answer: &'static str) -> u16 {
 }
 
 fn an_upgrade_that_nobody_asked_for_is_not_believed(host: &Host) {
-    let port = answers("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: raw\r\n\r\nraw bytes");
+    let port =
+        answers("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: raw\r\n\r\nraw bytes");
     let sandbox = Sandbox::new(host, &Policy::of([http(port)]));
     let text = format!("GET /one HTTP/1.1\r\nHost: api.example.org:{port}\r\n\r\n");
     let answer = raw(&sandbox, port, text.into_bytes());
