@@ -310,8 +310,8 @@ steps! {
     Gateway = "start the network gateway",
     /// The gateway looked for a secret.
     Secret = "read the secret",
-    /// A secret stood where its source should: `env:NAME`, `file:PATH` or `fd:N`.
-    SecretSource = "take a secret by value, where it must be `env:NAME`, `file:PATH` or `fd:N`,",
+    /// A secret stood where its source should: `env:NAME`, `file:PATH`, `fd:N` or `command:PROGRAM`.
+    SecretSource = "take a secret by value, where it must be `env:NAME`, `file:PATH`, `fd:N` or `command:PROGRAM`,",
     /// The gateway looked for the host that a rule names.
     GatewayHost = "find the host",
     /// The gateway bound a port of the host's loopback.

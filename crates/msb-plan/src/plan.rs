@@ -221,7 +221,7 @@ pub enum ParamKind {
     Text,
     /// The name of a host, in a form that msb-host reads.
     Host,
-    /// Where a secret is: `env:NAME`, `file:PATH` or `fd:N` ([`crate::handover`]); never the secret.
+    /// Where a secret is: `env:NAME`, `file:PATH`, `fd:N` or `command:PROGRAM` ([`crate::handover`]); never the secret.
     Secret,
 }
 

@@ -242,9 +242,9 @@ table! {
         "see that the host's resolver finds it, or write `optional` where it may be missing";
     GATEWAY_NOT_STARTED: [Trust, Publish] [] "could not {step}: {errno}", MISTAKE;
     SECRET_NOT_READ: [SecretSource] [] "`${param}` must say where the secret is, and not be it",
-        "pass {set}, `file:PATH` or `fd:N`: who can list processes would read it otherwise";
+        "pass {set}, `file:PATH`, `fd:N` or `command:PROGRAM`: who can list processes would read it otherwise";
     SECRET_NOT_READ: [Secret] [] "`${param}` cannot be read: {errno}",
-        "pass {set}, `file:PATH` or `fd:N` of a secret that is there and not empty";
+        "pass {set}, `file:PATH`, `fd:N` or `command:PROGRAM` of a secret that is there and not empty";
 
     COMMAND_NOT_EXECUTED: [Exec] [ENOENT] "{command} is not found inside the sandbox",
         "only what the policy grants is there: grant its directory with `run`. A script also needs the interpreter \
