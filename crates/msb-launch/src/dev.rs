@@ -1,14 +1,15 @@
 //! A /dev of five devices, a private devpts and a bounded /dev/shm.
 
+use crate::at::{mkdirat, move_mount, open_tree, symlinkat};
 use crate::deny::Kind;
 use crate::files::decimal;
 use crate::path::join;
 use crate::root::{file_system, make_empty};
 use msb_sys::mount::{Depth, attr, set_attributes};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, fstat, mkdirat, symlinkat};
+use rustix::fs::{CWD, FileType, Mode, fstat};
 use rustix::io::Errno;
-use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+use rustix::mount::OpenTreeFlags;
 
 /// Name, major and minor number; Linux Documentation/admin-guide/devices.txt.
 const DEVICES: [(&str, u64, u64); 5] =
@@ -58,7 +59,7 @@ pub(crate) fn fill(dev: &OwnedFd, shm_bytes: u64, has_terminal: bool) -> Result<
 
 /// Mounts at a name in `dev`, which nobody but this process has filled.
 fn put(tree: &OwnedFd, dev: &OwnedFd, name: &str) -> Result<(), Errno> {
-    move_mount(tree, "", dev, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+    move_mount(tree, dev, name)
 }
 
 /// The terminals are devices: the one mount that is not nodev.

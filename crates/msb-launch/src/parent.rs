@@ -6,6 +6,7 @@ use crate::killed;
 use crate::message::{self, Message};
 use crate::output::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_SIGNAL, Output};
 use crate::pump::{Moved, Pump};
+use crate::storage::Storage;
 use crate::terminal::{BACKGROUND_PERIOD_US, Terminal, Until};
 use crate::tier;
 use crate::timing::Timing;
@@ -49,6 +50,8 @@ pub(crate) struct Parent<'a> {
     pub(crate) timing: Timing,
     /// Where the plan limits output, or has a private terminal.
     pub(crate) pump: Option<Pump>,
+    /// The sandbox's file systems in memory, where the watch counts them.
+    pub(crate) storage: Storage,
     /// The user's side of the private terminal.
     pub(crate) terminal: Option<Terminal>,
 }
@@ -68,7 +71,7 @@ impl Parent<'_> {
         };
         // It has its own to report, before the end.
         if let Some(gateway) = self.gateway.take() {
-            gateway.end();
+            output.pass_on(&gateway.end());
         }
         if self.ending.is_some() {
             tier::end_orphans();
@@ -168,7 +171,9 @@ impl Parent<'_> {
         let limits = &self.plan.limits;
         let init = self.init.as_raw_nonzero().get().unsigned_abs();
         let deadline = limits.wall_ms.map(|limit| (self.begin_us + limit.value * 1000, limit.origin));
-        let mut watch = Watch::new(limits, self.held, init);
+        let storage = core::mem::take(&mut self.storage);
+        let mut watch = Watch::new(limits, self.held, init, self.begin_us, storage);
+        let mut sweep_at = cgroups.sweep_after_us().map(|after| self.begin_us + after);
         let mut killed_for = None;
         let mut abandoned = false;
         let mut gateway_ended: Option<u64> = None;
@@ -187,8 +192,13 @@ impl Parent<'_> {
                 };
                 killed_for = reached.map(|reached| self.kill(reached));
             }
+            if sweep_at.is_some_and(|at| now >= at) {
+                sweep_at = None;
+                cgroups.sweep();
+            }
             let until_kill = gateway_ended.map(|at| at + GATEWAY_GRACE_US).filter(|_| !self.gateway_killed);
-            let next = [deadline.map(|(at, _)| at), watch.next_us(), until_kill].into_iter().flatten().min();
+            let times = [deadline.map(|(at, _)| at), watch.next_us(), until_kill, sweep_at];
+            let next = times.into_iter().flatten().min();
             let wait_us = next.filter(|_| killed_for.is_none()).map(|at| at.saturating_sub(monotonic_us()));
             let wait_us = [wait_us, background].into_iter().flatten().min();
             // A pipe's end for writing has nothing to wait for but the end of its readers.

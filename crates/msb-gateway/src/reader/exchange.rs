@@ -90,26 +90,46 @@ pub(super) async fn serve(state: Arc<State>, authority: Option<Arc<Authority>>, 
         rules: job.rules,
         sender: Mutex::new(None),
     });
+    let mut ending = Ending { state, origin, about, started, count: Arc::clone(&link.count), how: None };
     let client = Prefixed::new(job.first, stream);
     let ended = if link.spoken == Protocol::Https {
         serve_tls(&link, client, &job.hello.alpn).await
     } else {
         serve_http(&link, client, Version::HTTP_11).await
     };
-    let mut more = about;
-    match ended {
-        Ok(()) => set(&mut more, "reason", "closed"),
-        Err(Failed(why)) => {
-            set(&mut more, "reason", "broken");
-            set(&mut more, "error", why);
-        }
-    }
-    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    set(&mut more, "duration_ms", milliseconds);
-    let bytes = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
-    state.log.ended(origin, bytes(&link.count.up_bytes), bytes(&link.count.down_bytes), more);
-    flush(&state);
+    ending.how = Some(ended);
+    drop(ending);
+    flush(&link.state);
     drop((pass, held));
+}
+
+/// Writes the end of a connection down, also where the run ends before it.
+struct Ending {
+    state: Arc<State>,
+    origin: Option<msb_plan::OriginId>,
+    about: Value,
+    started: Instant,
+    count: Arc<Count>,
+    /// How it ended by itself.
+    how: Option<Result<(), Failed>>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let mut more = std::mem::take(&mut self.about);
+        match self.how.take() {
+            None => set(&mut more, "reason", "end-of-run"),
+            Some(Ok(())) => set(&mut more, "reason", "closed"),
+            Some(Err(Failed(why))) => {
+                set(&mut more, "reason", "broken");
+                set(&mut more, "error", why);
+            }
+        }
+        let milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        set(&mut more, "duration_ms", milliseconds);
+        let bytes = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
+        self.state.log.ended(self.origin, bytes(&self.count.up_bytes), bytes(&self.count.down_bytes), more);
+    }
 }
 
 /// Writes the log out. What is not written down does not happen: without a log everything ends.
