@@ -44,7 +44,14 @@ fn each(
     let mut all: Vec<Diagnostic> = Vec::new();
     for file in std::iter::once(&arguments.policy.file).chain(&arguments.more) {
         let silent = Policy { json: true, name: arguments.policy.name.clone(), file: file.clone() };
-        let compiled = observed(&silent, &arguments.above, Filter::Decides, (Goal::Findings, detail), output, &mut |_| ());
+        let compiled = observed(
+            &silent,
+            &arguments.above,
+            Filter::Decides,
+            (Goal::Findings, detail),
+            output,
+            &mut |_| (),
+        );
         let Some(mut compiled) = compiled else { return Exit::Usage };
         if !passes(&mut compiled) {
             exit = Exit::Wrong;
