@@ -1,7 +1,7 @@
 //! A plan's mounts, limits, variables and identity as rules of a policy.
 
 use crate::filter::{self, Outcome};
-use crate::net;
+use crate::{claims, net};
 use msb_plan::{MountKind, Plan};
 use msb_policy as ir;
 use msb_policy::Policy;
@@ -45,6 +45,7 @@ pub fn policy(plan: &Plan<'_>) -> Option<Policy> {
             tier_landlock: (plan.target.tier_min == msb_plan::Tier::Landlock)
                 .then(|| origin(plan.target.origin)),
         },
+        claims: claims::claims(plan, origin)?,
         origins: plan
             .origins
             .iter()
@@ -73,7 +74,7 @@ fn param(param: &msb_plan::Param<'_>, origin: ir::OriginId) -> ir::Param {
     }
 }
 
-fn path(path: msb_plan::Path<'_>) -> ir::Path {
+pub(crate) fn path(path: msb_plan::Path<'_>) -> ir::Path {
     let base = match path.base {
         msb_plan::Base::Root => ir::Base::Root,
         msb_plan::Base::Home => ir::Base::Home,

@@ -36,6 +36,7 @@ pub(super) fn policy() -> ir::Policy {
         },
         tools: Vec::new(),
         sandbox: ir::Sandbox::default(),
+        claims: Vec::new(),
         origins: (1..=9).map(line).collect(),
     }
 }

@@ -190,6 +190,7 @@ impl Policy {
             mounts: vec![],
             denies: vec![],
             files: vec![],
+            claims: vec![],
             network: Network::Gateway(Gateway {
                 batch: &BATCH,
                 marks: vec![],
@@ -198,6 +199,7 @@ impl Policy {
                 listens: self.listens.clone(),
                 trust: trust("etc/msb/ca.pem"),
                 java_trust: trust("etc/msb/ca.jks"),
+                claims: vec![],
                 origin,
             }),
             limits: msb_plan::Limits::default(),
