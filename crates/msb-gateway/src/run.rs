@@ -3,6 +3,7 @@
 use crate::audit::Log;
 use crate::authority::Authority;
 use crate::bind::{self, Bound};
+use crate::claims;
 use crate::engine::{End, Engine, Published};
 use crate::limits::Meters;
 use crate::names::Names;
@@ -172,7 +173,11 @@ fn state(
     audit: Option<File>,
 ) -> Result<State, NotStarted> {
     let bad = |bad: bind::BadBinding| not_started(Step::GatewayHost, Some(bad.origin), bad.why);
-    let Bound { rules, names } = bind::bind(gateway, &plan.params, &options.given).map_err(bad)?;
+    let bound = bind::bind(gateway, &plan.params, &options.given).map_err(bad)?;
+    if let Some((origin, why)) = claims::broken(&bound) {
+        return Err(not_started(Step::Claim, Some(origin), why));
+    }
+    let Bound { rules, names, .. } = bound;
     let now = Instant::now();
     // Above .0.0, which some programs take for no address.
     let first = Ipv4Addr::new(LEASED[0], LEASED[1], 0, 1);
