@@ -13,7 +13,7 @@ use crate::state::State;
 use crate::{confine, handover, keystore};
 use msb_plan::event::{Failure, Step};
 use msb_plan::handover::{JAVA_TRUST, TRUST};
-use msb_plan::network::{Gateway, LEASED, Network, Protocol};
+use msb_plan::network::{Gateway, LEASED, Network};
 use msb_plan::{CheckedPlan, OriginId, PLAN_BYTES_MAX, Param, ParamKind, Plan};
 use rustix::fd::OwnedFd;
 use std::collections::BTreeMap;
@@ -211,11 +211,7 @@ fn secrets(
 
 fn listens(gateway: &Gateway<'_>) -> Result<Vec<Published>, NotStarted> {
     let bind = |listen: &msb_plan::network::Listen| {
-        if listen.protocol == Protocol::Udp {
-            let why = "publishing a port for datagrams is not possible yet";
-            return Err(not_started(Step::Publish, Some(listen.origin), why));
-        }
-        Published::bind(listen.port, listen.origin)
+        Published::bind(listen.protocol, listen.port, listen.origin)
             .map_err(|error| io_failure(Step::Publish, Some(listen.origin), &error))
     };
     gateway.listens.iter().map(bind).collect()
