@@ -1,7 +1,7 @@
 //! From the command line to the event loop: what is set up, in which order, and who is told when it fails.
 
 use crate::audit::Log;
-use crate::authority::Authority;
+use crate::authority::{self, Authority};
 use crate::bind::{self, Bound};
 use crate::claims;
 use crate::engine::{End, Engine, Published};
@@ -149,8 +149,8 @@ fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
     if gateway.trust.is_some() {
         let origin = Some(gateway.origin);
         let made = Authority::new().map_err(|error| not_started(Step::Gateway, origin, error.0))?;
-        if rustix::process::getuid().is_root() {
-            // Files that only root may read, before it is given up.
+        if rustix::process::getuid().is_root() && !authority::is_for_everybody() {
+            // Before root is given up. Otherwise it is left to the first connection that needs them: there are hundreds.
             made.load_roots();
         }
         let pem = made.trust();
