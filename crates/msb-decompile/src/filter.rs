@@ -97,18 +97,21 @@ pub(crate) fn outcomes(plan: &Plan<'_>) -> Option<Vec<Outcome>> {
     Some(all.concat())
 }
 
+/// What a call comes to, and by which arguments.
+type Actions = Vec<(ir::SyscallAction, Vec<Way>)>;
+
 /// The number of a call that `one` and `other` decide otherwise for some arguments.
 ///
 /// The ways of a call are all arguments, and no two of them share any, so that two filters differ exactly where a way of
 /// the one and a way of the other, which lead to different actions, meet.
 pub(crate) fn difference(one: &[Outcome], other: &[Outcome]) -> Option<u32> {
     let fails = [(ir::SyscallAction::Errno(ENOSYS), vec![Vec::new()])];
-    let index = |all: &[Outcome]| -> BTreeMap<(Arch, u32), Vec<(ir::SyscallAction, Vec<Way>)>> {
+    let index = |all: &[Outcome]| -> BTreeMap<(Arch, u32), Actions> {
         all.iter().map(|it| ((it.arch, it.nr), it.actions.clone())).collect()
     };
     let (one, other) = (index(one), index(other));
     let calls: BTreeSet<(Arch, u32)> = one.keys().chain(other.keys()).copied().collect();
-    let of = |all: &BTreeMap<(Arch, u32), Vec<(ir::SyscallAction, Vec<Way>)>>, call| {
+    let of = |all: &BTreeMap<(Arch, u32), Actions>, call| {
         all.get(&call).map_or_else(|| fails.to_vec(), Clone::clone)
     };
     let differ = |call: &(Arch, u32)| {
