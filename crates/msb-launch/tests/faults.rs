@@ -369,13 +369,13 @@ fn mutated_plans_are_refused_whole() {
         if bytes == whole {
             continue;
         }
-        // Every second one has a right digest, so that it is the decoder that must refuse it, or it is another plan.
+        // Every second one has a right checksum, so that it is the decoder that must refuse it, or it is another plan.
         let framed = round % 2 == 1 && bytes.len() > msb_plan::HEADER_BYTES;
         if framed {
             let (header, body) = bytes.split_at_mut(msb_plan::HEADER_BYTES);
             header[..8].copy_from_slice(&whole[..8]);
             header[8..12].copy_from_slice(&u32::try_from(body.len()).expect("small").to_le_bytes());
-            header[12..].copy_from_slice(&msb_plan::digest(body));
+            header[12..].copy_from_slice(&msb_plan::checksum(body));
             if msb_plan::decode(&bytes).is_ok() {
                 continue;
             }

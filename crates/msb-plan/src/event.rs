@@ -4,14 +4,15 @@
 //! On the report descriptor each is a `u16` length, little endian, then its postcard value.
 
 use crate::OriginId;
+use crate::wire::Reader;
 use alloc::vec::Vec;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Bytes of one event on the report descriptor, length included.
 pub const EVENT_BYTES_MAX: usize = 256;
 
 /// One thing that the launcher reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Event {
     /// Nothing was started.
     Failed(Failure),
@@ -55,7 +56,7 @@ pub enum Event {
 }
 
 /// Why the command did not start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Failure {
     /// What was being done.
     pub step: Step,
@@ -66,7 +67,7 @@ pub struct Failure {
 }
 
 /// How it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Ended {
     /// Status of the command as wait(2) gives it.
     pub wait_status: u32,
@@ -83,7 +84,7 @@ pub struct Ended {
 }
 
 /// What a run used besides time and memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Usage {
     /// Most processes and threads at one time, init among them; `None` where no cgroup counts them.
     pub pids_peak: Option<u64>,
@@ -98,7 +99,7 @@ pub struct Usage {
 }
 
 /// What ended a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Cause {
     /// The command itself.
     Command,
@@ -113,7 +114,7 @@ pub enum Cause {
 macro_rules! limits {
     ($($name:ident = $word:literal,)*) => {
         /// The limits of the language.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
         pub enum LimitKind { $(#[doc = concat!("`", $word, "`.")] $name,)* }
 
         impl LimitKind {
@@ -168,7 +169,7 @@ limits! {
 macro_rules! steps {
     ($($(#[$doc:meta])* $name:ident = $say:literal,)*) => {
         /// What the launcher was doing when it failed.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
         pub enum Step { $($(#[$doc])* $name,)* }
 
         impl Step {
@@ -335,6 +336,5 @@ pub fn decode_event(bytes: &[u8]) -> Option<(Event, &[u8])> {
         return None;
     }
     let (body, rest) = rest.split_at_checked(length)?;
-    let (event, left) = postcard::take_from_bytes::<Event>(body).ok()?;
-    left.is_empty().then_some((event, rest))
+    Some((Reader::read(body)?, rest))
 }
