@@ -28,7 +28,7 @@ limits() { msbc run "$HERE/policies/limits.msb" --set dir="$HERE/policies" -- py
 # msb-outside stays: the launcher moves the processes of a delegated cgroup there. Scopes are systemd's to remove, soon.
 cgroups() {
   for _ in $(seq 50); do find /sys/fs/cgroup -name 'msbc-*.scope' | grep -q . || break; sleep .1; done
-  find /sys/fs/cgroup -type d ! -name msb-outside 2>/dev/null | sort
+  find /sys/fs/cgroup -type d -name 'msb*' ! -name msb-outside 2>/dev/null | sort
 }
 
 echo "suite: $WHERE, $(uname -r), $(id -un)"

@@ -173,10 +173,6 @@ pub fn emit_observed(
 /// Refuses what a plan has no section for.
 fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     let mut what: Vec<(&'static str, ir::OriginId)> = Vec::new();
-    if let ir::Net::Rules { rules, .. } = &policy.net {
-        let unix = rules.iter().find(|rule| matches!(rule.kind, ir::NetKind::Unix { .. }));
-        what.extend(unix.map(|rule| ("rules for unix sockets", rule.origin)));
-    }
     what.extend(policy.tools.first().map(|tool| ("tools", tool.origin)));
     let open = |kind| policy.params.iter().find(|param| param.kind == kind).map(|param| param.origin);
     what.extend(open(ir::ParamKind::Number).map(|origin| ("numbers that launch gives", origin)));
@@ -188,9 +184,6 @@ fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
 pub fn enforceable(policy: &ir::Policy) -> ir::Policy {
     let mut policy = policy.clone();
     policy.tools.clear();
-    if let ir::Net::Rules { rules, .. } = &mut policy.net {
-        rules.retain(|rule| !matches!(rule.kind, ir::NetKind::Unix { .. }));
-    }
     for param in policy.params.iter_mut().filter(|param| param.kind == ir::ParamKind::Number) {
         param.kind = ir::ParamKind::Text;
     }

@@ -233,6 +233,7 @@ impl Engine {
     /// Writes down what was still open.
     pub fn end(&mut self) {
         self.end_flows();
+        self.reader.end();
         for index in 0..self.entries.len() {
             let Some(entry) = self.entries.get_mut(index) else { break };
             let generation = entry.generation;

@@ -10,7 +10,7 @@ use crate::landlock::Wall;
 use crate::path::sort_by;
 use crate::prepare::close_all_but;
 use crate::timing::Timing;
-use crate::{confine, init, message::Message, network, pump, root, terminal, tier, trust};
+use crate::{confine, init, message::Message, network, pump, root, storage, terminal, tier, trust};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -51,6 +51,8 @@ pub(crate) struct Child<'a> {
     pub(crate) listener: Option<OwnedFd>,
     pub(crate) gateway: Option<Handover>,
     pub(crate) output: Option<pump::Ends>,
+    /// Where descriptors of file systems in memory go, that the parent watches.
+    pub(crate) storage: Option<OwnedFd>,
     /// Of `tty private`, where a standard descriptor is a terminal.
     pub(crate) terminal: Option<terminal::Inside>,
     pub(crate) signals: msb_sys::signal::Set,
@@ -101,7 +103,7 @@ impl Child<'_> {
         umask(Mode::from_raw_mode(0));
         let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
         timing.done(Step::Root);
-        let wall = Wall::new(&self.plan.target)?;
+        let wall = Wall::new(&self.plan.target, &self.plan.network)?;
         root::mount_all(&root, &mut self.entries, &wall, self.terminal.is_some())?;
         timing.done(Step::Mount);
         root::write_files(&root, &self.plan.files, &self.entries)?;
@@ -110,6 +112,10 @@ impl Child<'_> {
         let proc = self.entries.iter().find(all_of_proc).map(|entry| entry.mount.origin);
         deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials, proc)?;
         timing.done(Step::Deny);
+        if let Some(socket) = self.storage.take() {
+            let line = self.plan.limits.memory_bytes.map(|limit| limit.origin);
+            storage::give(&socket, &root, &self.entries).at(Step::LimitFallback, line)?;
+        }
         if let Some(terminal) = &self.terminal {
             terminal.make(&root, &self.entries).at(Step::Terminal, who.terminal)?;
         }

@@ -50,6 +50,7 @@ mod prepare;
 mod pump;
 mod root;
 mod signature;
+mod storage;
 mod terminal;
 mod tier;
 mod timing;

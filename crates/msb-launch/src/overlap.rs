@@ -13,9 +13,6 @@ use msb_plan::{Base, MountKind, Plan, Rights};
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
 use rustix::io::Errno;
 
-/// A folder of a file system: the device, as the table of mounts writes it, and the path there.
-type Region<'t> = (&'t [u8], Vec<u8>);
-
 /// Refuses `entries` of which one may be written by way of another parameter's.
 ///
 /// # Errors
@@ -41,9 +38,7 @@ pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>]) -> Result<()> {
             if table.is_empty() {
                 table = read_small(CWD, "/proc/self/mountinfo").at(Step::ParamOverlap, origin)?;
             }
-            let one = regions(&table, source).at(Step::ParamOverlap, origin)?;
-            let two = regions(&table, target).at(Step::ParamOverlap, origin)?;
-            if one.iter().any(|a| two.iter().any(|b| meet(a, b))) {
+            if meet(&table, source, target).at(Step::ParamOverlap, origin)? {
                 return Err(Failure { step: Step::ParamOverlap, origin, errno: u16::from(other) + 1 });
             }
         }
@@ -61,34 +56,46 @@ fn is_denied(plan: &Plan<'_>, index: u8, source: &Source, target: &Source) -> bo
     whole && below(&source.real, &target.real).is_some()
 }
 
-fn meet((device, path): &Region<'_>, (other_device, other): &Region<'_>) -> bool {
-    device == other_device && (below(path, other).is_some() || below(other, path).is_some())
+/// Whether a folder that `one` shows is or holds one that `two` shows, or lies in it.
+fn meet(table: &[u8], one: &Source, two: &Source) -> core::result::Result<bool, Errno> {
+    let (one, two) = (regions(table, one)?, regions(table, two)?);
+    Ok(one.iter().any(|(device, path)| {
+        let holds = |other: &[u8]| below(path, other).is_some() || below(other, path).is_some();
+        two.iter().any(|(other_device, other)| device == other_device && holds(other))
+    }))
 }
 
+/// A folder of a file system: the device, as the table of mounts writes it, and the path there.
+type Region<'t> = (&'t [u8], Vec<u8>);
+
 /// Where `source` lies, and what is mounted below it.
+///
+/// # Errors
+/// `ESTALE` where the table does not have the mount that it lies on: nothing is known of it then.
+#[inline(never)]
 fn regions<'t>(table: &'t [u8], source: &Source) -> core::result::Result<Vec<Region<'t>>, Errno> {
+    // Linux 5.8.
     let mount = statx(&source.place, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?.stx_mnt_id;
-    let mut regions = Vec::new();
+    let (mut regions, mut known) = (Vec::new(), false);
     for line in table.split(|b| *b == b'\n') {
         let mut fields = line.split(|b| *b == b' ');
-        let (Some(id), Some(device), Some(root), Some(point)) =
-            (fields.next(), fields.nth(1), fields.next(), fields.next())
-        else {
-            continue;
-        };
-        let (root, point) = (unescaped(root), unescaped(point));
-        if crate::files::number(id) == Some(mount) {
-            let rest = below(&source.real, &point).ok_or(Errno::STALE)?;
-            regions.push((device, join(&root, rest)?));
-        } else if below(&point, &source.real).is_some() {
+        let mut field = |nth| fields.nth(nth).unwrap_or_default();
+        let (id, device) = (field(0), field(1));
+        let (mut root, point) = (unescaped(field(0)), unescaped(field(0)));
+        let own = crate::files::number(id) == Some(mount);
+        if own {
+            root = join(&root, below(&source.real, &point).ok_or(Errno::STALE)?)?;
+        }
+        known |= own;
+        if own || !point.is_empty() && below(&point, &source.real).is_some() {
             regions.push((device, root));
         }
     }
-    // Its own line must be there: without it nothing is known.
-    if regions.is_empty() { Err(Errno::STALE) } else { Ok(regions) }
+    if known { Ok(regions) } else { Err(Errno::STALE) }
 }
 
 /// A path of the table: space, tab, newline and backslash stand in it as `\` and three octal digits.
+#[inline(never)]
 fn unescaped(field: &[u8]) -> Vec<u8> {
     let mut path = Vec::with_capacity(field.len());
     let mut rest = field;

@@ -6,6 +6,7 @@ use crate::killed;
 use crate::message::{self, Message};
 use crate::output::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_SIGNAL, Output};
 use crate::pump::{Moved, Pump};
+use crate::storage::Storage;
 use crate::terminal::{BACKGROUND_PERIOD_US, Terminal, Until};
 use crate::tier;
 use crate::timing::Timing;
@@ -49,6 +50,8 @@ pub(crate) struct Parent<'a> {
     pub(crate) timing: Timing,
     /// Where the plan limits output, or has a private terminal.
     pub(crate) pump: Option<Pump>,
+    /// The sandbox's file systems in memory, where the watch counts them.
+    pub(crate) storage: Storage,
     /// The user's side of the private terminal.
     pub(crate) terminal: Option<Terminal>,
 }
@@ -68,7 +71,7 @@ impl Parent<'_> {
         };
         // It has its own to report, before the end.
         if let Some(gateway) = self.gateway.take() {
-            gateway.end();
+            output.pass_on(&gateway.end());
         }
         if self.ending.is_some() {
             tier::end_orphans();
@@ -168,7 +171,8 @@ impl Parent<'_> {
         let limits = &self.plan.limits;
         let init = self.init.as_raw_nonzero().get().unsigned_abs();
         let deadline = limits.wall_ms.map(|limit| (self.begin_us + limit.value * 1000, limit.origin));
-        let mut watch = Watch::new(limits, self.held, init, self.begin_us);
+        let storage = core::mem::take(&mut self.storage);
+        let mut watch = Watch::new(limits, self.held, init, self.begin_us, storage);
         let mut sweep_at = cgroups.sweep_after_us().map(|after| self.begin_us + after);
         let mut killed_for = None;
         let mut abandoned = false;

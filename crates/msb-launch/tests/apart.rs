@@ -38,6 +38,20 @@ fn the_launcher_does_not_let_itself_be_written() {
     assert_eq!(std::fs::read(bin.join("msb-launch")).expect("a program"), before);
 }
 
+/// `msbc run` names the plan by a descriptor, whose number has another file once the plan is read.
+#[test]
+fn a_plan_that_is_named_by_a_descriptor_takes_nothing_else_away() {
+    let stage = Stage::new(&plan());
+    for number in 3..24 {
+        let script = format!("exec \"$0\" /proc/self/fd/{number} \"$@\" {number}< \"$PLAN\"");
+        let mut command = std::process::Command::new("bash");
+        command.args(["-c", &script]).arg(common::launcher()).env("PLAN", stage.dir.path().join("plan.bin"));
+        command.arg("--set").arg(format!("workspace={}", stage.workspace.display()));
+        command.args(["--", "sh", "-c", "echo x > x && rm x"]);
+        stdout(&command.output().expect("starts"));
+    }
+}
+
 /// The folder of the second parameter.
 const INPUTS: Path<'_> = Path { base: Base::Param(1), rest: "" };
 
@@ -49,7 +63,7 @@ fn parameters_that_overlap_are_refused() {
     plan.mounts.push(bind(INPUTS, root("in"), 1));
     let stage = Stage::new(&plan);
     let base = stage.dir.path();
-    for folder in ["apart", "work/sub/deep", "link-home", "around"] {
+    for folder in ["apart", "workspace/sub/deep", "around"] {
         std::fs::create_dir_all(base.join(folder)).expect("a folder");
     }
     let work = &stage.workspace;
@@ -66,7 +80,8 @@ fn parameters_that_overlap_are_refused() {
         output.status.code() == Some(125) && said.contains("tell the parameters apart")
     };
     assert!(run(&file, work, &base.join("apart")).status.success());
-    assert!(refused(&run(&file, work, &work.join("sub"))), "one in the other");
+    let output = run(&file, work, &work.join("sub"));
+    assert!(refused(&output), "one in the other: {output:?}");
     assert!(refused(&run(&file, &work.join("sub/deep"), work)), "the other in the one");
     assert!(refused(&run(&file, work, work)), "the same");
     assert!(refused(&run(&file, work, &base.join("link"))), "by a symbolic link");

@@ -226,7 +226,8 @@ fn every_call_that_fails_ends_in_a_refusal_or_changes_nothing() {
         }
     }
     assert!(refused > 50, "only {refused} refusals: was anything injected?");
-    stdout(&stage.shell("true"));
+    // A cgroup that could not be removed is removed by the next run that lasts a moment.
+    stdout(&stage.shell("sleep 0.5"));
     assert_eq!(traces(&stage), before);
 }
 

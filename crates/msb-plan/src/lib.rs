@@ -14,6 +14,7 @@ mod check;
 mod codec;
 pub mod event;
 pub mod handover;
+mod label;
 pub mod network;
 mod plan;
 pub mod signed;
@@ -22,6 +23,7 @@ mod wire_types;
 
 pub use check::{CheckedPlan, Invalid, limit_range};
 pub use codec::{DecodeError, EncodeError, FORMAT, HEADER_BYTES, MAGIC, checksum, decode, encode};
+pub use label::{LABEL_BYTES_MAX, Label};
 pub use plan::*;
 
 #[cfg(test)]

@@ -29,6 +29,10 @@ pub const PATH_BYTES_MAX: usize = 4095;
 pub const TEXT_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of a host name; `__NEW_UTS_LEN` of linux/utsname.h.
 pub const HOSTNAME_BYTES_MAX: usize = 64;
+/// [`Identity::hostname`] where the policy names none.
+pub const HOSTNAME_DEFAULT: &str = "sandbox";
+/// [`Identity::uid`] and [`Identity::gid`] where the policy names none.
+pub const ID_DEFAULT: u32 = 1000;
 /// Instructions of one filter; `BPF_MAXINSNS` of linux/bpf_common.h.
 pub const FILTER_INSTRUCTIONS_MAX: usize = 4096;
 /// Bytes of one instruction; `struct sock_filter` of linux/filter.h.
@@ -205,7 +209,7 @@ pub enum ParamKind {
     Text,
     /// The name of a host, in a form that msb-host reads.
     Host,
-    /// Where a secret is: `env:NAME`, `file:PATH` or `fd:N` ([`crate::handover`]); never the secret.
+    /// Where a secret is: `env:NAME`, `file:PATH`, `fd:N` or `command:PROGRAM` ([`crate::handover`]); never the secret.
     Secret,
 }
 

@@ -1,6 +1,6 @@
 //! What a plan is made of, in the order of its bytes; see [`crate::wire`].
 
-use crate::event::{Cause, Ended, Event, Failure, LimitKind, Step, Usage};
+use crate::event::{Cause, Counted, Denied, Ended, Event, Failure, LimitKind, Step, Traffic, Usage};
 use crate::network::{
     Action, Gateway, Limits as NetworkLimits, Listen, Mark, Methods, Network, Only, Peer, Protocol, Rate,
     Rule, Terms, Total, Trust,
@@ -37,6 +37,10 @@ tables!(LimitKind, Step);
 wire! {
     struct Failure { step, origin, errno }
     struct Ended { wait_status, cause, wall_us, cpu_us, memory_peak_bytes, usage }
+    struct Traffic {
+        lookups, lookups_denied, connections, connections_denied, requests, requests_denied, up_bytes, down_bytes
+    }
+    struct Denied { subject, target, port, reason, times, origin }
     struct Usage { pids_peak, read_bytes, written_bytes, output_bytes, throttled }
 }
 
@@ -50,6 +54,7 @@ wire! {
         Timing { step, at_us },
         Ended(_)
     }
+    enum Counted { Rule { origin, traffic }, Denied(_), All { traffic, audit_lines, audit_sha256 } }
     enum Cause { Command, Limit(_, _), Outside, Gateway }
 }
 

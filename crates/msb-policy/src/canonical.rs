@@ -206,11 +206,6 @@ fn net(kind: &NetKind) -> Bytes {
             out.number(2);
             endpoint(&mut out, at);
         }
-        NetKind::Unix { path: at, allow } => {
-            out.number(3);
-            path(&mut out, at);
-            out.number(u64::from(*allow));
-        }
         NetKind::Total(all) => {
             out.number(4);
             net_limits(&mut out, all);

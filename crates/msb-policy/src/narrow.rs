@@ -299,13 +299,7 @@ impl Policy {
                         (!makes(refused)).then_some((Wider::Listen(endpoint.protocol, port), refused.origin))
                     })
                 }
-                NetKind::Unix { path, allow: true } => {
-                    let same = |it: &NetRule| it.kind == rule.kind;
-                    let known = matches!(&other.net, Net::Rules { rules, .. } if rules.iter().any(same));
-                    let what = Wider::Open { path: path.clone(), access: Access::Write, private: false };
-                    (!known).then_some((what, None))
-                }
-                NetKind::Unix { .. } | NetKind::Deny(_) | NetKind::Total(_) => None,
+                NetKind::Deny(_) | NetKind::Total(_) => None,
             };
             if let Some((what, refused)) = widening {
                 found.push(Widening { what, allowed: Some(rule.origin), refused });
@@ -499,7 +493,6 @@ impl Policy {
                             *param = index(*param);
                         }
                     }
-                    NetKind::Unix { path: at, .. } => *at = path(at),
                     NetKind::Listen(_) | NetKind::Total(_) => {}
                 }
             }
@@ -569,10 +562,7 @@ impl Policy {
         }
         if let (Net::Rules { rules: own, .. }, Net::Rules { rules, .. }) = (&mut self.net, &parent.net) {
             for rule in rules {
-                let refuses = matches!(
-                    rule.kind,
-                    NetKind::Deny(_) | NetKind::Total(_) | NetKind::Unix { allow: false, .. }
-                );
+                let refuses = matches!(rule.kind, NetKind::Deny(_) | NetKind::Total(_));
                 if refuses && own.iter().all(|known| known.kind != rule.kind) {
                     own.push(NetRule { kind: rule.kind.clone(), origin: origin(rule.origin) });
                 }

@@ -207,7 +207,7 @@ table! {
         "this host refuses user namespaces, and its Landlock is older than ABI 6 (Linux 6.12)", USER_NAMESPACES;
     TIER_NOT_ENOUGH: [Tier] [] "this host refuses user namespaces, and without them this cannot be held",
         "the tier `landlock` holds grants at their own place: no `at`, `scratch`, `overlay`, `socket`, deny inside of a \
-         grant or network, and `pids` with a cgroup alone; take it away, or have the host allow user namespaces";
+         grant or network, no `hostname`, `user` or `caps`, and `pids` with a cgroup alone; take it away, or have the host allow user namespaces";
     CONFINEMENT_REFUSED: [Landlock] [EOPNOTSUPP, ENOSYS]
         "this kernel has no Landlock, or an older version than the policy asks for",
         "use a newer kernel, with `landlock` in its `lsm=`, or take `landlock` out of `sandbox`: the mounts hold the \
@@ -242,9 +242,9 @@ table! {
         "see that the host's resolver finds it, or write `optional` where it may be missing";
     GATEWAY_NOT_STARTED: [Trust, Publish] [] "could not {step}: {errno}", MISTAKE;
     SECRET_NOT_READ: [SecretSource] [] "`${param}` must say where the secret is, and not be it",
-        "pass {set}, `file:PATH` or `fd:N`: who can list processes would read it otherwise";
+        "pass {set}, `file:PATH`, `fd:N` or `command:PROGRAM`: who can list processes would read it otherwise";
     SECRET_NOT_READ: [Secret] [] "`${param}` cannot be read: {errno}",
-        "pass {set}, `file:PATH` or `fd:N` of a secret that is there and not empty";
+        "pass {set}, `file:PATH`, `fd:N` or `command:PROGRAM` of a secret that is there and not empty";
 
     COMMAND_NOT_EXECUTED: [Exec] [ENOENT] "{command} is not found inside the sandbox",
         "only what the policy grants is there: grant its directory with `run`. A script also needs the interpreter \

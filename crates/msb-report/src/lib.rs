@@ -11,7 +11,7 @@ mod place;
 mod subject;
 mod words;
 
-pub use json::to_json;
+pub use json::{counted_to_json, to_json};
 pub use words::{duration, limit_value, size};
 
 use msb_diag::{Diagnostic, Severity, Sources, Style, codes};

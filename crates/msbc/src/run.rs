@@ -16,7 +16,7 @@ use crate::output::{Output, reason};
 use crate::{Exit, compile};
 use launcher::Timings;
 use msb_compile::Compiled;
-use msb_plan::event::{Cause, EVENT_BYTES_MAX, Event, decode_event};
+use msb_plan::event::{Cause, EVENT_BYTES_MAX, Event, decode_counted, decode_event};
 use msb_plan::{CheckedPlan, Listener, Plan};
 use msb_policy::{Places, Policy};
 use msb_report::Context;
@@ -199,7 +199,17 @@ impl Session<'_> {
                 }
             }
             let mut rest = bytes.as_slice();
-            while let Some((event, left)) = decode_event(rest) {
+            loop {
+                if let Some((counted, left)) = decode_counted(rest) {
+                    rest = left;
+                    let line = msb_report::counted_to_json(&counted, self.plan());
+                    if self.arguments.policy.json {
+                        self.output.json_message(&line);
+                    }
+                    self.record(report, || line);
+                    continue;
+                }
+                let Some((event, left)) = decode_event(rest) else { break };
                 rest = left;
                 self.record(report, || {
                     self.with_context(|context| msb_report::to_json(&event, self.plan(), context))
