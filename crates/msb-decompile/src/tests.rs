@@ -1,4 +1,4 @@
-use crate::{Undone, policy, same, text};
+use crate::{policy, same, text};
 use msb_compile::{Files, Options, ReadError};
 use msb_policy::{Arch, By, Policy, SyscallAction};
 

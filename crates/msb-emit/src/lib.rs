@@ -20,6 +20,7 @@ pub use error::EmitError;
 use msb_plan as plan;
 use msb_policy as ir;
 use origins::Origins;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// What to emit besides the policy itself.
@@ -120,7 +121,7 @@ pub fn emit_observed(
             (machine, program, asks, kills.iter().flat_map(entry).collect::<Vec<u8>>())
         })
         .collect();
-    let sha256 = plan::digest(&policy.canonical_bytes());
+    let sha256 = sha256(&policy.canonical_bytes());
     let emitted = plan::Plan {
         target: plan::Target {
             kernel_min: KERNEL_MIN,
@@ -294,6 +295,11 @@ fn network(policy: &ir::Policy) -> plan::network::Network<'static> {
     } else {
         plan::network::Network::None
     }
+}
+
+/// SHA-256 of `bytes` (FIPS 180-4).
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 #[cfg(test)]
