@@ -147,7 +147,12 @@ fn set(cx: &mut Context<'_>, name: &Name, value: &Spanned<Value>, sets: &mut Set
                 .help("take it away, or say why with `accept MSB0907 because \"…\"`"),
         );
     }
+    let span = value.span;
     let value = text(cx, value)?;
+    if let Text::Literal(literal) = &value {
+        values::names_parameter(cx, literal, span);
+        holds_secret(cx, name, literal);
+    }
     if let Some((first, _)) = sets.get(&name.node).filter(|(_, set)| *set != value) {
         let first = *first;
         cx.say(
@@ -160,6 +165,23 @@ fn set(cx: &mut Context<'_>, name: &Name, value: &Spanned<Value>, sets: &mut Set
     }
     sets.entry(name.node.clone()).or_insert_with(|| (name.span, value.clone()));
     Some(EnvKind::Set { name: name.node.clone(), value })
+}
+
+/// A policy is read by many, and a plan by more.
+fn holds_secret(cx: &mut Context<'_>, name: &Name, literal: &str) {
+    let secret = SECRET.iter().any(|risk| risk.starts_with('*') && meets(risk, &name.node, false))
+        || name.node == "AWS_SECRET_ACCESS_KEY";
+    let placeholder =
+        literal.is_empty() || literal.starts_with('/') || matches!(literal, "none" | "dummy" | "unused");
+    if secret && !placeholder {
+        cx.say(
+            Diagnostic::new(codes::ENVIRONMENT_DANGEROUS, format!("`set {}` puts a secret into the policy", name.node))
+                .label(name.span, "who reads the policy or the plan has it, and so has the program")
+                .help(
+                    "declare a parameter, `key: secret`, and write `inject $key` in `net`; or say why with `accept MSB0907 because \"…\"`",
+                ),
+        );
+    }
 }
 
 fn text(cx: &mut Context<'_>, value: &Spanned<Value>) -> Option<Text> {
@@ -175,7 +197,24 @@ fn text(cx: &mut Context<'_>, value: &Spanned<Value>) -> Option<Text> {
             return None;
         }
         Value::Var { name, rest } => return parameter(cx, name, rest, value.span),
-        _ => return values::mistaken(cx, value, "set", "string", "\"text\""),
+        Value::List(_) => {
+            return values::mistaken(cx, value, "set", "string", "\"text\"");
+        }
+        _ => {
+            let written = crate::context::written(cx, value.span);
+            let is = msb_resolve::describe(&value.node);
+            let found = Diagnostic::new(
+                codes::WRONG_TYPE,
+                format!("expected a string, found {} {is}", values::article(is)),
+            );
+            let found = found.label(value.span, "`set` takes a string");
+            cx.say(if written.is_empty() || written.contains(['"', '\\', '\n']) {
+                found.help("write something like `\"text\"`")
+            } else {
+                found.help(format!("write `\"{written}\"`")).edit(value.span, format!("\"{written}\""))
+            });
+            return None;
+        }
     };
     if literal.len() > TEXT_BYTES_MAX || literal.contains('\0') {
         cx.say(bad_text(value.span));
@@ -201,8 +240,8 @@ fn parameter(cx: &mut Context<'_>, name: &Name, rest: &str, span: Span) -> Optio
             .label(param.declared, "declared here")
             .help(format!("write `${}`", name.node))
     } else {
-        Diagnostic::new(codes::WRONG_TYPE, format!("expected a string, found a {is}"))
-            .label(span, format!("`${}` is a {is} of the host", name.node))
+        Diagnostic::new(codes::WRONG_TYPE, format!("expected a string, found {} {is}", values::article(is)))
+            .label(span, format!("`${}` is {} {is} of the host", name.node, values::article(is)))
             .label(param.declared, "declared here")
             .help("write the path that it has inside, such as `\"/work\"`")
     };

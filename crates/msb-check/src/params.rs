@@ -2,6 +2,7 @@
 
 use crate::bounds::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::context::Context;
+use crate::values::article;
 use msb_diag::{Diagnostic, Span, codes};
 use msb_policy::{Param, ParamKind};
 use msb_resolve::{ParamType, describe};
@@ -98,10 +99,13 @@ fn default(cx: &mut Context<'_>, param: &ast::Param, kind: ParamKind) -> Option<
         (other, _) => {
             let (is, wanted) = (describe(other), kind_word(kind));
             cx.say(
-                Diagnostic::new(codes::WRONG_TYPE, format!("expected a {wanted}, found a {is}"))
-                    .label(value.span, format!("this is a {is}"))
-                    .label(param.ty.span, "declared here")
-                    .help(format!("write a {wanted}, or leave the default out")),
+                Diagnostic::new(
+                    codes::WRONG_TYPE,
+                    format!("expected {} {wanted}, found {} {is}", article(wanted), article(is)),
+                )
+                .label(value.span, format!("this is {} {is}", article(is)))
+                .label(param.ty.span, "declared here")
+                .help(format!("write {} {wanted}, or leave the default out", article(wanted))),
             );
             return None;
         }

@@ -23,7 +23,7 @@ pub(crate) fn place(cx: &mut Context<'_>, expr: &PathExpr) -> Option<Place> {
             } else if text.starts_with('/') {
                 (Base::Root, text.as_str())
             } else {
-                cx.say(relative(expr, text));
+                cx.say(relative(cx, expr, text));
                 return None;
             };
             components(cx, expr, base, rest)
@@ -69,9 +69,17 @@ fn below(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with('/')
 }
 
-fn relative(expr: &PathExpr, text: &str) -> Diagnostic {
+fn relative(cx: &Context<'_>, expr: &PathExpr, text: &str) -> Diagnostic {
     let found = Diagnostic::new(codes::PATH_NOT_NORMAL, format!("path `{text}` is not absolute"))
         .label(expr.span, "a policy has no working directory");
+    if let Some(name) = text.strip_prefix('$').and_then(|rest| rest.split('/').next())
+        && cx.params.iter().any(|param| param.ir.name == name)
+    {
+        // In quotes it is text, and nothing is filled in.
+        let plain = text.bytes().skip(1).all(|b| b.is_ascii_alphanumeric() || b"._+@%=~/-".contains(&b));
+        let found = found.help(format!("write `{text}`, without quotes"));
+        return if plain { found.edit(expr.span, text) } else { found };
+    }
     if text.starts_with("**") {
         return found.help("write a path that begins with `/`, `~/` or a parameter such as `$workspace/`");
     }
@@ -82,11 +90,16 @@ fn relative(expr: &PathExpr, text: &str) -> Diagnostic {
 fn components(cx: &mut Context<'_>, expr: &PathExpr, base: Base, rest: &str) -> Option<Place> {
     let shown = crate::context::written(cx, expr.span);
     if rest.contains(['*', '?']) {
-        cx.say(
+        let found =
             Diagnostic::new(codes::NOT_ENFORCED, "a pattern in a path is not enforced by this version")
-                .label(expr.span, "has a `*` or a `?`")
-                .help("name the directory, or each path by itself"),
-        );
+                .label(expr.span, "has a `*` or a `?`");
+        let whole = shown.strip_suffix("/**").filter(|dir| !dir.is_empty() && !dir.contains(['*', '?', '"']));
+        cx.say(match whole {
+            Some(dir) => found
+                .help(format!("write `{dir}`: a rule is about everything below, too"))
+                .edit(expr.span, dir),
+            None => found.help("name the directory, or each path by itself"),
+        });
         return None;
     }
     if rest.split('/').any(|component| component == "..") {

@@ -1,7 +1,7 @@
 //! Values with a unit.
 
 use crate::context::Context;
-use msb_diag::{Diagnostic, codes};
+use msb_diag::{Diagnostic, Span, codes};
 use msb_resolve::describe;
 use msb_syntax::ast::{Spanned, Value};
 
@@ -37,6 +37,32 @@ pub(crate) fn int(cx: &mut Context<'_>, value: &Spanned<Value>, what: &str) -> O
     mistaken(cx, value, what, "int", "100")
 }
 
+/// Warns of a text that names a parameter: nothing is filled in.
+pub(crate) fn names_parameter(cx: &mut Context<'_>, text: &str, span: Span) {
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        rest = &rest[at + 1..];
+        let name = rest.trim_start_matches(['{', '(']);
+        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+        let name = name.get(..end).unwrap_or_default();
+        let param = cx.params.iter().any(|param| param.ir.name == name);
+        let variable = matches!(name, "PATH" | "HOME" | "PWD" | "USER");
+        if param || variable {
+            let help = match text.strip_prefix('$') {
+                Some(whole) if param && whole == name => format!("write `${name}`, without quotes"),
+                _ if param => "write the value in full, or a parameter as a whole: `$name`".to_owned(),
+                _ => "write the value in full, such as `\"/usr/local/bin:/usr/bin:/bin\"`".to_owned(),
+            };
+            cx.say(
+                Diagnostic::new(codes::TEXT_NOT_FILLED_IN, format!("`${name}` in a text stands for itself"))
+                    .label(span, "nothing is filled in: the program gets this as it is")
+                    .help(help),
+            );
+            return;
+        }
+    }
+}
+
 /// Says that `what` takes a `wanted`, unless the value is a parameter that could not be bound, of which
 /// something was said already.
 pub(crate) fn mistaken<T>(
@@ -70,6 +96,9 @@ pub(crate) fn mistaken<T>(
 }
 
 fn without_unit(value: &Spanned<Value>, number: u64, kind: &str, unit: &str) -> Diagnostic {
+    // Nobody means a million mebibytes: that many are bytes.
+    const BYTES_MIN: u64 = 1 << 20;
+    let unit = if unit == "MiB" && number >= BYTES_MIN { "B" } else { unit };
     Diagnostic::new(codes::NUMBER_WITHOUT_UNIT, format!("`{number}` has no unit"))
         .label(value.span, format!("a {kind} needs a unit"))
         .help(format!("write `{number}{unit}`"))

@@ -319,7 +319,8 @@ fn understand(
         found.extend(above(files, ceiling, policy, &checked.spans, &resolved, sources));
     }
     // What seems unused is most often what an unknown name was meant to be.
-    if found.iter().any(|it| it.is_error() && it.code == codes::UNKNOWN_NAME) {
+    let mistaken = [codes::UNKNOWN_NAME, codes::PATH_NOT_NORMAL, codes::WRONG_TYPE, codes::CANNOT_READ];
+    if found.iter().any(|it| it.is_error() && mistaken.contains(&it.code)) {
         found.retain(|it| it.code != codes::UNUSED);
     }
     let found = msb_check::accept(&resolved, found);

@@ -103,6 +103,49 @@ fn what_people_read() {
     }
 }
 
+/// Each edit that a finding offers, made alone: the finding is gone, and nothing else is wrong that was not before.
+///
+/// An edit of what could not be read lets the rest be read, which may be wrong in ways of its own; then the errors are no
+/// more than they were.
+#[test]
+fn every_edit_takes_its_finding_away_and_brings_none() {
+    let mut wrong = Vec::new();
+    let mut tried = 0;
+    for (name, text) in common::files("conformance/reject", "msb") {
+        let Ok(text) = String::from_utf8(text) else { continue };
+        let Some(_) = name.strip_prefix("check-") else { continue };
+        let before = common::check(&name, &text);
+        let errors = |all: &[msb_diag::Diagnostic]| all.iter().filter(|it| it.is_error()).count();
+        for found in &before.diagnostics {
+            let Some(fix) = found.fix.as_ref().filter(|_| found.span().is_some_and(|it| it.file.0 == 0))
+            else {
+                continue;
+            };
+            tried += 1;
+            let (repaired, made) = msb_diag::apply(&text, msb_diag::FileId(0), [fix]);
+            if made.is_empty() {
+                wrong.push(format!("{name}: the edit does not fit: {}", found.message));
+                continue;
+            }
+            let after = common::check(&name, &repaired);
+            // The same mistake in another place is another finding: one edit repairs one place.
+            let place = |it: &msb_diag::Diagnostic| it.span().map(|span| span.start);
+            let same = |it: &msb_diag::Diagnostic| {
+                (it.code, &it.message, place(it)) == (found.code, &found.message, place(found))
+            };
+            if after.diagnostics.iter().any(same) {
+                wrong.push(format!("{name}: still there after its edit: {}\n{repaired}", found.message));
+            }
+            if errors(&after.diagnostics) > errors(&before.diagnostics) {
+                let new: Vec<&str> = after.diagnostics.iter().map(|it| it.message.as_str()).collect();
+                wrong.push(format!("{name}: more is wrong after `{}`: {new:?}\n{repaired}", found.message));
+            }
+        }
+    }
+    assert!(tried > 200, "{tried}");
+    assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
 /// What `msbc fix` makes of what people write who come from other languages: an edit that is offered has to work.
 #[test]
 fn edits_repair_what_they_are_offered_for() {

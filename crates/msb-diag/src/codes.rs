@@ -106,6 +106,7 @@ codes! {
     EMPTY_RANGE = 209, Error, "empty range";
     HOST_TOO_BROAD = 210, Error, "pattern of hosts is too broad";
     SIGNED_COMPARED = 211, Warning, "signed value is compared as unsigned";
+    TEXT_NOT_FILLED_IN = 212, Warning, "text in which nothing is filled in";
 
     // 03xx: rule logic
     NEVER_DECIDES = 301, Warning, "rule never decides";
@@ -193,6 +194,8 @@ codes! {
     ABSTRACT_SOCKETS = 814, Warning, "abstract sockets of the host are in reach";
     BAD_HOST = 815, Error, "host or address is not valid";
     EVERY_PORT = 816, Warning, "every port is allowed";
+    RULE_FOR_ITSELF = 817, Warning, "rule for the sandbox's own loopback";
+    METADATA_ALLOWED = 818, Warning, "metadata service of a cloud is allowed";
 
     // 09xx: limits, environment, tools
     NO_LIMIT = 901, Warning, "a resource has no limit";
@@ -209,6 +212,7 @@ codes! {
     USER_IS_ROOT = 912, Error, "user inside is root";
     DIRECTORY_NOT_SHOWN = 913, Error, "working directory does not exist inside";
     BAD_HOSTNAME = 914, Error, "host name is not valid";
+    COMMAND_WITH_BLANK = 915, Warning, "command is one word with a blank";
 
     // 11xx: launch failures
     PLAN_UNREADABLE = 1101, Error, "plan cannot be read";

@@ -109,6 +109,9 @@ impl EmitError {
     #[must_use]
     pub fn help(&self) -> Option<String> {
         match self {
+            EmitError::NotEnforced { what } if what.iter().all(|(it, _)| *it == "rules for unix sockets") => {
+                Some("write `socket PATH` in `fs`: who sees a socket may connect to it".to_owned())
+            }
             EmitError::NotEnforced { .. } => {
                 Some("check and explain what is written; to launch it, take this away for now".to_owned())
             }

@@ -99,6 +99,7 @@ pub fn emit_observed(
         policy.syscall_default.1,
     ];
     used.extend(policy.params.iter().map(|param| param.origin));
+    used.extend([policy.exec.terminal, policy.sandbox.mdwe].into_iter().flatten());
     used.extend(policy.exec.cwd.iter().map(|(_, origin)| *origin));
     used.extend(mounts.iter().map(|mount| mount.origin));
     used.extend(denies.iter().map(|deny| deny.origin));
@@ -174,10 +175,6 @@ pub fn emit_observed(
 /// Refuses what a plan has no section for.
 fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     let mut what: Vec<(&'static str, ir::OriginId)> = Vec::new();
-    if let ir::Net::Rules { rules, .. } = &policy.net {
-        let unix = rules.iter().find(|rule| matches!(rule.kind, ir::NetKind::Unix { .. }));
-        what.extend(unix.map(|rule| ("rules for unix sockets", rule.origin)));
-    }
     what.extend(policy.tools.first().map(|tool| ("tools", tool.origin)));
     let open = |kind| policy.params.iter().find(|param| param.kind == kind).map(|param| param.origin);
     what.extend(open(ir::ParamKind::Number).map(|origin| ("numbers that launch gives", origin)));
@@ -189,9 +186,6 @@ fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
 pub fn enforceable(policy: &ir::Policy) -> ir::Policy {
     let mut policy = policy.clone();
     policy.tools.clear();
-    if let ir::Net::Rules { rules, .. } = &mut policy.net {
-        rules.retain(|rule| !matches!(rule.kind, ir::NetKind::Unix { .. }));
-    }
     for param in policy.params.iter_mut().filter(|param| param.kind == ir::ParamKind::Number) {
         param.kind = ir::ParamKind::Text;
     }
@@ -245,6 +239,8 @@ fn identity<'p>(policy: &'p ir::Policy, origins: &Origins<'p>) -> Result<plan::I
         } else {
             plan::Keyring::Unreachable
         },
+        terminal: policy.exec.terminal.map(|origin| origins.id(origin)),
+        write_execute_denied: policy.sandbox.mdwe.map(|origin| origins.id(origin)),
         mount_table: if NAMESPACE_CALLS.iter().any(|call| may_call(policy, call)) {
             plan::MountTable::Shown
         } else {

@@ -172,8 +172,6 @@ impl<'p> Net<'p> {
                     }
                 }
                 ir::NetKind::Total(of) => totals.push(network::Total { limits: limits(of), origin }),
-                // Refused before: see `enforced`.
-                ir::NetKind::Unix { .. } => {}
             }
         }
         let claims = crate::claims::connections(policy, origins)?;
@@ -264,7 +262,7 @@ fn trust<'a>(file: &'a str, places: &[&'a str]) -> network::Trust<'a> {
 fn endpoint(rule: &ir::NetRule) -> Option<&ir::Endpoint> {
     match &rule.kind {
         ir::NetKind::Allow { endpoint, .. } | ir::NetKind::Deny(endpoint) => Some(endpoint),
-        ir::NetKind::Listen(_) | ir::NetKind::Unix { .. } | ir::NetKind::Total(_) => None,
+        ir::NetKind::Listen(_) | ir::NetKind::Total(_) => None,
     }
 }
 

@@ -27,3 +27,4 @@ pub mod run;
 pub mod secret;
 pub mod socket;
 pub mod state;
+pub mod tally;

@@ -139,6 +139,20 @@ pub fn is_public_suffix(name: &str) -> bool {
     !name.contains('.') || psl::suffix_str(name) == Some(name)
 }
 
+/// `paypaI.com` with the `I` as the `l` that it is taken for: a capital within small letters is written for the eye.
+fn capital_i(text: &str) -> Option<String> {
+    let mut before = '.';
+    let mut found = false;
+    let looks = text.chars().map(|c| {
+        let hidden = c == 'I' && before.is_ascii_lowercase();
+        found |= hidden;
+        before = c;
+        if hidden { 'l' } else { c.to_ascii_lowercase() }
+    });
+    let looks: String = looks.collect();
+    found.then_some(looks)
+}
+
 /// The Latin name that this one can be mistaken for, or "" where letters of several scripts are mixed; `None` for
 /// plain names.
 #[must_use]
@@ -146,7 +160,7 @@ pub fn confusable(text: &str) -> Option<String> {
     let lower = text.to_lowercase();
     let (unicode, _) = Uts46::new().to_unicode(lower.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow);
     if unicode.is_ascii() {
-        return None;
+        return capital_i(text);
     }
     let looks: String = skeleton(&unicode).collect();
     // The skeleton of a Latin letter may be another one: `m` is `rn`.

@@ -30,7 +30,7 @@ pub(crate) fn hold(
         let written = bindings.host_path(claim.path, claim.origin)?;
         let names = match claim.path.base {
             Base::Root => Vec::from([written]),
-            base => names(written, base).at(Step::Claim, origin)?,
+            base => names(&written, base).at(Step::Claim, origin)?,
         };
         let asked = Asked { plan, entries, denied, claim, names: &names };
         match (asked.allowed().at(Step::Claim, origin)?, claim.expected) {

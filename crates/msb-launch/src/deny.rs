@@ -6,7 +6,8 @@
 //! directory above it is pinned by a mount of its own: a mount point can't be renamed (EBUSY), so that
 //! `mv .git x; mkdir -p .git/hooks` ends in an error.
 
-use crate::bind::{Bindings, open_below, open_place, real_path};
+use crate::at::{mkdirat, move_mount, open_tree, openat, openat2, statat, unlinkat};
+use crate::bind::{Bindings, open_below, open_place};
 use crate::fail::{At, Result, failure};
 use crate::files::write_once;
 use crate::host::{Entry, Source, covering, is_below_parameter};
@@ -18,10 +19,9 @@ use msb_sys::mount::{Depth, attr, set_attributes};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
     AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, ResolveFlags, Stat, Uid, chownat, flock, fstat,
-    mkdirat, openat, openat2, statat, unlinkat,
 };
 use rustix::io::Errno;
-use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+use rustix::mount::OpenTreeFlags;
 
 /// A place inside that is taken away.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,6 +100,9 @@ impl Placeholders {
     /// same time on the same directory would lose its protection: each launch holds a shared lock on it, and
     /// only one that finds no other removes anything.
     pub(crate) fn remove(&mut self) {
+        if self.made.is_empty() {
+            return;
+        }
         let alone =
             self.locks.iter().all(|(_, fd)| flock(fd, FlockOperation::NonBlockingLockExclusive).is_ok());
         for made in self.made.drain(..).rev() {
@@ -151,21 +154,21 @@ pub(crate) fn find<'p>(
 /// Finds what a deny names on the host.
 fn locate<'p>(deny: Deny<'p>, bindings: &Bindings<'_>) -> Result<Found<'p>> {
     let path = bindings.host_path(deny.path, deny.origin)?;
-    let names = names(path, deny.path.base).at(Step::DenySource, Some(deny.origin))?;
+    let names = names(&path, deny.path.base).at(Step::DenySource, Some(deny.origin))?;
     Ok(Found { deny, names })
 }
 
 /// Every name of `path`, which begins with `base`: as written, and as the kernel calls it.
-pub(crate) fn names(path: Vec<u8>, base: Base) -> core::result::Result<Vec<Vec<u8>>, Errno> {
-    let mut names = Vec::from([path.clone()]);
+pub(crate) fn names(path: &[u8], base: Base) -> core::result::Result<Vec<Vec<u8>>, Errno> {
+    let mut names = Vec::from([Vec::from(path)]);
     if !is_below_parameter(base) {
         // The nearest ancestor that exists is called by its real name, and what is missing is added to it.
-        let mut there = path.as_slice();
+        let mut there = path;
         loop {
             match open_place(there) {
                 Ok(place) => {
-                    let rest = below(&path, there).unwrap_or_default();
-                    names.push(join(&real_path(&place)?, rest)?);
+                    let rest = below(path, there).unwrap_or_default();
+                    names.push(join(&place.real, rest)?);
                     break;
                 }
                 Err(Errno::NOENT | Errno::NOTDIR) if there.len() > 1 => there = split(there).0,
@@ -274,7 +277,7 @@ fn settle(
                 return Err(failure(Step::DenyHardLink, origin, Errno::MLINK));
             }
             if entry.is_writable() && !entry.is_private() {
-                placeholders.adopt(source, rest).at(Step::DenyPlaceholder, origin)?;
+                placeholders.adopt(source, rest, &place).at(Step::DenyPlaceholder, origin)?;
             }
             denials.push(denial(inside, deny.rights, None));
         }
@@ -378,9 +381,10 @@ impl Placeholders {
     }
 
     /// Takes over what a launcher put at `rest`, and above it, and was killed before it could remove it.
-    fn adopt(&mut self, source: &Source, rest: &[u8]) -> core::result::Result<(), Errno> {
+    fn adopt(&mut self, source: &Source, rest: &[u8], place: &OwnedFd) -> core::result::Result<(), Errno> {
         for path in ancestors(rest).chain([rest]) {
-            let stat = fstat(open_below(&source.place, path)?)?;
+            let above = if path == rest { None } else { Some(open_below(&source.place, path)?) };
+            let stat = fstat(above.as_ref().unwrap_or(place))?;
             let Some(kind) = placeholder(&stat) else { continue };
             let (parent, name) = split(path);
             let parent = open_below(&source.place, parent)?;
@@ -429,19 +433,22 @@ pub(crate) fn create(
 #[derive(Debug)]
 pub(crate) struct Masks<'r> {
     root: BorrowedFd<'r>,
+    made: bool,
 }
 
 /// Where the masks are while denials are applied.
 const MASKS: &str = ".msb-masks";
 
 impl<'r> Masks<'r> {
-    /// Makes both on the new root at `root`.
-    fn new(root: BorrowedFd<'r>) -> core::result::Result<Masks<'r>, Errno> {
-        mkdirat(root, MASKS, Mode::RWXU)?;
-        let masks = open_below(root, MASKS.as_bytes())?;
-        create(&masks, b"file", Kind::File, Mode::empty())?;
-        create(&masks, b"directory", Kind::Directory, Mode::empty())?;
-        Ok(Masks { root })
+    /// Makes both on the new root at `root`, where they are `wanted`.
+    fn new(root: BorrowedFd<'r>, wanted: bool) -> core::result::Result<Masks<'r>, Errno> {
+        if wanted {
+            mkdirat(root, MASKS, Mode::RWXU)?;
+            let masks = open_below(root, MASKS.as_bytes())?;
+            create(&masks, b"file", Kind::File, Mode::empty())?;
+            create(&masks, b"directory", Kind::Directory, Mode::empty())?;
+        }
+        Ok(Masks { root, made: wanted })
     }
 
     /// A detached, read-only mount of the mask for a directory or for anything else.
@@ -477,6 +484,9 @@ impl<'r> Masks<'r> {
 
     /// Takes the names away again; the mounts keep the files.
     fn hide(self) -> core::result::Result<(), Errno> {
+        if !self.made {
+            return Ok(());
+        }
         let masks = open_below(self.root, MASKS.as_bytes())?;
         unlinkat(&masks, "file", AtFlags::empty())?;
         unlinkat(&masks, "directory", AtFlags::REMOVEDIR)?;
@@ -510,7 +520,8 @@ const HIDDEN_IN_PROC: [&str; 16] = [
 pub(crate) fn apply(root: BorrowedFd<'_>, denials: &[Denial], proc: Option<OriginId>) -> Result<()> {
     let first = denials.first().map(|denial| denial.origin);
     let Some(first) = first.or(proc) else { return Ok(()) };
-    let masks = Masks::new(root).at(Step::Deny, Some(first))?;
+    let hides = proc.is_some() || denials.iter().any(|denial| denial.rights.contains(Rights::READ));
+    let masks = Masks::new(root, hides).at(Step::Deny, Some(first))?;
     if let Some(origin) = proc {
         for name in HIDDEN_IN_PROC {
             masks.hide_below(b"proc", name.as_bytes()).at(Step::Proc, Some(origin))?;
@@ -590,8 +601,7 @@ pub(crate) fn clone_tree(place: impl AsFd) -> core::result::Result<OwnedFd, Errn
 
 /// Mounts a detached tree at `place`.
 pub(crate) fn attach(tree: impl AsFd, place: impl AsFd) -> core::result::Result<(), Errno> {
-    let both = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(tree, "", place, "", both)
+    move_mount(tree, place, "")
 }
 
 /// Opens a path inside: no symbolic link on the way, mount points are crossed.

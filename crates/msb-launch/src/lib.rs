@@ -19,6 +19,7 @@
 extern crate alloc;
 
 mod arguments;
+mod at;
 mod bind;
 mod cgroup;
 mod child;
@@ -42,6 +43,7 @@ mod message;
 mod netlink;
 mod network;
 mod output;
+mod overlap;
 mod overlay;
 mod parent;
 mod path;
@@ -50,6 +52,8 @@ mod prepare;
 mod pump;
 mod root;
 mod signature;
+mod storage;
+mod terminal;
 mod tier;
 mod timing;
 mod trust;

@@ -1,5 +1,6 @@
 //! The new root: mounts on descriptors, then pivot_root.
 
+use crate::at::{mkdirat, mknodat, move_mount, open_tree, openat, symlinkat};
 use crate::bind::open_below;
 use crate::deny::{Kind, attach, clone_tree, create, open_inside};
 use crate::dev;
@@ -14,11 +15,11 @@ use msb_plan::event::Step;
 use msb_plan::{File, MountKind, MountTable, ProcScope, Rights};
 use msb_sys::mount::{Depth, attr, set_attributes};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fchmod, fstat, mkdirat, mknodat, openat, symlinkat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree, unmount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, unmount,
 };
 use rustix::process::{chdir, chroot, fchdir, pivot_root};
 
@@ -28,7 +29,7 @@ const ROOT_OPTIONS: &[(&str, &str)] = &[("size", "4m"), ("nr_inodes", "4096"), (
 /// Makes the root, an empty tmpfs over the old one, and gives a descriptor of it.
 pub(crate) fn make() -> core::result::Result<OwnedFd, Errno> {
     let root = file_system("tmpfs", ROOT_OPTIONS, &[], 0)?;
-    move_mount(&root, "", CWD, "/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
+    move_mount(&root, CWD, "/")?;
     fchdir(&root)?;
     Ok(root)
 }
@@ -76,7 +77,12 @@ pub(crate) fn bind(
 }
 
 /// Mounts every entry below `root`, and has `wall` grant what each gives.
-pub(crate) fn mount_all(root: &OwnedFd, entries: &mut [Entry<'_>], wall: &Wall) -> Result<()> {
+pub(crate) fn mount_all(
+    root: &OwnedFd,
+    entries: &mut [Entry<'_>],
+    wall: &Wall,
+    has_terminal: bool,
+) -> Result<()> {
     let mut device_root = None;
     let mut places = Places { root, made: Vec::new() };
     for index in 0..entries.len() {
@@ -101,7 +107,7 @@ pub(crate) fn mount_all(root: &OwnedFd, entries: &mut [Entry<'_>], wall: &Wall) 
         }
         .at(Step::Landlock, origin)?;
         if let MountKind::Dev { shm_bytes } = entry.mount.kind {
-            dev::fill(&tree, shm_bytes).at(Step::Dev, origin)?;
+            dev::fill(&tree, shm_bytes, has_terminal).at(Step::Dev, origin)?;
             device_root = Some((tree, entry.mount.origin));
         }
     }
@@ -174,9 +180,7 @@ enum Place<'a> {
 impl Place<'_> {
     fn attach(&self, tree: &OwnedFd) -> core::result::Result<(), Errno> {
         match self {
-            Place::Own(root, path) => {
-                move_mount(tree, "", *root, path.as_slice(), MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-            }
+            Place::Own(root, path) => move_mount(tree, *root, path),
             Place::Opened(place) => attach(tree, place),
         }
     }
@@ -275,12 +279,18 @@ pub(crate) fn write_files(root: &OwnedFd, files: &[File<'_>], entries: &[Entry<'
 
 /// Writes a new file, readable by everybody.
 pub(crate) fn write_file(root: &OwnedFd, path: &[u8], content: &[u8]) -> core::result::Result<(), Errno> {
-    for directory in ancestors(path) {
-        there(mkdirat(root, directory, Mode::from_raw_mode(0o755)))?;
-    }
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    let file = openat(root, path, flags, Mode::from_raw_mode(0o444))?;
-    fchmod(&file, Mode::from_raw_mode(0o444))?;
+    // The mode is as it is said here: the umask is 0 (`child`).
+    let create = || openat(root, path, flags, Mode::from_raw_mode(0o444));
+    let file = match create() {
+        Err(Errno::NOENT) => {
+            for directory in ancestors(path) {
+                there(mkdirat(root, directory, Mode::from_raw_mode(0o755)))?;
+            }
+            create()?
+        }
+        made => made?,
+    };
     if content.is_empty() { Ok(()) } else { write_once(&file, content) }
 }
 

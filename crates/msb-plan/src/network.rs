@@ -57,6 +57,10 @@ pub const NAME_BYTES_MAX: usize = 253;
 
 /// What a sandbox reaches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a plan has one, and a box would be one allocation more to decode"
+)]
 pub enum Network<'a> {
     /// Nothing: a network namespace with its loopback interface, down.
     None,

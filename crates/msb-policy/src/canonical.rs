@@ -62,11 +62,13 @@ impl Policy {
         out.list(exec.command.iter().map(|word| Bytes(word.as_bytes().to_vec())));
         out.number(u64::from(exec.uid)).number(u64::from(exec.gid)).text(&exec.hostname);
         out.option(exec.cwd.as_ref(), |out, (cwd, _)| path(out, cwd));
+        out.number(u64::from(exec.terminal.is_some()));
         out.set(self.tools.iter().map(tool));
         out.option(self.sandbox.landlock_abi_min, |out, limit| {
             out.number(u64::from(limit.value));
         });
         out.number(u64::from(self.sandbox.tier_landlock.is_some()));
+        out.number(u64::from(self.sandbox.mdwe.is_some()));
         out.set(self.claims.iter().map(claim));
         out.0
     }
@@ -204,11 +206,6 @@ fn net(kind: &NetKind) -> Bytes {
         NetKind::Listen(at) => {
             out.number(2);
             endpoint(&mut out, at);
-        }
-        NetKind::Unix { path: at, allow } => {
-            out.number(3);
-            path(&mut out, at);
-            out.number(u64::from(*allow));
         }
         NetKind::Total(all) => {
             out.number(4);

@@ -67,6 +67,7 @@ impl Policy {
                 gid: 1000,
                 cwd: None,
                 hostname: "sandbox".to_owned(),
+                terminal: None,
                 origin,
             },
             tools: Vec::new(),
@@ -502,6 +503,8 @@ pub struct Sandbox {
     pub landlock_abi_min: Option<Limit<u32>>,
     /// The line by which a launch may go on without user namespaces, held by Landlock; `None` where it may not.
     pub tier_landlock: Option<OriginId>,
+    /// The line that refuses memory which is, or was, writable and becomes executable.
+    pub mdwe: Option<OriginId>,
 }
 
 /// One environment rule.
@@ -554,6 +557,8 @@ pub struct Exec {
     pub cwd: Option<(Path, OriginId)>,
     /// Host name inside.
     pub hostname: String,
+    /// The line that gives the command a private terminal.
+    pub terminal: Option<OriginId>,
     /// The `exec` line, or the policy's.
     pub origin: OriginId,
 }

@@ -27,7 +27,7 @@ pub use ir::*;
 pub use narrow::{By, ToolWider, Widening, Wider};
 pub use net::*;
 pub use open::{Below, Open};
-pub use places::{Access, GENERATED_FILES, Places, Reason, Verdict};
+pub use places::{Access, FILES_OF_GIT, GENERATED_FILES, Places, Reason, Verdict};
 pub use tool::{PATTERN_BYTES_MAX, Refusal, Tool, ToolParam, ToolSandbox, ToolType, Value, Word, pattern};
 
 #[cfg(test)]

@@ -299,13 +299,7 @@ impl Policy {
                         (!makes(refused)).then_some((Wider::Listen(endpoint.protocol, port), refused.origin))
                     })
                 }
-                NetKind::Unix { path, allow: true } => {
-                    let same = |it: &NetRule| it.kind == rule.kind;
-                    let known = matches!(&other.net, Net::Rules { rules, .. } if rules.iter().any(same));
-                    let what = Wider::Open { path: path.clone(), access: Access::Write, private: false };
-                    (!known).then_some((what, None))
-                }
-                NetKind::Unix { .. } | NetKind::Deny(_) | NetKind::Total(_) => None,
+                NetKind::Deny(_) | NetKind::Total(_) => None,
             };
             if let Some((what, refused)) = widening {
                 found.push(Widening { what, allowed: Some(rule.origin), refused });
@@ -362,6 +356,9 @@ impl Policy {
     fn wider_limits(&self, other: &Policy, found: &mut Vec<Widening>) {
         if let (Some(line), None) = (self.sandbox.tier_landlock, other.sandbox.tier_landlock) {
             found.push(Widening { what: Wider::Limit("tier"), allowed: Some(line), refused: None });
+        }
+        if let (None, Some(line)) = (self.sandbox.mdwe, other.sandbox.mdwe) {
+            found.push(Widening { what: Wider::Limit("mdwe"), allowed: None, refused: Some(line) });
         }
         let abi = |policy: &Policy| policy.sandbox.landlock_abi_min.map_or(0, |limit| limit.value);
         if abi(self) < abi(other) {
@@ -496,7 +493,6 @@ impl Policy {
                             *param = index(*param);
                         }
                     }
-                    NetKind::Unix { path: at, .. } => *at = path(at),
                     NetKind::Listen(_) | NetKind::Total(_) => {}
                 }
             }
@@ -573,10 +569,7 @@ impl Policy {
         }
         if let (Net::Rules { rules: own, .. }, Net::Rules { rules, .. }) = (&mut self.net, &parent.net) {
             for rule in rules {
-                let refuses = matches!(
-                    rule.kind,
-                    NetKind::Deny(_) | NetKind::Total(_) | NetKind::Unix { allow: false, .. }
-                );
+                let refuses = matches!(rule.kind, NetKind::Deny(_) | NetKind::Total(_));
                 if refuses && own.iter().all(|known| known.kind != rule.kind) {
                     own.push(NetRule { kind: rule.kind.clone(), origin: origin(rule.origin) });
                 }
@@ -589,6 +582,7 @@ impl Policy {
             let origin = origin(limit.origin);
             self.sandbox.landlock_abi_min = Some(Limit { value: limit.value, origin });
         }
+        self.sandbox.mdwe = self.sandbox.mdwe.or(parent.sandbox.mdwe.map(&mut origin));
         let Limits {
             hard,
             memory_bytes,

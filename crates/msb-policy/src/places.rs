@@ -311,6 +311,14 @@ impl Places {
 
 /// The files that a launch writes, below `/`, unless a rule shows something there: who is who inside.
 pub const GENERATED_FILES: &[&str] = &["etc/group", "etc/hosts", "etc/nsswitch.conf", "etc/passwd"];
+/// Those that it writes besides where placeholders are put, so that git does not take them for somebody's work.
+pub const FILES_OF_GIT: &[&str] = &["etc/gitconfig", "etc/gitignore"];
+
+/// The files that a launch of `policy` writes, whatever its rules show.
+fn generated(policy: &Policy) -> impl Iterator<Item = &'static str> {
+    let git = if policy.masks().next().is_some() { FILES_OF_GIT } else { &[] };
+    GENERATED_FILES.iter().chain(git).copied()
+}
 
 /// Whether the policy shows all of procfs.
 pub(crate) fn whole_proc(policy: &Policy) -> bool {
@@ -372,7 +380,7 @@ pub(crate) fn mounts(policy: &Policy) -> Vec<Mount<'_>> {
             FsKind::Deny { .. } => {}
         }
     }
-    for rest in GENERATED_FILES {
+    for rest in generated(policy) {
         let target = root(rest);
         if !all.iter().any(|mount| mount.target.covers(&target)) {
             all.push(mount(target, None, READ, policy.origin));

@@ -183,7 +183,7 @@ fn argument(
     };
     if let Value::Var { name, rest } = &value.node {
         let Some(binding) = outer.iter().find(|binding| binding.name == name.node) else {
-            found.push(unknown_variable(name, outer));
+            found.push(unknown_variable(name, outer, wanted.word()));
             return None;
         };
         // Of one that could not be bound something was said already.
@@ -214,12 +214,13 @@ fn argument(
     Some(value.node.clone())
 }
 
-pub(crate) fn unknown_variable(name: &Name, scope: &[Binding]) -> Diagnostic {
+/// `ty` is the type that a parameter would have there.
+pub(crate) fn unknown_variable(name: &Name, scope: &[Binding], ty: &str) -> Diagnostic {
     let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown parameter `${}`", name.node))
         .label(name.span, "neither a parameter nor a constant");
     match nearest(&name.node, scope.iter().map(|binding| binding.name.as_str())) {
         Some(meant) => unknown.help(format!("did you mean `${meant}`?")).edit(name.span, format!("${meant}")),
-        None => unknown.help(format!("declare it: `policy NAME({}: dir)`", name.node)),
+        None => unknown.help(format!("declare it: `policy NAME({}: {ty})`", name.node)),
     }
 }
 
@@ -230,10 +231,10 @@ pub(crate) struct Substitute<'a> {
 }
 
 impl Substitute<'_> {
-    fn look_up(&mut self, name: &Name) -> Option<&Binding> {
+    fn look_up(&mut self, name: &Name, ty: &str) -> Option<&Binding> {
         let binding = self.scope.iter().find(|binding| binding.name == name.node);
         if binding.is_none() {
-            self.found.push(unknown_variable(name, self.scope));
+            self.found.push(unknown_variable(name, self.scope, ty));
         }
         binding
     }
@@ -242,7 +243,7 @@ impl Substitute<'_> {
 impl Visit for Substitute<'_> {
     fn path(&mut self, path: &mut PathExpr) {
         let PathKind::Var { name, rest } = &path.kind else { return };
-        let Some(binding) = self.look_up(name) else { return };
+        let Some(binding) = self.look_up(name, "dir") else { return };
         let replaced = match &binding.value {
             Some(Value::Path(base) | Value::Text(base)) if binding.ty.is_none_or(ParamType::is_path) => {
                 Some(PathKind::Path(join(base, rest)))
@@ -268,7 +269,8 @@ impl Visit for Substitute<'_> {
 
     fn value(&mut self, value: &mut Spanned<Value>) {
         let Value::Var { name, rest } = &value.node else { return };
-        let Some(binding) = self.look_up(name) else { return };
+        let ty = if rest.is_empty() { "string" } else { "dir" };
+        let Some(binding) = self.look_up(name, ty) else { return };
         let replaced = match &binding.value {
             Some(Value::Path(base)) => Some(Value::Path(join(base, rest))),
             Some(Value::Text(base)) if !rest.is_empty() && binding.ty.is_some_and(ParamType::is_path) => {
@@ -286,7 +288,11 @@ impl Visit for Substitute<'_> {
     }
 
     fn name(&mut self, name: &mut Name) {
-        self.look_up(name);
+        self.look_up(name, "secret");
+    }
+
+    fn host(&mut self, name: &mut Name) {
+        self.look_up(name, "host");
     }
 
     fn group(&mut self, _: &mut String) {}

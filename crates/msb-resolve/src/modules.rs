@@ -191,7 +191,11 @@ impl Loading<'_> {
                 self.found.push(
                     Diagnostic::new(codes::CANNOT_READ, format!("cannot read `{path}`: {reason}"))
                         .label(span, "imported here")
-                        .help("write a path that is relative to this file, such as `\"./org.msb\"`"),
+                        .help(if path.contains(":/") {
+                            "copy the file beside this one, and write its path: nothing is fetched from elsewhere"
+                        } else {
+                            "write a path that is relative to this file, such as `\"./org.msb\"`"
+                        }),
                 );
                 return None;
             }

@@ -7,6 +7,7 @@
 /// assert_eq!(msb_resolve::nearest("reed", ["read", "write"]), Some("read"));
 /// assert_eq!(msb_resolve::nearest("af_inet", ["AF_UNIX", "AF_INET"]), Some("AF_INET"));
 /// assert_eq!(msb_resolve::nearest("@network", ["@network-io", "@mount"]), Some("@network-io"));
+/// assert_eq!(msb_resolve::nearest("all", ["kill"]), None);
 /// assert_eq!(msb_resolve::nearest("x", ["read", "write"]), None);
 /// ```
 #[must_use]
@@ -24,7 +25,14 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         let edits_bytes = if name.is_ascii() { EDITS_MAX } else { 4 * EDITS_MAX };
         if candidate.len().abs_diff(name.len()) <= edits_bytes {
             let edits = distance(name, candidate);
-            if edits <= EDITS_MAX && edits < candidate.chars().count().min(name.len()) {
+            // `all` is not a misspelt `kill`: two edits are for long names.
+            let shorter = candidate.chars().count().min(name.chars().count());
+            let edits_max = match shorter {
+                0..=2 => 0,
+                3..=4 => 1,
+                _ => EDITS_MAX,
+            };
+            if edits <= edits_max {
                 near = near.map_or(Some((edits, candidate)), |least| Some(least.min((edits, candidate))));
             }
         }

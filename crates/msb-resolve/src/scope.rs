@@ -183,6 +183,10 @@ pub(crate) fn choose<'a>(
             None
         }
         (None, [only]) => Some(only),
+        // Two of one name are reported as that.
+        (None, many) if names.iter().enumerate().any(|(at, name)| names[..at].contains(name)) => {
+            many.first().copied()
+        }
         (None, many) if leaf(file, many).is_some() => leaf(file, many),
         (None, many) => {
             let mut which =

@@ -14,6 +14,11 @@ pub(crate) trait Visit {
     fn value(&mut self, value: &mut Spanned<Value>);
     /// A parameter's name, where the grammar takes nothing else (`inject $key`).
     fn name(&mut self, name: &mut Name);
+
+    /// The parameter of a connection: who is dialled.
+    fn host(&mut self, name: &mut Name) {
+        self.name(name);
+    }
     /// A group, with its `@`.
     fn group(&mut self, group: &mut String);
 }
@@ -99,7 +104,7 @@ fn network(net: &mut Net, visit: &mut dyn Visit) {
 
 fn endpoint(end: &mut Endpoint, visit: &mut dyn Visit) {
     match &mut end.peer {
-        Peer::Var(name) => visit.name(name),
+        Peer::Var(name) => visit.host(name),
         Peer::Path(path) => visit.path(path),
         Peer::Text(_) | Peer::Address(_) | Peer::Word(_) => {}
     }

@@ -10,7 +10,9 @@ mod files;
 mod heads;
 mod network;
 mod settings;
+mod tools;
 
+use crate::scan::clipped;
 use crate::token::Kind;
 use crate::tokens::{Expected, Tokens};
 use msb_diag::Span;
@@ -34,6 +36,7 @@ type Known = fn(Mistake<'_>) -> Option<Habit>;
 
 /// By place, the narrower before the wider.
 const PLACES: &[Known] = &[
+    tools::tools,
     heads::heads,
     settings::quantities,
     settings::limits,
@@ -113,6 +116,51 @@ impl<'a> Mistake<'a> {
         (if length > SHOWN_BYTES_MAX { "" } else { &rest[..length] }, Span { end, ..span })
     }
 
+    /// The token so many places behind it.
+    fn ahead(self, count: usize) -> Tokens<'a> {
+        (0..count).fold(self.at, |at, _| at.skip())
+    }
+
+    /// Whether anything but white space stands between it and the token before it.
+    fn is_glued(self) -> bool {
+        self.before().is_some_and(|before| before.next().end == self.at.next().start)
+    }
+
+    /// `[a, b]` from here, or in braces or parentheses: what stands in between, and the span of all. At most a line.
+    fn bracketed(self) -> Option<(&'a str, Span)> {
+        let close = match self.text {
+            "[" => "]",
+            "{" => "}",
+            "(" => ")",
+            _ => return None,
+        };
+        let mut at = self.at.skip();
+        let mut depth = 1;
+        while !(at.is_end() || at.next().first_on_line && depth > 1) {
+            if at.at_sign(self.text) {
+                depth += 1;
+            } else if at.at_sign(close) {
+                depth -= 1;
+            }
+            if depth == 0 {
+                let inner = self.at.next().range().end..at.next().range().start;
+                let inner = self.at.context.text.get(inner)?.trim();
+                return (!inner.contains('\n')).then(|| (inner, self.at.span().to(at.span())));
+            }
+            at = at.skip();
+        }
+        None
+    }
+
+    /// Takes the brackets from round what stands in them.
+    fn without_brackets(self, say: &str) -> Option<Habit> {
+        let edit =
+            self.bracketed().filter(|(inner, _)| !inner.contains(['[', '{', '(']) && !inner.is_empty());
+        let edit =
+            edit.map(|(inner, span)| (span, format!("{}{inner}", if self.is_glued() { " " } else { "" })));
+        Some(Habit { help: say.to_owned(), edit })
+    }
+
     /// Replaces it.
     fn instead(self, help: impl Into<String>, text: impl Into<String>) -> Option<Habit> {
         Some(Habit { help: help.into(), edit: Some((self.at.span(), text.into())) })
@@ -153,7 +201,8 @@ fn trailing_comma(m: Mistake<'_>) -> Option<Habit> {
 /// Lists as other languages write them, wherever an entry of a block was expected.
 fn lists(m: Mistake<'_>) -> Option<Habit> {
     let entry = m.expected.iter().any(|one| matches!(one, Expected::Choice(..)));
-    if entry && m.text == "-" && (m.at.next().first_on_line || m.before().is_some_and(|it| it.at_sign("{"))) {
+    let dash = m.text == "-" && m.at.skip().next().start > m.at.next().end;
+    if entry && dash && (m.at.next().first_on_line || m.before().is_some_and(|it| it.at_sign("{"))) {
         return m.instead("remove it: entries have no `-` before them", "");
     }
     if entry && m.text == "," && m.wants_literal("}") {
@@ -161,6 +210,30 @@ fn lists(m: Mistake<'_>) -> Option<Habit> {
     }
     if m.wants_literal("{") && m.is(&[":", "="]) {
         return m.remove(format!("remove the `{}`", m.text));
+    }
+    if m.wants_literal("=") && !m.wants_literal(":") && !m.wants("a value") {
+        if m.text == ":" {
+            return m.instead("write `=` in the place of `:`", if m.is_glued() { " =" } else { "=" });
+        }
+        if m.expected.len() == 1
+            && matches!(m.at.next().kind, Kind::Text(_) | Kind::Path | Kind::Var | Kind::Int(_))
+        {
+            let text = clipped(m.text);
+            return m.instead(format!("write `=` before `{text}`"), format!("= {}", m.text));
+        }
+    }
+    if m.wants("a string") && m.is_word() && m.expected.len() == 1 && m.at.next().kind == Kind::Word {
+        let (word, span) = m.glued();
+        let plain = !word.is_empty() && !word.contains(['"', '\\']);
+        let alone = m.ahead(1).next().first_on_line || m.ahead(1).at_sign("}") || word.len() > m.text.len();
+        let edit = (plain && alone).then(|| (span, format!("\"{word}\"")));
+        return Some(Habit {
+            help: format!("write quotes round text: `\"{}\"`", clipped(if plain { word } else { "…" })),
+            edit,
+        });
+    }
+    if m.wants_literal("}") && m.wants_literal(",") && m.expected.len() == 2 && m.is_word() {
+        return m.instead(format!("write `,` before `{}`", m.text), format!(", {}", m.text));
     }
     if m.wants_literal("{") && m.text == "(" {
         return help("write `{`, and `}` in place of `)`");

@@ -7,8 +7,8 @@
 
 use crate::number::{self, Wrong};
 use crate::scan::{
-    QUOTES, ascii_word, braced_var, braces, clipped, escape, ip6_length, is_env_name, name, offset,
-    path_begins, path_run, quoted_length, word_run,
+    QUOTES, ascii_word, bind_mount, braced_var, braces, clipped, escape, ip6_length, is_env_name, name,
+    offset, parameter_name, path_begins, path_run, quoted_length, word_run,
 };
 use crate::token::{Kind, SIGNS, Token, is_word_byte};
 use msb_diag::{Code, Diagnostic, FileId, Severity, Span, codes, is_invisible};
@@ -41,7 +41,9 @@ pub(crate) fn lex_from(file: FileId, text: &str, at: usize, whole: Option<Span>)
     let tokens = Vec::with_capacity((text.len() - at) / 4 + 1);
     let comments = Vec::new();
     let (errors, warnings) = (Vec::new(), Vec::new());
-    let mut lexer = Lexer { file, text, whole, at, first_on_line: true, tokens, comments, errors, warnings };
+    let (first_on_line, comments_end) = (true, false);
+    let mut lexer =
+        Lexer { file, text, whole, at, first_on_line, comments_end, tokens, comments, errors, warnings };
     while lexer.errors.len() < ERRORS_MAX && lexer.token() {}
     let (at, first_on_line) = (offset(lexer.at), lexer.first_on_line);
     lexer.tokens.push(Token { kind: Kind::End, start: at, end: at, first_on_line });
@@ -50,12 +52,24 @@ pub(crate) fn lex_from(file: FileId, text: &str, at: usize, whole: Option<Span>)
     Lexed { tokens: lexer.tokens, comments: lexer.comments, found }
 }
 
+/// A comment as other languages write it.
+struct ForeignComment {
+    /// The bytes that are shown.
+    mark: usize,
+    /// All of it, in bytes.
+    length: usize,
+    /// What stands in the place of what is shown.
+    fix: Option<String>,
+}
+
 struct Lexer<'a> {
     file: FileId,
     text: &'a str,
     whole: Option<Span>,
     at: usize,
     first_on_line: bool,
+    /// No `*/` comes any more.
+    comments_end: bool,
     tokens: Vec<Token>,
     comments: Vec<(u32, u32)>,
     errors: Vec<Diagnostic>,
@@ -67,6 +81,10 @@ impl<'a> Lexer<'a> {
     fn token(&mut self) -> bool {
         let rest = &self.text[self.at..];
         let Some(first) = rest.chars().next() else { return false };
+        if let Some(comment) = self.foreign_comment() {
+            self.comment_of_another_language(&comment);
+            return true;
+        }
         match first {
             '\n' => {
                 self.at += 1;
@@ -227,19 +245,19 @@ impl<'a> Lexer<'a> {
     }
 
     fn number(&mut self) {
-        let before = self.tokens.last().and_then(|token| self.text.get(token.range())).unwrap_or_default();
+        let before = self.measured_by();
         let (length, kind, wrong) = number::number(self.rest(), before);
         let written = clipped(&self.rest()[..length]);
         if let Some(wrong) = wrong {
             let fix = match &wrong {
                 Wrong::Unit(_, fix) => fix.clone(),
-                Wrong::Apart(written) => Some(written.clone()),
+                Wrong::Apart(fix) | Wrong::AddressForm(fix) | Wrong::Clock(fix) => Some(fix.clone()),
+                Wrong::Fraction(_, fix) => fix.clone(),
                 _ => None,
             };
             let (code, message, help) = match wrong {
                 Wrong::TooBig => {
-                    let help =
-                        format!("write at most `{}`, in bytes or microseconds where it has a unit", u64::MAX);
+                    let help = number::greatest(self.rest());
                     (codes::NUMBER_OUT_OF_RANGE, format!("`{written}` is too big"), help)
                 }
                 Wrong::Unit(help, _) => {
@@ -250,7 +268,7 @@ impl<'a> Lexer<'a> {
                     format!("`{written}` has a blank before its unit"),
                     format!("write `{right}`"),
                 ),
-                Wrong::Fraction(help) => (
+                Wrong::Fraction(help, _) => (
                     codes::NUMBER_WITHOUT_UNIT,
                     format!("`{written}` has a fraction, which only sizes have"),
                     help,
@@ -268,6 +286,24 @@ impl<'a> Lexer<'a> {
                     let help = "write four numbers of at most 255, such as `10.0.0.0/8`".to_owned();
                     (codes::UNEXPECTED, format!("`{written}` is not an address"), help)
                 }
+                Wrong::Prefix => {
+                    let help = "write at most 32 bits behind the `/`, such as `10.0.0.0/8`".to_owned();
+                    (codes::UNEXPECTED, format!("`{written}` is not a range of addresses"), help)
+                }
+                Wrong::AddressForm(right) => {
+                    let why = if right.starts_with('[') {
+                        ": IPv6 addresses have brackets"
+                    } else {
+                        ": addresses have four numbers"
+                    };
+                    let message = format!("`{written}` is not an address as it is written here");
+                    (codes::UNEXPECTED, message, format!("write `{right}`{why}"))
+                }
+                Wrong::Clock(right) => (
+                    codes::NUMBER_WITHOUT_UNIT,
+                    format!("`{written}` is a time of a clock"),
+                    format!("write `{right}`"),
+                ),
             };
             self.error(code, length, message, help);
             if let Some(fix) = fix {
@@ -275,6 +311,13 @@ impl<'a> Lexer<'a> {
             }
         }
         self.push(kind, length);
+    }
+
+    /// The word before the next token, `=` and `:` apart: it may say what a number measures.
+    fn measured_by(&self) -> &'a str {
+        let mut before =
+            self.tokens.iter().rev().map(|token| self.text.get(token.range()).unwrap_or_default());
+        before.find(|text| !matches!(*text, "=" | ":" | "<=")).unwrap_or_default()
     }
 
     fn var(&mut self) {
@@ -292,8 +335,20 @@ impl<'a> Lexer<'a> {
         if name == 0 || bytes[0].is_ascii_digit() || glued {
             let length = 1 + word_run(&rest[1..]);
             let message = format!("`{}` is not the name of a parameter", clipped(&rest[..length]));
-            let help = "write `$` and lower-case letters, digits and `_`, such as `$out_dir`";
+            let meant = parameter_name(&rest[1..length]);
+            let help = match (&rest[1..length], &meant) {
+                ("PWD" | "CWD", _) => {
+                    "declare a parameter, `workspace: dir`, write `$workspace`, and launch with `--set workspace=.`"
+                        .to_owned()
+                }
+                ("HOME", _) => "write `~/` and the path below it".to_owned(),
+                (_, Some(meant)) => format!("write `${meant}`: letters are small, and `_` joins words"),
+                _ => "write `$` and lower-case letters, digits and `_`, such as `$out_dir`".to_owned(),
+            };
             self.error(codes::UNEXPECTED, length, message, help);
+            if let Some(meant) = meant.filter(|_| !matches!(&rest[1..length], "PWD" | "CWD" | "HOME")) {
+                self.fix_last(format!("${meant}"));
+            }
             self.push(Kind::Bad, length);
         } else if bytes.get(name) == Some(&b'/') {
             self.path(1 + name);
@@ -307,6 +362,14 @@ impl<'a> Lexer<'a> {
         let rest = self.rest();
         let mut length = prefix + path_run(&rest[prefix..]);
         let next = rest[length..].chars().next();
+        // What ends a statement or a key elsewhere is no part of the path: the parser says so.
+        let ends = |sign: char| {
+            let behind = rest[length..].trim_start_matches(sign);
+            next == Some(sign) && behind.chars().next().is_none_or(|c| c.is_whitespace() || c == '}')
+        };
+        if ends(';') || ends(':') {
+            return self.push(if prefix > 0 { Kind::Var } else { Kind::Path }, length);
+        }
         if next.is_some_and(|c| !c.is_whitespace() && !matches!(c, ',' | ')' | ']' | '}')) {
             // What is glued to the path was meant to belong to it; to leave it out would change the rule.
             let character = next.unwrap_or_default();
@@ -328,7 +391,14 @@ impl<'a> Lexer<'a> {
                 self.error(codes::INVISIBLE_CHARACTER, length, message, "remove it, or type the path anew");
                 self.raise_last();
             } else {
+                let bound = bind_mount(&rest[..length]);
                 let help = match character {
+                    _ if bound.is_some() => {
+                        format!(
+                            "write `{}`; or quotes, if the path has a `:`",
+                            bound.as_deref().unwrap_or_default()
+                        )
+                    }
                     '{' => "write a path for each alternative; `{` has no meaning in paths".to_owned(),
                     '#' => "write a space before the comment, or quotes round the path".to_owned(),
                     _ if rest.starts_with('$') => {
@@ -337,7 +407,9 @@ impl<'a> Lexer<'a> {
                     _ => format!("write `\"{written}\"`"),
                 };
                 self.error(codes::PATH_NEEDS_QUOTES, length, message, help);
-                if !matches!(character, '{' | '#' | '"' | '\\') && prefix == 0 {
+                if let Some(bound) = bound {
+                    self.fix_last(bound);
+                } else if !matches!(character, '{' | '#' | '"' | '\\') && prefix == 0 {
                     self.fix_last(format!("\"{}\"", &rest[..length]));
                 }
             }
@@ -405,7 +477,11 @@ impl<'a> Lexer<'a> {
                 codes::PATH_NOT_NORMAL,
                 path,
                 message,
-                format!("write `/{written}`, or `./{written}`"),
+                if self.measured_by() == "import" {
+                    format!("write `\"./{written}\"`")
+                } else {
+                    format!("write `/{written}`, or `$name/{written}` below a parameter")
+                },
             );
             self.push(Kind::Path, path);
         } else if !next.is_ascii() && (next.is_alphanumeric() || is_invisible(next)) {
@@ -453,6 +529,70 @@ impl<'a> Lexer<'a> {
         self.push(Kind::Bad, length);
     }
 
+    /// Whether the last token is a word that ends here.
+    fn follows_word(&self) -> bool {
+        self.tokens.last().is_some_and(|it| it.kind == Kind::Word && it.end == offset(self.at))
+    }
+
+    fn follows_number(&self) -> bool {
+        let number = |kind: &Kind| matches!(kind, Kind::Int(_) | Kind::Size(_) | Kind::Duration(_));
+        self.tokens.last().is_some_and(|it| number(&it.kind))
+    }
+
+    /// Whether a set of system calls may end before this.
+    fn follows_set(&self) -> bool {
+        self.tokens.last().is_some_and(|it| it.kind == Kind::Group)
+    }
+
+    /// A comment of another language: its length, and how much of it is not to be read.
+    fn foreign_comment(&mut self) -> Option<ForeignComment> {
+        let rest = self.rest();
+        if !rest.starts_with(['/', '-']) {
+            return None;
+        }
+        let after = |mark: &str| rest.get(mark.len()..).and_then(|it| it.chars().next());
+        let apart = |mark: &str| after(mark).is_none_or(char::is_whitespace);
+        if rest.starts_with("//") && (apart("//") || self.first_on_line)
+            || rest.starts_with("--") && self.first_on_line && apart("--")
+        {
+            let line = rest.find('\n').unwrap_or(rest.len());
+            let length = rest[..line].trim_end_matches('\r').len();
+            return Some(ForeignComment { mark: 2, length, fix: Some("#".to_owned()) });
+        }
+        if rest.starts_with("/*") && (apart("/*") || after("/*") == Some('*')) {
+            if self.comments_end {
+                return None;
+            }
+            let Some(end) = rest.find("*/") else {
+                // Searched once: time stays linear.
+                self.comments_end = true;
+                return None;
+            };
+            let length = end + "*/".len();
+            let inner = rest[2..length - 2].trim_matches('*').trim();
+            let alone = rest[length..].starts_with(['\n', '\r']) || rest.len() == length;
+            let fix = (alone && !inner.contains('\n')).then(|| format!("# {inner}"));
+            return Some(ForeignComment { mark: if fix.is_some() { length } else { 2 }, length, fix });
+        }
+        None
+    }
+
+    fn comment_of_another_language(&mut self, comment: &ForeignComment) {
+        self.check_characters(comment.length, "the comment");
+        let mark = clipped(&self.rest()[..2]).clone();
+        let help = if comment.fix.is_some() {
+            "write `#` for a comment"
+        } else {
+            "write `#` before each line of a comment"
+        };
+        self.error(codes::UNEXPECTED, comment.mark, format!("unexpected `{mark}`"), help);
+        if let Some(fix) = &comment.fix {
+            self.fix_last(fix.clone());
+        }
+        self.first_on_line |= self.rest()[..comment.length].contains('\n');
+        self.at += comment.length;
+    }
+
     /// What begins no token.
     fn junk(&mut self) {
         let rest = self.rest();
@@ -477,8 +617,11 @@ impl<'a> Lexer<'a> {
         let shown = clipped(&rest[..length]);
         let help = match first {
             ';' => "remove it: a statement ends where the next begins",
+            '!' => "remove it; `not` turns a condition round",
+            '*' if self.follows_word() => "write each name by itself; a `*` stands for no part of one",
+            '*' if self.follows_number() => "write the product: nothing is computed here",
             '*' => "write quotes round a pattern, such as `\"*.example.org\"`",
-            '!' => "write `not`",
+            '~' if rest.starts_with("~@") => "write `-` behind a set: `@system-service - @mount`",
             '~' => "write `~/` and a path below the home of who launches, or `/home/name/…`",
             _ if first.is_whitespace() => "write a space",
             _ => "remove it, or write quotes round text",
@@ -487,7 +630,7 @@ impl<'a> Lexer<'a> {
         self.error(codes::UNEXPECTED, length, format!("unexpected {shown}"), help);
         match first {
             ';' => self.fix_last(""),
-            '!' if length == 1 => self.fix_last("not "),
+            '~' if rest.starts_with("~@") && self.follows_set() => self.fix_last("- "),
             _ if first.is_whitespace() => self.fix_last(" "),
             _ => {}
         }

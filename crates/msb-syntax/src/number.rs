@@ -3,7 +3,10 @@
 //! `GB` is 10⁹ and `GiB` is 2³⁰ bytes; durations concatenate (`1h30min`) and are kept in microseconds.
 //! A value that does not fit 64 bits is an error and never wraps.
 
+mod guess;
+
 use crate::token::Kind;
+use guess::{Measure, address6, clock, fraction_of, guess, measured, mistaken, short_address, unit_apart};
 
 /// Units of sizes, in bytes.
 const SIZES: [(&str, u64); 9] = [
@@ -28,32 +31,6 @@ const DURATIONS: [(&str, u64); 6] = [
     ("d", 86_400_000_000),
 ];
 
-/// What people write instead of a unit, in lower case, and what they may mean.
-const MISTAKEN: [(&str, &[&str]); 22] = [
-    ("b", &["B"]),
-    ("byte", &["B"]),
-    ("bytes", &["B"]),
-    ("k", &["KiB", "KB"]),
-    ("kb", &["KiB", "KB"]),
-    ("m", &["MiB", "MB", "min"]),
-    ("mb", &["MiB", "MB"]),
-    ("g", &["GiB", "GB"]),
-    ("gb", &["GiB", "GB"]),
-    ("t", &["TiB", "TB"]),
-    ("sec", &["s"]),
-    ("secs", &["s"]),
-    ("second", &["s"]),
-    ("seconds", &["s"]),
-    ("mins", &["min"]),
-    ("minute", &["min"]),
-    ("minutes", &["min"]),
-    ("hr", &["h"]),
-    ("hour", &["h"]),
-    ("hours", &["h"]),
-    ("day", &["d"]),
-    ("days", &["d"]),
-];
-
 /// Digits after the point that are read at most; more than a byte of a `TB` needs.
 const FRACTION_DIGITS_MAX: usize = 18;
 
@@ -64,8 +41,8 @@ pub(crate) enum Wrong {
     TooBig,
     /// No such unit; what to write instead, and the same as text where there is one answer.
     Unit(String, Option<String>),
-    /// A fraction where only sizes have one.
-    Fraction(String),
+    /// A fraction where only sizes have one; what to write instead, and the same as text.
+    Fraction(String, Option<String>),
     /// A blank before the unit; how it is written without one.
     Apart(String),
     /// A leading zero, which elsewhere means octal.
@@ -74,67 +51,32 @@ pub(crate) enum Wrong {
     Hex,
     /// Not an address.
     Address,
+    /// More than 32 bits of an IPv4 address.
+    Prefix,
+    /// An address that is not written out, or has no brackets; how it is written here.
+    AddressForm(String),
+    /// A time as clocks show it; how it is written here.
+    Clock(String),
 }
 
 /// The number at the beginning of `text`, which begins with a digit: its length in bytes, the token's
 /// kind (a stand-in where it is wrong) and what is wrong. `before` is the word before it, which may say what
 /// it measures.
 pub(crate) fn number(text: &str, before: &str) -> (usize, Kind, Option<Wrong>) {
+    if let Some(found) = address6(text).or_else(|| short_address(text)).or_else(|| clock(text, before)) {
+        return found;
+    }
     let (length, kind, wrong) = joined(text, before);
     if wrong.is_none()
         && matches!(kind, Kind::Int(_))
         && !text.starts_with("0x")
         && let Some((end, unit)) = unit_apart(text, length)
     {
-        let (_, kind, _) = joined(&format!("{}{unit}", &text[..length]), before);
         let written = format!("{}{unit}", &text[..length]);
-        return (end, kind, Some(Wrong::Apart(written)));
+        let (_, kind, wrong) = joined(&written, before);
+        return (end, kind, Some(wrong.unwrap_or(Wrong::Apart(written))));
     }
     (length, kind, wrong)
-}
-
-/// The unit that a blank divides from the number which ends at `length`: where it ends, and how it is written.
-/// `60 per minute` is a rate.
-fn unit_apart(text: &str, length: usize) -> Option<(usize, String)> {
-    let rest = &text[length..];
-    let word_at = |at: usize| {
-        let blank = run(text.as_bytes(), at, |b| b == b' ' || b == b'\t');
-        let end = run(text.as_bytes(), blank, |b| b.is_ascii_alphanumeric() || b == b'_');
-        (end, text.get(blank..end).unwrap_or_default())
-    };
-    if !rest.starts_with([' ', '\t']) {
-        return None;
-    }
-    let (end, word) = word_at(length);
-    let unit_named = |word: &str| {
-        let exact = SIZES.iter().chain(&DURATIONS).find(|(name, _)| *name == word).map(|&(name, _)| name);
-        let lower = word.to_ascii_lowercase();
-        let mistaken =
-            MISTAKEN.iter().find(|(wrong, right)| *wrong == lower && right.len() == 1 && wrong.len() > 1);
-        exact.or(mistaken.and_then(|(_, right)| right.first().copied()))
-    };
-    if word == "per" {
-        let (end, period) = word_at(end);
-        let period = unit_named(period).filter(|unit| unit_of(&DURATIONS, unit).is_some())?;
-        return Some((end, format!("/{period}")));
-    }
-    // One letter may be anything.
-    unit_named(word).filter(|_| word.len() > 1).map(|unit| (end, unit.to_owned()))
-}
-
-/// What a word before a number measures, where that is always the same.
-fn measured(before: &str) -> Option<Measure> {
-    match before {
-        "memory" | "swap" | "size" | "result" | "output" | "fsize" | "quota" => Some(Measure::Size),
-        "wall" | "cpu_time" | "timeout" => Some(Measure::Duration),
-        _ => None,
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Measure {
-    Size,
-    Duration,
 }
 
 fn joined(text: &str, before: &str) -> (usize, Kind, Option<Wrong>) {
@@ -169,10 +111,7 @@ fn joined(text: &str, before: &str) -> (usize, Kind, Option<Wrong>) {
             match unit_of(&DURATIONS, period).filter(|_| period != "ms" && period != "us") {
                 Some(micros) => (period_end, Kind::Rate(count, micros), None),
                 None => {
-                    let lower = period.to_ascii_lowercase();
-                    let meant = MISTAKEN.iter().find(|(wrong, right)| *wrong == lower && right.len() == 1);
-                    let meant = meant.and_then(|(_, right)| right.first());
-                    let meant = meant.filter(|unit| unit_of(&DURATIONS, unit).is_some());
+                    let meant = mistaken(period).iter().find(|unit| unit_of(&DURATIONS, unit).is_some());
                     let fix = meant.map(|unit| format!("{count}/{unit}"));
                     let written = fix.clone().unwrap_or_else(|| format!("{count}/min"));
                     let help = format!("periods are `s`, `min`, `h` and `d`: write `{written}`");
@@ -186,13 +125,8 @@ fn joined(text: &str, before: &str) -> (usize, Kind, Option<Wrong>) {
     if fraction.is_empty() || wrong.is_some() {
         return (length, kind, wrong);
     }
-    let written = &text[..end];
-    let help = match fraction.matches('.').count() {
-        _ if is_percent => format!("write `{}%`", &text[..whole]),
-        1 => format!("write `\"{written}\"` for text, or a size such as `{written}GiB`"),
-        _ => format!("write `\"{written}\"` for text"),
-    };
-    (length, kind, Some(Wrong::Fraction(help)))
+    let (help, only) = fraction_of(&text[..whole], fraction, is_percent, measured(before));
+    (length, kind, Some(Wrong::Fraction(help, only)))
 }
 
 /// `0644` means octal elsewhere and would mean 644 here.
@@ -237,7 +171,10 @@ fn ipv4(text: &str) -> Option<(usize, Kind, Option<Wrong>)> {
     let mut valid = text[..end].parse::<std::net::Ipv4Addr>().is_ok();
     if bytes.get(end) == Some(&b'/') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit) {
         let after = run(bytes, end + 1, |b| b.is_ascii_digit());
-        valid &= text[end + 1..after].parse::<u8>().is_ok_and(|length| length <= 32);
+        if valid && text[end + 1..after].parse::<u8>().is_ok_and(|length| length > 32) {
+            return Some((after, Kind::Address, Some(Wrong::Prefix)));
+        }
+        valid &= text[end + 1..after].parse::<u8>().is_ok();
         end = after;
     }
     let after = run(bytes, end, is_address_rest);
@@ -260,8 +197,8 @@ fn with_unit(whole: &str, fraction: &str, unit: &str, measure: Option<Measure>) 
     }
     match duration(whole, unit) {
         Some(_) if !fraction.is_empty() => {
-            let help = "write the smaller unit too, such as `1h30min` for an hour and a half".to_owned();
-            (Kind::Duration(u64::MAX), Some(Wrong::Fraction(help)))
+            let (help, only) = guess::fraction_of_duration(whole, fraction, unit);
+            (Kind::Duration(u64::MAX), Some(Wrong::Fraction(help, only)))
         }
         Some(Some(value)) => (Kind::Duration(value), None),
         Some(None) => (Kind::Duration(u64::MAX), Some(Wrong::TooBig)),
@@ -269,6 +206,8 @@ fn with_unit(whole: &str, fraction: &str, unit: &str, measure: Option<Measure>) 
             let (help, only) = guess(whole, fraction, unit, measure);
             let stand_in = match measure {
                 Some(Measure::Duration) => Kind::Duration(u64::MAX),
+                Some(Measure::Cpus) => Kind::Percent(100),
+                Some(Measure::Count | Measure::Year) => Kind::Int(u64::MAX),
                 _ => Kind::Size(u64::MAX),
             };
             (stand_in, Some(Wrong::Unit(help, only)))
@@ -276,36 +215,16 @@ fn with_unit(whole: &str, fraction: &str, unit: &str, measure: Option<Measure>) 
     }
 }
 
-/// What to write instead, and the same as text where there is one answer.
-fn guess(whole: &str, fraction: &str, unit: &str, measure: Option<Measure>) -> (String, Option<String>) {
-    // `1h30`: what the next smaller unit is, is plain.
-    let without_digits = unit.trim_end_matches(|c: char| c.is_ascii_digit());
-    let smaller = [("h", "min"), ("min", "s")].into_iter().find(|(larger, _)| without_digits == *larger);
-    if let Some((_, smaller)) = smaller.filter(|_| without_digits != unit) {
-        let written = format!("{whole}{unit}{smaller}");
-        return (format!("write `{written}`"), Some(written));
-    }
-    let lower = unit.to_ascii_lowercase();
-    let by_case = SIZES.iter().chain(&DURATIONS).map(|&(name, _)| name);
-    let by_case: Vec<&str> = by_case.filter(|name| name.eq_ignore_ascii_case(unit)).collect();
-    let mistaken = MISTAKEN.iter().find(|(wrong, _)| *wrong == lower).map_or(&[][..], |&(_, right)| right);
-    let guesses = if mistaken.is_empty() { &by_case[..] } else { mistaken };
-    let fits = |unit: &&&str| match measure {
-        Some(Measure::Size) => unit_of(&SIZES, unit).is_some(),
-        Some(Measure::Duration) => unit_of(&DURATIONS, unit).is_some(),
-        None => true,
+/// What to write at most where the number at the beginning of `text` is too big.
+pub(crate) fn greatest(text: &str) -> String {
+    let digits = run(text.as_bytes(), 0, |b| b.is_ascii_digit() || b == b'_' || b == b'.');
+    let unit_end = run(text.as_bytes(), digits, |b| b.is_ascii_alphabetic());
+    let unit = &text[digits..unit_end];
+    let (most, unit) = match unit_of(&SIZES, unit).or_else(|| unit_of(&DURATIONS, unit)) {
+        Some(value) => (u64::MAX / value, unit),
+        None => (u64::MAX, ""),
     };
-    let guesses: Vec<&str> = guesses.iter().filter(fits).copied().collect();
-    if guesses.is_empty() {
-        let help = "units are `B`, `KiB`, `MiB`, `GiB`, `TiB`, `KB`, `MB`, `GB`, `TB` for sizes and `us`, `ms`, `s`, \
-                    `min`, `h`, `d` for durations";
-        return (help.to_owned(), None);
-    }
-    let written: Vec<String> = guesses.iter().map(|unit| format!("{whole}{fraction}{unit}")).collect();
-    let help = format!("write `{}`", written.join("` or `"));
-    // A fraction of a duration is wrong with every unit.
-    let exact = fraction.is_empty() || SIZES.iter().any(|(name, _)| Some(name) == guesses.first());
-    (help, written.first().filter(|_| guesses.len() == 1 && exact).cloned())
+    format!("write at most `{most}{unit}`")
 }
 
 fn unit_of(units: &[(&str, u64)], name: &str) -> Option<u64> {

@@ -51,9 +51,12 @@ impl BlockSpec {
 
     fn is_outer(&self, at: Tokens<'_>) -> bool {
         let is_outer = at.next().first_on_line && at.at_word(self.outer) && !at.at_word(self.starts);
-        // Lines carry no meaning: where any word begins an entry, only a bracket tells them apart.
+        // Lines carry no meaning: where any word begins an entry, only what cannot follow one tells them apart.
         let opens = |at: Tokens<'_>| at.at_sign("{") || at.at_sign("(");
-        is_outer && (!self.starts.is_empty() || opens(at.skip()) || opens(at.skip().skip()))
+        let no_limit = self.entry == "a limit"
+            && at.skip().next().kind == Kind::Word
+            && !at.skip().at_word(&["unlimited"]);
+        is_outer && (!self.starts.is_empty() || opens(at.skip()) || opens(at.skip().skip()) || no_limit)
     }
 }
 
@@ -131,8 +134,12 @@ pub(crate) fn report<'a>(context: &'a Context<'a>, opened: Option<Span>) {
     let closes = expected.contains(&Expected::Literal("}"));
     let outer = at.is_end() || at.next().first_on_line && at.at_word(OUTER_OF_RULES);
     let unclosed = outer && closes;
+    // Items begin at the margin: one that does not was meant to be inside.
+    let inside =
+        unclosed && at.at_word(ITEM_ONLY_STARTS) && margin(at).is_some_and(|margin| !margin.is_empty());
     // The lexer knows best what a token is that is none; what a star or a `$` was meant for, the place says.
-    let explains = at.next().kind != Kind::Bad || at.text().starts_with(['*', '!', '$']);
+    let between = at.text().starts_with(';') && expected.contains(&Expected::Literal(")"));
+    let explains = at.next().kind != Kind::Bad || at.text().starts_with(['*', '!', '$']) || between;
     let habit = if unclosed || !explains { None } else { habit(at, &expected) };
     if again || at.next().kind == Kind::Bad && habit.is_none() {
         // The lexer has said what is wrong with it.
@@ -151,15 +158,17 @@ pub(crate) fn report<'a>(context: &'a Context<'a>, opened: Option<Span>) {
     let mut found =
         Diagnostic::new(codes::UNEXPECTED, format!("unexpected {shown}, expected {}", list(&expected)));
     found = found.label(at.span(), "");
-    if let Some(opened) = opened.filter(|_| unclosed) {
+    if let Some(opened) = opened.filter(|_| unclosed && !inside) {
         found = found.label(opened, "this `{` is not closed");
     }
     let (help, edit) = match habit.filter(|_| !is_comment(at)) {
         Some(Habit { help, edit }) => (help, edit),
+        None if inside => (format!("move it out of the policy: a `{}` stands beside it", at.text()), None),
         None => (help(at, &expected, unclosed), fix(at, &expected, unclosed)),
     };
     found = found.help(help);
     if let Some((span, text)) = edit {
+        context.repaired.set(context.repaired.get().max(span.end));
         found = found.edit(span, text);
     }
     context.found.borrow_mut().push(found);
@@ -233,7 +242,17 @@ fn resume<'a>(entry_start: Tokens<'a>, furthest: Tokens<'a>, spec: &BlockSpec) -
             let margin = margin(at);
             matches!(at.next().kind, Kind::Word | Kind::Doc) && margin.is_some() && margin == entry_margin
         };
-        if open_braces == 0 && moved && (spec.is_start(at) || is_sibling()) {
+        // Behind a sign that joins, a word is a value.
+        let is_value = || {
+            let before = at.context.nth(at.index().saturating_sub(1));
+            !before.next().first_on_line
+                && matches!(
+                    before.next().kind,
+                    Kind::Sign("=" | "==" | "!=" | ":" | "(" | "[" | "-" | "+" | "&" | "|" | "->")
+                )
+        };
+        let repaired = at.next().start < entry_start.context.repaired.get();
+        if open_braces == 0 && moved && !repaired && (spec.is_start(at) && !is_value() || is_sibling()) {
             return at;
         }
         if moved && at.at_word(ITEM_ONLY_STARTS) && margin(at) == Some("") {

@@ -7,10 +7,13 @@ use msb_diag::is_invisible;
 pub(crate) const QUOTES: [(char, char); 4] =
     [('\'', '\''), ('`', '`'), ('\u{2018}', '\u{2019}'), ('\u{201c}', '\u{201d}')];
 
-/// `${name}/rest`, as shells write it: its length, and how it is written here.
+/// `${name}/rest` and `$(name)`, as shells and build files write it: its length, and how it is written here.
 pub(crate) fn braced_var(rest: &str) -> Option<(usize, String)> {
-    let inner = rest.strip_prefix("${")?;
-    let end = inner.find('}')?;
+    let (inner, close) = match rest.strip_prefix("${") {
+        Some(inner) => (inner, '}'),
+        None => (rest.strip_prefix("$(")?, ')'),
+    };
+    let end = inner.find(close)?;
     let name = &inner[..end];
     let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     if !name.bytes().all(is_name) || !name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_') {
@@ -19,6 +22,24 @@ pub(crate) fn braced_var(rest: &str) -> Option<(usize, String)> {
     let after = path_run(&inner[end + 1..]);
     let path = &inner[end + 1..end + 1 + after];
     Some(("${}".len() + end + after, format!("${name}{path}")))
+}
+
+/// The name of a parameter that a word was meant as: `WORK_DIR`, `work-dir`.
+pub(crate) fn parameter_name(word: &str) -> Option<String> {
+    let plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let begins = word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    (plain && begins).then(|| word.to_ascii_lowercase().replace('-', "_"))
+}
+
+/// `/host:/inside:ro`, as container engines write it, in the words of this language.
+pub(crate) fn bind_mount(written: &str) -> Option<String> {
+    let mut parts = written.split(':');
+    let (host, inside) = (parts.next()?, parts.next()?);
+    let mode = parts.next().unwrap_or("ro");
+    let path = |text: &str| text.len() > 1 && text.bytes().all(is_path_byte);
+    let known = matches!(mode, "ro" | "rw" | "z" | "Z") && parts.next().is_none();
+    let host_is_path = host.starts_with('$') || path(host);
+    (known && inside.starts_with('/') && path(inside) && host_is_path).then(|| format!("{host} at {inside}"))
 }
 
 /// Bytes of the text are below 2³²: [`crate::parse`] refuses longer files before they come here.

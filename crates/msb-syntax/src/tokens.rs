@@ -65,6 +65,8 @@ pub(crate) struct Context<'a> {
     skipped: RefCell<Vec<(usize, usize)>>,
     /// Whether an error said that a `}` is missing.
     pub(crate) unclosed: Cell<bool>,
+    /// The end of the edit that the last error names: what it replaces begins no rule.
+    pub(crate) repaired: Cell<u32>,
 }
 
 /// What would have matched.
@@ -102,6 +104,7 @@ impl<'a> Context<'a> {
             explained: RefCell::default(),
             skipped: RefCell::default(),
             unclosed: Cell::new(false),
+            repaired: Cell::new(0),
         }
     }
 

@@ -88,6 +88,9 @@ pub(super) fn grant_allowed(
         cx.say(device_beyond_std(span, &path));
         return false;
     }
+    if source.base == Base::Root {
+        crate::net::dangerous_socket(cx, source, span);
+    }
     target_free(cx, target, at)
 }
 

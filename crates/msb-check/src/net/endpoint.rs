@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::params::kind_word;
+use crate::values::article;
 use msb_diag::{Diagnostic, Span, codes};
 use msb_host::{BadHost, BadNetwork, Host, Network, confusable, is_public_suffix};
 use msb_policy::{Endpoint, ParamKind, Peer, Protocol};
@@ -19,6 +20,18 @@ pub(crate) fn endpoint(cx: &mut Context<'_>, written: &ast::Endpoint) -> Option<
 
 fn peer(cx: &mut Context<'_>, peer: &ast::Peer) -> Option<Peer> {
     match peer {
+        ast::Peer::Text(text) if Network::parse(&text.node).is_ok() && text.node.contains('/') => {
+            let bare = match text.node.split_once('/') {
+                Some((address, bits)) if address.contains(':') => format!("[{address}]/{bits}"),
+                _ => text.node.clone(),
+            };
+            cx.say(
+                bad(&text.node, text.span, "a range of addresses")
+                    .help(format!("write `{bare}`, without quotes"))
+                    .edit(text.span, bare),
+            );
+            None
+        }
         ast::Peer::Text(text) => host(cx, &text.node, text.span).map(Peer::Host),
         ast::Peer::Address(text) => network(cx, &text.node, text.span).map(Host::Address).map(Peer::Host),
         ast::Peer::Word(word) => match word.node.as_str() {
@@ -51,8 +64,8 @@ fn parameter(cx: &mut Context<'_>, name: &Name) -> Option<Peer> {
     }
     let is = kind_word(param.ir.kind);
     cx.say(
-        Diagnostic::new(codes::WRONG_TYPE, format!("expected a host, found a {is}"))
-            .label(name.span, format!("`${}` is a {is}", name.node))
+        Diagnostic::new(codes::WRONG_TYPE, format!("expected a host, found {} {is}", article(is)))
+            .label(name.span, format!("`${}` is {} {is}", name.node, article(is)))
             .label(param.declared, "declared here")
             .help(format!("declare it as `{}: host`", name.node)),
     );
@@ -107,16 +120,43 @@ pub(crate) fn host(cx: &mut Context<'_>, text: &str, span: Span) -> Option<Host>
         Err(BadHost::Number) => {
             bad(text, span, "a name does not end in a number").help("write an address or a name")
         }
-        Err(BadHost::Url(inside)) => bad(text, span, "a host, without scheme, port or path")
-            .help(format!("write `\"{inside}\"`, and the port after it")),
+        Err(BadHost::Url(inside)) => {
+            let found = bad(text, span, "a host, without scheme, port or path");
+            let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+            let (rest, path) = rest.split_once('/').map_or((rest, ""), |(rest, path)| (rest, path));
+            let port = rest.rsplit_once(':').map(|(_, port)| port).filter(|port| port.parse::<u16>().is_ok());
+            let plain = rest == inside && path.is_empty();
+            match port {
+                _ if plain => found.help(format!("write `\"{inside}\"`")).edit(span, format!("\"{inside}\"")),
+                Some(port) if path.is_empty() => found.help(format!("write `\"{inside}\":{port}`")),
+                _ => found.help(format!(
+                    "write `\"{inside}\"`, and paths behind `only`: `https \"{inside}\" only GET /{path}`"
+                )),
+            }
+        }
         Err(BadHost::Empty) => {
             bad(text, span, "there is nothing in it").help("write a name, such as `\"example.org\"`")
         }
-        Err(BadHost::Name) => bad(text, span, "letters, digits and inner `-`, in labels of at most 63")
-            .help("write a name, such as `\"example.org\"`"),
+        Err(BadHost::Name) => bad_name(text, span),
     };
     cx.say(found);
     None
+}
+
+fn bad_name(text: &str, span: Span) -> Diagnostic {
+    let found = bad(text, span, "letters, digits and inner `-`, in labels of at most 63");
+    if let Some(name) = text.strip_prefix('.').filter(|name| msb_host::parse(name).is_ok()) {
+        return found
+            .help(format!("write `\"*.{name}\"` for every name below it, or `\"{name}\"` for it alone"));
+    }
+    if text.trim() != text && msb_host::parse(text.trim()).is_ok() {
+        let name = text.trim();
+        return found.help(format!("write `\"{name}\"`, without blanks")).edit(span, format!("\"{name}\""));
+    }
+    if text.contains('_') {
+        return found.help("write the name that DNS has: no name of a host has a `_`");
+    }
+    found.help("write a name, such as `\"example.org\"`")
 }
 
 fn bad(text: &str, span: Span, why: &str) -> Diagnostic {

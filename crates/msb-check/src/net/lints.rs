@@ -80,6 +80,9 @@ const SOCKETS: &[(&str, &str)] = &[
 ];
 
 /// Reports a socket whose service gives everything away.
+///
+/// Who sees a socket may connect to it, be it shown read only or not (unix(7) asks for the right to write to the
+/// socket, which a read-only mount does not take), so this is asked of every grant.
 pub(crate) fn dangerous_socket(cx: &mut Context<'_>, path: &Path, span: Span) {
     let ends = |socket: &str| path.rest == socket || path.rest.ends_with(&format!("/{socket}"));
     if let Some((_, why)) = SOCKETS.iter().find(|(socket, _)| ends(socket)) {
@@ -112,7 +115,7 @@ pub(super) fn lints(cx: &mut Context<'_>, rules: &[Rule]) {
                 other_version(cx, rule, endpoint, &versions);
             }
             NetKind::Total(limits) => half_limited(cx, rule.span, limits),
-            NetKind::Listen(_) | NetKind::Unix { .. } => {}
+            NetKind::Listen(_) => {}
         }
     }
     datagrams(cx, rules);
@@ -160,7 +163,7 @@ fn allow(cx: &mut Context<'_>, rule: &Rule, endpoint: &Endpoint, terms: &Terms) 
     // Who gives a parameter answers for the way to it: a mirror of one's own, with packages that are signed.
     let plain = *protocol == Protocol::Http
         || (*protocol == Protocol::Tcp && !every_port && ports.contains(&(80, 80)));
-    if plain && !matches!(peer, Peer::Param(_)) {
+    if plain && !matches!(peer, Peer::Param(_)) && !is_metadata(peer) {
         cx.say(
             Diagnostic::new(
                 codes::PLAINTEXT,
@@ -177,7 +180,52 @@ fn allow(cx: &mut Context<'_>, rule: &Rule, endpoint: &Endpoint, terms: &Terms) 
                 .help("write the port after the host: `:443`"),
         );
     }
+    within(cx, rule.span, peer);
     half_limited(cx, rule.span, &terms.limits);
+}
+
+fn is_metadata(peer: &Peer) -> bool {
+    match peer {
+        Peer::Host(Host::Name(name)) => msb_host::METADATA_NAMES.contains(&name.as_str()),
+        Peer::Host(Host::Address(network)) => {
+            network.first() == network.last() && msb_host::METADATA.contains(&network.first())
+        }
+        Peer::Metadata => true,
+        _ => false,
+    }
+}
+
+/// Reports who is never dialled through the gateway, as it is the sandbox itself, and who gives out credentials.
+fn within(cx: &mut Context<'_>, span: Span, peer: &Peer) {
+    const OF_ENGINES: &[&str] =
+        &["host.docker.internal", "host.containers.internal", "gateway.docker.internal"];
+    const OWN: &str = "inside, its own loopback is meant, and needs no rule";
+    let why = match peer {
+        Peer::Host(Host::Name(name)) if name == "localhost" || name.ends_with(".localhost") => Some(OWN),
+        Peer::Host(Host::Name(name)) if OF_ENGINES.contains(&name.as_str()) => {
+            Some("a name that container engines make, and nobody else")
+        }
+        Peer::Host(Host::Address(network)) => {
+            let first = network.first();
+            let unspecified = first.is_unspecified() && first == network.last();
+            (first.is_loopback() || unspecified).then_some(OWN)
+        }
+        _ => None,
+    };
+    if let Some(why) = why {
+        cx.say(
+            Diagnostic::new(codes::RULE_FOR_ITSELF, "the host is not reached by this")
+                .label(span, why)
+                .help("write `host` for the host's own loopback"),
+        );
+    }
+    if is_metadata(peer) {
+        cx.say(
+            Diagnostic::new(codes::METADATA_ALLOWED, "the metadata service of a cloud is allowed")
+                .label(span, "it gives the credentials of the machine to who asks")
+                .help("take it away, or say why with `accept MSB0818 because \"…\"`"),
+        );
+    }
 }
 
 /// Reports a range that has the host itself, the link or metadata services in it without being theirs.

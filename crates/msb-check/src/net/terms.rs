@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::params::kind_word;
 use crate::values;
+use crate::values::article;
 use msb_diag::{Diagnostic, Span, codes};
 use msb_host::Host;
 use msb_policy::{Endpoint, Method, NetLimits, Only, ParamKind, Peer, Protocol, Rate, Terms};
@@ -95,8 +96,8 @@ fn inject(cx: &mut Context<'_>, name: &Name, endpoint: &Endpoint, written: &ast:
     if param.ir.kind != ParamKind::Secret {
         let is = kind_word(param.ir.kind);
         cx.say(
-            Diagnostic::new(codes::WRONG_TYPE, format!("expected a secret, found a {is}"))
-                .label(name.span, format!("`${}` is a {is}", name.node))
+            Diagnostic::new(codes::WRONG_TYPE, format!("expected a secret, found {} {is}", article(is)))
+                .label(name.span, format!("`${}` is {} {is}", name.node, article(is)))
                 .label(param.declared, "declared here")
                 .help(format!("declare it as `{}: secret`", name.node)),
         );

@@ -1,6 +1,7 @@
 //! Conditions on arguments: names to positions, constants to numbers, on the width that the kernel looks at.
 
 use crate::context::{Context, written};
+use crate::values::article;
 use msb_diag::{Diagnostic, Span, codes};
 use msb_policy::{Op, Pred, Width};
 use msb_resolve::{describe, nearest};
@@ -57,6 +58,17 @@ fn argument(cx: &mut Context<'_>, name: &Name, call: &Syscall) -> Option<Argumen
     let unknown =
         Diagnostic::new(codes::UNKNOWN_ARGUMENT, format!("`{}` has no argument `{}`", call.name, name.node))
             .label(name.span, format!("the call is `{call}`"));
+    // `arg2` and `a2`, as filters of other tools count.
+    let counted =
+        ["args", "arg", "a"].iter().find_map(|prefix| name.node.strip_prefix(prefix)?.parse::<usize>().ok());
+    if let Some(meant) = counted.and_then(|position| call.args.get(position)) {
+        cx.say(
+            unknown
+                .help(format!("write `{}`: arguments go by their names", meant.name))
+                .edit(name.span, meant.name),
+        );
+        return None;
+    }
     cx.say(match nearest(&name.node, call.args.iter().map(|arg| arg.name)) {
         Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(name.span, meant),
         None if call.args.is_empty() => unknown.help("take the `where` away: the call has no arguments"),
@@ -246,10 +258,13 @@ fn value(cx: &mut Context<'_>, value: &Spanned<Value>, name: &Name, argument: Ar
                 let is = describe(&known.node);
                 let declared = known.span;
                 cx.say(
-                    Diagnostic::new(codes::WRONG_TYPE, format!("expected an int, found a {is}"))
-                        .label(value.span, format!("`{word}` is a {is}"))
-                        .label(declared, "declared here")
-                        .help("compare with a number or a constant of the kernel"),
+                    Diagnostic::new(
+                        codes::WRONG_TYPE,
+                        format!("expected an int, found {} {is}", article(is)),
+                    )
+                    .label(value.span, format!("`{word}` is {} {is}", article(is)))
+                    .label(declared, "declared here")
+                    .help("compare with a number or a constant of the kernel"),
                 );
                 return None;
             }
@@ -264,9 +279,12 @@ fn value(cx: &mut Context<'_>, value: &Spanned<Value>, name: &Name, argument: Ar
         other => {
             let is = describe(other);
             cx.say(
-                Diagnostic::new(codes::WRONG_TYPE, format!("expected a number or a constant, found a {is}"))
-                    .label(value.span, format!("`{}` is a number", name.node))
-                    .help("write a number or a constant of the kernel, without a unit"),
+                Diagnostic::new(
+                    codes::WRONG_TYPE,
+                    format!("expected a number or a constant, found {} {is}", article(is)),
+                )
+                .label(value.span, format!("`{}` is a number", name.node))
+                .help("write a number or a constant of the kernel, without a unit"),
             );
             None
         }

@@ -106,7 +106,7 @@ fn named(cx: &mut Context<'_>, name: &str, span: Span, arch: Arch, view: View<'_
     let here: Vec<&str> = view.archs.iter().filter(|arch| has(arch)).map(|arch| arch.word()).collect();
     // Nobody names the other ABIs of x86_64 by mistake.
     let elsewhere = [Arch::X86_64, Arch::Aarch64, Arch::I386].into_iter().find(|other| has(other));
-    if view.how == For::Some && !here.is_empty() {
+    if view.how == For::Some && elsewhere.is_some() {
         return None;
     }
     cx.say(match elsewhere {
@@ -124,9 +124,18 @@ fn named(cx: &mut Context<'_>, name: &str, span: Span, arch: Arch, view: View<'_
                 .label(span, "no call has this name");
             // Whoever made so many mistakes repeats one.
             let names = all(arch).iter().map(|call| call.name).filter(|_| cx.found.len() < GUESSES_MAX);
-            match nearest(name, names) {
+            // As headers and tracers write it.
+            let prefixes = ["__NR_", "SYS_", "sys_", "__x64_sys_", "NR_"];
+            let bare = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix));
+            let bare = bare.and_then(|bare| find(arch, bare)).map(|call| call.name);
+            match bare.or_else(|| nearest(name, names)) {
                 Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(span, meant),
-                None => unknown.help("names are those of the kernel's table, such as `newfstatat`"),
+                None if matches!(name, "all" | "any" | "every" | "everything") => {
+                    unknown.help("name the calls, or groups such as `@system-service`")
+                }
+                None => unknown.help(
+                    "write a name of the kernel's table, such as `newfstatat`: `msbc syscalls` lists them",
+                ),
             }
         }
     });

@@ -172,7 +172,7 @@ fn names(cx: &mut Context<'_>, written: &ast::Tool, alike: &Name) {
                 format!("`{}` is not a name that every client takes", name.node),
             )
             .label(name.span, format!("lower case letters, digits and `_`, at most {NAME_MAX}"))
-            .help(format!("write `{}`", name.node.to_ascii_lowercase().replace('-', "_"))),
+            .help(format!("write `{}`", snake(&name.node))),
         );
     }
     if alike.node != name.node {
@@ -187,6 +187,20 @@ fn names(cx: &mut Context<'_>, written: &ast::Tool, alike: &Name) {
             .help("give one of them another name"),
         );
     }
+}
+
+/// `searchCode` and `search-code` as `search_code`.
+fn snake(name: &str) -> String {
+    let mut written = String::new();
+    let mut before = '_';
+    for character in name.chars() {
+        if character.is_ascii_uppercase() && (before.is_ascii_lowercase() || before.is_ascii_digit()) {
+            written.push('_');
+        }
+        written.push(if character == '-' { '_' } else { character.to_ascii_lowercase() });
+        before = character;
+    }
+    written
 }
 
 /// A name as who reads quickly sees it.

@@ -65,6 +65,8 @@ pub(crate) fn plan() -> Plan<'static> {
             cwd: Some((root("work"), ORIGIN)),
             capabilities: 0,
             keyring: msb_plan::Keyring::New,
+            terminal: None,
+            write_execute_denied: None,
             mount_table: msb_plan::MountTable::Hidden,
             origin: ORIGIN,
         },

@@ -208,6 +208,8 @@ fn identity() -> impl Strategy<Value = Identity<'static>> {
             cwd,
             capabilities,
             keyring: crate::Keyring::Unreachable,
+            terminal: None,
+            write_execute_denied: None,
             mount_table: crate::MountTable::Hidden,
             origin,
         },

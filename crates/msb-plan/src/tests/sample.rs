@@ -47,6 +47,8 @@ pub(super) fn plan() -> Plan<'static> {
             cwd: Some((Path { base: Base::Param(0), rest: "src" }, LINE)),
             capabilities: 1 << 10,
             keyring: crate::Keyring::New,
+            terminal: None,
+            write_execute_denied: None,
             mount_table: crate::MountTable::Hidden,
             origin: POLICY,
         },

@@ -5,8 +5,11 @@ use super::tool::tool;
 use super::value::{default_value, group, optional_args, qname, simple_type, value};
 use super::{claim, syscalls};
 use crate::EDITION;
-use crate::ast::{Block, BlockKind, File, Import, Include, Item, Param, Spanned};
-use crate::recover::{ITEM, ITEM_STARTS, docs, recover_head, recover_item, report, too_many};
+use crate::ast::{Block, BlockKind, File, Import, Include, Item, Name, Param, Spanned, Value};
+use crate::recover::{
+    ITEM, ITEM_STARTS, OUTER_OF_RULES, docs, nearest, recover_head, recover_item, report, too_many,
+};
+use crate::scan::parameter_name;
 use crate::token::Kind;
 use crate::tokens::{Expected, Failed, Parsed, Tokens, integer, name, one_of, sign, string, word};
 use msb_diag::{Diagnostic, Span, codes};
@@ -116,7 +119,8 @@ fn missing_edition(input: Tokens<'_>) {
         return;
     }
     let begin = Span { end: input.span().start, ..input.span() };
-    if input.at_word(&["version", "syntax", "language"]) {
+    let misspelt = nearest(input.next(), input.text(), &[Expected::Literal("edition")]).is_some();
+    if input.at_word(&["version", "syntax", "language"]) || misspelt {
         let mut at = input.skip();
         while !at.is_end() && !at.next().first_on_line {
             at = at.skip();
@@ -129,6 +133,15 @@ fn missing_edition(input: Tokens<'_>) {
                 .edit(span, format!("edition {EDITION}"));
         input.context.found.borrow_mut().push(found);
         input.context.reported.set(Some(input.index()));
+        return;
+    }
+    let known = input.next().kind != Kind::Word
+        || input.at_word(&["import", "include"])
+        || input.at_word(ITEM_STARTS)
+        || input.at_word(OUTER_OF_RULES)
+        || nearest(input.next(), input.text(), &[Expected::Choice(ITEM, ITEM_STARTS)]).is_some();
+    if !known {
+        // It is no policy at all, and that is said.
         return;
     }
     let found = Diagnostic::new(codes::MISSING_EDITION, "missing `edition`")
@@ -170,8 +183,15 @@ fn item(input: Tokens<'_>, doc: String) -> Parsed<'_, Item> {
         }
         "const" => {
             let (rest, name) = name("the name of a constant")(rest)?;
+            if rest.at_sign(":") && !matches!(rest.after_next().kind, Kind::Word) {
+                return rest.fail(Expected::Literal("="));
+            }
             let (rest, ty) = opt(preceded(sign(":"), simple_type)).parse(rest)?;
             let (rest, value) = preceded(sign("="), value).parse(rest)?;
+            // Conditions name a number without a `$`.
+            if !matches!(value.node, Value::Int(_) | Value::Ident(_) | Value::Flags(_)) {
+                usable(input, &name, "a constant");
+            }
             Ok((rest, Item::Const { name, ty, value }))
         }
         "test" => test(input, rest),
@@ -229,6 +249,18 @@ fn head(input: Tokens<'_>, kind: BlockKind) -> Parsed<'_, Head> {
     Ok((rest, (params, None)))
 }
 
+/// Says of a name that `$name` cannot be written with it.
+fn usable(at: Tokens<'_>, name: &Name, what: &str) {
+    let meant = parameter_name(&name.node).unwrap_or_default();
+    if meant != name.node {
+        let found = Diagnostic::new(codes::UNEXPECTED, format!("`{}` is not the name of {what}", name.node))
+            .label(name.span, "")
+            .help(format!("write `{meant}`: letters are small, and `_` joins words"))
+            .edit(name.span, meant);
+        at.context.found.borrow_mut().push(found);
+    }
+}
+
 fn params(input: Tokens<'_>) -> Parsed<'_, Vec<Param>> {
     delimited(sign("("), separated_list0(sign(","), param), sign(")")).parse(input)
 }
@@ -237,5 +269,6 @@ fn param(input: Tokens<'_>) -> Parsed<'_, Param> {
     let (rest, name) = name("the name of a parameter")(input)?;
     let (rest, ty) = preceded(sign(":"), simple_type).parse(rest)?;
     let (rest, default) = default_value(rest)?;
+    usable(input, &name, "a parameter");
     Ok((rest, Param { name, ty, default, span: input.span_to(rest) }))
 }

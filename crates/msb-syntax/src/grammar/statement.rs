@@ -102,6 +102,11 @@ fn limit(input: Tokens<'_>, _doc: String) -> Parsed<'_, LimitStmt> {
         rest.expect(Expected::Literal("unlimited"));
         quantity(rest)?
     };
+    // `4 * 1GiB`: what is joined to a value is part of the mistake.
+    let computes = rest.at_sign("+") || rest.at_sign("-") || rest.text().starts_with('*');
+    if computes && !rest.next().first_on_line {
+        return rest.fail(Expected::Choice(LIMITS.entry, LIMITS.starts));
+    }
     Ok((rest, LimitStmt { name, value, span: input.span_to(rest) }))
 }
 

@@ -66,6 +66,12 @@ fn action<'a>(what: &'static str) -> impl FnMut(Tokens<'a>) -> Parsed<'a, Action
 /// whole rule.
 pub(super) fn item(input: Tokens<'_>) -> Parsed<'_, SysItem> {
     let (rest, set) = numbered_or_set(input)?;
+    // `where a == 1, b == 2` and `syscall 59`: what was read as a call is none.
+    let compares = rest.at_word(&["has", "in"]) || compare_op(rest).is_some() || rest.at_sign("=");
+    let number = matches!(rest.next().kind, Kind::Int(_));
+    if matches!(set.kind, SetKind::Call(_)) && (compares || number) && !rest.next().first_on_line {
+        return rest.fail(Expected::Choice(SPEC.entry, SPEC.starts));
+    }
     let (rest, predicate) = opt(preceded(word("where"), pred)).parse(rest)?;
     let (rest, on) = on_arch(rest)?;
     Ok((rest, SysItem { set, predicate, on, span: input.span_to(rest) }))

@@ -3,12 +3,50 @@
 use super::{Habit, Mistake, help, trailing_comma};
 use crate::scan::clipped;
 use crate::token::Kind;
+use crate::tokens::Tokens;
 
 pub(super) fn conditions(m: Mistake<'_>) -> Option<Habit> {
-    if m.wants("a comparison") && m.text == "&" {
-        return help("write `has any FLAG`, or `and` between conditions");
+    if m.wants("a comparison") {
+        if m.text == "&" && !m.at.skip().at_sign("&") {
+            // `flags & A` is what `has any` says; `flags & A == A` is more than one edit.
+            let alone = !m.ahead(2).at_sign("==")
+                && !m.ahead(2).at_sign("!=")
+                && m.ahead(1).next().kind == Kind::Word;
+            let edit = alone.then(|| (m.at.span(), "has any".to_owned()));
+            return Some(Habit {
+                help: "write `has any FLAG`, or `and` between conditions".to_owned(),
+                edit,
+            });
+        }
+        if m.is(&["contains", "includes", "include", "with", "is"]) {
+            return m.write(if m.text == "is" { "==" } else { "has any" });
+        }
+        if m.text == ":" {
+            return m.instead("write `==` to compare", " ==");
+        }
+    }
+    if m.wants("a way to compare") && (m.is_word() || matches!(m.at.next().kind, Kind::Int(_))) {
+        let flag = m.text;
+        return help(format!("write `has any {flag}`, `has all {flag}` or `has only {flag}`"));
+    }
+    if m.wants("a whole number") && m.after("..") && (m.text == "=" || m.text == ".") {
+        return m.instead("write `..`: both ends are included", "");
+    }
+    if m.wants("a whole number") && m.wants_literal("{") && m.is_word() && m.after("in") {
+        let span = m.before()?.span().to(m.at.span());
+        return Some(Habit {
+            help: format!("write `== {0}`, or `in {{{0}, …}}`", m.text),
+            edit: Some((span, format!("== {}", m.text))),
+        });
     }
     if m.wants("a constant") {
+        if m.text == ">" && m.after("<") {
+            let span = m.before()?.span().to(m.at.span());
+            return Some(Habit { help: "write `!=`".to_owned(), edit: Some((span, "!=".to_owned())) });
+        }
+        if m.text == "=" && m.after("==") {
+            return m.instead("write `==`", "");
+        }
         if m.is_text().is_some() {
             return help(
                 "write a number or a constant: what a pointer points to is not compared, as the program could change it after the check",
@@ -27,7 +65,8 @@ pub(super) fn conditions(m: Mistake<'_>) -> Option<Habit> {
         }
     }
     if m.wants_literal("{") && m.wants("a whole number") && m.is(&["[", "("]) {
-        return help("write braces: `in {A, B}`, or a range: `in 0..9`");
+        let edit = m.bracketed().map(|(inner, span)| (span, format!("{{{inner}}}")));
+        return Some(Habit { help: "write braces: `in {A, B}`, or a range: `in 0..9`".to_owned(), edit });
     }
     if m.wants("a condition") && m.text == "!" {
         return m.instead("write `not`", "not ");
@@ -53,8 +92,21 @@ pub(super) fn calls(m: Mistake<'_>) -> Option<Habit> {
     if let Some(text) = m.is_text() {
         return m.instead(format!("write `{}`, without quotes", clipped(text)), text);
     }
+    if m.text == "[" && m.after("=") {
+        let edit = m.bracketed().map(|(inner, span)| (span, format!("{{{inner}}}")));
+        return Some(Habit { help: "write braces round a list: `{read, write}`".to_owned(), edit });
+    }
     if m.text == "[" {
-        return help("write braces, or nothing, round a list: `{read, write}`");
+        return m.without_brackets("write nothing round a list, or braces: `read, write`");
+    }
+    if let Kind::Int(number) = m.at.next().kind {
+        return m.instead(
+            format!("write `syscall({number})`, or better the name of the call"),
+            format!("syscall({number})"),
+        );
+    }
+    if m.text.starts_with('!') {
+        return help("write `-` behind a set, for what is not meant: `@system-service - ptrace`");
     }
     if m.text.starts_with('*') {
         return help("name the calls, or groups such as `@system-service`");
@@ -80,6 +132,75 @@ pub(super) fn actions(m: Mistake<'_>) -> Option<Habit> {
     if m.wants("a rule of `syscalls`") && m.is(&["permit", "enable", "accept"]) {
         return m.write("allow");
     }
+    // seccomp(2), libseccomp and container engines.
+    const BY_LIBSECCOMP: &[(&[&str], &str)] = &[
+        (&["SCMP_ACT_ERRNO", "SECCOMP_RET_ERRNO", "return", "errno_ret"], "errno EPERM"),
+        (&["SCMP_ACT_ALLOW", "SECCOMP_RET_ALLOW"], "allow"),
+        (&["SCMP_ACT_LOG", "SECCOMP_RET_LOG", "audit"], "log"),
+        (&["SCMP_ACT_TRAP", "SECCOMP_RET_TRAP"], "trap"),
+        (&["SCMP_ACT_NOTIFY", "SECCOMP_RET_USER_NOTIF", "ask", "prompt"], "notify"),
+        (
+            &[
+                "SCMP_ACT_KILL",
+                "SCMP_ACT_KILL_PROCESS",
+                "SCMP_ACT_KILL_THREAD",
+                "SECCOMP_RET_KILL",
+                "SECCOMP_RET_KILL_PROCESS",
+                "kill_process",
+                "kill-process",
+                "kill_thread",
+                "terminate",
+            ],
+            "kill",
+        ),
+    ];
+    if m.wants("a rule of `syscalls`") || m.wants("an action") {
+        if let Some(habit) = m.synonym(BY_LIBSECCOMP) {
+            let number = m.text == "return" && matches!(m.ahead(1).next().kind, Kind::Int(_));
+            let edit = habit.edit.filter(|_| !number);
+            return Some(Habit { edit, ..habit });
+        }
+        if m.wants("an action") && ["EPERM", "ENOSYS", "EACCES", "EINVAL", "ENOENT"].contains(&m.text) {
+            return m.write(format!("errno {}", m.text));
+        }
+    }
+    if m.wants("a rule of `syscalls`")
+        && m.after("syscall")
+        && let Kind::Int(number) = m.at.next().kind
+    {
+        let span = m.before()?.span().to(m.at.span());
+        let right = format!("syscall({number})");
+        return Some(Habit {
+            help: format!("write `{right}`, or better the name of the call"),
+            edit: Some((span, right)),
+        });
+    }
+    if m.wants("a rule of `syscalls`") && m.text == "(" && m.is_glued() {
+        let edit = m.bracketed().filter(|(inner, _)| !inner.contains(','));
+        let edit = edit.map(|(inner, span)| {
+            let compares =
+                inner.contains(['=', '<', '>']) || inner.contains(" has ") || inner.contains(" in ");
+            (
+                span,
+                format!(" where {}", if compares { inner.to_owned() } else { inner.replacen(':', " ==", 1) }),
+            )
+        });
+        let call = m.before().map(Tokens::text).unwrap_or_default();
+        return Some(Habit {
+            help: format!("write the condition behind `where`: `{call} where ARGUMENT == VALUE`"),
+            edit,
+        });
+    }
+    if m.wants("a rule of `syscalls`") && m.is(&["if", "when", "with", "unless"]) && m.wants_literal("where")
+    {
+        return m.write(if m.text == "unless" { "where not" } else { "where" });
+    }
+    if m.wants("a rule of `syscalls`") && m.is(&["has", "in"]) && !m.at.next().first_on_line {
+        return condition_after_comma(m);
+    }
+    if m.wants("a rule of `syscalls`") && matches!(m.text, "==" | "!=" | "<" | "<=" | ">") {
+        return condition_after_comma(m);
+    }
     if m.wants("a rule of `syscalls`") && m.after_architecture() {
         return m.instead(format!("write `,` before `{}`", m.text), format!(", {}", m.text));
     }
@@ -87,12 +208,30 @@ pub(super) fn actions(m: Mistake<'_>) -> Option<Habit> {
         // errno(3); the same on every architecture of Linux.
         const NUMBERS: &[(u64, &str)] =
             &[(1, "EPERM"), (2, "ENOENT"), (13, "EACCES"), (22, "EINVAL"), (38, "ENOSYS")];
+        if let Some(text) = m.is_text() {
+            return m.instead(format!("write `{}`, without quotes", clipped(text)), text);
+        }
+        if m.text == "(" {
+            return m.without_brackets("write the error without parentheses: `errno EPERM`");
+        }
+        if m.text == ":" || m.text == "=" {
+            return m.instead(
+                format!("write the error without `{}`", m.text),
+                if m.is_glued() { " " } else { "" },
+            );
+        }
         let Kind::Int(number) = m.at.next().kind else { return None };
         let (_, name) = NUMBERS.iter().find(|(value, _)| *value == number)?;
         return m.write(*name);
     }
+    if m.wants("the name of an error, such as `EPERM`") && m.is(&["}", ","]) {
+        return help("write the error: `errno EPERM`");
+    }
     if m.wants("a rule of `syscalls`") && m.is_word() && !m.at.next().first_on_line {
         let before = m.before()?;
+        if before.at_word(&["syscall"]) {
+            return None;
+        }
         let call = before.next().kind == Kind::Word || before.next().kind == Kind::Group;
         return Some(Habit {
             help: format!("write `,` between system calls: `{}, {}`", before.text(), m.text),
@@ -101,6 +240,28 @@ pub(super) fn actions(m: Mistake<'_>) -> Option<Habit> {
         .filter(|_| call && !before.at_word(&["syscalls"]));
     }
     None
+}
+
+/// `a where x == 1, y has any Z`: what was read as a call is an argument.
+fn condition_after_comma(m: Mistake<'_>) -> Option<Habit> {
+    let argument = m.before().filter(|it| it.next().kind == Kind::Word)?;
+    let comma = m.at.context.nth(argument.index().checked_sub(1)?);
+    let say = "write `and` between conditions";
+    if !comma.at_sign(",") {
+        let edit = (argument.span(), format!("where {}", argument.text()));
+        let call = m.at.context.nth(argument.index().checked_sub(1)?);
+        let plain = matches!(call.next().kind, Kind::Word | Kind::Group);
+        return Some(Habit {
+            help: format!("write `where {} {} …`", argument.text(), m.text),
+            edit: plain.then_some(edit),
+        });
+    }
+    let glued =
+        comma.index().checked_sub(1).is_some_and(|it| m.at.context.nth(it).next().end == comma.next().start);
+    Some(Habit {
+        help: say.to_owned(),
+        edit: Some((comma.span(), if glued { " and" } else { "and" }.to_owned())),
+    })
 }
 
 impl Mistake<'_> {

@@ -3,6 +3,7 @@
 use super::{Habit, Mistake, help};
 use crate::scan::clipped;
 use crate::token::Kind;
+use crate::tokens::Tokens;
 
 pub(super) fn claims(m: Mistake<'_>) -> Option<Habit> {
     const ACCESSES: &[&str] = &["read", "write", "create", "run"];
@@ -35,6 +36,30 @@ pub(super) fn claims(m: Mistake<'_>) -> Option<Habit> {
             return m.write(format!("syscall {}", m.text));
         }
     }
+    if m.wants("a claim") && m.text == "," {
+        let again = m.ahead(1).at_word(&["allow", "deny", "never", "narrower"]);
+        if !again && let Some(verb) = claim_begins(m) {
+            let request = ["open", "connect", "listen", "syscall", "call", "env"];
+            let asked = m.at.context.nth(verb.index() + 1);
+            let next = m.ahead(1);
+            let same = asked.at_word(&["syscall", "env"]) && !next.at_word(&request);
+            let right =
+                if same { format!(" {} {}", verb.text(), asked.text()) } else { format!(" {}", verb.text()) };
+            let edit = (same || next.at_word(&request)).then(|| (m.at.span(), right));
+            return Some(Habit { help: "write a claim for each, without `,`".to_owned(), edit });
+        }
+    }
+    if m.wants("a claim") && m.text == "where" {
+        let call = m.before().map(Tokens::text).unwrap_or_default();
+        return help(format!("write the argument in parentheses: `{call}(ARGUMENT: VALUE)`"));
+    }
+    if m.wants_literal(":") && m.is(&["==", "="]) && m.in_claim_of_call() {
+        return m.instead("write `:` between an argument and its value", ":");
+    }
+    if m.wants_literal(":") && m.is(&[")", ","]) && m.in_claim_of_call() {
+        let value = m.before().map(Tokens::text).unwrap_or_default();
+        return help(format!("write the name of the argument too: `ARGUMENT: {value}`"));
+    }
     if m.expected.len() == 1 && m.wants_literal("for") {
         if m.text == "{" {
             return help("write the policy that it tests: `for name { … }`");
@@ -43,10 +68,49 @@ pub(super) fn claims(m: Mistake<'_>) -> Option<Habit> {
     }
     if m.wants("an access") && m.is_word() {
         let near = ACCESSES.iter().find(|access| m.text.starts_with(access.trim_end_matches('e')));
-        return m.write(*near?);
+        return match near {
+            Some(near) => m.write(*near),
+            None if m.is(&["delete", "remove", "modify", "append", "rename", "unlink"]) => m.write("write"),
+            None if m.is(&["exec", "execute"]) => m.write("run"),
+            None => None,
+        };
+    }
+    if m.wants("an access")
+        && let Some(text) = m.is_text()
+    {
+        return ACCESSES
+            .contains(&text)
+            .then(|| m.instead(format!("write `{text}`, without quotes"), text))?;
     }
     if m.wants("a string") && m.after("test") {
         return help("write a title: `test \"what it shows\" for name { … }`");
     }
     None
+}
+
+/// The `allow` or `deny` that begins the claim which a mistake is in.
+fn claim_begins<'a>(m: Mistake<'a>) -> Option<Tokens<'a>> {
+    let mut index = m.at.index();
+    // A claim is short; what is not is not looked through.
+    for _ in 0..32 {
+        index = index.checked_sub(1)?;
+        let at = m.at.context.nth(index);
+        if at.at_word(&["allow", "deny", "never"]) {
+            return Some(at);
+        }
+        if at.at_sign("{") {
+            return None;
+        }
+    }
+    None
+}
+
+impl Mistake<'_> {
+    /// `deny syscall NAME(` or `call NAME(` begins before it.
+    pub(super) fn in_claim_of_call(self) -> bool {
+        claim_begins(self).is_some_and(|verb| {
+            self.at.context.nth(verb.index() + 1).at_word(&["syscall", "call"])
+                && self.at.context.nth(verb.index() + 3).at_sign("(")
+        })
+    }
 }

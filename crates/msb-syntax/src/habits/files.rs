@@ -2,15 +2,48 @@
 
 use super::{Habit, Mistake, help, trailing_comma};
 use crate::recover::nearest;
-use crate::scan::clipped;
+use crate::scan::{bind_mount, clipped};
 use crate::token::Kind;
+use msb_diag::Span;
 
 pub(super) fn paths(m: Mistake<'_>) -> Option<Habit> {
     if !m.wants("a path") {
         return None;
     }
-    if m.text == "[" {
-        return help("write the paths without brackets, with `,` between them: `read /a, /b`");
+    if m.text == "[" || m.text == "(" {
+        return m.without_brackets("write the paths without brackets, with `,` between them: `read /a, /b`");
+    }
+    if m.text == "{"
+        && m.at.skip().at_sign("{")
+        && m.ahead(2).next().kind == Kind::Word
+        && m.ahead(4).at_sign("}")
+    {
+        let name = m.ahead(2).text();
+        let edit = (m.at.span().to(m.ahead(4).span()), format!("${name}"));
+        return Some(Habit { help: format!("write `${name}`"), edit: Some(edit) });
+    }
+    if m.text == "{" {
+        return help("write the paths without braces, with `,` between them: `read /a, /b`");
+    }
+    if m.text == "-" && m.at.next().first_on_line {
+        return m.instead("write the paths side by side, with `,` between them: `read /a, /b`", "");
+    }
+    if m.text == "." {
+        return help(
+            "declare a parameter, `workspace: dir`, write `$workspace`, and launch with `--set workspace=.`",
+        );
+    }
+    const RIGHTS: &[&str] = &["read", "write", "run"];
+    let begins = m
+        .before()
+        .filter(|it| it.at_word(RIGHTS) && !it.context.nth(it.index().wrapping_sub(1)).at_word(&["deny"]));
+    if let Some(first) = begins {
+        let comma = m.text == "," && m.at.skip().at_word(RIGHTS);
+        let second = if comma { m.at.skip() } else { m.at };
+        let path = matches!(second.skip().next().kind, Kind::Path | Kind::Var | Kind::Text(_));
+        if second.at_word(RIGHTS) && path && !second.next().first_on_line {
+            return both_rights(first.text(), second.text(), first.span().to(second.span()));
+        }
     }
     if m.text == ":" || m.text == "=" {
         return m.remove(format!("write the path without `{}`", m.text));
@@ -20,11 +53,14 @@ pub(super) fn paths(m: Mistake<'_>) -> Option<Habit> {
     }
     if m.is_word() && !m.at.next().first_on_line {
         let (written, span) = m.glued();
+        if let Some(path) = written.strip_prefix("file://").filter(|path| path.starts_with('/')) {
+            return Some(Habit { help: format!("write `{path}`"), edit: Some((span, path.to_owned())) });
+        }
         if written.contains(['\\', ':']) {
             return help("write a path of Linux, such as `/home/me/project`");
         }
         return Some(Habit {
-            help: format!("write `/{written}`, or `$name/{written}` below a parameter"),
+            help: format!("write `/{written}`, or `${written}` if it is a parameter"),
             edit: None,
         })
         .filter(|_| span.end > span.start);
@@ -43,6 +79,7 @@ pub(super) fn paths(m: Mistake<'_>) -> Option<Habit> {
 
 pub(super) fn files(m: Mistake<'_>) -> Option<Habit> {
     const VERBS: &[(&[&str], &str)] = &[
+        (&["delete", "remove", "unlink", "rename", "chmod"], "write"),
         (&["rw", "readwrite", "read_write", "modify", "edit", "writable", "wr"], "write"),
         (&["ro", "readonly", "read_only", "read-only", "readable", "show", "view", "open", "list"], "read"),
         (&["exec", "execute", "rx", "executable", "x"], "run"),
@@ -54,6 +91,18 @@ pub(super) fn files(m: Mistake<'_>) -> Option<Habit> {
     if m.wants("a rule of `fs`") && m.at.next().first_on_line | !m.wants("an option") {
         if let Some(habit) = m.synonym(VERBS) {
             return Some(habit);
+        }
+        if m.text == "optional" {
+            return help("write `optional` behind the path: `read /srv/data optional`");
+        }
+        if let Some((first, second)) = m.text.split_once('/').filter(|_| m.at.next().kind == Kind::Path) {
+            let rights = ["read", "write", "run"];
+            if rights.contains(&first) && rights.contains(&second) {
+                return both_rights(first, second, m.at.span());
+            }
+        }
+        if matches!(m.at.next().kind, Kind::Path | Kind::Var) && !m.is_comment() {
+            return verb_before(m);
         }
         if m.is(&["allow", "grant", "permit", "mount", "bind"]) {
             let verb = m.at.skip().at_word(&["read", "write", "run", "create", "append"]);
@@ -71,6 +120,33 @@ pub(super) fn files(m: Mistake<'_>) -> Option<Habit> {
             if matches!(m.at.next().kind, Kind::Path | Kind::Var | Kind::Text(_)) {
                 return m.instead(format!("write `,` before `{}`", clipped(m.text)), format!(", {}", m.text));
             }
+            if m.is(&["and", "or", "&"]) {
+                return m.instead("write `,` between paths", ",");
+            }
+            if m.is(&["except", "without", "excluding", "but", "not", "exclude"]) {
+                return m.write("deny");
+            }
+            if m.is(&["ro", "rw", "r", "w", "rx", "rwx", "x", "readonly", "bind", "z", "Z"]) {
+                let span = m.at.span();
+                let comma = m.at.skip();
+                let span = if comma.at_sign(",") && comma.skip().at_sign("}") {
+                    span.to(comma.span())
+                } else {
+                    span
+                };
+                let say = "remove it: `read`, `write` or `run` before the path says what is allowed";
+                return Some(Habit { help: say.to_owned(), edit: Some((span, String::new())) });
+            }
+            if m.text == "if" && m.at.skip().at_word(&["exists", "present", "exist"]) {
+                let span = m.at.span().to(m.at.skip().span());
+                return Some(Habit {
+                    help: "write `optional`".to_owned(),
+                    edit: Some((span, "optional".to_owned())),
+                });
+            }
+            if m.is(&["maybe", "exists", "ifexists", "if_exists", "may_fail", "ignore_missing"]) {
+                return m.write("optional");
+            }
             if m.is_word()
                 && path.next().kind == Kind::Path
                 && nearest(m.at.next(), m.text, m.expected).is_none()
@@ -84,4 +160,39 @@ pub(super) fn files(m: Mistake<'_>) -> Option<Habit> {
         }
     }
     None
+}
+
+/// `read write /a`: to write is to read, too; the others stand on lines of their own.
+fn both_rights(first: &str, second: &str, span: Span) -> Option<Habit> {
+    let includes = matches!((first, second), ("read", "write" | "run") | ("write" | "run", "read"));
+    let (more, less) = if second == "read" { (first, second) } else { (second, first) };
+    if includes || first == second {
+        return Some(Habit {
+            help: format!("write `{more}`, which includes `{less}`"),
+            edit: Some((span, more.to_owned())),
+        });
+    }
+    help("write a rule for each: `write /a` and `run /a`")
+}
+
+/// `/srv/data:/data:ro`, `/etc/** rw,`
+fn verb_before(m: Mistake<'_>) -> Option<Habit> {
+    let letters = m.at.skip();
+    let mode = match letters.next().kind {
+        Kind::Word if !letters.next().first_on_line => letters.text(),
+        _ => m.text.rsplit(':').next().unwrap_or_default(),
+    };
+    let verb =
+        if mode.starts_with(['r', 'w']) && mode.contains('w') && mode.len() <= 4 { "write" } else { "read" };
+    if let Some(bound) = bind_mount(m.text) {
+        return m.write(format!("{verb} {bound}"));
+    }
+    let path = clipped(m.text.trim_end_matches("**").trim_end_matches(|c| c == '/' && m.text.len() > 1));
+    help(format!("write what may be done before the path: `{verb} {path}`"))
+}
+
+impl Mistake<'_> {
+    fn is_comment(self) -> bool {
+        self.text.starts_with("//") || self.text.starts_with("/*")
+    }
 }

@@ -54,6 +54,52 @@ pub(super) fn peers(m: Mistake<'_>) -> Option<Habit> {
             edit: Some((span, format!("\"{host}\"{port}"))),
         });
     }
+    if m.text == "[" {
+        // `[2001:db8::/32]`: the prefix length stands behind the bracket.
+        let inner = written.trim_start_matches('[').split(']').next().unwrap_or_default();
+        if let Some((address, bits)) = inner.split_once('/').filter(|(address, _)| address.contains(':')) {
+            let port = written.split_once(']').map_or("", |(_, rest)| rest);
+            let right = format!("[{address}]/{bits}{port}");
+            return Some(Habit { help: format!("write `{right}`"), edit: Some((span, right)) });
+        }
+        if matches!(m.at.skip().next().kind, Kind::Text(_)) {
+            return help("write an endpoint for each: `https \"a.example.org\", https \"b.example.org\"`");
+        }
+    }
+    if m.text.starts_with('*') && written.contains('.') {
+        let (host, port) = written
+            .split_once(':')
+            .map_or((written, String::new()), |(host, port)| (host, format!(":{port}")));
+        let right = format!("\"{host}\"{port}");
+        return Some(Habit {
+            help: format!("write `{right}`: hosts have quotes"),
+            edit: Some((span, right)),
+        });
+    }
+    if m.at.next().kind == Kind::Regex {
+        return help("write a pattern such as `\"*.example.org\"`: hosts are no regular expressions");
+    }
+    if let Kind::Int(port) = m.at.next().kind {
+        let verb = m.rule_begins();
+        if verb == Some("listen") {
+            return m.write(format!("host:{port}"));
+        }
+        if port == 53 {
+            return help("remove the rule: the names of other rules are looked up without one");
+        }
+        return help(format!(
+            "write who is dialled before the port: `\"api.example.org\":{port}`, or `any:{port}` for every public address"
+        ));
+    }
+    if m.is(&["to", "from", "host", "port"])
+        && matches!(m.at.skip().next().kind, Kind::Text(_) | Kind::Address)
+    {
+        return m.remove(format!("remove `{}`: who is dialled stands behind the protocol", m.text));
+    }
+    if m.at.is_end() || m.text == "}" {
+        let protocol = m.before().map(Tokens::text).unwrap_or_default();
+        return help(format!("write who is dialled: `{protocol} \"api.example.org\"`"));
+    }
     if m.is_word() && m.text == "localhost" {
         return m.instead("write `host`, the host's own loopback", "host");
     }
@@ -75,12 +121,33 @@ pub(super) fn protocols(m: Mistake<'_>) -> Option<Habit> {
             &["TCP", "tcp4", "tcp6", "ssh", "ftp", "git", "postgres", "postgresql", "mysql", "redis", "smtp"],
             "tcp",
         ),
-        (&["UDP", "dns", "quic", "ntp"], "udp"),
+        (&["UDP", "quic", "ntp"], "udp"),
     ];
+    if m.text == "dns" || m.text == "DNS" {
+        return help("remove it: the names of other rules are looked up without a rule");
+    }
+    if m.is(&["icmp", "ping", "sctp", "raw", "icmp6"]) {
+        return help(format!("remove it: `{}` does not leave a sandbox, only `tcp` and `udp` do", m.text));
+    }
+    const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    if m.is(METHODS) {
+        return help(format!(
+            "write the methods behind the host: `https \"api.example.org\" only {}`",
+            m.text
+        ));
+    }
     if let Some(habit) = m.synonym(BY_NAME) {
         return Some(habit);
     }
     if let Some(host) = m.is_text() {
+        if let Some((scheme, rest)) = host.split_once("://") {
+            let protocol = if matches!(scheme, "http" | "ws") { "http" } else { "https" };
+            let name = rest.split(['/', ':']).next().unwrap_or_default();
+            let whole = rest.trim_end_matches('/') == name && !name.contains(['"', '\\']);
+            let right = format!("{protocol} \"{}\"", clipped(name));
+            let edit = whole.then(|| (m.at.span(), right.clone()));
+            return Some(Habit { help: format!("write `{right}`: a host, without scheme and path"), edit });
+        }
         return m.instead(
             format!("write `https \"{0}\"` or `tcp \"{0}\"`", clipped(host)),
             format!("https {}", m.text),
@@ -96,10 +163,18 @@ pub(super) fn protocols(m: Mistake<'_>) -> Option<Habit> {
         return Some(Habit { help: format!("write `{ports}`"), edit: Some((span, ports)) });
     }
     if let Kind::Int(port) = m.at.next().kind {
-        let peer = if before.at_word(&["listen"]) { "host" } else { "any" };
-        return m.write(format!("tcp {peer}:{port}"));
+        if before.at_word(&["listen"]) {
+            return m.write(format!("tcp host:{port}"));
+        }
+        // To open the port of everybody is for a person to say.
+        return help(format!(
+            "write the host that is meant, `tcp \"api.example.org\":{port}`, or `tcp any:{port}` for every public address"
+        ));
     }
     if m.is(&["all", "any", "everything", "everyone"]) || m.text.starts_with('*') {
+        if m.in_claim() {
+            return m.instead("write `tcp any`", "tcp any");
+        }
         return if before.at_word(&["deny"]) {
             help("remove the rule: what no rule allows is denied")
         } else {
@@ -130,12 +205,91 @@ pub(super) fn ports(m: Mistake<'_>) -> Option<Habit> {
         return help("leave the port out, for every port; or write ports such as `{80, 443}`");
     }
     if m.wants("a port") && m.text == "[" {
-        return help("write braces: `{80, 443}`");
+        let edit = m.bracketed().map(|(inner, span)| (span, format!("{{{inner}}}")));
+        return Some(Habit { help: "write braces: `{80, 443}`".to_owned(), edit });
+    }
+    if m.wants("a port") {
+        // services(5)
+        const NAMES: &[(&str, &str)] = &[
+            ("https", "443"),
+            ("http", "80"),
+            ("ssh", "22"),
+            ("dns", "53"),
+            ("smtp", "25"),
+            ("git", "9418"),
+        ];
+        if let Some((_, port)) = NAMES.iter().find(|(name, _)| *name == m.text) {
+            return m.write(*port);
+        }
+        if let Some(port) =
+            m.is_text().filter(|text| text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty())
+        {
+            return m.instead(format!("write `{port}`, without quotes"), port);
+        }
+    }
+    let behind_host = m.wants_literal(":") && m.wants("an option");
+    if behind_host && let Kind::Int(port) = m.at.next().kind {
+        return m.write(format!(":{port}"));
+    }
+    if behind_host && m.is(&["port", "ports"]) && matches!(m.ahead(1).next().kind, Kind::Int(_)) {
+        let span = m.at.span().to(m.ahead(1).span());
+        let right = format!(":{}", m.ahead(1).text());
+        return Some(Habit { help: format!("write `{right}`"), edit: Some((span, right)) });
+    }
+    if behind_host && m.is_text().is_some() && !m.at.next().first_on_line {
+        let protocol = m.protocol_before()?;
+        let text = clipped(m.text);
+        return m.instead(format!("write `, {protocol} {text}`"), format!(", {protocol} {}", m.text));
+    }
+    if behind_host && m.is(&["methods", "method", "allow_methods", "with"]) {
+        return m.write("only");
     }
     None
 }
 
 pub(super) fn terms(m: Mistake<'_>) -> Option<Habit> {
+    if m.wants("a method") && m.is(&["[", "{", "("]) {
+        return m.without_brackets("write the methods without brackets: `only GET, HEAD`");
+    }
+    if m.wants("a method")
+        && let Some(text) = m.is_text()
+    {
+        return m.instead(format!("write `{}`, without quotes", clipped(text)), text);
+    }
+    if m.wants("a quantity") && m.is(&["up", "down"]) && m.after("quota") {
+        let size = m.ahead(1);
+        let span = m.at.span().to(size.span());
+        let right = format!("{} {}", size.text(), m.text);
+        return Some(Habit { help: format!("write `{right}`"), edit: Some((span, right)) });
+    }
+    if m.wants("a rule of `net`") && !m.in_claim() {
+        if m.is(&["accept", "permit", "outbound", "out", "egress", "enable"]) && !m.at.skip().at_sign("{") {
+            return m.write("allow");
+        }
+        if m.is(&["egress", "outbound", "ingress", "inbound", "rules"]) {
+            return help("write the rules themselves: `net { allow https \"api.example.org\" }`");
+        }
+        if m.is(&["drop", "reject", "block", "forbid", "disallow"]) {
+            return m.write("deny");
+        }
+        if m.text == "default" && m.at.skip().at_word(&["deny", "drop", "reject", "none"]) {
+            let span = m.at.span().to(m.at.skip().span());
+            let say = "remove it: what no rule allows is denied";
+            return Some(Habit { help: say.to_owned(), edit: Some((span, String::new())) });
+        }
+        if m.is(&["publish", "expose", "ports", "bind"]) {
+            return m.write("listen");
+        }
+        if m.text == "-"
+            || m.is(&[
+                "ip", "ip6", "iptables", "add", "rule", "chain", "table", "tcp", "udp", "https", "http",
+            ])
+        {
+            return help(
+                "write `allow` or `deny`, a protocol and a host: `allow https \"api.example.org\":443`",
+            );
+        }
+    }
     if m.wants("a parameter") && m.is_text().is_some() && m.after("inject") {
         return help(
             "declare a parameter, `key: secret`, and write `inject $key`: a secret never stands in a policy",
@@ -159,4 +313,36 @@ pub(super) fn networks(m: Mistake<'_>) -> Option<Habit> {
         return help("write `net none`, or `net { … }` with rules");
     }
     None
+}
+
+impl<'a> Mistake<'a> {
+    /// The last of these words before it, within a rule.
+    fn last_word(self, words: &[&str]) -> Option<&'a str> {
+        let mut index = self.at.index();
+        // A rule is short; what is not is not looked through.
+        for _ in 0..32 {
+            index = index.checked_sub(1)?;
+            let at = self.at.context.nth(index);
+            if at.at_word(words) {
+                return Some(at.text());
+            }
+            if at.at_sign("{") || at.at_sign("}") {
+                return None;
+            }
+        }
+        None
+    }
+
+    fn rule_begins(self) -> Option<&'a str> {
+        self.last_word(&["allow", "deny", "listen", "total"])
+    }
+
+    fn protocol_before(self) -> Option<&'a str> {
+        self.last_word(&["tcp", "udp", "tls", "https", "http"])
+    }
+
+    /// Whether a connection of a claim is meant, and not one of a rule.
+    fn in_claim(self) -> bool {
+        self.last_word(&["connect", "allow", "deny", "never"]) == Some("connect") || self.wants("a claim")
+    }
 }

@@ -1,11 +1,21 @@
 //! Limits, variables, commands, capabilities and what `accept` names.
 
 use super::{Habit, Mistake, help};
+use crate::recover::nearest;
 use crate::scan::clipped;
 use crate::token::Kind;
-use crate::tokens::Tokens;
+use crate::tokens::{Expected, Tokens};
 
 pub(super) fn quantities(m: Mistake<'_>) -> Option<Habit> {
+    if m.wants("a rate") {
+        let number = m.text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        if matches!(&m.text[number.len()..], "rps" | "qps" | "ps") {
+            return m.write(format!("{number}/s"));
+        }
+        if matches!(&m.text[number.len()..], "rpm" | "qpm") {
+            return m.write(format!("{number}/min"));
+        }
+    }
     if m.wants("a rate") && matches!(m.at.next().kind, Kind::Int(_)) {
         let text = m.text;
         return help(format!("write `{text}/s`, `{text}/min` or `{text}/h`"));
@@ -13,8 +23,25 @@ pub(super) fn quantities(m: Mistake<'_>) -> Option<Habit> {
     if !m.wants("a quantity") {
         return None;
     }
-    if m.text == ":" || m.text == "=" {
+    if m.is(&[":", "=", "<=", "<", "=="]) {
         return m.remove(format!("write the value without `{}`", m.text));
+    }
+    if m.text == "{" || m.text == "[" || m.text == "(" {
+        return m.without_brackets("write the value without brackets").map(|it| match it.edit {
+            // `{ max 1GiB }` says more than a value.
+            Some((_, ref text)) if text.contains(' ') => Habit { edit: None, ..it },
+            _ => it,
+        });
+    }
+    if m.is_word()
+        && m.text.contains(|c: char| c.is_ascii_uppercase())
+        && m.text.len() > 2
+        && !m.at.next().first_on_line
+    {
+        return help(format!(
+            "write the value itself, or `${}` where it is a constant or parameter",
+            m.text.to_ascii_lowercase()
+        ));
     }
     if let Some(text) = m.is_text().filter(|text| text.starts_with(|c: char| c.is_ascii_digit())) {
         return m.instead(format!("write `{}`, without quotes", clipped(text)), text);
@@ -24,10 +51,31 @@ pub(super) fn quantities(m: Mistake<'_>) -> Option<Habit> {
     if m.wants_literal("unlimited") && m.is(ENDLESS) {
         return m.write("unlimited");
     }
+    let limit = m.before().filter(|_| m.wants_literal("unlimited")).map(Tokens::text).unwrap_or_default();
+    if !m.is(&["-"])
+        && nearest(m.at.next(), m.text, &[Expected::Literal("unlimited")]).is_none()
+        && !m.text.starts_with('$')
+        && let Some(example) = example_of(limit)
+    {
+        return help(format!("write a value behind `{limit}`, such as `{limit} {example}`"));
+    }
     if m.text == "-" && m.wants_literal("unlimited") {
         return help("write `unlimited` where there is to be no limit");
     }
     None
+}
+
+/// A value of each limit.
+fn example_of(limit: &str) -> Option<&'static str> {
+    Some(match limit {
+        "memory" | "swap" | "fsize" | "output" => "512MiB",
+        "wall" | "cpu_time" => "10min",
+        "pids" => "64",
+        "files" => "256",
+        "cpu" => "150%",
+        "cpuset" => "2",
+        _ => return None,
+    })
 }
 
 pub(super) fn limits(m: Mistake<'_>) -> Option<Habit> {
@@ -39,6 +87,20 @@ pub(super) fn limits(m: Mistake<'_>) -> Option<Habit> {
     }
     if list && m.text == "," {
         return m.instead("remove it: no comma stands between them", "");
+    }
+    if m.wants("a limit") && m.is(&["+", "-", "*"]) {
+        return help("write the sum: nothing is computed here");
+    }
+    if m.wants("a limit") && !m.is_word() {
+        return help("write the name of a limit and its value, such as `memory 1GiB`");
+    }
+    if m.wants("a word or a whole number") {
+        if m.text == "=" || m.text == ":" {
+            return m.remove(format!("write the value without `{}`", m.text));
+        }
+        if let Some(text) = m.is_text() {
+            return m.instead(format!("write `{}`, without quotes", clipped(text)), text);
+        }
     }
     None
 }
@@ -55,6 +117,14 @@ pub(super) fn environment(m: Mistake<'_>) -> Option<Habit> {
         if m.is(&["deny", "unset", "drop", "remove"]) {
             return help("remove the rule: a variable that no rule passes or sets is absent");
         }
+        if m.is_word() && next.at_sign(":") {
+            let name = m.text;
+            let edit = (m.at.span().to(next.span()), format!("set {name} ="));
+            return Some(Habit { help: format!("write `set {name} = …`"), edit: Some(edit) });
+        }
+        if m.text == "." || m.is(&["/", ":"]) {
+            return text_of_variable(m);
+        }
         if m.is_word() && next.at_sign("=") {
             let name = m.text;
             return m.instead(format!("write `set {name} = …`"), format!("set {name}"));
@@ -65,6 +135,9 @@ pub(super) fn environment(m: Mistake<'_>) -> Option<Habit> {
         }
     }
     if m.wants("an environment variable") {
+        if m.text == "[" || m.text == "{" || m.text == "(" {
+            return m.without_brackets("write the names without brackets: `pass LANG, TERM`");
+        }
         if m.text.starts_with('*') {
             return help(
                 "name the variables, such as `LANG`, or a prefix, such as `LC_*`: no policy passes all",
@@ -78,8 +151,13 @@ pub(super) fn environment(m: Mistake<'_>) -> Option<Habit> {
             return m.instead(format!("write `{name}`, without `$`"), name);
         }
         if m.is_word() {
+            let star = if m.glued().0.strip_prefix(m.text).is_some_and(|rest| rest.starts_with('*')) {
+                "*"
+            } else {
+                ""
+            };
             return help(format!(
-                "write `{}`: variables are in capital letters here",
+                "write `{}{star}`: variables are in capital letters here",
                 m.text.to_ascii_uppercase()
             ));
         }
@@ -89,12 +167,52 @@ pub(super) fn environment(m: Mistake<'_>) -> Option<Habit> {
 
 pub(super) fn commands(m: Mistake<'_>) -> Option<Habit> {
     if m.wants("a string") && m.after("command") {
-        if m.text == "[" {
-            return help("write the words side by side: `command \"python3\" \"agent.py\"`");
+        if m.text == "[" || m.text == "=" || m.text == ":" || m.text == "(" {
+            let say = "write the words side by side: `command \"python3\" \"agent.py\"`";
+            let edit = m.bracketed().map(|(inner, span)| {
+                let space = if m.is_glued() { " " } else { "" };
+                (span, format!("{space}{}", inner.replace("\",", "\" ").replace("\"  \"", "\" \"")))
+            });
+            return Some(Habit { help: say.to_owned(), edit });
         }
         if m.is_word() || m.at.next().kind == Kind::Path {
             return quoted(m);
         }
+    }
+    if m.wants("a setting of `exec`") && (m.at.next().first_on_line || !m.wants("a string")) {
+        const NAMES: &[(&[&str], &str)] = &[
+            (
+                &["cmd", "entrypoint", "run", "exec", "argv", "program", "args", "CMD", "ENTRYPOINT"],
+                "command",
+            ),
+            (&["workdir", "working_dir", "working_directory", "dir", "directory", "chdir", "WORKDIR"], "cwd"),
+            (&["uid", "USER", "runas", "run_as", "user_id"], "user"),
+            (&["host", "name"], "hostname"),
+            (&["terminal", "pty"], "tty"),
+        ];
+        if let Some(habit) = m.synonym(NAMES) {
+            return Some(habit);
+        }
+        if m.text == ":"
+            && matches!(m.ahead(1).next().kind, Kind::Int(_) | Kind::Word)
+            && m.before().is_some_and(|it| it.context.nth(it.index().wrapping_sub(1)).at_word(&["user"]))
+        {
+            let span = m.at.span().to(m.ahead(1).span());
+            return Some(Habit {
+                help: "remove it: the group has the number of the user".to_owned(),
+                edit: Some((span, String::new())),
+            });
+        }
+    }
+    if m.wants("a setting of `exec`") && m.text == "," && m.wants("a string") {
+        return m.instead("remove it: words of a command stand side by side", "");
+    }
+    if m.wants("a setting of `exec`") && m.wants("a string") && m.text == "args" && !m.at.next().first_on_line
+    {
+        return m.remove("remove it: all words of a command stand behind `command`");
+    }
+    if m.wants("a setting of `exec`") && m.wants("a string") && m.text == "-" && !m.at.next().first_on_line {
+        return quoted(m);
     }
     if m.wants("a setting of `exec`")
         && !m.at.next().first_on_line
@@ -120,8 +238,11 @@ fn quoted(m: Mistake<'_>) -> Option<Habit> {
 }
 
 pub(super) fn capabilities(m: Mistake<'_>) -> Option<Habit> {
-    if m.wants("a capability") && m.is(&["{", "["]) {
-        return help("write the names alone, with `,` between them: `caps NET_BIND_SERVICE`");
+    if m.wants("a capability") && m.is(&["{", "[", "("]) {
+        return m.without_brackets("write the names alone, with `,` between them: `caps NET_BIND_SERVICE`");
+    }
+    if m.wants("a capability") && !m.is_word() {
+        return help("write `caps none`, or the names of capabilities: `caps NET_BIND_SERVICE`");
     }
     let second = m.is_word() && m.wants("a statement") && !m.at.next().first_on_line;
     let before = m.before().filter(|_| second)?;
@@ -145,8 +266,28 @@ pub(super) fn accepts(m: Mistake<'_>) -> Option<Habit> {
         let digits = m.text.trim_start_matches('0');
         return m.write(format!("MSB{digits:0>4}"));
     }
+    if m.wants("a diagnostic code") && m.is_word() {
+        let digits: String = m.text.chars().filter(char::is_ascii_digit).collect();
+        let named = m.text.to_ascii_uppercase().starts_with("MSB") && (1..=4).contains(&digits.len());
+        if named {
+            return m.write(format!("MSB{digits:0>4}"));
+        }
+        return help("write the code that the warning shows, such as `MSB0611`");
+    }
+    if m.wants("a string") && m.after("because") && m.is_word() {
+        return help("write the reason in quotes: `because \"…\"`");
+    }
     if m.wants_literal("because") && m.is_text().is_some() {
         return m.write(format!("because {}", m.text));
     }
     None
+}
+
+/// `set LANG = C.UTF-8`
+fn text_of_variable(m: Mistake<'_>) -> Option<Habit> {
+    let first = m.before().filter(|_| m.is_glued())?;
+    let (rest, span) = m.glued();
+    let right = format!("\"{}{rest}\"", first.text());
+    let plain = first.next().kind == Kind::Word && !rest.contains(['"', '\\']);
+    plain.then(|| Habit { help: format!("write `{right}`"), edit: Some((first.span().to(span), right)) })
 }

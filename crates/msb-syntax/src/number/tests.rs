@@ -12,7 +12,7 @@ fn refuse(text: &str, expected: &str) {
     assert!(length > 0 && length <= text.len());
     let shown = match wrong {
         None => "fine".to_owned(),
-        Some(Wrong::Unit(help, _) | Wrong::Fraction(help) | Wrong::LeadingZero(help)) => help,
+        Some(Wrong::Unit(help, _) | Wrong::Fraction(help, _) | Wrong::LeadingZero(help)) => help,
         Some(other) => format!("{other:?}"),
     };
     assert_eq!(shown, expected, "{text}");
@@ -59,19 +59,48 @@ fn unknown_units_come_with_a_guess() {
     refuse("30sec", "write `30s`");
     refuse("10/m", "periods are `s`, `min`, `h` and `d`: write `10/min`");
     refuse("10/ms", "periods are `s`, `min`, `h` and `d`: write `10/min`");
+    refuse("2 gigabytes", "write `2GiB` or `2GB`");
+    refuse("1e9", "write the number in full, with its unit: `1GB` and not `1e9`");
     refuse(
         "3abc",
-        "units are `B`, `KiB`, `MiB`, `GiB`, `TiB`, `KB`, `MB`, `GB`, `TB` for sizes and `us`, `ms`, `s`, `min`, \
-         `h`, `d` for durations",
+        "units are `B`, `KiB`, `MiB`, `GiB`, `TiB`, `KB`, `MB`, `GB` and `TB` for sizes, and `us`, `ms`, `s`, `min`, \
+         `h` and `d` for durations",
     );
 }
 
 #[test]
+fn chains_of_units_are_plain() {
+    refuse("1h30", "write `1h30min`");
+    refuse("1h30m", "write `1h30min`");
+    refuse("2hr15sec", "write `2h15s`");
+    refuse("00:05:00", "Clock(\"5min\")");
+    refuse("01:00:30", "Clock(\"1h30s\")");
+}
+
+#[test]
+fn the_word_before_says_what_is_meant() {
+    let helps = |before: &str, text: &str| match number(text, before).2 {
+        Some(Wrong::Unit(help, _) | Wrong::Fraction(help, _)) => help,
+        other => format!("{other:?}"),
+    };
+    assert_eq!(helps("cpu", "500m"), "write `50%`");
+    assert_eq!(helps("cpu", "0.5"), "write `50%`");
+    assert_eq!(helps("cpu", "2cores"), "write `2`");
+    assert_eq!(helps("inodes", "10k"), "write `10000`");
+    assert_eq!(helps("wall", "5m"), "write `5min`");
+    assert_eq!(helps("memory", "5m"), "write `5MiB` or `5MB`");
+    assert_eq!(helps("edition", "2026.1"), "write `2026`");
+    assert_eq!(helps("wall", "5:00"), "Some(Clock(\"5min\"))");
+}
+
+#[test]
 fn fractions_are_for_sizes() {
-    refuse("1.5h", "write the smaller unit too, such as `1h30min` for an hour and a half");
+    refuse("1.5h", "write `1h30min`");
+    refuse("0.25d", "write `6h`");
+    refuse("1.3333us", "write the smaller unit too, such as `1h30min` for an hour and a half");
     refuse("3.12", "write `\"3.12\"` for text, or a size such as `3.12GiB`");
     refuse("3.12.1", "write `\"3.12.1\"` for text");
-    refuse("1.5%", "write `1%`");
+    refuse("1.5%", "write a whole number of percent, such as `1%`");
 }
 
 #[test]
@@ -87,7 +116,11 @@ fn octal_is_not_read_as_decimal() {
 #[test]
 fn addresses_are_checked() {
     refuse("256.1.1.1", "Address");
-    refuse("10.0.0.0/33", "Address");
+    refuse("10.0.0.0/33", "Prefix");
+    refuse("10.0/16", "AddressForm(\"10.0.0.0/16\")");
+    refuse("2001:db8::1", "AddressForm(\"[2001:db8::1]\")");
+    refuse("2001:db8::1:443", "AddressForm(\"[2001:db8::1]:443\")");
+    refuse("2001:db8::/32", "AddressForm(\"[2001:db8::]/32\")");
     refuse("1.2.3.4x", "Address");
     refuse("01.2.3.4", "Address");
 }
