@@ -2,8 +2,8 @@
 # ci.sh [--brief] [KERNEL...]: build, boot other kernels, and run suite.sh in each; prints seconds per step. From
 # nothing it takes about four minutes. Default kernels: 6.1 6.12. Needs root and Debian 12 (setup.sh, mkroot.sh).
 #   --brief   one kernel, cgroup v2, as root and as a user
-# The matrix: cgroup v2 as root and as a user on each kernel; on the first also systemd with a delegated scope,
-# hybrid cgroups, and user namespaces refused in two ways.
+# The matrix: cgroup v2 as root and as a user on each kernel; on the first also systemd, with a delegated scope
+# and without one, hybrid cgroups, and user namespaces refused in two ways.
 set -uo pipefail
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 BRIEF=; [ "${1-}" != --brief ] || { BRIEF=1; shift; }
@@ -38,6 +38,7 @@ for k in "$@"; do
 done
 [ -z "$BRIEF" ] || finish
 step "$1, systemd, user in a delegated scope" vm --kernel "$1" --init systemd --user tester -- $S cgroup
+step "$1, systemd, user who is given a scope on asking" vm --kernel "$1" --init systemd --no-scope --user tester -- $S scope
 step "$1, hybrid cgroups, root" vm --kernel "$1" --cgroup hybrid -- $S cgroup
 step "$1, hybrid cgroups, user" vm --kernel "$1" --cgroup hybrid --user tester -- $S no-cgroup
 step "$1, max_user_namespaces=0, user" vm --kernel "$1" --pre 'sysctl -qw user.max_user_namespaces=0' --user tester -- $S refused

@@ -2,10 +2,12 @@
 # suite.sh WHERE: what runs inside a guest, as the user who runs it. It stands beside bin/ (msbc, msb-launch),
 # policy-lang/ and policies/, as ci.sh copies them in.
 #   cgroup      this user can have a cgroup: every limit is held by one
+#   scope       the same, once msbc has asked systemd for a scope
 #   no-cgroup   it can't: the second way holds, and `limits hard` refuses
 #   refused     it can't make a user namespace: every launch is refused and nothing is started
 set -u
 HERE=$(dirname "$(readlink -f "$0")"); WHERE=$1
+ASKED=; [ "$WHERE" != scope ] || { WHERE=cgroup ASKED=yes; }
 export PATH=$HERE/bin:$PATH
 # Not /tmp: a tmpfs has no id-mapped mounts before Linux 6.3, and root's launches need them.
 DIR=$(mktemp -d /var/tmp/suite.XXXXXX); cd "$DIR" || exit 2
@@ -23,8 +25,11 @@ workspace() { rm -rf "$DIR/workspace" "$DIR/home"; cp -r "$HERE/policy-lang/exam
   mkdir -p "$DIR/home/.ssh"; echo key > "$DIR/home/.ssh/id_ed25519"; }
 hello() { msbc run "$HERE/policy-lang/examples/hello-agent.msb" --set workspace="$DIR/workspace" -- "$@" 2>&1; }
 limits() { msbc run "$HERE/policies/limits.msb" --set dir="$HERE/policies" -- python3 /work/use.py "$@" 2>&1; }
-# msb-outside stays: the launcher moves the processes of a delegated cgroup there.
-cgroups() { find /sys/fs/cgroup -type d ! -name msb-outside 2>/dev/null | sort; }
+# msb-outside stays: the launcher moves the processes of a delegated cgroup there. Scopes are systemd's to remove, soon.
+cgroups() {
+  for _ in $(seq 50); do find /sys/fs/cgroup -name 'msbc-*.scope' | grep -q . || break; sleep .1; done
+  find /sys/fs/cgroup -type d -name 'msb*' ! -name msb-outside 2>/dev/null | sort
+}
 
 echo "suite: $WHERE, $(uname -r), $(id -un)"
 workspace
@@ -48,6 +53,22 @@ expect "hello-agent: eight attempts" 8 "$(grep -c '^tried to ' <<<"$out")" "$out
 expect "hello-agent: none allowed" 0 "$(grep -c '→ allowed$' <<<"$out")" "$out"
 expect "hello-agent: the work is done" 4 "$(wc -l < workspace/result.md)" "$out"
 expect "no cgroup is left" "$before" "$(cgroups)"
+
+if [ -n "$ASKED" ]; then
+  before_asking=$(cut -d: -f3 /proc/self/cgroup)
+  out=$(hello true); expect "nothing is said of limits without a cgroup" "" "$out"
+  out=$(msbc doctor); expect "msbc doctor finds everything" 0 $? "$out"
+  out=$(msbc run "$HERE/policies/hard.msb" -- sleep 60 2>&1 & launched=$!
+    for _ in $(seq 100); do grep -q msbc- "/proc/$launched/cgroup" && break; sleep .1; done
+    cat "/proc/$launched/cgroup"; kill $launched; wait $launched)
+  says "msbc is in a scope of its own while it runs" "msbc-[0-9]+-[0-9]+.scope" "$out"
+  expect "who asked for it is where it was" "$before_asking" "$(cut -d: -f3 /proc/self/cgroup)"
+  out=$(XDG_RUNTIME_DIR=/nonexistent msbc run "$HERE/policies/hard.msb" -- true 2>&1)
+  expect "limits hard refuses without a manager" 125 $? "$out"
+  out=$(XDG_RUNTIME_DIR=/nonexistent msbc run "$HERE/policies/limits.msb" --set dir="$HERE/policies" -- true 2>&1)
+  expect "without one the second way holds" 0 $? "$out"
+  says "and says so" "no cgroup|without a cgroup" "$out"
+fi
 
 # What comes out is what went in.
 out=$(hello sh -c 'exit 7'); expect "an exit status passes" 7 $? "$out"

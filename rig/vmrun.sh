@@ -5,6 +5,7 @@
 #   --user U         run as U in a delegated cgroup (tester exists, uid 1001); default root
 #   --init I         mini (default: mounts + cgroups, fast) or systemd (real init; --user goes through
 #                    systemd-run --user --scope -p Delegate=yes)
+#   --no-scope       with --init systemd: run as the user without a scope, in a cgroup that is root's, as after a login
 #   --cgroup C       v2 (default) or hybrid: v1 mounts like the dev machine's; with --init mini
 #   --share SRC:DST  copy the folder SRC to the folder DST in the guest (repeatable; in only)
 #   --pre CMD        shell text to run as root first (sysctl, modprobe, ...)
@@ -12,14 +13,14 @@
 #   --append ARGS    kernel parameters    --mem M (1024)   --smp N (2)   --timeout S (300)   --accel tcg|kvm   -v
 set -euo pipefail
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
-K=6.1 U=root I=mini CG=v2 PRE= APPEND= MEM=1024 SMP=2 TMO=300 ACCEL=tcg V=0 MODS=; SHARE=()
+K=6.1 U=root I=mini CG=v2 PRE= APPEND= MEM=1024 SMP=2 TMO=300 ACCEL=tcg V=0 MODS= SCOPE=yes; SHARE=()
 while [ $# -gt 0 ]; do case $1 in
   --kernel) K=$2; shift;; --user) U=$2; shift;; --init) I=$2; shift;; --cgroup) CG=$2; shift;; --share) SHARE+=("$2"); shift;;
   --pre) PRE=$2; shift;; --append) APPEND=$2; shift;; --mem) MEM=$2; shift;; --smp) SMP=$2; shift;; --timeout) TMO=$2; shift;;
-  --accel) ACCEL=$2; shift;; --no-mods) MODS=vm.mods=none;; -v) V=1;; --) shift; break;; *) sed -n '2,15s/^# \?//p' "$0" >&2; exit 2;; esac; shift; done
+  --accel) ACCEL=$2; shift;; --no-mods) MODS=vm.mods=none;; --no-scope) SCOPE=no;; -v) V=1;; --) shift; break;; *) sed -n '2,16s/^# \?//p' "$0" >&2; exit 2;; esac; shift; done
 case $I in mini) INIT=/usr/lib/vmrun/init;; systemd) INIT=/sbin/init;; *) INIT=$I;; esac
 T=$(mktemp -d); trap 'rm -rf "$T"' EXIT; mkdir -p "$WORK/log" "$T/run/vmrun"; CON=$WORK/log/console-$K-$I-$$.log
-echo "$U" > "$T/run/vmrun/user"; echo "$V" > "$T/run/vmrun/verbose"; echo "$PRE" > "$T/run/vmrun/pre"
+echo "$U" > "$T/run/vmrun/user"; echo "$V" > "$T/run/vmrun/verbose"; echo "$PRE" > "$T/run/vmrun/pre"; echo "$SCOPE" > "$T/run/vmrun/scope"
 if [ $# -eq 1 ]; then echo "$1"; else printf '%q ' "$@"; fi > "$T/run/vmrun/cmd"     # one word: shell text
 tar -cf "$T/job.tar" --owner=0 --group=0 -C "$T" run/vmrun
 for s in "${SHARE[@]}"; do

@@ -3,7 +3,7 @@
 # It installs what is missing if it may (root, or sudo without a password). As root the tests launch both as root
 # and as the ordinary user $MSB_TEST_USER (msbtest, made where it is missing). A test that can't run says "skipped,
 # because ..." and is counted; MSB_FORBID_SKIP=root,user,python3,two-cpus,userns,cgroup-v1,cc,libseccomp,x86-64,git,make,
-# node,nvim,rustup,pypi,npm names what the machine is known to have, and a skip for want of that is a failure.
+# node,nvim,rustup,pypi,npm,java,go,sshd names what the machine is known to have, and a skip for want of that is a failure.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 . scripts/lib.sh

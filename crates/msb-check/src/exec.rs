@@ -24,6 +24,7 @@ pub(crate) fn exec(cx: &mut Context<'_>, fs: &[FsRule]) -> Exec {
         gid: USER,
         cwd: None,
         hostname: HOSTNAME.to_owned(),
+        terminal: None,
         origin: cx.policy_origin(),
     };
     let mut seen = Seen::new();
@@ -48,7 +49,7 @@ pub(crate) fn exec(cx: &mut Context<'_>, fs: &[FsRule]) -> Exec {
                 }
                 ExecRuleKind::Tty(how) => {
                     once(cx, &mut seen, "tty", how.node.clone(), rule.span);
-                    tty(cx, how);
+                    exec.terminal = tty(cx, how, rule.span, fs).or(exec.terminal);
                 }
                 ExecRuleKind::Hostname(name) => {
                     once(cx, &mut seen, "hostname", name.node.clone(), rule.span);
@@ -175,13 +176,20 @@ fn cwd(cx: &mut Context<'_>, expr: &PathExpr, span: Span, fs: &[FsRule]) -> Opti
     Some((path, cx.origin(span)))
 }
 
-fn tty(cx: &mut Context<'_>, how: &Name) {
+/// The line of `tty private`.
+fn tty(cx: &mut Context<'_>, how: &Name, span: Span, fs: &[FsRule]) -> Option<OriginId> {
     match how.node.as_str() {
         "none" => {}
+        "private" if fs.iter().any(|rule| rule.kind == FsKind::StdDevices) => return Some(cx.origin(span)),
+        // What could not be understood may be what shows them.
+        "private" if msb_diag::has_errors(&cx.found) => {}
         "private" => cx.say(
-            Diagnostic::new(codes::NOT_ENFORCED, "`tty private` is not enforced by this version")
-                .label(how.span, "not enforced yet")
-                .help("write `tty none`"),
+            Diagnostic::new(
+                codes::DIRECTORY_NOT_SHOWN,
+                "a private terminal is in /dev/pts, which does not exist inside",
+            )
+            .label(how.span, "no rule of `fs` says `device @std`")
+            .help("add `fs { device @std }`, or include `std.base`, which has it"),
         ),
         "host" | "inherit" | "shared" => cx.say(
             Diagnostic::new(
@@ -189,7 +197,7 @@ fn tty(cx: &mut Context<'_>, how: &Name) {
                 format!("`tty {}` shares a terminal with the host", how.node),
             )
             .label(how.span, "who shares a terminal can type into it")
-            .help("write `tty none`"),
+            .help("write `tty private`"),
         ),
         other => cx.say(
             Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown terminal `{other}`"))
@@ -197,6 +205,7 @@ fn tty(cx: &mut Context<'_>, how: &Name) {
                 .help("write `tty none`"),
         ),
     }
+    None
 }
 
 fn hostname(cx: &mut Context<'_>, name: &Spanned<String>, exec: &mut Exec) {

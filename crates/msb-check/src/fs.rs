@@ -10,14 +10,16 @@ use crate::paths::{self, Place};
 use msb_diag::{Diagnostic, Span, codes};
 use msb_policy::{FsKind, FsRule, Links, Missing, Path, Rights};
 use msb_resolve::LayerId;
-use msb_syntax::ast::{self, FsVerb, PathExpr, PathKind, StmtKind};
-use options::Options;
+use msb_syntax::ast::{self, FsVerb, NetRuleKind, PathExpr, PathKind, StmtKind};
+use options::{Options, SIZE_BYTES_MIN};
 use std::collections::{HashMap, HashSet};
 
 /// What a `scratch` without `size` holds.
 pub(crate) const SCRATCH_BYTES: u64 = 64 << 20;
 /// How many files a `scratch` without `inodes` holds.
 pub(crate) const SCRATCH_INODES: u64 = 16_384;
+/// The size of an overlay that says none, until [`size_overlays`] knows it: no size that is said is 0.
+const UNSAID: u64 = 0;
 
 /// Paths of one policy, before those that say the same are made one.
 const RULES_MAX: usize = 2048;
@@ -39,8 +41,12 @@ pub(crate) struct Rule {
 pub(crate) fn fs(cx: &mut Context<'_>) -> Vec<FsRule> {
     let mut rules = Vec::new();
     for placed in cx.stmts() {
-        if let StmtKind::Fs(section) = &placed.stmt.kind {
-            section.iter().for_each(|rule| one(cx, rule, placed.layer, &mut rules));
+        match &placed.stmt.kind {
+            StmtKind::Fs(section) => section.iter().for_each(|rule| one(cx, rule, placed.layer, &mut rules)),
+            StmtKind::Net(ast::Net::Rules(section)) => {
+                section.iter().for_each(|rule| unix(cx, rule, placed.layer, &mut rules));
+            }
+            _ => {}
         }
     }
     // What follows compares each rule with every other one.
@@ -92,6 +98,26 @@ fn one(cx: &mut Context<'_>, rule: &ast::FsRule, layer: LayerId, rules: &mut Vec
     }
 }
 
+/// A socket that `net` names by its path is a file: who sees it may connect to it (unix(7)). It is shown as by `socket`,
+/// or taken away as by `deny`, so that one part of the kernel decides about it.
+fn unix(cx: &mut Context<'_>, rule: &ast::NetRule, layer: LayerId, rules: &mut Vec<Rule>) {
+    let (endpoints, allow) = match &rule.kind {
+        NetRuleKind::Allow(endpoints) => (endpoints, true),
+        NetRuleKind::Deny(endpoints) => (endpoints, false),
+        NetRuleKind::Listen(_) | NetRuleKind::Total => return,
+    };
+    for endpoint in endpoints {
+        let ast::Peer::Path(expr) = &endpoint.peer else { continue };
+        let options = Options::default();
+        let kind = if allow {
+            socket(cx, expr, &options)
+        } else {
+            deny(cx, expr, &options, READ.and(WRITE).and(RUN))
+        };
+        rules.extend(kind.map(|kind| Rule { kind, span: expr.span, whole: rule.span, layer, placed: false }));
+    }
+}
+
 const NONE: Rights = Rights { read: false, write: false, run: false };
 const READ: Rights = Rights { read: true, ..NONE };
 const WRITE: Rights = Rights { write: true, ..NONE };
@@ -135,12 +161,11 @@ fn overlay(cx: &mut Context<'_>, expr: &PathExpr, options: &Options) -> Option<F
     if !risks::grant_allowed(cx, &source, &target, READ, expr.span, at) {
         return None;
     }
-    no_size(cx, expr, options, "overlay has no size", "holds 64MiB of changes, the default");
     let links = options.links(&source);
     Some(FsKind::Overlay {
         source,
         target,
-        size_bytes: options.size.unwrap_or(SCRATCH_BYTES),
+        size_bytes: options.size.unwrap_or(UNSAID),
         inodes: options.inodes.unwrap_or(SCRATCH_INODES),
         run: false,
         optional: options.optional,
@@ -165,7 +190,7 @@ fn scratch(cx: &mut Context<'_>, expr: &PathExpr, options: &Options) -> Option<F
     if !risks::target_free(cx, &target, expr.span) {
         return None;
     }
-    no_size(cx, expr, options, "scratch has no size", "holds 64MiB, the default");
+    no_size(cx, expr, options);
     let size_bytes = options.size.unwrap_or(SCRATCH_BYTES);
     Some(FsKind::Scratch { target, size_bytes, inodes: options.inodes.unwrap_or(SCRATCH_INODES) })
 }
@@ -202,14 +227,25 @@ fn proc(cx: &mut Context<'_>, expr: &PathExpr) -> Option<FsKind> {
     None
 }
 
-/// Warns of what grows without a bound of the policy's.
-fn no_size(cx: &mut Context<'_>, expr: &PathExpr, options: &Options, message: &str, label: &str) {
+/// Warns of a scratch directory without a bound of the policy's.
+fn no_size(cx: &mut Context<'_>, expr: &PathExpr, options: &Options) {
     if options.size.is_none() {
         cx.say(
-            Diagnostic::new(codes::SCRATCH_WITHOUT_SIZE, message)
-                .label(expr.span, label)
+            Diagnostic::new(codes::SCRATCH_WITHOUT_SIZE, "scratch has no size")
+                .label(expr.span, "holds 64MiB, the default")
                 .help("write `size 64MiB`, or more where the program needs it"),
         );
+    }
+}
+
+/// Gives overlays that say no size half of the memory that the policy has, so that their changes, which are memory, leave
+/// the programs the other half; [`SCRATCH_BYTES`] where the policy limits none.
+pub(crate) fn size_overlays(rules: &mut [FsRule], memory_bytes: Option<u64>) {
+    let share = memory_bytes.map_or(SCRATCH_BYTES, |memory| (memory / 2).max(SIZE_BYTES_MIN));
+    for rule in rules {
+        if let FsKind::Overlay { size_bytes: size @ UNSAID, .. } = &mut rule.kind {
+            *size = share;
+        }
     }
 }
 

@@ -98,9 +98,10 @@ pub fn check(file: &ast::File, resolved: &Resolved, sources: &Sources, detail: D
 /// The meaning of every section, held to the policy that it extends; its origins stay in `cx`.
 fn lower(cx: &mut Context<'_>, file: &ast::File) -> Policy {
     let sandbox = sandbox::sandbox(cx);
-    let fs = fs::fs(cx);
+    let mut fs = fs::fs(cx);
     let (net, net_rules) = net::net(cx);
     let (limits, limit_rules) = limits::limits(cx);
+    fs::size_overlays(&mut fs, limits.memory_bytes.map(|limit| limit.value));
     let tier = |origin| syscalls::implied::without_namespaces(&cx.archs, origin);
     let tier_rules = sandbox.tier_landlock.map(tier).unwrap_or_default();
     let implied = [net_rules, limit_rules, tier_rules].concat();
@@ -132,6 +133,7 @@ fn lower(cx: &mut Context<'_>, file: &ast::File) -> Policy {
     net::cancelled(cx, &policy);
     narrow::extend(cx, &mut policy);
     limits::missing(cx, &policy);
+    tools::bounds(cx, &policy);
     policy
 }
 

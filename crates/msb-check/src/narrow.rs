@@ -3,7 +3,7 @@
 use crate::claims::{self, Lowered};
 use crate::context::Context;
 use msb_diag::{Code, Diagnostic, Sources, Span, codes};
-use msb_policy::{By, OriginId, Policy, Widening, Wider};
+use msb_policy::{By, OriginId, Policy, ToolWider, Widening, Wider};
 use msb_resolve::{Parent, Resolved};
 use msb_syntax::ast::{Claim, ClaimKind, StmtKind};
 
@@ -30,12 +30,16 @@ fn measure(parent: &Parent, sources: &Sources, found: &mut Vec<Diagnostic>) -> O
         return None;
     }
     let mut cx = Context::new(&parent.resolved, sources);
-    // Tools that a parent takes from its file with `tools` are not looked up there: it has none of them.
     let policy = crate::lower(&mut cx, &msb_syntax::ast::File::default());
     let broken = msb_diag::has_errors(&cx.found);
     found.extend(cx.found.into_iter().filter(Diagnostic::is_error));
     let spans = cx.origins.spans();
     (!broken).then_some(Measure { policy, spans })
+}
+
+/// What `policy` means, with its places by itself; `None` where something was said.
+pub(crate) fn meaning(policy: &Parent, sources: &Sources, found: &mut Vec<Diagnostic>) -> Option<Policy> {
+    measure(policy, sources, found).map(|measure| measure.policy)
 }
 
 impl Measure {
@@ -57,7 +61,11 @@ pub(crate) fn extend(cx: &mut Context<'_>, policy: &mut Policy) {
     let raised: Vec<Widening> = policy
         .widenings(&measure.policy, By::Host)
         .into_iter()
-        .filter(|it| matches!(it.what, Wider::Limit(_)) && it.allowed.is_some())
+        .filter(|it| match it.what {
+            Wider::Limit(_) => it.allowed.is_some(),
+            Wider::ToolLimit { said, .. } => said,
+            _ => false,
+        })
         .collect();
     policy.inherit(&measure.policy, |origin| match measure.span(origin) {
         Some(span) => cx.origin(span),
@@ -117,6 +125,14 @@ pub fn exceeds(
     found
 }
 
+fn limit_code(held: Held) -> Code {
+    match held {
+        Held::Child => codes::LIMIT_ABOVE_PARENT,
+        Held::Claim => codes::ASSERTION_FAILED,
+        Held::Ceiling => codes::EXCEEDS_CEILING,
+    }
+}
+
 /// A policy and what it is held to.
 struct Comparison<'a> {
     policy: &'a Policy,
@@ -131,9 +147,13 @@ impl Comparison<'_> {
     /// One finding for each rule that allows too much, with its first request.
     fn report(&self, wider: Vec<Widening>, held: Held) -> Vec<Diagnostic> {
         let mut found = Vec::new();
-        let mut seen: Vec<(Option<OriginId>, std::mem::Discriminant<Wider>)> = Vec::new();
+        let mut seen: Vec<(Option<OriginId>, std::mem::Discriminant<Wider>, &'static str)> = Vec::new();
         for widening in wider {
-            let key = (widening.allowed, std::mem::discriminant(&widening.what));
+            let word = match widening.what {
+                Wider::ToolLimit { word, .. } => word,
+                _ => "",
+            };
+            let key = (widening.allowed, std::mem::discriminant(&widening.what), word);
             // Of what no rule says there is one for each limit.
             if widening.allowed.is_some() && seen.contains(&key) {
                 continue;
@@ -141,6 +161,9 @@ impl Comparison<'_> {
             seen.push(key);
             found.push(match &widening.what {
                 Wider::Limit(word) => self.limit(word, &widening, held),
+                Wider::ToolLimit { tool, word, said } => {
+                    self.tool_limit((tool.as_str(), *word, *said), &widening, held)
+                }
                 _ => self.request(&widening, held),
             });
         }
@@ -200,13 +223,32 @@ impl Comparison<'_> {
         }
     }
 
+    fn tool_limit(
+        &self,
+        (tool, word, said): (&str, &str, bool),
+        widening: &Widening,
+        held: Held,
+    ) -> Diagnostic {
+        let parent = &self.parent.name;
+        let message = match (word, said) {
+            ("log", _) => format!("the log lacks arguments of `{tool}`, and `{parent}` has them written"),
+            (_, true) => format!("`{word}` of the tool `{tool}` is above what `{parent}` allows"),
+            (_, false) => format!("`{word}` of the tool `{tool}` has no limit, and `{parent}` has one"),
+        };
+        let found = self.labelled(limit_code(held), &message, widening, held, "more than that");
+        let found = match widening.refused.and_then(|origin| self.measure.span(origin)) {
+            Some(span) => found.label(span, "held to this"),
+            None => found,
+        };
+        found.help(match word {
+            "log" => "write `log args`".to_owned(),
+            _ => format!("write `{word}` of `{tool}` as `{parent}` has it, or less"),
+        })
+    }
+
     fn limit(&self, word: &str, widening: &Widening, held: Held) -> Diagnostic {
         let parent = &self.parent.name;
-        let code = match held {
-            Held::Child => codes::LIMIT_ABOVE_PARENT,
-            Held::Claim => codes::ASSERTION_FAILED,
-            Held::Ceiling => codes::EXCEEDS_CEILING,
-        };
+        let code = limit_code(held);
         let message = match widening.allowed {
             Some(_) => format!("`{word}` is above what `{parent}` allows"),
             None => format!("`{word}` has no limit, and `{parent}` has one"),
@@ -250,10 +292,25 @@ impl Comparison<'_> {
             Wider::Env { .. } => format!("take the variable away, or have `{parent}` pass it"),
             Wider::Connect(_) => format!("take the rule away, deny it, or have `{parent}` allow it"),
             Wider::Terms { .. } => format!("narrow the terms of the rule, or have `{parent}` say them"),
-            Wider::Tool(_) => format!("take the tool away, or have `{parent}` declare it the same way"),
+            Wider::Tool { why, .. } => match why {
+                ToolWider::Unknown => format!("take the tool away, or have `{parent}` declare it"),
+                ToolWider::Arguments => {
+                    format!("narrow the type of the argument, or have `{parent}` take it, too")
+                }
+                ToolWider::Command => {
+                    format!("write the command of `{parent}`, or have `{parent}` leave `exec` out")
+                }
+                ToolWider::Result => {
+                    format!("write the type of the result as `{parent}` has it, or a narrower one")
+                }
+                ToolWider::Unasked => "write `confirm`".to_owned(),
+                ToolWider::Sandbox(what) => format!(
+                    "the tool runs where `{what}` is allowed, and in `{parent}` it does not: name a narrower policy behind `in`"
+                ),
+            },
             Wider::Listen(..) => format!("take the `listen` away, or have `{parent}` say it"),
             Wider::Capability(_) => format!("take the capability away, or have `{parent}` keep it"),
-            Wider::Limit(_) => "lower it".to_owned(),
+            Wider::Limit(_) | Wider::ToolLimit { .. } => "lower it".to_owned(),
         }
     }
 }

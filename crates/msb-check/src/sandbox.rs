@@ -8,7 +8,7 @@ use msb_resolve::nearest;
 use msb_syntax::ast::{Name, Spanned, StmtKind, Value};
 
 /// The settings that there are.
-const SETTINGS: [&str; 2] = ["landlock", "tier"];
+const SETTINGS: [&str; 3] = ["landlock", "mdwe", "tier"];
 /// The newest version of Landlock that a plan can ask for.
 const LANDLOCK_ABI_MAX: u64 = 7;
 
@@ -27,6 +27,7 @@ pub(crate) fn sandbox(cx: &mut Context<'_>) -> Sandbox {
             seen.push(name);
             match name.node.as_str() {
                 "landlock" => landlock(cx, name, value, &mut sandbox),
+                "mdwe" => sandbox.mdwe = sandbox.mdwe.or(mdwe(cx, name, value)),
                 "tier" => tiers.extend(tier(cx, name, value)),
                 _ => cx.say(unknown(name)),
             }
@@ -60,6 +61,22 @@ fn tier(cx: &mut Context<'_>, name: &Name, value: &Spanned<Value>) -> Option<Opt
     }
 }
 
+/// The line of `mdwe on`.
+fn mdwe(cx: &mut Context<'_>, name: &Name, value: &Spanned<Value>) -> Option<OriginId> {
+    match &value.node {
+        Value::Ident(word) if word == "on" => Some(cx.origin(Span { end: value.span.end, ..name.span })),
+        Value::Ident(word) if word == "off" => None,
+        _ => {
+            cx.say(
+                Diagnostic::new(codes::UNKNOWN_NAME, "unknown value of `mdwe`")
+                    .label(value.span, "expected `on` or `off`")
+                    .help("write `mdwe on`: memory that was writable does not become executable"),
+            );
+            None
+        }
+    }
+}
+
 fn landlock(cx: &mut Context<'_>, name: &Name, value: &Spanned<Value>, sandbox: &mut Sandbox) {
     let Some(abi) = values::int(cx, value, "landlock") else { return };
     let number = u32::try_from(abi).ok().filter(|_| (1..=LANDLOCK_ABI_MAX).contains(&abi));
@@ -86,7 +103,7 @@ fn twice(name: &Name, first: Span) -> Diagnostic {
 
 fn unknown(name: &Name) -> Diagnostic {
     let found = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown setting `{}`", name.node))
-        .label(name.span, "expected `landlock` or `tier`");
+        .label(name.span, "expected `landlock`, `mdwe` or `tier`");
     match nearest(&name.node, SETTINGS) {
         Some(meant) => found.help(format!("did you mean `{meant}`?")).edit(name.span, meant),
         None => found.help("write `landlock 3`, the least version of Landlock that the kernel must have"),

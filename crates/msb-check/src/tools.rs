@@ -4,14 +4,16 @@ mod lints;
 mod types;
 
 use crate::context::Context;
+use crate::narrow;
 use crate::net::rate;
 use crate::values;
-use msb_diag::{Diagnostic, codes};
-use msb_policy::{Tool, Word};
+use msb_diag::{Diagnostic, Span, codes};
+use msb_policy::{Tool, ToolSandbox, Word};
 use msb_resolve::nearest;
 use msb_syntax::ast::{self, File, Item, Name, StmtKind, ToolOptionKind, Value};
 use std::collections::BTreeMap;
 
+pub(crate) use lints::bounds;
 pub(crate) use types::value;
 
 /// The tools that the policy declares, or takes from the file with `tools`.
@@ -23,6 +25,7 @@ pub(crate) fn tools(cx: &mut Context<'_>, file: &File) -> Vec<Tool> {
         match &placed.stmt.kind {
             StmtKind::Tool(tool) => written.push(tool),
             StmtKind::ToolUse(names) => {
+                // Those that are declared were put in its place.
                 for name in names {
                     let wanted = name.parts.last().map_or("", |part| part.node.as_str());
                     let declared = || {
@@ -31,12 +34,6 @@ pub(crate) fn tools(cx: &mut Context<'_>, file: &File) -> Vec<Tool> {
                             _ => None,
                         })
                     };
-                    if let Some(tool) =
-                        declared().find(|tool| tool.name.node == wanted && name.parts.len() == 1)
-                    {
-                        written.push(tool);
-                        continue;
-                    }
                     let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown tool `{wanted}`"))
                         .label(name.span, "no `tool` of this file has this name");
                     cx.say(match nearest(wanted, declared().map(|tool| tool.name.node.as_str())) {
@@ -51,7 +48,7 @@ pub(crate) fn tools(cx: &mut Context<'_>, file: &File) -> Vec<Tool> {
         }
     }
     for tool in written {
-        let lowered = one(cx, tool, file);
+        let lowered = one(cx, tool);
         if let Some((_, first)) = found.get(&tool.name.node) {
             let (again, first) = (tool.name.span, first.span);
             if again != first {
@@ -74,7 +71,7 @@ pub(crate) fn tools(cx: &mut Context<'_>, file: &File) -> Vec<Tool> {
     found.into_values().map(|(tool, _)| tool).collect()
 }
 
-fn one(cx: &mut Context<'_>, tool: &ast::Tool, file: &File) -> Tool {
+fn one(cx: &mut Context<'_>, tool: &ast::Tool) -> Tool {
     let origin = cx.origin(tool.name.span);
     let mut lowered = Tool {
         name: tool.name.node.clone(),
@@ -120,13 +117,7 @@ fn one(cx: &mut Context<'_>, tool: &ast::Tool, file: &File) -> Tool {
             ToolOptionKind::Stdin(name) => {
                 lowered.stdin = own(cx, tool, name).then(|| name.node.clone());
             }
-            ToolOptionKind::In(policy) => {
-                let name: Vec<&str> = policy.name.parts.iter().map(|part| part.node.as_str()).collect();
-                if let [name] = name.as_slice() {
-                    known_policy(cx, name, policy.name.span, file);
-                }
-                lowered.sandbox = Some(name.join("."));
-            }
+            ToolOptionKind::In(policy) => lowered.sandbox = Some(sandbox(cx, policy, option.span)),
             ToolOptionKind::Exec(words) => {
                 lowered.exec = words.iter().filter_map(|word| self::word(cx, tool, word)).collect();
             }
@@ -135,25 +126,13 @@ fn one(cx: &mut Context<'_>, tool: &ast::Tool, file: &File) -> Tool {
     lowered
 }
 
-/// Reports a policy of this file that does not exist. A parent's file is not known here, and neither are its tools.
-fn known_policy(cx: &mut Context<'_>, name: &str, span: msb_diag::Span, file: &File) {
-    let policies: Vec<&str> = file
-        .items
-        .iter()
-        .filter_map(|item| match item {
-            Item::Block(block) if block.kind == ast::BlockKind::Policy => Some(block.name.node.as_str()),
-            _ => None,
-        })
-        .collect();
-    if policies.is_empty() || policies.contains(&name) {
-        return;
-    }
-    let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown policy `{name}`"))
-        .label(span, "no policy of this file has this name");
-    cx.say(match nearest(name, policies) {
-        Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(span, meant),
-        None => unknown.help("write the policy that the tool runs under, or leave `in` out"),
-    });
+/// The policy that `in` names; one that does not exist was reported where names are looked up.
+fn sandbox(cx: &mut Context<'_>, named: &ast::Include, whole: Span) -> ToolSandbox {
+    let resolved = cx.resolved;
+    let inner = resolved.sandboxes.iter().find(|inner| inner.span == named.span);
+    let policy = inner.and_then(|inner| narrow::meaning(inner, cx.sources, &mut cx.found)).map(Box::new);
+    let text: Vec<&str> = cx.sources.text(named.span).split_whitespace().collect();
+    ToolSandbox { name: text.join(" "), policy, origin: cx.origin(whole) }
 }
 
 /// A word of a command; `None` where something was reported.

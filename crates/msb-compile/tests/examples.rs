@@ -43,12 +43,17 @@ fn example(name: &str) -> String {
 /// The examples of which each rule is a line, and which need no other file.
 const ORDERABLE: &[&str] = &["hello-agent.msb"];
 
+/// What is said of an example besides hints: `rows` of one is for who calls it.
+const WARNED: &[(&str, &str)] = &[("data-analysis.msb", "MSB0106")];
+
 #[test]
 fn examples_compile_without_a_word_or_say_what_is_not_enforced() {
     for (name, text) in common::files("examples", "msb") {
         let compiled = common::compile(&name, &text);
         let said = |it: &&msb_diag::Diagnostic| {
-            it.severity != msb_diag::Severity::Hint && it.code != msb_diag::codes::NOT_ENFORCED
+            it.severity != msb_diag::Severity::Hint
+                && it.code != msb_diag::codes::NOT_ENFORCED
+                && !WARNED.contains(&(name.as_str(), it.code.to_string().as_str()))
         };
         let other: Vec<_> = compiled.diagnostics.iter().filter(said).collect();
         assert!(other.is_empty(), "{name}: {other:?}");

@@ -87,6 +87,9 @@ fn unplaced<'a>(plan: &Plan<'a>) -> Plan<'a> {
     plan.policy.sha256 = [0; 32];
     plan.policy.origin = NOWHERE;
     plan.identity.origin = NOWHERE;
+    for asked in [&mut plan.identity.terminal, &mut plan.identity.write_execute_denied] {
+        *asked = asked.map(|_| NOWHERE);
+    }
     plan.target.origin = NOWHERE;
     if let Some((_, origin)) = &mut plan.identity.cwd {
         *origin = NOWHERE;

@@ -34,6 +34,7 @@ pub fn policy(plan: &Plan<'_>) -> Option<Policy> {
             gid: identity.gid,
             cwd: identity.cwd.map(|(cwd, at)| (path(cwd), origin(at))),
             hostname: identity.hostname.to_owned(),
+            terminal: identity.terminal.map(origin),
             origin: origin(identity.origin),
         },
         tools: Vec::new(),
@@ -44,6 +45,7 @@ pub fn policy(plan: &Plan<'_>) -> Option<Policy> {
             }),
             tier_landlock: (plan.target.tier_min == msb_plan::Tier::Landlock)
                 .then(|| origin(plan.target.origin)),
+            mdwe: identity.write_execute_denied.map(origin),
         },
         origins: plan
             .origins

@@ -57,7 +57,8 @@ pub(crate) fn policy(policy: &Policy, outcomes: &[Outcome], said: &BTreeSet<u32>
     section(&mut text, "exec", &exec(policy)?);
     let abi = policy.sandbox.landlock_abi_min.map(|limit| format!("landlock {}", limit.value));
     let tier = policy.sandbox.tier_landlock.map(|_| "tier landlock".to_owned());
-    section(&mut text, "sandbox", &abi.into_iter().chain(tier).collect::<Vec<_>>());
+    let mdwe = policy.sandbox.mdwe.map(|_| "mdwe on".to_owned());
+    section(&mut text, "sandbox", &abi.into_iter().chain(mdwe).chain(tier).collect::<Vec<_>>());
     text.push_str("}\n");
     Ok(text)
 }
@@ -332,6 +333,9 @@ fn exec(policy: &Policy) -> Result<Vec<String>, Undone> {
     }
     if let Some((cwd, _)) = &exec.cwd {
         lines.push(format!("cwd {}", path(policy, cwd, "")?));
+    }
+    if exec.terminal.is_some() {
+        lines.push("tty private".to_owned());
     }
     if exec.hostname != HOSTNAME {
         lines.push(format!("hostname {}", quoted(&exec.hostname)));

@@ -78,7 +78,8 @@ impl Severity {
 pub struct Diagnostic {
     /// `MSB0101`, from the registry.
     pub code: Code,
-    /// The registry's severity for the code, or higher where [`Diagnostic::raise`] was called.
+    /// The registry's severity for the code, or higher where [`Diagnostic::raise`] was called; a hint where nothing is to be
+    /// launched and the finding is that no launch takes it yet.
     pub severity: Severity,
     /// Lowercase, no full stop, backticks round what the user wrote.
     pub message: String,

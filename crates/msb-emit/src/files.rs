@@ -6,6 +6,7 @@ use crate::net::Net;
 use crate::path::below;
 use crate::{EmitError, ir, plan};
 use plan::network::{GATEWAY_V4, HOST_NAMES, HOST_V4};
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 /// The name that the sandbox's user and group have inside.
@@ -49,8 +50,34 @@ pub(crate) fn generate(
         let gateway = Ipv4Addr::from(GATEWAY_V4);
         all.push(File { rest: "etc/resolv.conf", content: format!("nameserver {gateway}\n") });
     }
+    let ignored = ignored(policy);
+    if !ignored.is_empty() {
+        let settings = "[core]\n\texcludesFile = /etc/gitignore\n".to_owned();
+        all.push(File { rest: "etc/gitconfig", content: settings });
+        all.push(File { rest: "etc/gitignore", content: ignored });
+    }
     let shown = |file: &File| mounts.iter().any(|mount| below(mount.target, file.path()).is_some());
     Ok(all.into_iter().filter(|file| !shown(file)).collect())
+}
+
+/// gitignore(5): the placeholders of denied places, which nobody inside can have made, and which `git add --all` would
+/// commit.
+fn ignored(policy: &ir::Policy) -> String {
+    // In a set, so that the order of rules does not show.
+    let patterns: BTreeSet<String> = policy.masks().map(|path| pattern(&path.rest)).collect();
+    patterns.into_iter().collect()
+}
+
+/// The line of gitignore(5) for `rest`, below the folder of the repository.
+fn pattern(rest: &str) -> String {
+    let mut line = String::from("/");
+    for c in rest.chars() {
+        if matches!(c, '*' | '?' | '[' | '\\' | ' ') {
+            line.push('\\');
+        }
+        line.push(c);
+    }
+    line + "\n"
 }
 
 /// passwd(5). A name for everybody else, because files of the host's root show as nobody's inside.

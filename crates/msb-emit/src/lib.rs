@@ -98,6 +98,7 @@ pub fn emit_observed(
         policy.syscall_default.1,
     ];
     used.extend(policy.params.iter().map(|param| param.origin));
+    used.extend([policy.exec.terminal, policy.sandbox.mdwe].into_iter().flatten());
     used.extend(policy.exec.cwd.iter().map(|(_, origin)| *origin));
     used.extend(mounts.iter().map(|mount| mount.origin));
     used.extend(denies.iter().map(|deny| deny.origin));
@@ -171,14 +172,21 @@ pub fn emit_observed(
 /// Refuses what a plan has no section for.
 fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     let mut what: Vec<(&'static str, ir::OriginId)> = Vec::new();
-    if let ir::Net::Rules { rules, .. } = &policy.net {
-        let unix = rules.iter().find(|rule| matches!(rule.kind, ir::NetKind::Unix { .. }));
-        what.extend(unix.map(|rule| ("rules for unix sockets", rule.origin)));
-    }
     what.extend(policy.tools.first().map(|tool| ("tools", tool.origin)));
     let open = |kind| policy.params.iter().find(|param| param.kind == kind).map(|param| param.origin);
     what.extend(open(ir::ParamKind::Number).map(|origin| ("numbers that launch gives", origin)));
     if what.is_empty() { Ok(()) } else { Err(EmitError::NotEnforced { what }) }
+}
+
+/// `policy` without what a plan has no section for, to see whether the rest of it makes one.
+#[must_use]
+pub fn enforceable(policy: &ir::Policy) -> ir::Policy {
+    let mut policy = policy.clone();
+    policy.tools.clear();
+    for param in policy.params.iter_mut().filter(|param| param.kind == ir::ParamKind::Number) {
+        param.kind = ir::ParamKind::Text;
+    }
+    policy
 }
 
 /// The calls that some rule kills for, and the first line that says so.
@@ -228,12 +236,32 @@ fn identity<'p>(policy: &'p ir::Policy, origins: &Origins<'p>) -> Result<plan::I
         } else {
             plan::Keyring::Unreachable
         },
+        terminal: policy.exec.terminal.map(|origin| origins.id(origin)),
+        write_execute_denied: policy.sandbox.mdwe.map(|origin| origins.id(origin)),
+        mount_table: if NAMESPACE_CALLS.iter().any(|call| may_call(policy, call)) {
+            plan::MountTable::Shown
+        } else {
+            plan::MountTable::Hidden
+        },
         origin: origins.id(origin),
     })
 }
 
 /// The calls that name keys; keyrings(7).
 const KEY_CALLS: [&str; 3] = ["add_key", "keyctl", "request_key"];
+
+/// The calls that make namespaces or mounts, clone and clone3 apart: those never do (`msb-check`, implied rules).
+const NAMESPACE_CALLS: [&str; 9] = [
+    "chroot",
+    "fsmount",
+    "mount",
+    "mount_setattr",
+    "move_mount",
+    "open_tree",
+    "pivot_root",
+    "setns",
+    "unshare",
+];
 
 /// Whether some arguments let a call of this name through.
 fn may_call(policy: &ir::Policy, name: &str) -> bool {

@@ -12,6 +12,17 @@ use std::net::IpAddr;
 /// Where the certificates are put; the first below no mount is taken.
 const TRUST_FILES: [&str; 3] =
     ["etc/msb-certificates.pem", "run/msb-certificates.pem", "msb-certificates.pem"];
+/// Where Java's key store is put; the first below no mount is taken.
+const JAVA_TRUST_FILES: [&str; 3] =
+    ["etc/msb-certificates.jks", "run/msb-certificates.jks", "msb-certificates.jks"];
+/// Key stores that Java takes its certificates from by itself: Debian, Fedora, openSUSE.
+const JAVA_TRUST_PLACES: [&str; 3] = [
+    "etc/ssl/certs/java/cacerts",
+    "etc/pki/ca-trust/extracted/java/cacerts",
+    "var/lib/ca-certificates/java-cacerts",
+];
+/// Options of every Java program, with which one that brings certificates of its own takes these.
+const JAVA_TRUST_VARIABLE: &str = "JAVA_TOOL_OPTIONS";
 /// Files that programs take their certificates from by themselves: Debian and Arch, Fedora, openSUSE, Alpine.
 const TRUST_PLACES: [&str; 5] = [
     "etc/ssl/certs/ca-certificates.crt",
@@ -40,6 +51,8 @@ pub(crate) struct Net<'p> {
     batch: Batch,
     /// The place of the certificates, with its leading `/`, where the gateway reads TLS.
     trust: Option<String>,
+    /// The same of Java's, and the value of its variable.
+    java_trust: Option<(String, String)>,
     origin: ir::OriginId,
 }
 
@@ -77,11 +90,18 @@ impl<'p> Net<'p> {
             }
             _ => false,
         });
-        let free = TRUST_FILES.iter().find(|file| !shown(file)).unwrap_or(&TRUST_FILES[0]);
-        let trust = reads.then(|| format!("/{free}"));
+        let free = |files: &[&'static str; 3]| {
+            let free = files.iter().find(|file| !shown(file)).unwrap_or(&files[0]);
+            reads.then(|| format!("/{free}"))
+        };
+        let trust = free(&TRUST_FILES);
+        let java_trust = free(&JAVA_TRUST_FILES).map(|file| {
+            let option = format!("-Djavax.net.ssl.trustStore={file}");
+            (file, option)
+        });
         let mut rules: Vec<&ir::NetRule> = rules.iter().collect();
         rules.sort_by_key(|rule| order.place(rule.origin));
-        Ok(Some(Net { rules, addresses, batch, trust, origin }))
+        Ok(Some(Net { rules, addresses, batch, trust, java_trust, origin }))
     }
 
     /// The lines that the section points to.
@@ -100,8 +120,10 @@ impl<'p> Net<'p> {
                 ir::EnvKind::Pass { .. } => false,
             })
         };
-        let Some(file) = self.trust.as_deref() else { return Vec::new() };
-        TRUST_VARIABLES.iter().filter(|name| !named(name)).map(|name| (*name, file)).collect()
+        let pem = self.trust.as_deref();
+        let pem = pem.into_iter().flat_map(|file| TRUST_VARIABLES.iter().map(move |name| (*name, file)));
+        let java = self.java_trust.iter().map(|(_, option)| (JAVA_TRUST_VARIABLE, option.as_str()));
+        pem.chain(java).filter(|(name, _)| !named(name)).collect()
     }
 
     /// Whether a rule names the host's own loopback, so that it has a name inside.
@@ -146,8 +168,6 @@ impl<'p> Net<'p> {
                     }
                 }
                 ir::NetKind::Total(of) => totals.push(network::Total { limits: limits(of), origin }),
-                // Refused before: see `enforced`.
-                ir::NetKind::Unix { .. } => {}
             }
         }
         for (what, count, max) in [
@@ -168,10 +188,8 @@ impl<'p> Net<'p> {
             rules,
             totals,
             listens,
-            trust: self.trust.as_deref().map(|file| network::Trust {
-                file: file.trim_start_matches('/'),
-                places: TRUST_PLACES.to_vec(),
-            }),
+            trust: self.trust.as_deref().map(|file| trust(file, &TRUST_PLACES)),
+            java_trust: self.java_trust.as_ref().map(|(file, _)| trust(file, &JAVA_TRUST_PLACES)),
             origin: origins.id(self.origin),
         }))
     }
@@ -218,10 +236,14 @@ impl<'p> Net<'p> {
     }
 }
 
+fn trust<'a>(file: &'a str, places: &[&'a str]) -> network::Trust<'a> {
+    network::Trust { file: file.trim_start_matches('/'), places: places.to_vec() }
+}
+
 fn endpoint(rule: &ir::NetRule) -> Option<&ir::Endpoint> {
     match &rule.kind {
         ir::NetKind::Allow { endpoint, .. } | ir::NetKind::Deny(endpoint) => Some(endpoint),
-        ir::NetKind::Listen(_) | ir::NetKind::Unix { .. } | ir::NetKind::Total(_) => None,
+        ir::NetKind::Listen(_) | ir::NetKind::Total(_) => None,
     }
 }
 

@@ -1,13 +1,15 @@
 //! The log: a JSON line for every lookup, connection and request, allowed or denied, and totals at the end.
 //!
 //! Lines are collected and written together, at the end of each round of the event loop at the latest. A log that
-//! can't be written ends the gateway, and with it the run: what is not written down does not happen.
+//! can't be written ends the gateway, and with it the run: what is not written down does not happen. Each line is tied to
+//! the one before (`msb_audit`).
 
+use crate::tally::Tally;
+use msb_audit::Chain;
 use msb_plan::{Origin, OriginId};
 use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,7 +30,9 @@ pub enum Subject {
 }
 
 impl Subject {
-    const fn word(self) -> &'static str {
+    /// The word in logs and reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
         match self {
             Subject::Lookup => "lookup",
             Subject::Connection => "connection",
@@ -46,35 +50,6 @@ pub enum Decision {
     Deny,
 }
 
-/// Counts of a run.
-#[derive(Debug, Default)]
-pub struct Totals {
-    lookups: [AtomicU64; 2],
-    connections: [AtomicU64; 2],
-    requests: [AtomicU64; 2],
-    /// Bytes that left the sandbox.
-    pub up_bytes: AtomicU64,
-    /// Bytes that arrived.
-    pub down_bytes: AtomicU64,
-}
-
-impl Totals {
-    fn of(&self, subject: Subject, decision: Decision) -> &AtomicU64 {
-        let both = match subject {
-            Subject::Lookup => &self.lookups,
-            Subject::Connection => &self.connections,
-            Subject::Request => &self.requests,
-        };
-        &both[usize::from(decision == Decision::Deny)]
-    }
-
-    /// How many of `subject` were decided so.
-    #[must_use]
-    pub fn count(&self, subject: Subject, decision: Decision) -> u64 {
-        self.of(subject, decision).load(Ordering::Relaxed)
-    }
-}
-
 /// Where decisions are written down.
 #[derive(Debug)]
 pub struct Log {
@@ -83,13 +58,14 @@ pub struct Log {
     common: Map<String, Value>,
     origins: Vec<Value>,
     /// Counts, kept whether or not there is a file.
-    pub totals: Totals,
+    pub tally: Tally,
 }
 
 #[derive(Debug)]
 struct Out {
     file: File,
     pending: Vec<u8>,
+    chain: Chain,
 }
 
 impl Log {
@@ -99,18 +75,19 @@ impl Log {
         let names =
             [("sandbox", sandbox), ("policy", policy)].into_iter().filter(|(_, value)| !value.is_empty());
         let common = names.map(|(key, value)| (key.to_owned(), json!(value))).collect();
-        let origin = |it: &Origin<'_>| json!({"file": it.file, "line": it.line, "text": it.text});
+        let origin =
+            |it: &Origin<'_>| json!({"file": it.file, "line": it.line, "column": it.column, "text": it.text});
         Log {
-            out: file.map(|file| Mutex::new(Out { file, pending: Vec::new() })),
+            out: file.map(|file| Mutex::new(Out { file, pending: Vec::new(), chain: Chain::default() })),
             common,
             origins: origins.iter().map(origin).collect(),
-            totals: Totals::default(),
+            tally: Tally::default(),
         }
     }
 
     /// Writes a decision down: by which line of the policy, and `more` about it.
     pub fn decided(&self, subject: Subject, decision: Decision, rule: Option<OriginId>, more: Value) {
-        self.totals.of(subject, decision).fetch_add(1, Ordering::Relaxed);
+        self.tally.decided(subject, decision, rule, &more);
         let word = match decision {
             Decision::Allow => "allow",
             Decision::Deny => "deny",
@@ -120,8 +97,7 @@ impl Log {
 
     /// Writes down the end of a connection that was let through.
     pub fn ended(&self, rule: Option<OriginId>, up_bytes: u64, down_bytes: u64, more: Value) {
-        self.totals.up_bytes.fetch_add(up_bytes, Ordering::Relaxed);
-        self.totals.down_bytes.fetch_add(down_bytes, Ordering::Relaxed);
+        self.tally.ended(rule, up_bytes, down_bytes);
         let mut more = more;
         if let Some(more) = more.as_object_mut() {
             more.insert("up_bytes".to_owned(), json!(up_bytes));
@@ -132,20 +108,30 @@ impl Log {
 
     /// Writes the totals down, as the last line.
     pub fn finish(&self) {
-        let both = |subject| {
-            json!({
-                "allowed": self.totals.count(subject, Decision::Allow),
-                "denied": self.totals.count(subject, Decision::Deny),
-            })
-        };
+        let all = self.tally.all();
+        let both = |allowed: u64, denied: u64| json!({"allowed": allowed, "denied": denied});
         let totals = json!({
-            "lookups": both(Subject::Lookup),
-            "connections": both(Subject::Connection),
-            "requests": both(Subject::Request),
-            "up_bytes": self.totals.up_bytes.load(Ordering::Relaxed),
-            "down_bytes": self.totals.down_bytes.load(Ordering::Relaxed),
+            "lookups": both(all.lookups, all.lookups_denied),
+            "connections": both(all.connections, all.connections_denied),
+            "requests": both(all.requests, all.requests_denied),
+            "up_bytes": all.up_bytes,
+            "down_bytes": all.down_bytes,
         });
-        self.line("totals", None, None, totals);
+        self.line(msb_audit::LAST_EVENT, None, None, totals);
+    }
+
+    /// The lines of the policy.
+    #[must_use]
+    pub fn origins(&self) -> &[Value] {
+        &self.origins
+    }
+
+    /// How many lines there are, and the digest of the last one; 0 and nothing where there is no file.
+    #[must_use]
+    pub fn sealed(&self) -> (u64, String) {
+        let Some(out) = &self.out else { return (0, String::new()) };
+        let chain = &out.lock().unwrap_or_else(PoisonError::into_inner).chain;
+        (chain.lines(), chain.digest())
     }
 
     /// The line of the policy, as lines of the log and answers to requests show it.
@@ -169,9 +155,10 @@ impl Log {
         if let Value::Object(more) = more {
             line.extend(more.into_iter().map(|(key, value)| (key, shortened(value))));
         }
+        let object = Value::Object(line).to_string();
         let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
-        out.pending.extend_from_slice(Value::Object(line).to_string().as_bytes());
-        out.pending.push(b'\n');
+        let sealed = out.chain.seal(&object);
+        out.pending.extend_from_slice(sealed.as_bytes());
         if out.pending.len() >= PENDING_BYTES_MAX {
             // An error comes again at the next flush, which ends the gateway.
             let _ = out.write();

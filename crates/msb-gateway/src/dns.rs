@@ -14,6 +14,7 @@ use hickory_proto::rr::rdata::{A, OPT, SOA};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::BinDecodable as _;
 use msb_host::Host;
+use msb_plan::OriginId;
 use msb_plan::network::{HOST_NAMES, HOST_V4};
 use serde_json::json;
 use std::net::Ipv4Addr;
@@ -37,6 +38,8 @@ pub struct Lookup {
     pub kind: String,
     /// What was answered.
     pub outcome: Outcome,
+    /// The line that names it, where one does.
+    pub rule: Option<OriginId>,
 }
 
 /// What became of a lookup.
@@ -65,7 +68,8 @@ pub fn answer(query: &[u8], rules: &Rules, names: &mut Names, now: Instant) -> O
     let is_query = query.get(2).is_some_and(|flags| flags & 0x80 == 0);
     let id = query.first_chunk::<2>().filter(|_| is_query).map(|id| u16::from_be_bytes(*id))?;
     let Ok(question) = Message::from_bytes(query) else {
-        let lookup = Lookup { name: String::new(), kind: String::new(), outcome: Outcome::Malformed };
+        let lookup =
+            Lookup { name: String::new(), kind: String::new(), outcome: Outcome::Malformed, rule: None };
         let message = Message::error_msg(id, OpCode::Query, ResponseCode::FormErr);
         return message.to_vec().ok().map(|bytes| (bytes, lookup));
     };
@@ -88,7 +92,7 @@ pub fn write_down(log: &Log, lookup: &Lookup) {
     log.decided(
         Subject::Lookup,
         decision,
-        None,
+        lookup.rule,
         json!({"name": lookup.name, "type": lookup.kind, key: answer}),
     );
 }
@@ -102,7 +106,8 @@ fn reply(question: &Message, rules: &Rules, names: &mut Names, now: Instant) -> 
         .set_recursion_desired(question.recursion_desired())
         .set_recursion_available(true)
         .set_checking_disabled(question.checking_disabled());
-    let mut lookup = Lookup { name: String::new(), kind: String::new(), outcome: Outcome::Malformed };
+    let mut lookup =
+        Lookup { name: String::new(), kind: String::new(), outcome: Outcome::Malformed, rule: None };
     let [asked] = question.queries() else {
         message.set_response_code(ResponseCode::FormErr);
         return (message, lookup);
@@ -119,6 +124,9 @@ fn reply(question: &Message, rules: &Rules, names: &mut Names, now: Instant) -> 
         None => Outcome::NotAName,
         Some(name) => decide(name, asked.query_type(), rules, names, now),
     };
+    if !matches!(lookup.outcome, Outcome::NoRule | Outcome::NotAName) {
+        lookup.rule = plain.as_deref().and_then(|name| rules.names(name)).map(OriginId);
+    }
     match lookup.outcome {
         Outcome::Address(address) => {
             let record = Record::from_rdata(asked.name().clone(), TTL_SECONDS, RData::A(A(address)));

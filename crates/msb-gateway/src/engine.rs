@@ -13,7 +13,7 @@ mod udp;
 use crate::reader::Reader;
 use crate::relay::BUFFER_BYTES;
 use crate::resolve::Resolver;
-use crate::socket::{self, STREAM_EVENTS};
+use crate::socket::{self, READ_EVENTS, STREAM_EVENTS};
 use crate::state::State;
 use connection::Connection;
 use msb_plan::handover::{MADE, MESSAGE_BYTES_MAX};
@@ -34,8 +34,6 @@ use udp::{Flow, FlowKey};
 
 /// Events that one epoll_wait(2) takes.
 const EVENTS_MAX: usize = 256;
-/// Connections that one listener may give before others have their turn.
-const ACCEPTS_MAX: usize = 64;
 /// Descriptors that are no connection: files of the resolver, sockets, epoll.
 const DESCRIPTORS_KEPT: u64 = 128;
 /// Connections and flows, whatever the limit of descriptors.
@@ -164,6 +162,10 @@ impl Engine {
         socket::watch(&epoll, resolver.event(), Token::own(OWN_RESOLVER), EventFlags::IN)?;
         for (first, sockets) in [(OWN_TCP, &sockets.tcp), (OWN_UDP, &sockets.udp)] {
             for (side, socket) in (first..).zip(sockets) {
+                if first == OWN_TCP {
+                    // Accepted connections inherit it.
+                    socket::tune(socket)?;
+                }
                 socket::watch(&epoll, socket, Token::own(side), EventFlags::IN)?;
             }
         }
@@ -231,6 +233,7 @@ impl Engine {
     /// Writes down what was still open.
     pub fn end(&mut self) {
         self.end_flows();
+        self.reader.end();
         for index in 0..self.entries.len() {
             let Some(entry) = self.entries.get_mut(index) else { break };
             let generation = entry.generation;
@@ -242,15 +245,33 @@ impl Engine {
     }
 
     /// How long to wait: not at all if somebody has more to do.
-    fn timeout(&self) -> Option<Timespec> {
+    fn timeout(&mut self) -> Option<Timespec> {
         let wait = if self.more.is_empty() {
-            let Reverse((deadline, _)) = self.deadlines.peek()?;
+            let deadline = self.next_deadline()?;
             // Never earlier than the deadline: the kernel's clock and ours differ by less than this.
             deadline.saturating_duration_since(Instant::now()) + Duration::from_micros(100)
         } else {
             Duration::ZERO
         };
         wait.try_into().ok()
+    }
+
+    /// The next deadline that somebody still has. A timer that nobody waits for costs every wait a little.
+    fn next_deadline(&mut self) -> Option<Instant> {
+        while let Some(Reverse((deadline, token))) = self.deadlines.peek().copied() {
+            let entry = self.entries.get(token.entry() as usize);
+            let is_awaited = entry.is_some_and(|entry| match &entry.kind {
+                Kind::Stream(connection) => connection.deadline.is_some(),
+                Kind::Flow(_) => true,
+                Kind::Free => false,
+            });
+            let is_same = entry.is_some_and(|it| Token::new(token.entry(), it.generation, CLIENT) == token);
+            if is_awaited && is_same {
+                return Some(deadline);
+            }
+            self.deadlines.pop();
+        }
+        None
     }
 
     fn own_event(&mut self, side: u8) {
@@ -287,22 +308,20 @@ impl Engine {
         }
     }
 
+    /// One connection: the listener is told again while there are others, which saves asking for one that is not there.
     fn accept(&mut self, index: usize) {
-        for _ in 0..ACCEPTS_MAX {
-            let Some(listener) = self.sockets.tcp.get(index) else { return };
-            match rustix::net::accept_with(listener, socket::FLAGS) {
-                Ok(client) => {
-                    let dialled = rustix::net::getsockname(&client).ok().and_then(socket::plain);
-                    match dialled {
-                        Some(dialled) => self.opened(client, canonical(dialled)),
-                        None => socket::reset(client),
-                    }
+        let Some(listener) = self.sockets.tcp.get(index) else { return };
+        match rustix::net::accept_with(listener, socket::FLAGS) {
+            Ok(client) => {
+                let dialled = rustix::net::getsockname(&client).ok().and_then(socket::plain);
+                match dialled {
+                    Some(dialled) => self.opened(client, canonical(dialled)),
+                    None => socket::reset(client),
                 }
-                Err(Errno::MFILE | Errno::NFILE) => return self.refuse_one(index),
-                // ECONNABORTED and what accept(2) says of the network: of this one connection.
-                Err(Errno::INTR | Errno::CONNABORTED | Errno::PROTO | Errno::NETDOWN) => {}
-                Err(_) => return,
             }
+            Err(Errno::MFILE | Errno::NFILE) => self.refuse_one(index),
+            // What accept(2) says of the network is of this one connection, and the others are told again.
+            Err(_) => {}
         }
     }
 
@@ -384,8 +403,10 @@ impl Engine {
         self.deadlines.push(Reverse((at, token.with_side(CLIENT))));
     }
 
+    /// Watches a socket for what it sends; one that connects for that it did, too.
     fn watch(&self, socket: &OwnedFd, token: Token) -> Result<(), Errno> {
-        socket::watch(&self.epoll, socket.as_fd(), token.0, STREAM_EVENTS)
+        let events = if token.side() == CLIENT { READ_EVENTS } else { STREAM_EVENTS };
+        socket::watch(&self.epoll, socket.as_fd(), token.0, events)
     }
 }
 

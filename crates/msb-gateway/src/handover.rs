@@ -4,7 +4,7 @@
 
 use crate::engine::Sockets;
 use msb_plan::event::Failure;
-use msb_plan::handover::{FAILED, MESSAGE_BYTES_MAX, READY, SOCKETS, Socket, TRUST, encode_failure};
+use msb_plan::handover::{FAILED, MESSAGE_BYTES_MAX, READY, SOCKETS, Socket, encode_failure};
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::net::{
@@ -53,25 +53,25 @@ pub fn sockets(control: &OwnedFd) -> io::Result<Option<Sockets>> {
 ///
 /// # Errors
 /// As memfd_create(2) and write(2).
-pub fn trust_file(pem: &[u8]) -> io::Result<OwnedFd> {
+pub fn trust_file(bytes: &[u8]) -> io::Result<OwnedFd> {
     let mut file = File::from(memfd_create("trust", MemfdFlags::CLOEXEC)?);
-    file.write_all(pem)?;
+    file.write_all(bytes)?;
     file.rewind()?;
     Ok(file.into())
 }
 
-/// Hands the certificates over.
+/// Hands certificates over, with the message that says in which form they are.
 ///
 /// # Errors
 /// As sendmsg(2).
-pub fn send_trust(control: &OwnedFd, file: &OwnedFd) -> io::Result<()> {
+pub fn send_trust(control: &OwnedFd, message: u8, file: &OwnedFd) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     let files = [file.as_fd()];
     if !ancillary.push(SendAncillaryMessage::ScmRights(&files)) {
         return Err(io::Error::other("no room for a descriptor"));
     }
-    sendmsg(control, &[IoSlice::new(&[TRUST])], &mut ancillary, SendFlags::NOSIGNAL)?;
+    sendmsg(control, &[IoSlice::new(&[message])], &mut ancillary, SendFlags::NOSIGNAL)?;
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use crate::rules::{Protocol, RuleId, Target};
 use crate::state::{Held, State};
 use rustix::fd::OwnedFd;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// A connection whose requests are to be read.
@@ -51,13 +51,14 @@ pub struct Reader {
     state: Arc<State>,
     authority: Option<Arc<Authority>>,
     jobs: Option<UnboundedSender<Job>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Reader {
     /// A reader that decides by `state`; without an authority it can't end TLS.
     #[must_use]
     pub fn new(state: Arc<State>, authority: Option<Arc<Authority>>) -> Reader {
-        Reader { state, authority, jobs: None }
+        Reader { state, authority, jobs: None, thread: None }
     }
 
     /// Takes a connection over.
@@ -69,13 +70,22 @@ impl Reader {
                 let (state, authority) = (Arc::clone(&self.state), self.authority.clone());
                 let builder = thread::Builder::new().name("requests".to_owned());
                 // Without the thread the job is dropped with the channel, and its connection closed.
-                let _ = builder.spawn(move || run(&state, authority.as_ref(), taken));
+                self.thread = builder.spawn(move || run(&state, authority.as_ref(), taken)).ok();
                 self.jobs.insert(jobs)
             }
         };
         if let Err(refused) = jobs.send(job) {
             self.jobs = None;
             crate::socket::reset(refused.0.client);
+        }
+    }
+
+    /// Ends what is open, and comes back when it was written down.
+    pub fn end(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has nothing more to write.
+            let _ = thread.join();
         }
     }
 }
@@ -89,4 +99,7 @@ fn run(state: &Arc<State>, authority: Option<&Arc<Authority>>, mut jobs: Unbound
             tokio::spawn(exchange::serve(Arc::clone(state), authority.cloned(), job));
         }
     });
+    // What is open is dropped, and writes its end down; a lookup that the host's resolver has not answered is not
+    // waited for.
+    runtime.shutdown_background();
 }

@@ -47,6 +47,8 @@ pub enum Turn {
     Waits,
     /// There is more; others first.
     More,
+    /// That was the last of it: the receiver is to be told ([`end`]).
+    Ended,
     /// The sender is gone with an error: so shall the receiver see it.
     Broken,
     /// The quota is used up and the sender has more.
@@ -68,7 +70,7 @@ impl Direction {
         }
     }
 
-    /// Whether everything was passed on and the receiver knows that no more comes.
+    /// Whether everything was passed on and the receiver knows, or shall be told, that no more comes.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.state == State::Done
@@ -104,10 +106,8 @@ impl Direction {
                 continue;
             }
             if self.state == State::Ending {
-                // The receiver may be gone already: nothing is lost.
-                let _ = shutdown(to, Shutdown::Write);
                 self.state = State::Done;
-                return Turn::Waits;
+                return Turn::Ended;
             }
             if !self.readable {
                 return Turn::Waits;
@@ -123,7 +123,10 @@ impl Direction {
                 quota.give_back(self.way, wanted - read);
             }
             match got {
-                Ok((0, _)) => self.state = State::Ending,
+                Ok((0, _)) => {
+                    self.readable = false;
+                    self.state = State::Ending;
+                }
                 Ok((read, _)) => {
                     // A short read empties a stream socket (epoll(7)); what comes later is told.
                     if read < wanted && !self.hangup {
@@ -202,6 +205,12 @@ impl Direction {
             Err(_) => Turn::Broken,
         }
     }
+}
+
+/// Tells `to` that no more comes.
+pub fn end(to: BorrowedFd<'_>) {
+    // It may be gone already: nothing is lost.
+    let _ = shutdown(to, Shutdown::Write);
 }
 
 /// Bytes that were sent and not yet acknowledged; 0 when nobody can say.

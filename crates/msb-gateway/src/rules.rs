@@ -6,6 +6,7 @@
 
 use crate::path;
 use msb_host::{Host, Kind, METADATA_NAMES, Network, kind};
+use msb_plan::network::HOST_NAMES;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -310,6 +311,18 @@ impl Rules {
         begins.chain(ends).any(|port| {
             [Protocol::Tcp, Protocol::Udp, Protocol::Tls, Protocol::Http].iter().any(|it| allowed(*it, port))
         })
+    }
+
+    /// The first line that allows anything to `name`, whatever is denied besides.
+    #[must_use]
+    pub fn names(&self, name: &str) -> Option<u16> {
+        let target = if HOST_NAMES.contains(&name) && self.knows_host() {
+            Target::Loopback
+        } else {
+            Target::Name(name.to_owned())
+        };
+        let covers = |rule: &&Allow| rule.endpoint.peer.covers(&target, Sense::Allow);
+        self.allow.iter().find(covers).map(|rule| rule.origin)
     }
 
     /// Whether some port of the host's loopback may be dialled, so that it has a name inside.

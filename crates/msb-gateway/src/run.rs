@@ -9,14 +9,15 @@ use crate::names::Names;
 use crate::reader::Reader;
 use crate::secret::Secret;
 use crate::state::State;
-use crate::{confine, handover};
+use crate::{confine, handover, keystore};
 use msb_plan::event::{Failure, Step};
+use msb_plan::handover::{JAVA_TRUST, TRUST};
 use msb_plan::network::{Gateway, LEASED, Network, Protocol};
 use msb_plan::{CheckedPlan, OriginId, PLAN_BYTES_MAX, Param, ParamKind, Plan};
 use rustix::fd::OwnedFd;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::Ipv4Addr;
 use std::os::fd::RawFd;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ pub struct Options {
     pub sockets_fd: Option<RawFd>,
     /// Where the log goes.
     pub audit_fd: Option<RawFd>,
+    /// Where the launcher reads at the end what was counted.
+    pub report_fd: Option<RawFd>,
     /// What the log calls this run.
     pub sandbox: String,
     /// Parameters that were given.
@@ -55,8 +58,7 @@ impl Options {
                 "--plan-fd" => options.plan_fd = number()?,
                 "--sockets-fd" => options.sockets_fd = number()?,
                 "--audit-fd" => options.audit_fd = number()?,
-                // The launcher's own events go there; the gateway has none to add to them yet.
-                "--report-fd" => drop(number()?),
+                "--report-fd" => options.report_fd = number()?,
                 "--sandbox" => options.sandbox = value,
                 "--set" => {
                     let (name, value) =
@@ -91,7 +93,7 @@ fn io_failure(step: Step, origin: Option<OriginId>, error: &io::Error) -> NotSta
 /// # Errors
 /// In words, why it ended otherwise, or did not start; the launcher was told.
 pub fn run(options: &Options) -> Result<(), String> {
-    let control = options.sockets_fd.map(msb_sys::process::inherited);
+    let control = options.sockets_fd.map(taken);
     let control = control.ok_or_else(|| "`--sockets-fd` is missing".to_owned())?;
     let prepared = match prepare(options) {
         Ok(prepared) => prepared,
@@ -107,12 +109,22 @@ pub fn run(options: &Options) -> Result<(), String> {
     }
 }
 
+/// A descriptor that the launcher gave; a command that prints a secret does not get it.
+fn taken(fd: RawFd) -> OwnedFd {
+    let taken = msb_sys::process::inherited(fd);
+    // One that is not open shows when it is used.
+    let _ = rustix::io::fcntl_setfd(&taken, rustix::io::FdFlags::CLOEXEC);
+    taken
+}
+
 /// Everything that needs the host, from before the process confined itself.
 struct Prepared {
     state: Arc<State>,
     authority: Option<Arc<Authority>>,
-    trust: Option<OwnedFd>,
+    /// Certificates for programs inside, with the message that each goes with.
+    trust: Vec<(u8, OwnedFd)>,
     listens: Vec<Published>,
+    report: Option<File>,
 }
 
 fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
@@ -120,7 +132,7 @@ fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
     let mut bytes = Vec::new();
     let plan_fd =
         options.plan_fd.ok_or_else(|| not_started(Step::Gateway, None, "`--plan-fd` is missing"))?;
-    let file = File::from(msb_sys::process::inherited(plan_fd));
+    let file = File::from(taken(plan_fd));
     let most = PLAN_BYTES_MAX as u64 + 1;
     file.take(most).read_to_end(&mut bytes).map_err(|error| io_failure(Step::Gateway, None, &error))?;
     let checked: CheckedPlan<'_> =
@@ -129,10 +141,10 @@ fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
     let Network::Gateway(gateway) = &plan.network else {
         return Err(not_started(Step::Gateway, None, "the plan has no network"));
     };
-    let audit = options.audit_fd.map(|fd| File::from(msb_sys::process::inherited(fd)));
+    let audit = options.audit_fd.map(|fd| File::from(taken(fd)));
     let state = Arc::new(state(options, plan, gateway, audit)?);
     let listens = listens(gateway)?;
-    let (mut authority, mut trust) = (None, None);
+    let (mut authority, mut trust) = (None, Vec::new());
     if gateway.trust.is_some() {
         let origin = Some(gateway.origin);
         let made = Authority::new().map_err(|error| not_started(Step::Gateway, origin, error.0))?;
@@ -140,13 +152,17 @@ fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
             // Files that only root may read, before it is given up.
             made.load_roots();
         }
-        let file =
-            handover::trust_file(&made.trust()).map_err(|error| io_failure(Step::Gateway, origin, &error))?;
-        trust = Some(file);
+        let pem = made.trust();
+        let java = keystore::jks(&pem);
+        for (message, bytes) in [(TRUST, pem), (JAVA_TRUST, java)] {
+            let file = handover::trust_file(&bytes);
+            trust.push((message, file.map_err(|error| io_failure(Step::Gateway, origin, &error))?));
+        }
         authority = Some(Arc::new(made));
     }
     confine::confine().map_err(|failed| not_started(Step::Gateway, None, failed.0))?;
-    Ok(Prepared { state, authority, trust, listens })
+    let report = options.report_fd.map(|fd| File::from(taken(fd)));
+    Ok(Prepared { state, authority, trust, listens, report })
 }
 
 fn state(
@@ -180,6 +196,9 @@ fn secrets(
         let failed = |why: String| not_started(Step::Secret, Some(param.origin), why);
         let place =
             bind::value(param, given).ok_or_else(|| failed(format!("`${}` has no value", param.name)))?;
+        if place.starts_with("command:") && !given.contains_key(param.name) {
+            return Err(failed("a plan names no command that is executed on the host".to_owned()));
+        }
         Secret::load(place).map(Some).map_err(|bad| failed(bad.0))
     };
     plan.params.iter().enumerate().map(load).collect()
@@ -199,10 +218,10 @@ fn listens(gateway: &Gateway<'_>) -> Result<Vec<Published>, NotStarted> {
 
 fn serve(control: OwnedFd, prepared: Prepared) -> Result<End, String> {
     let words = |error: io::Error| error.to_string();
-    let Prepared { state, authority, trust, listens } = prepared;
+    let Prepared { state, authority, trust, listens, report } = prepared;
     let Some(sockets) = handover::sockets(&control).map_err(words)? else { return Ok(End::Sandbox) };
-    if let Some(trust) = trust {
-        handover::send_trust(&control, &trust).map_err(words)?;
+    for (message, file) in trust {
+        handover::send_trust(&control, message, &file).map_err(words)?;
     }
     let reader = Reader::new(Arc::clone(&state), authority);
     let ready = control.try_clone().map_err(words)?;
@@ -212,7 +231,13 @@ fn serve(control: OwnedFd, prepared: Prepared) -> Result<End, String> {
     let end = engine.run();
     engine.end();
     state.log.finish();
-    match state.log.flush() {
+    let flushed = state.log.flush();
+    if let Some(mut report) = report {
+        let (lines, digest) = state.log.sealed();
+        // Whoever does not read it does not want to know.
+        let _ = report.write_all(&state.log.tally.report((lines, &digest), state.log.origins()));
+    }
+    match flushed {
         Err(error) if matches!(end, End::Sandbox) => Ok(End::Log(error)),
         _ => Ok(end),
     }

@@ -12,9 +12,10 @@ pub const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC)
 /// How long sent bytes may stay without an acknowledgement before a connection counts as broken, in milliseconds.
 const USER_TIMEOUT_MS: u32 = 120_000;
 
+/// What a stream socket sends, told once each time it happens.
+pub const READ_EVENTS: EventFlags = EventFlags::IN.union(EventFlags::RDHUP).union(EventFlags::ET);
 /// Everything that can happen to a stream socket, told once each time it happens.
-pub const STREAM_EVENTS: EventFlags =
-    EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
+pub const STREAM_EVENTS: EventFlags = READ_EVENTS.union(EventFlags::OUT);
 
 /// A socket of `kind` that begins to connect to `to`.
 ///
@@ -26,11 +27,12 @@ pub fn dial(to: SocketAddr, kind: SocketType) -> Result<OwnedFd, Errno> {
         IpAddr::V6(_) => AddressFamily::INET6,
     };
     let socket = socket_with(family, kind, FLAGS, None)?;
+    begin(&socket, to)?;
     if kind == SocketType::STREAM {
+        // While it is on its way.
         tune(&socket)?;
         sockopt::set_tcp_user_timeout(&socket, USER_TIMEOUT_MS)?;
     }
-    begin(&socket, to)?;
     Ok(socket)
 }
 
@@ -66,6 +68,14 @@ pub fn reset(socket: OwnedFd) {
 #[must_use]
 pub fn plain(address: SocketAddrAny) -> Option<SocketAddr> {
     address.try_into().ok()
+}
+
+/// Watches a socket, which is watched already, for everything.
+///
+/// # Errors
+/// `ENOMEM`.
+pub fn watch_all(epoll: &OwnedFd, socket: impl AsFd, token: u64) -> Result<(), Errno> {
+    epoll::modify(epoll, socket, EventData::new_u64(token), STREAM_EVENTS)
 }
 
 /// Watches a socket.

@@ -1,21 +1,31 @@
 //! Parameters and `~`: from the command line and the environment to places on this host.
 
 use crate::arguments::Arguments;
+use crate::at::{openat2, readlink};
 use crate::fail::{At, Result, failure, refusal};
-use crate::path::join;
+use crate::path::{join, split};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::Step;
 use msb_plan::{Base, OriginId, Param, ParamKind, Path, Plan};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat2, readlink};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat};
 use rustix::io::Errno;
+
+/// A place on this host.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// An `O_PATH` descriptor of it.
+    pub(crate) fd: OwnedFd,
+    /// What the kernel calls it.
+    pub(crate) real: Vec<u8>,
+}
 
 /// The value of a parameter.
 #[derive(Debug)]
 pub(crate) enum Value<'a> {
-    /// A directory or file, by the path that the kernel calls it.
-    Place(Vec<u8>),
+    /// A directory or file.
+    Place(Place),
     /// A text.
     Text(&'a [u8]),
 }
@@ -52,12 +62,27 @@ impl<'a> Bindings<'a> {
             Base::Root => b"/",
             Base::Home => self.home.ok_or_else(|| refusal(Step::Home, Some(origin)))?,
             Base::Param(index) => match self.values.get(usize::from(index)) {
-                Some(Value::Place(real)) => real.as_slice(),
+                Some(Value::Place(place)) => place.real.as_slice(),
                 _ => return Err(refusal(Step::Param, Some(origin))),
             },
         };
         let base = if base.len() > 1 { base.strip_suffix(b"/").unwrap_or(base) } else { base };
         join(base, path.rest.as_bytes()).at(Step::MountSource, Some(origin))
+    }
+
+    /// The place that a plan's path begins with, without what follows. That of a parameter was opened when it was bound.
+    pub(crate) fn open_base(
+        &self,
+        path: Path<'_>,
+        origin: OriginId,
+    ) -> Result<core::result::Result<Place, Errno>> {
+        if let Base::Param(index) = path.base
+            && let Some(Value::Place(place)) = self.values.get(usize::from(index))
+        {
+            let again = rustix::io::fcntl_dupfd_cloexec(&place.fd, 3);
+            return Ok(again.map(|fd| Place { fd, real: place.real.clone() }));
+        }
+        Ok(open_place(&self.host_path(Path { rest: "", ..path }, origin)?))
     }
 
     /// The path that `path` names inside: the same as on the host, without the leading `/`.
@@ -86,40 +111,100 @@ fn value<'a>(param: &Param<'a>, arguments: &Arguments<'a>) -> Result<Value<'a>> 
     let wanted = match param.kind {
         // The gateway reads it: a host is no path, and nothing else of a launch depends on it.
         ParamKind::Text | ParamKind::Host => return Ok(Value::Text(text)),
-        ParamKind::Secret if is_source(text) => return Ok(Value::Text(text)),
+        ParamKind::Secret if is_source(text, given.is_some()) => return Ok(Value::Text(text)),
         ParamKind::Secret => return Err(refusal(Step::SecretSource, origin)),
         ParamKind::Dir => FileType::Directory,
         ParamKind::File => FileType::RegularFile,
     };
     // The person who launches names this path, so that symbolic links in it are followed.
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let place =
-        openat2(CWD, text, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS).at(Step::Param, origin)?;
-    let stat = fstat(&place).at(Step::Param, origin)?;
+    let place = open_place(text).at(Step::Param, origin)?;
+    let stat = fstat(&place.fd).at(Step::Param, origin)?;
     match (wanted, FileType::from_raw_mode(stat.st_mode)) {
-        (wanted, found) if wanted == found => Ok(Value::Place(real_path(&place).at(Step::Param, origin)?)),
+        (wanted, found) if wanted == found => Ok(Value::Place(place)),
         (FileType::Directory, _) => Err(Errno::NOTDIR).at(Step::Param, origin),
         _ => Err(Errno::ISDIR).at(Step::Param, origin),
     }
 }
 
-/// Whether a text says where a secret is. A secret itself would be in the argument vector, for everybody to read.
-fn is_source(text: &[u8]) -> bool {
-    let kinds: [&[u8]; 3] = [b"env:", b"file:", b"fd:"];
-    kinds.iter().any(|kind| text.strip_prefix(*kind).is_some_and(|rest| !rest.is_empty()))
+/// Whether a text says where a secret is. A secret itself would be in the argument vector, for everybody to read. A
+/// command is executed on the host: who launches may name one, and a plan may not.
+fn is_source(text: &[u8], given: bool) -> bool {
+    let kinds: [&[u8]; 4] = [b"env:", b"file:", b"fd:", b"command:"];
+    let mut kinds = kinds.iter().filter(|kind| given || **kind != b"command:");
+    kinds.any(|kind| text.strip_prefix(*kind).is_some_and(|rest| !rest.is_empty()))
 }
 
 /// What the kernel calls the file that `fd` is open on, as procfs tells.
 pub(crate) fn real_path(fd: impl AsFd) -> core::result::Result<Vec<u8>, Errno> {
     let number = u64::from(fd.as_fd().as_raw_fd().unsigned_abs());
     let link = crate::files::decimal(b"/proc/self/fd/", number);
-    let path = readlink(link, Vec::new())?.into_bytes();
+    let path = readlink(&link)?;
     if path.starts_with(b"/") { Ok(path) } else { Err(Errno::NOENT) }
 }
 
+/// Symbolic links that are read one after the other before the kernel is left to follow them.
+const LINKS_MAX: usize = 4;
+
 /// Opens a place on the host by path alone, symbolic links followed.
-pub(crate) fn open_place(path: &[u8]) -> core::result::Result<OwnedFd, Errno> {
-    openat2(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_MAGICLINKS)
+///
+/// What the kernel calls it is the path by which it opens without a link on the way. procfs tells that too, but a
+/// process that asks it the first time pays for its directory there, when it ends again, as much as for ten mounts.
+pub(crate) fn open_place(path: &[u8]) -> core::result::Result<Place, Errno> {
+    let mut next = absolute(path);
+    for _ in 0..LINKS_MAX {
+        let Some(real) = next.filter(|path| is_plain(path)) else { break };
+        match open_unlinked(&real) {
+            Err(Errno::LOOP) => next = follow(&real),
+            opened => return Ok(Place { fd: opened?, real }),
+        }
+    }
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let fd = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS)?;
+    let real = real_path(&fd)?;
+    Ok(Place { fd, real })
+}
+
+/// Opens a path that no symbolic link is on.
+///
+/// # Errors
+/// `ELOOP` where one is.
+pub(crate) fn open_unlinked(path: &[u8]) -> core::result::Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    openat2(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
+}
+
+/// `path` below the working directory, where it is relative; `None` where nobody knows.
+pub(crate) fn absolute(path: &[u8]) -> Option<Vec<u8>> {
+    if path.starts_with(b"/") {
+        return Some(Vec::from(path));
+    }
+    let directory = rustix::process::getcwd(Vec::new()).ok()?.into_bytes();
+    if path == b"." { Some(directory) } else { join(&directory, path).ok() }
+}
+
+/// Whether a path, opened without a link on the way, is what the kernel calls the place: absolute, each component a
+/// name. Nothing of procfs is, where links lead to what they do not name.
+pub(crate) fn is_plain(path: &[u8]) -> bool {
+    let name = |component: &[u8]| !matches!(component, b"" | b"." | b"..");
+    path.strip_prefix(b"/").is_some_and(|rest| rest.is_empty() || rest.split(|b| *b == b'/').all(name))
+        && !path.starts_with(b"/proc/")
+}
+
+/// Where the symbolic link at the end of `path` leads; `None` where it is another component that is one.
+fn follow(path: &[u8]) -> Option<Vec<u8>> {
+    let to = readlink(path).ok()?;
+    if to.starts_with(b"/") {
+        return Some(to);
+    }
+    let (mut directory, mut rest) = (split(path).0, to.as_slice());
+    if rest.starts_with(b"../") {
+        // What is above a directory is above its own place, and not above its links'.
+        open_unlinked(directory).ok()?;
+    }
+    while let Some(left) = rest.strip_prefix(b"../") {
+        (directory, rest) = (split(directory).0, left);
+    }
+    join(if directory.is_empty() { b"/" } else { directory }, rest).ok()
 }
 
 /// Opens a place below `base` without following any symbolic link.

@@ -6,16 +6,17 @@
 mod place;
 mod settings;
 
+use crate::at::{mkdirat, unlinkat};
 use crate::fail::{At, Result, failure, refusal};
 use crate::files::{decimal, number, open, read_small, write_once, write_small};
 use alloc::vec::Vec;
 use msb_plan::event::{LimitKind, Step};
 use msb_plan::{Hold, Limits, OriginId};
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, statfs, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, statfs};
 use rustix::io::Errno;
 use rustix::process::getpid;
-use settings::{Setting, Wanted, is_held_by_cgroups, wanted};
+use settings::{Setting, Wanted, wanted};
 
 const CGROUP2_MAGIC: i64 = 0x6367_7270; // CGROUP2_SUPER_MAGIC of linux/magic.h
 /// Before the number of the launcher that a cgroup is made for.
@@ -23,6 +24,9 @@ const PREFIX: &[u8] = b"msb-";
 /// Where the processes of a delegated v2 cgroup are moved, so that it may have limited children
 /// (cgroups(7), "no internal processes").
 const LEAF: &[u8] = b"msb-outside";
+/// See [`Cgroups::sweep_after_us`].
+const SWEEP_AFTER_US: u64 = 50_000;
+
 /// Which limits a cgroup holds: bit n is limit n of [`LimitKind::ALL`].
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Held(u32);
@@ -114,7 +118,6 @@ impl Cgroups {
         let Some(parent) = parents.iter().find(all).or_else(|| parents.iter().find(any)) else {
             return Ok(());
         };
-        place::sweep(parent);
         let mut group: Option<Group> = None;
         for limit in wanted.iter().filter(|limit| place::enabled(parent, limit)) {
             let group = match &mut group {
@@ -136,11 +139,8 @@ impl Cgroups {
     }
 
     fn make_v1(&mut self, wanted: &[Wanted]) -> Result<()> {
-        let parents = place::parents_v1();
-        // In every hierarchy: what a launcher left that was killed may have held other limits than this one.
-        for (_, parent) in &parents {
-            place::sweep(parent);
-        }
+        let parents =
+            place::parents_v1(|controller| wanted.iter().any(|limit| limit.controller == controller));
         for limit in wanted {
             let at = Some(limit.origin);
             let Some((controller, parent)) = parents.iter().find(|(name, _)| *name == limit.controller)
@@ -217,6 +217,21 @@ impl Cgroups {
         })
     }
 
+    /// When to look for what killed launchers left, microseconds after the start: a run of so long does not notice.
+    /// Every launch would, where a thousand sandboxes are alive beside it.
+    pub(crate) fn sweep_after_us(&self) -> Option<u64> {
+        (!self.groups.is_empty()).then_some(SWEEP_AFTER_US)
+    }
+
+    /// Removes what launchers left that were killed, beside these.
+    pub(crate) fn sweep(&self) {
+        match self.version {
+            Version::V2 => self.groups.iter().for_each(|group| place::sweep(&group.parent)),
+            // In every hierarchy: what was left may have held other limits than this.
+            Version::V1 => place::parents_v1(|_| true).iter().for_each(|(_, parent)| place::sweep(parent)),
+        }
+    }
+
     /// Removes them; nothing may be left inside.
     pub(crate) fn remove(&mut self) {
         for group in self.groups.drain(..) {
@@ -227,7 +242,7 @@ impl Cgroups {
 
 /// The limits of `limits` that a cgroup can hold.
 pub(crate) fn kinds(limits: &Limits) -> impl Iterator<Item = (LimitKind, OriginId)> {
-    limits.each().filter(|(kind, _)| is_held_by_cgroups(*kind)).map(|(kind, limit)| (kind, limit.origin))
+    limits.each().filter(|(kind, _)| kind.is_held_by_cgroups()).map(|(kind, limit)| (kind, limit.origin))
 }
 
 /// Whether what no cgroup holds may be held, and can be held, without one.

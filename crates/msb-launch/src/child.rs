@@ -7,17 +7,20 @@ use crate::files::{decimal, write_once, write_small};
 use crate::gateway::{self, Handover};
 use crate::host::Entry;
 use crate::landlock::Wall;
+use crate::path::sort_by;
+use crate::prepare::close_all_but;
 use crate::timing::Timing;
-use crate::{confine, init, message::Message, network, pump, root, tier, trust};
+use crate::{confine, init, message::Message, network, pump, root, storage, terminal, tier, trust};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::Step;
+use msb_plan::handover::{JAVA_TRUST, TRUST};
 use msb_plan::network::Network;
 use msb_plan::{Filter, MountKind, Plan, ProcScope, Tier};
 use msb_sys::shared::Word;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::CWD;
 use rustix::fs::Mode;
 use rustix::io::{Errno, read};
@@ -48,6 +51,10 @@ pub(crate) struct Child<'a> {
     pub(crate) listener: Option<OwnedFd>,
     pub(crate) gateway: Option<Handover>,
     pub(crate) output: Option<pump::Ends>,
+    /// Where descriptors of file systems in memory go, that the parent watches.
+    pub(crate) storage: Option<OwnedFd>,
+    /// Of `tty private`, where a standard descriptor is a terminal.
+    pub(crate) terminal: Option<terminal::Inside>,
     pub(crate) signals: msb_sys::signal::Set,
     pub(crate) timing: Timing,
     /// Whether the command is looked for and not executed.
@@ -96,8 +103,8 @@ impl Child<'_> {
         umask(Mode::from_raw_mode(0));
         let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
         timing.done(Step::Root);
-        let wall = Wall::new(&self.plan.target)?;
-        root::mount_all(&root, &mut self.entries, &wall)?;
+        let wall = Wall::new(&self.plan.target, &self.plan.network)?;
+        root::mount_all(&root, &mut self.entries, &wall, self.terminal.is_some())?;
         timing.done(Step::Mount);
         root::write_files(&root, &self.plan.files, &self.entries)?;
         self.trust(&root)?;
@@ -105,8 +112,15 @@ impl Child<'_> {
         let proc = self.entries.iter().find(all_of_proc).map(|entry| entry.mount.origin);
         deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials, proc)?;
         timing.done(Step::Deny);
+        if let Some(socket) = self.storage.take() {
+            let line = self.plan.limits.memory_bytes.map(|limit| limit.origin);
+            storage::give(&socket, &root, &self.entries).at(Step::LimitFallback, line)?;
+        }
+        if let Some(terminal) = &self.terminal {
+            terminal.make(&root, &self.entries).at(Step::Terminal, who.terminal)?;
+        }
         wall.root(&root).at(Step::Landlock, Some(self.plan.target.origin))?;
-        root::enter(root).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
+        root::enter(root, who.mount_table).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
         timing.done(Step::PivotRoot);
         umask(Mode::from_raw_mode(0o022));
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
@@ -114,19 +128,31 @@ impl Child<'_> {
         setsid().at(Step::Session, Some(who.origin))?;
         confine::limits(&self.plan.limits, self.held)?;
         confine::keyring(who)?;
+        confine::write_execute(who)?;
         confine::privileges(who)?;
         wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
         timing.done(Step::Capabilities);
-        // Descriptors of the host's directories end here.
-        self.entries.clear();
-        self.join.clear();
-        if let (Some(ends), Some(limit)) = (self.output.take(), self.plan.limits.output_bytes) {
-            ends.install().at(Step::Output, Some(limit.origin))?;
-        }
+        self.let_go()?;
         // Nobody inside may look at this process: /proc/1/fd leads to the parent's pipe.
         set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Lifeline, None)?;
         self.await_gateway()?;
         self.tie_to_parent()
+    }
+
+    /// Makes the command's output its own, and closes every descriptor that init does not work with: those of the host's
+    /// directories, and whatever else was open when the parent forked.
+    fn let_go(&mut self) -> Result<()> {
+        if let Some(ends) = self.output.take() {
+            ends.install().at(Step::Output, self.plan.limits.output_bytes.map(|limit| limit.origin))?;
+        }
+        // Closed below, all at once: each for itself is a call.
+        core::mem::forget((core::mem::take(&mut self.entries), core::mem::take(&mut self.join)));
+        let kept = [Some(&self.status), Some(&self.parent), self.listener.as_ref()];
+        let gateway = self.gateway.as_ref().map(|gateway| gateway.socket().as_raw_fd());
+        let kept = kept.into_iter().flatten().map(AsRawFd::as_raw_fd).chain(gateway);
+        let mut kept: Vec<u32> = kept.map(i32::unsigned_abs).collect();
+        sort_by(&mut kept, |a, b| a < b);
+        close_all_but(&kept).at(Step::CloseFds, None)
     }
 
     /// Sets the network up, and gives its sockets away.
@@ -146,13 +172,14 @@ impl Child<'_> {
         let (Network::Gateway(gateway), Some(handover)) = (&self.plan.network, &self.gateway) else {
             return Ok(());
         };
-        match &gateway.trust {
-            Some(trust) => {
-                let certificates = handover.trust()?;
-                trust::put(root, trust, &certificates, &self.entries).at(Step::Trust, Some(gateway.origin))
+        for (trust, message) in [(&gateway.trust, TRUST), (&gateway.java_trust, JAVA_TRUST)] {
+            if let Some(trust) = trust {
+                let certificates = handover.trust(message)?;
+                trust::put(root, trust, &certificates, &self.entries)
+                    .at(Step::Trust, Some(gateway.origin))?;
             }
-            None => Ok(()),
         }
+        Ok(())
     }
 
     /// Waits until the gateway answers; the init keeps its socket only to make others on demand.
@@ -182,17 +209,14 @@ impl Child<'_> {
         setsid().at(Step::Session, Some(who.origin))?;
         confine::limits(&self.plan.limits, self.held)?;
         confine::keyring(who)?;
+        confine::write_execute(who)?;
         confine::no_new_privileges(who)?;
         wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
         // The end of the run kills whatever may be signalled (`init`): it had better be the sandbox alone.
         if test_kill_process(getppid().unwrap_or(Pid::INIT)) != Err(Errno::PERM) {
             return Err(refusal(Step::Landlock, Some(self.plan.target.origin)));
         }
-        self.entries.clear();
-        self.join.clear();
-        if let (Some(ends), Some(limit)) = (self.output.take(), self.plan.limits.output_bytes) {
-            ends.install().at(Step::Output, Some(limit.origin))?;
-        }
+        self.let_go()?;
         set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Lifeline, None)?;
         if self.is_orphan().at(Step::Lifeline, None)? { Err(refusal(Step::Lifeline, None)) } else { Ok(()) }
     }

@@ -1,5 +1,6 @@
 //! The command's own process, from fork to execve: it loads the filter last.
 
+use crate::at::{accessat, statat};
 use crate::child::Child;
 use crate::init;
 use crate::landlock::Wall;
@@ -11,7 +12,7 @@ use msb_plan::event::{Failure, Step};
 use msb_sys::exec::{Strings, execute as execve};
 use msb_sys::seccomp;
 use rustix::fd::IntoRawFd;
-use rustix::fs::{Access, AtFlags, CWD, FileType, accessat, statat};
+use rustix::fs::{Access, AtFlags, CWD, FileType};
 use rustix::io::Errno;
 
 /// Where the command is looked for when the environment has no PATH: `_CS_PATH` of confstr(3), and /usr/local.
@@ -63,6 +64,7 @@ pub(crate) fn execute(child: &Child<'_>, listener: impl Fn(u32)) -> u32 {
 
 /// Whether execve(2) could execute what is at `path`, as far as its kind and mode tell.
 fn executable(path: &CString) -> Result<(), Errno> {
+    let path = path.as_bytes();
     match FileType::from_raw_mode(statat(CWD, path, AtFlags::empty())?.st_mode) {
         FileType::RegularFile => accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS),
         _ => Err(Errno::ACCESS),
@@ -85,7 +87,7 @@ fn candidates(name: &CStr, environment: &[CString]) -> Vec<CString> {
 }
 
 /// A step and an errno as one number that is not 0.
-fn code(step: Step, errno: Errno) -> u32 {
+pub(crate) fn code(step: Step, errno: Errno) -> u32 {
     (step as u32 + 1) << 16 | u32::try_from(errno.raw_os_error()).unwrap_or(0)
 }
 

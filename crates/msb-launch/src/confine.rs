@@ -2,13 +2,13 @@
 
 use crate::cgroup::Held;
 use crate::fail::{At, Result};
-use crate::files::{decimal, number, read_small, write_small};
+use crate::files::{decimal, number, open, write_once};
 use alloc::vec::Vec;
 use msb_plan::event::{LimitKind, Step};
 use msb_plan::{CAPABILITY_MAX, Identity, Keyring, Limit, Limits};
 use msb_sys::keyring::new_session_keyring;
-use rustix::fs::CWD;
-use rustix::io::Errno;
+use rustix::fs::{CWD, OFlags};
+use rustix::io::{Errno, pread};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{
     CapabilitiesSecureBits, CapabilitySet, CapabilitySets, CpuSet, configure_capability_in_ambient_set,
@@ -23,11 +23,16 @@ pub(crate) const INIT_PIDS: u32 = 1;
 /// (proc(5), `oom_score_adj`). An agent's work can be done again.
 const OOM_SCORE: u64 = 500;
 
+/// No file holds so little, and the one value for which the kernel does not start the host's handler of crashes either,
+/// which reads, as root and outside, what a program inside has made (fs/coredump.c; CVE-2025-5054, CVE-2022-28655).
+/// With 0 it starts it.
+const NO_CORE: u64 = 1;
+
 /// Sets what setrlimit(2) and sched_setaffinity(2) hold, and reads each back.
 ///
 /// Must run inside the new user namespace: there `RLIMIT_NPROC` counts the sandbox's processes alone.
 pub(crate) fn limits(limits: &Limits, held: Held) -> Result<()> {
-    rlimit(Resource::Core, 0).at(Step::Rlimit, None)?;
+    rlimit(Resource::Core, NO_CORE).at(Step::Rlimit, None)?;
     let swap = limits.swap_bytes.map_or(0, |limit| limit.value);
     for (kind, Limit { value, origin }) in limits.each().filter(|(kind, _)| !held.has(*kind)) {
         let at = Some(origin);
@@ -75,11 +80,15 @@ pub(crate) fn cpus(count: u64) -> core::result::Result<Vec<usize>, Errno> {
 
 /// Offers the sandbox to the host's out-of-memory killer before others. Must run while the host's procfs shows.
 pub(crate) fn oom_score() -> core::result::Result<(), Errno> {
-    const FILE: &str = "/proc/self/oom_score_adj";
-    let score = || read_small(CWD, FILE).map(|text| number(&text).unwrap_or(0));
+    let file = open(CWD, "/proc/self/oom_score_adj", OFlags::RDWR)?;
+    let score = || {
+        let mut text = [0; 8];
+        let length = pread(&file, &mut text, 0)?;
+        Ok(text.get(..length).and_then(number).unwrap_or(0))
+    };
     // Whoever started the launcher may have asked for more, and only root may ask for less.
     if score()? < OOM_SCORE {
-        write_small(CWD, FILE, &decimal(b"", OOM_SCORE))?;
+        write_once(&file, &decimal(b"", OOM_SCORE))?;
         if score()? != OOM_SCORE {
             return Err(Errno::INVAL);
         }
@@ -97,6 +106,17 @@ pub(crate) fn privileges(identity: &Identity<'_>) -> Result<()> {
 /// Sets no_new_privs: an ordinary user has no capability to give up.
 pub(crate) fn no_new_privileges(identity: &Identity<'_>) -> Result<()> {
     set_no_new_privs(true).at(Step::NoNewPrivs, Some(identity.origin))
+}
+
+/// Keeps memory that is or was writable from becoming executable, in every process to come, where the policy says so.
+///
+/// # Errors
+/// `EINVAL` before Linux 6.3.
+pub(crate) fn write_execute(identity: &Identity<'_>) -> Result<()> {
+    match identity.write_execute_denied {
+        None => Ok(()),
+        Some(line) => msb_sys::process::deny_write_execute().at(Step::WriteExecute, Some(line)),
+    }
 }
 
 /// Starts with an empty session keyring where a program could ask for what is in that of who launches.

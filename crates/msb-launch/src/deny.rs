@@ -6,7 +6,8 @@
 //! directory above it is pinned by a mount of its own: a mount point can't be renamed (EBUSY), so that
 //! `mv .git x; mkdir -p .git/hooks` ends in an error.
 
-use crate::bind::{Bindings, open_below, open_place, real_path};
+use crate::at::{mkdirat, move_mount, open_tree, openat, openat2, statat, unlinkat};
+use crate::bind::{Bindings, open_below, open_place};
 use crate::fail::{At, Result, failure};
 use crate::files::write_once;
 use crate::host::{Entry, Source, covering, is_below_parameter};
@@ -15,13 +16,12 @@ use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{Base, Deny, Missing, MountKind, OriginId, Plan, Rights};
 use msb_sys::mount::{Depth, attr, set_attributes};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, ResolveFlags, Uid, XattrFlags, chownat, flock,
-    fstat, getxattr, mkdirat, openat, openat2, setxattr, statat, unlinkat,
+    AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, ResolveFlags, Stat, Uid, chownat, flock, fstat,
 };
 use rustix::io::Errno;
-use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+use rustix::mount::OpenTreeFlags;
 
 /// A place inside that is taken away.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,11 +52,30 @@ pub(crate) enum Kind {
 /// The line of [`Kind::FileOfDot`].
 const DOT: &[u8] = b".\n";
 
-impl Kind {
-    /// How long the file is that is made.
-    fn bytes(self) -> i64 {
-        if self == Kind::FileOfDot { 2 } else { 0 }
+/// The mode of a placeholder, by which one that a killed launcher left is known again: the sticky bit means nothing on
+/// a file (inode(7)), and nobody has another reason to set it there.
+const PLACEHOLDER_MODE: Mode = Mode::from_raw_mode(0o1700);
+
+/// Which kind of placeholder this is, still as it was made; `None` for a file of somebody's.
+///
+/// A directory is removed only where it is empty, as the kernel finds it.
+fn placeholder(stat: &Stat) -> Option<Kind> {
+    let mode = Mode::from_raw_mode(stat.st_mode) & PLACEHOLDER_MODE;
+    match (FileType::from_raw_mode(stat.st_mode), stat.st_size) {
+        (FileType::Directory, _) if mode == PLACEHOLDER_MODE => Some(Kind::Directory),
+        (FileType::RegularFile, 0) if mode == file_mode(PLACEHOLDER_MODE) => Some(Kind::File),
+        (FileType::RegularFile, size)
+            if mode == file_mode(PLACEHOLDER_MODE) && size == DOT.len().cast_signed() as i64 =>
+        {
+            Some(Kind::FileOfDot)
+        }
+        _ => None,
     }
+}
+
+/// The same for a file, which nobody executes.
+fn file_mode(mode: Mode) -> Mode {
+    mode.difference(Mode::XUSR | Mode::XGRP | Mode::XOTH)
 }
 
 /// What was put on the host, to be removed at the end.
@@ -72,7 +91,6 @@ struct Placeholder {
     parent: OwnedFd,
     name: Vec<u8>,
     kind: Kind,
-    inode: u64,
 }
 
 impl Placeholders {
@@ -82,23 +100,21 @@ impl Placeholders {
     /// same time on the same directory would lose its protection: each launch holds a shared lock on it, and
     /// only one that finds no other removes anything.
     pub(crate) fn remove(&mut self) {
+        if self.made.is_empty() {
+            return;
+        }
         let alone =
             self.locks.iter().all(|(_, fd)| flock(fd, FlockOperation::NonBlockingLockExclusive).is_ok());
         for made in self.made.drain(..).rev() {
             let Ok(stat) = statat(&made.parent, made.name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) else {
                 continue;
             };
-            if !alone || stat.st_ino != made.inode {
+            if !alone || placeholder(&stat) != Some(made.kind) {
                 continue;
             }
             // A failure leaves an empty file behind, which harms nobody; there is no one left to tell.
-            let _ = match made.kind {
-                Kind::Directory => unlinkat(&made.parent, made.name.as_slice(), AtFlags::REMOVEDIR),
-                Kind::File | Kind::FileOfDot if stat.st_size <= made.kind.bytes() => {
-                    unlinkat(&made.parent, made.name.as_slice(), AtFlags::empty())
-                }
-                Kind::File | Kind::FileOfDot => Ok(()),
-            };
+            let how = if made.kind == Kind::Directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+            let _ = unlinkat(&made.parent, made.name.as_slice(), how);
         }
     }
 }
@@ -146,8 +162,7 @@ fn locate<'p>(deny: Deny<'p>, bindings: &Bindings<'_>) -> Result<Found<'p>> {
             match open_place(there) {
                 Ok(place) => {
                     let rest = below(&path, there).unwrap_or_default();
-                    let real = real_path(&place).at(Step::DenySource, origin)?;
-                    names.push(join(&real, rest).at(Step::DenySource, origin)?);
+                    names.push(join(&place.real, rest).at(Step::DenySource, origin)?);
                     break;
                 }
                 Err(Errno::NOENT | Errno::NOTDIR) if there.len() > 1 => there = split(there).0,
@@ -256,7 +271,7 @@ fn settle(
                 return Err(failure(Step::DenyHardLink, origin, Errno::MLINK));
             }
             if entry.is_writable() && !entry.is_private() {
-                placeholders.adopt(source, rest).at(Step::DenyPlaceholder, origin)?;
+                placeholders.adopt(source, rest, &place).at(Step::DenyPlaceholder, origin)?;
             }
             denials.push(denial(inside, deny.rights, None));
         }
@@ -349,49 +364,28 @@ impl Placeholders {
     fn put(&mut self, source: &Source, rest: &[u8], kind: Kind) -> core::result::Result<(), Errno> {
         let (parent, name) = split(rest);
         let parent = open_below(&source.place, parent)?;
-        create(&parent, name, kind, Mode::RWXU)?;
+        create(&parent, name, kind, PLACEHOLDER_MODE)?;
         // Made by root in somebody's directory: it is theirs, as everything in it.
         if rustix::process::geteuid().is_root() {
             let (owner, group) = (Uid::from_raw(source.stat.st_uid), Gid::from_raw(source.stat.st_gid));
             chownat(&parent, name, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
         }
-        let placed = open_below(&parent, name)?;
-        // Where the file system has no attributes of users' (tmpfs before Linux 6.6), one that a killed launcher
-        // leaves is not known again. It is empty, and harms nobody.
-        let _ = setxattr(by_descriptor(&placed), MARK, b"1", XattrFlags::CREATE);
-        let inode = fstat(&placed)?.st_ino;
-        self.made.push(Placeholder { parent, name: Vec::from(name), kind, inode });
+        self.made.push(Placeholder { parent, name: Vec::from(name), kind });
         Ok(())
     }
 
     /// Takes over what a launcher put at `rest`, and above it, and was killed before it could remove it.
-    fn adopt(&mut self, source: &Source, rest: &[u8]) -> core::result::Result<(), Errno> {
+    fn adopt(&mut self, source: &Source, rest: &[u8], place: &OwnedFd) -> core::result::Result<(), Errno> {
         for path in ancestors(rest).chain([rest]) {
-            let place = open_below(&source.place, path)?;
-            let stat = fstat(&place)?;
-            let known = self.made.iter().any(|made| made.inode == stat.st_ino);
-            if known || getxattr(by_descriptor(&place), MARK, &mut [0_u8; 1]).is_err() {
-                continue;
-            }
-            let kind = match (FileType::from_raw_mode(stat.st_mode), stat.st_size) {
-                (FileType::Directory, _) => Kind::Directory,
-                (_, 0) => Kind::File,
-                _ => Kind::FileOfDot,
-            };
+            let above = if path == rest { None } else { Some(open_below(&source.place, path)?) };
+            let stat = fstat(above.as_ref().unwrap_or(place))?;
+            let Some(kind) = placeholder(&stat) else { continue };
             let (parent, name) = split(path);
             let parent = open_below(&source.place, parent)?;
-            self.made.push(Placeholder { parent, name: Vec::from(name), kind, inode: stat.st_ino });
+            self.made.push(Placeholder { parent, name: Vec::from(name), kind });
         }
         Ok(())
     }
-}
-
-/// The extended attribute of a placeholder (xattr(7)).
-const MARK: &str = "user.msb.placeholder";
-
-/// A path of a file that is open as a path alone.
-fn by_descriptor(fd: &OwnedFd) -> Vec<u8> {
-    crate::files::decimal(b"/proc/self/fd/", u64::from(fd.as_raw_fd().unsigned_abs()))
 }
 
 /// Takes a shared lock. A launch that ends holds an exclusive one for the moment in which it removes its
@@ -423,7 +417,7 @@ pub(crate) fn create(
         Kind::Directory => mkdirat(parent, name, mode),
         Kind::File | Kind::FileOfDot => {
             let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-            let made = openat(parent, name, flags, mode.difference(Mode::XUSR | Mode::XGRP | Mode::XOTH))?;
+            let made = openat(parent, name, flags, file_mode(mode))?;
             if kind == Kind::FileOfDot { write_once(&made, DOT) } else { Ok(()) }
         }
     }
@@ -433,19 +427,22 @@ pub(crate) fn create(
 #[derive(Debug)]
 pub(crate) struct Masks<'r> {
     root: BorrowedFd<'r>,
+    made: bool,
 }
 
 /// Where the masks are while denials are applied.
 const MASKS: &str = ".msb-masks";
 
 impl<'r> Masks<'r> {
-    /// Makes both on the new root at `root`.
-    fn new(root: BorrowedFd<'r>) -> core::result::Result<Masks<'r>, Errno> {
-        mkdirat(root, MASKS, Mode::RWXU)?;
-        let masks = open_below(root, MASKS.as_bytes())?;
-        create(&masks, b"file", Kind::File, Mode::empty())?;
-        create(&masks, b"directory", Kind::Directory, Mode::empty())?;
-        Ok(Masks { root })
+    /// Makes both on the new root at `root`, where they are `wanted`.
+    fn new(root: BorrowedFd<'r>, wanted: bool) -> core::result::Result<Masks<'r>, Errno> {
+        if wanted {
+            mkdirat(root, MASKS, Mode::RWXU)?;
+            let masks = open_below(root, MASKS.as_bytes())?;
+            create(&masks, b"file", Kind::File, Mode::empty())?;
+            create(&masks, b"directory", Kind::Directory, Mode::empty())?;
+        }
+        Ok(Masks { root, made: wanted })
     }
 
     /// A detached, read-only mount of the mask for a directory or for anything else.
@@ -481,6 +478,9 @@ impl<'r> Masks<'r> {
 
     /// Takes the names away again; the mounts keep the files.
     fn hide(self) -> core::result::Result<(), Errno> {
+        if !self.made {
+            return Ok(());
+        }
         let masks = open_below(self.root, MASKS.as_bytes())?;
         unlinkat(&masks, "file", AtFlags::empty())?;
         unlinkat(&masks, "directory", AtFlags::REMOVEDIR)?;
@@ -514,7 +514,8 @@ const HIDDEN_IN_PROC: [&str; 16] = [
 pub(crate) fn apply(root: BorrowedFd<'_>, denials: &[Denial], proc: Option<OriginId>) -> Result<()> {
     let first = denials.first().map(|denial| denial.origin);
     let Some(first) = first.or(proc) else { return Ok(()) };
-    let masks = Masks::new(root).at(Step::Deny, Some(first))?;
+    let hides = proc.is_some() || denials.iter().any(|denial| denial.rights.contains(Rights::READ));
+    let masks = Masks::new(root, hides).at(Step::Deny, Some(first))?;
     if let Some(origin) = proc {
         for name in HIDDEN_IN_PROC {
             masks.hide_below(b"proc", name.as_bytes()).at(Step::Proc, Some(origin))?;
@@ -594,8 +595,7 @@ pub(crate) fn clone_tree(place: impl AsFd) -> core::result::Result<OwnedFd, Errn
 
 /// Mounts a detached tree at `place`.
 pub(crate) fn attach(tree: impl AsFd, place: impl AsFd) -> core::result::Result<(), Errno> {
-    let both = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    move_mount(tree, "", place, "", both)
+    move_mount(tree, place, "")
 }
 
 /// Opens a path inside: no symbolic link on the way, mount points are crossed.

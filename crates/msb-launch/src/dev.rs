@@ -1,18 +1,22 @@
 //! A /dev of five devices, a private devpts and a bounded /dev/shm.
 
+use crate::at::{mkdirat, move_mount, open_tree, symlinkat};
 use crate::deny::Kind;
 use crate::files::decimal;
 use crate::path::join;
 use crate::root::{file_system, make_empty};
 use msb_sys::mount::{Depth, attr, set_attributes};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, fstat, mkdirat, symlinkat};
+use rustix::fs::{CWD, FileType, Mode, fstat};
 use rustix::io::Errno;
-use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
+use rustix::mount::OpenTreeFlags;
 
 /// Name, major and minor number; Linux Documentation/admin-guide/devices.txt.
 const DEVICES: [(&str, u64, u64); 5] =
     [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9)];
+
+/// The controlling terminal of whoever opens it, where the command has one.
+const TERMINAL: (&str, u64, u64) = ("tty", 5, 0);
 
 /// What programs expect beside them; the last one is of devpts.
 const LINKS: [(&str, &str); 5] = [
@@ -30,13 +34,13 @@ pub(crate) fn make() -> Result<OwnedFd, Errno> {
 }
 
 /// Fills it, once it is mounted; it stays writable, since single devices come later.
-pub(crate) fn fill(dev: &OwnedFd, shm_bytes: u64) -> Result<(), Errno> {
-    for (name, major, minor) in DEVICES {
+pub(crate) fn fill(dev: &OwnedFd, shm_bytes: u64, has_terminal: bool) -> Result<(), Errno> {
+    for (name, major, minor) in DEVICES.into_iter().chain(has_terminal.then_some(TERMINAL)) {
         let device = device(name, major, minor)?;
         make_empty(dev, name.as_bytes(), Kind::File)?;
         put(&device, dev, name)?;
     }
-    // All five at once: they are devices, and nothing else of what a mount of the host may be.
+    // All at once: they are devices, and nothing else of what a mount of the host may be.
     set_attributes(dev.as_fd(), Depth::Tree, attr::NOSUID | attr::NOEXEC, None)?;
     for (name, to) in LINKS {
         symlinkat(to, dev, name)?;
@@ -55,7 +59,7 @@ pub(crate) fn fill(dev: &OwnedFd, shm_bytes: u64) -> Result<(), Errno> {
 
 /// Mounts at a name in `dev`, which nobody but this process has filled.
 fn put(tree: &OwnedFd, dev: &OwnedFd, name: &str) -> Result<(), Errno> {
-    move_mount(tree, "", dev, name, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+    move_mount(tree, dev, name)
 }
 
 /// The terminals are devices: the one mount that is not nodev.

@@ -1,9 +1,10 @@
 //! Reading and writing the small files of procfs and cgroupfs.
 
+use crate::at::openat;
 use alloc::vec::Vec;
 use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, read, write};
 
 // Each is one function behind a generic face: the launcher is small, and has no copy of them for every kind of path.

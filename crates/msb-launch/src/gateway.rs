@@ -4,8 +4,9 @@
 //! of the sandbox's first process, which alone can make sockets inside.
 
 use crate::arguments::Arguments;
+use crate::at::{accessat, openat, readlink};
 use crate::fail::{At, Result, failure};
-use crate::files::decimal;
+use crate::files::{decimal, read_all};
 use crate::network::{self, Sockets};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -19,9 +20,7 @@ use msb_sys::exec::{Strings, execute};
 use msb_sys::process::{Fork, fork};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{
-    Access, AtFlags, CWD, MemfdFlags, Mode, OFlags, SealFlags, accessat, memfd_create, openat, readlink,
-};
+use rustix::fs::{Access, AtFlags, CWD, MemfdFlags, Mode, OFlags, SealFlags, memfd_create};
 use rustix::io::{Errno, FdFlags, IoSlice, IoSliceMut, fcntl_setfd};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -58,46 +57,62 @@ pub(crate) struct Running {
     pub(crate) pidfd: OwnedFd,
     /// The sandbox's side of the socket; the sandbox's first process has another descriptor of it.
     pub(crate) socket: OwnedFd,
+    /// A file in memory where it writes at its end what it counted, if anybody wants to know.
+    report: Option<OwnedFd>,
 }
 
-/// Starts a gateway for `plan`, whose bytes are `bytes`, where it has network rules. It gets what is `given`.
+/// Whether anybody wants to know what the gateway counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counts {
+    /// Somebody does.
+    Wanted,
+    /// Nobody does.
+    None,
+}
+
+/// Starts a gateway for `plan`, whose bytes are `bytes`, where it has network rules. It gets what is `given`, and `counts`
+/// for who wants them.
 pub(crate) fn start(
     plan: &Plan<'_>,
     bytes: &[u8],
     arguments: &Arguments<'_>,
     environment: &[&CStr],
-    report: Option<BorrowedFd<'_>>,
+    counts: Counts,
     given: &Given,
 ) -> Result<Option<Running>> {
     let Some(origin) = origin(plan) else { return Ok(None) };
     let begin = || -> core::result::Result<Running, Errno> {
         let program = program(arguments)?;
-        accessat(CWD, &program, Access::EXEC_OK, AtFlags::empty())?;
+        accessat(CWD, program.as_bytes(), Access::EXEC_OK, AtFlags::empty())?;
         let memory = sealed(bytes)?;
         let flags = SocketFlags::CLOEXEC;
         let (socket, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-        let words =
-            words(plan, arguments, &memory, &theirs, (report, given.audit.as_ref().map(AsFd::as_fd)))?;
+        let report = match counts {
+            Counts::Wanted => Some(memfd_create("msb-report", MemfdFlags::CLOEXEC)?),
+            Counts::None => None,
+        };
+        let fds = (report.as_ref().map(AsFd::as_fd), given.audit.as_ref().map(AsFd::as_fd));
+        let words = words(plan, arguments, &memory, &theirs, fds)?;
         match fork(0, None)? {
             Fork::Child => {
                 drop(socket);
                 let mut kept: Vec<BorrowedFd<'_>> = Vec::from([memory.as_fd(), theirs.as_fd()]);
-                kept.extend(report);
+                kept.extend(report.iter().map(AsFd::as_fd));
                 kept.extend(given.audit.iter().chain(&given.secrets).map(AsFd::as_fd));
                 become_gateway(&program, &words, environment, &kept)
             }
-            Fork::Parent { pid, pidfd } => Ok(Running { pid, pidfd, socket }),
+            Fork::Parent { pid, pidfd } => Ok(Running { pid, pidfd, socket, report }),
         }
     };
     begin().at(Step::Gateway, Some(origin)).map(Some)
 }
 
 /// Where the gateway's program is.
-fn program(arguments: &Arguments<'_>) -> core::result::Result<CString, Errno> {
+pub(crate) fn program(arguments: &Arguments<'_>) -> core::result::Result<CString, Errno> {
     if let Some(given) = arguments.gateway {
         return Ok(CString::from(given));
     }
-    let mut path = readlink("/proc/self/exe", Vec::new())?.into_bytes();
+    let mut path = readlink(b"/proc/self/exe")?;
     let end = path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
     path.truncate(end);
     path.extend_from_slice(NAME);
@@ -169,15 +184,21 @@ fn become_gateway(program: &CStr, words: &[CString], environment: &[&CStr], kept
 }
 
 impl Running {
-    /// Says that everything inside has ended, and waits until the gateway has as well.
-    pub(crate) fn end(self) {
-        let Running { pid, pidfd, socket } = self;
+    /// Says that everything inside has ended, and waits until the gateway has as well; gives what it counted, as
+    /// `msb_plan::handover` has it.
+    pub(crate) fn end(self) -> Vec<u8> {
+        let Running { pid, pidfd, socket, report } = self;
         drop(socket);
         let mut ended = [PollFd::new(&pidfd, PollFlags::IN)];
         if !matches!(poll(&mut ended, Some(&milliseconds(handover::END_MS))), Ok(1)) {
             let _ = pidfd_send_signal(&pidfd, Signal::KILL);
         }
         while matches!(msb_sys::process::wait(pid), Err(Errno::INTR)) {}
+        let counted = report.map(|report| {
+            rustix::fs::seek(&report, rustix::fs::SeekFrom::Start(0))?;
+            read_all(&report, handover::REPORT_BYTES_MAX)
+        });
+        counted.and_then(core::result::Result::ok).unwrap_or_default()
     }
 }
 
@@ -204,11 +225,10 @@ impl Handover {
         send(&self.socket, &[handover::SOCKETS, sockets.mask], &borrowed).at(Step::Gateway, Some(self.origin))
     }
 
-    /// Waits for the certificates of the run.
-    pub(crate) fn trust(&self) -> Result<OwnedFd> {
-        let (kind, file) = self.next()?;
-        match (kind, file) {
-            (handover::TRUST, Some(file)) => Ok(file),
+    /// Waits for the certificates of the run, which come with `message`.
+    pub(crate) fn trust(&self, message: u8) -> Result<OwnedFd> {
+        match self.next()? {
+            (kind, Some(file)) if kind == message => Ok(file),
             _ => Err(failure(Step::Gateway, Some(self.origin), Errno::PROTO)),
         }
     }
@@ -272,7 +292,12 @@ impl Handover {
     }
 }
 
-fn send(socket: &OwnedFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> core::result::Result<(), Errno> {
+/// Sends `bytes` as one message, with `descriptors`.
+pub(crate) fn send(
+    socket: &OwnedFd,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> core::result::Result<(), Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(Socket::ALL.len()))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
@@ -281,7 +306,8 @@ fn send(socket: &OwnedFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> core:
     sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).map(drop)
 }
 
-fn receive(
+/// Receives a message: how long it is, and the descriptor that came with it.
+pub(crate) fn receive(
     socket: &OwnedFd,
     bytes: &mut [u8],
     flags: RecvFlags,

@@ -4,7 +4,7 @@
 //! Each source is opened once, here; the child opens it again in its own mount namespace and goes on only
 //! when it is the same file (`root`).
 
-use crate::bind::{Bindings, open_below, open_place, real_path};
+use crate::bind::{Bindings, Place, open_below, open_place};
 use crate::fail::{At, Result, failure};
 use crate::path::{below, join, sort_by};
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ use msb_plan::event::Step;
 use msb_plan::{Base, Links, Mount, MountKind, Path, Plan, Presence, Rights};
 use msb_sys::mount::attr;
 use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat2};
+use rustix::fs::{FileType, Stat, fstat};
 use rustix::io::Errno;
 
 /// One line of the mount table.
@@ -129,22 +129,12 @@ pub(crate) fn table<'p>(plan: &Plan<'p>, bindings: &Bindings<'_>) -> Result<Vec<
 fn open(bindings: &Bindings<'_>, mount: &Mount<'_>, path: Path<'_>, links: Links) -> Result<Option<Source>> {
     let origin = Some(mount.origin);
     let opened = match links {
-        Links::Follow => {
-            let whole = bindings.host_path(path, mount.origin)?;
-            match open_unlinked(&whole, path.base) {
-                Ok(place) => {
-                    return source(place, mount.kind, Some(whole)).map(Some).at(Step::MountSource, origin);
-                }
-                Err(Errno::LOOP) => open_place(&whole),
-                refused => refused,
-            }
-        }
+        Links::Follow => open_place(&bindings.host_path(path, mount.origin)?),
         // The base is named by who launches, and is settled; what follows is for the program to change.
         Links::Refuse => {
-            let base = bindings.host_path(Path { rest: "", ..path }, mount.origin)?;
-            open_place(&base).and_then(|base| match path.rest {
-                "" => Ok(base),
-                rest => open_below(&base, rest.as_bytes()),
+            bindings.open_base(path, mount.origin)?.and_then(|base| match path.rest.as_bytes() {
+                b"" => Ok(base),
+                rest => Ok(Place { fd: open_below(&base.fd, rest)?, real: join(&base.real, rest)? }),
             })
         }
     };
@@ -152,25 +142,12 @@ fn open(bindings: &Bindings<'_>, mount: &Mount<'_>, path: Path<'_>, links: Links
         Err(Errno::NOENT | Errno::NOTDIR) if mount.presence == Presence::Optional => return Ok(None),
         opened => opened.at(Step::MountSource, origin)?,
     };
-    source(place, mount.kind, None).map(Some).at(Step::MountSource, origin)
-}
-
-/// Opens a path that has no symbolic link in it, so that it is what the kernel calls the place, and nobody has to
-/// ask procfs. What is in `$HOME` may be written in several ways.
-///
-/// # Errors
-/// `ELOOP` where it may have one.
-fn open_unlinked(path: &[u8], base: Base) -> core::result::Result<OwnedFd, Errno> {
-    if base == Base::Home {
-        return Err(Errno::LOOP);
-    }
-    let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    openat2(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
+    source(place, mount.kind).map(Some).at(Step::MountSource, origin)
 }
 
 /// A source as it was opened, if it is what its verb shows: sockets, FIFOs and devices are doors to other
 /// programs, which `read` does not open.
-fn source(place: OwnedFd, kind: MountKind<'_>, real: Option<Vec<u8>>) -> core::result::Result<Source, Errno> {
+fn source(Place { fd: place, real }: Place, kind: MountKind<'_>) -> core::result::Result<Source, Errno> {
     let stat = fstat(&place)?;
     match (kind, FileType::from_raw_mode(stat.st_mode)) {
         (MountKind::Bind { .. }, FileType::Directory | FileType::RegularFile)
@@ -182,10 +159,6 @@ fn source(place: OwnedFd, kind: MountKind<'_>, real: Option<Vec<u8>>) -> core::r
         (MountKind::Socket { .. }, _) => return Err(Errno::NOTSOCK),
         _ => return Err(Errno::OPNOTSUPP),
     }
-    let real = match real {
-        Some(real) => real,
-        None => real_path(&place)?,
-    };
     Ok(Source { place, real, stat, tree: None })
 }
 

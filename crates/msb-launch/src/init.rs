@@ -8,12 +8,13 @@ use crate::command;
 use crate::fail::{At, Result, failure};
 use crate::files::write_once;
 use crate::message::Message;
+use crate::terminal::Inside;
 use core::convert::Infallible;
 use core::mem::MaybeUninit;
 use msb_plan::Tier;
 use msb_plan::event::Step;
 use msb_sys::process::{Fork, flags, fork};
-use msb_sys::shared::Word;
+use msb_sys::shared::Words;
 use msb_sys::signal;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -55,19 +56,20 @@ fn end_all() {
     }
 }
 
-/// What the command's process leaves for init to see.
+/// What the command's process leaves for init to see: words of a page that both share.
 #[derive(Clone, Copy)]
-struct Left {
+struct Left(Words);
+
+impl Left {
     /// What [`command::execute`] says of its failure; 0 while there is none.
-    failure: Word,
+    const FAILURE: usize = 0;
     /// The listener's descriptor, in the table that both share; 0 while there is none.
-    listener: Word,
+    const LISTENER: usize = 1;
 }
 
 fn start(child: &Child<'_>) -> Result<(Pid, Left)> {
     let at = Some(child.filter.origin);
-    let left =
-        Left { failure: Word::new().at(Step::Spawn, None)?, listener: Word::new().at(Step::Spawn, None)? };
+    let left = Left(Words::new().at(Step::Spawn, None)?);
     // The listener is made by the command's process, after the filter is loaded, and from then on every call
     // of that process may wait for an answer: so it shares its descriptors, and init, which waits until it
     // has executed, finds the listener among its own.
@@ -77,13 +79,17 @@ fn start(child: &Child<'_>) -> Result<(Pid, Left)> {
     match fork(shared, None).at(Step::Spawn, None)? {
         Fork::Child => {
             signal::block(child.signals);
-            let code = command::execute(child, |fd| left.listener.set(fd));
-            left.failure.set(code);
+            if let Some(Err(errno)) = child.terminal.as_ref().map(Inside::control) {
+                left.0.set(Left::FAILURE, command::code(Step::Terminal, errno));
+                msb_sys::process::exit(127)
+            }
+            let code = command::execute(child, |fd| left.0.set(Left::LISTENER, fd));
+            left.0.set(Left::FAILURE, code);
             msb_sys::process::exit(127)
         }
         Fork::Parent { pid, .. } => {
             if let Some(socket) = &child.listener {
-                hand_over(left.listener.get(), socket).at(Step::Listener, at)?;
+                hand_over(left.0.get(Left::LISTENER), socket).at(Step::Listener, at)?;
             }
             Ok((pid, left))
         }
@@ -112,7 +118,7 @@ fn watch(command: Pid, left: Left, child: &Child<'_>) -> Message {
         }
         if number == SIGCHLD {
             if let Some(status) = reap(command) {
-                return match command::failure(left.failure.get(), child) {
+                return match command::failure(left.0.get(Left::FAILURE), child) {
                     Some(failure) => Message::Failed(failure),
                     None => Message::Ended(status),
                 };
@@ -161,6 +167,7 @@ fn reap(command: Pid) -> Option<i32> {
 pub(crate) fn step_failure(step: Step, errno: u16, child: &Child<'_>) -> msb_plan::event::Failure {
     let origin = match step {
         Step::Filter => child.filter.origin,
+        Step::Terminal => child.plan.identity.terminal.unwrap_or(child.plan.policy.origin),
         _ => child.plan.policy.origin,
     };
     failure(step, Some(origin), Errno::from_raw_os_error(i32::from(errno)))

@@ -9,14 +9,17 @@
 
 use crate::fail::{At, Result, failure};
 use msb_plan::event::Step;
-use msb_plan::{MountKind, ProcScope, Rights, Target};
-use msb_sys::landlock::{Ruleset, abi, access, scope};
+use msb_plan::network::Network;
+use msb_plan::{MountKind, Rights, Target};
+use msb_sys::landlock::{Ruleset, abi, access, net, scope};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::io::Errno;
 
 /// Before ABI 2 (Linux 5.19) Landlock refuses every rename to another directory, which policies grant.
 const ABI_MIN: u32 = 2;
+/// Rules for TCP came with ABI 4 (Linux 6.7).
+const ABI_OF_TCP: u32 = 4;
 /// The scopes came with ABI 6 (Linux 6.12).
 const ABI_OF_SCOPES: u32 = 6;
 
@@ -39,8 +42,8 @@ const WRITE: u64 = access::WRITE_FILE
 pub(crate) struct Wall(Option<Ruleset>);
 
 impl Wall {
-    /// Begins with no right at all.
-    pub(crate) fn new(target: &Target) -> Result<Wall> {
+    /// Begins with no right at all; of TCP, everything stays where there is a network, even if it is a loopback alone.
+    pub(crate) fn new(target: &Target, network: &Network<'_>) -> Result<Wall> {
         let origin = Some(target.origin);
         let abi = abi();
         if abi < u32::from(target.landlock_abi_min) {
@@ -50,7 +53,13 @@ impl Wall {
             return Ok(Wall(None));
         }
         let scoped = if abi < ABI_OF_SCOPES { 0 } else { scope::ABSTRACT_UNIX_SOCKET | scope::SIGNAL };
-        Ruleset::new(access::known(abi), scoped).map(|rules| Wall(Some(rules))).at(Step::Landlock, origin)
+        let tcp = match network {
+            Network::None if abi >= ABI_OF_TCP => net::BIND_TCP | net::CONNECT_TCP,
+            _ => 0,
+        };
+        Ruleset::new(access::known(abi), tcp, scoped)
+            .map(|rules| Wall(Some(rules)))
+            .at(Step::Landlock, origin)
     }
 
     /// Gives `rights` on a directory and on everything below it.
@@ -79,7 +88,7 @@ impl Wall {
 
     /// Keeps signals of the processes to come from this one, and nothing else: a second wall inside of the first.
     pub(crate) fn signals() -> core::result::Result<(), Errno> {
-        Ruleset::new(0, scope::SIGNAL)?.restrict()
+        Ruleset::new(0, 0, scope::SIGNAL)?.restrict()
     }
 
     /// Gives what is left: the new root with its generated files, which nobody may change, and what the standard
@@ -122,9 +131,7 @@ pub(crate) fn rights(kind: MountKind<'_>, rights: Rights) -> u64 {
         MountKind::Device { .. } => access::READ_FILE | access::WRITE_FILE | access::IOCTL_DEV,
         // To connect asks Landlock for nothing.
         MountKind::Socket { .. } => 0,
-        // A process may write its own settings, such as /proc/self/oom_score_adj.
-        MountKind::Proc(ProcScope::Processes) => READ | access::WRITE_FILE | access::TRUNCATE,
-        MountKind::Proc(ProcScope::All) => READ,
+        MountKind::Proc(_) => READ,
         // The terminals are devices, and /dev/shm is for files.
         MountKind::Dev { .. } => READ | WRITE | access::IOCTL_DEV,
     }

@@ -18,6 +18,7 @@
 extern crate alloc;
 
 mod arguments;
+mod at;
 mod bind;
 mod cgroup;
 mod child;
@@ -40,6 +41,7 @@ mod message;
 mod netlink;
 mod network;
 mod output;
+mod overlap;
 mod overlay;
 mod parent;
 mod path;
@@ -48,6 +50,8 @@ mod prepare;
 mod pump;
 mod root;
 mod signature;
+mod storage;
+mod terminal;
 mod tier;
 mod timing;
 mod trust;

@@ -34,6 +34,11 @@ impl Output {
         self.events.as_ref()
     }
 
+    /// Whether a program reads what is said.
+    pub(crate) fn is_read(&self) -> bool {
+        self.events.is_some() || self.file.is_some() || self.json
+    }
+
     /// Says which limits are held without a cgroup.
     pub(crate) fn say_held(&self, held: &[(LimitKind, OriginId)], plan: &Plan<'_>) {
         if held.is_empty() {
@@ -47,6 +52,21 @@ impl Output {
         }
     }
 
+    /// Says what the gateway counted, which comes in both forms (`msb_plan::handover`).
+    pub(crate) fn pass_on(&self, counted: &[u8]) {
+        let Some((length, rest)) = counted.split_first_chunk::<4>() else { return };
+        let Some((json, events)) = rest.split_at_checked(u32::from_le_bytes(*length) as usize) else {
+            return;
+        };
+        let error = msb_sys::process::borrowed(2);
+        let _ = self.file.as_ref().map(|file| write_once(file, json));
+        let _ = match &self.events {
+            Some(to) => write_once(to, events),
+            None if self.json => write_once(error, json),
+            None => Ok(()),
+        };
+    }
+
     /// Says `event`. Nobody may be listening: then it is lost, and the exit code remains.
     pub(crate) fn say(&self, event: &Event, plan: Option<&Plan<'_>>) {
         if let Some(file) = &self.file {
@@ -56,7 +76,10 @@ impl Output {
         let _ = match &self.events {
             Some(events) => write_once(events, &encode_event(event)),
             None if self.json => write_once(error, &json::line(event, plan)),
-            None => write_once(error, sentence(event, plan).as_bytes()),
+            None => match sentence(event, plan) {
+                nothing if nothing.is_empty() => Ok(()),
+                sentence => write_once(error, sentence.as_bytes()),
+            },
         };
     }
 }

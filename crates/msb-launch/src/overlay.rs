@@ -1,12 +1,13 @@
 //! Overlays: a directory of the host, with a bounded file system in memory over it that takes all changes.
 
+use crate::at::{mkdirat, openat2, unlinkat};
 use crate::deny::attach;
 use crate::files::decimal;
 use crate::root::{attributes, file_system};
 use msb_plan::Rights;
 use msb_sys::mount::attr;
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, fchmod, mkdirat, openat2, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, fchmod};
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 

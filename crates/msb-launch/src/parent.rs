@@ -6,9 +6,11 @@ use crate::killed;
 use crate::message::{self, Message};
 use crate::output::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_SIGNAL, Output};
 use crate::pump::{Moved, Pump};
+use crate::storage::Storage;
+use crate::terminal::{BACKGROUND_PERIOD_US, Terminal, Until};
 use crate::tier;
 use crate::timing::Timing;
-use crate::watch::Watch;
+use crate::watch::{self, Watch};
 use alloc::vec::Vec;
 use msb_plan::event::{self, Cause, Ended, Event, Failure, LimitKind, Step};
 use msb_plan::{Filter, OriginId, Plan};
@@ -18,13 +20,14 @@ use msb_sys::signal;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::{Errno, read};
-use rustix::process::{Pid, Signal, pidfd_send_signal};
+use rustix::process::{Pid, Signal, getpid, kill_process, pidfd_send_signal};
 
 /// Of signal(7), the same on x86-64 and AArch64.
 const SIGKILL: i32 = 9;
 const SIGXCPU: i32 = 24;
 const SIGSYS: i32 = 31;
 const SIGXFSZ: i32 = 25;
+const SIGTSTP: u32 = 20;
 
 /// A sandbox from outside.
 pub(crate) struct Parent<'a> {
@@ -45,8 +48,12 @@ pub(crate) struct Parent<'a> {
     pub(crate) uid: u32,
     pub(crate) filter: Filter<'a>,
     pub(crate) timing: Timing,
-    /// Where the plan limits output.
+    /// Where the plan limits output, or has a private terminal.
     pub(crate) pump: Option<Pump>,
+    /// The sandbox's file systems in memory, where the watch counts them.
+    pub(crate) storage: Storage,
+    /// The user's side of the private terminal.
+    pub(crate) terminal: Option<Terminal>,
 }
 
 /// How long the sandbox's first process has to say that it was the gateway's end that ended it.
@@ -64,13 +71,17 @@ impl Parent<'_> {
         };
         // It has its own to report, before the end.
         if let Some(gateway) = self.gateway.take() {
-            gateway.end();
+            output.pass_on(&gateway.end());
         }
         if self.ending.is_some() {
             tier::end_orphans();
         }
         // Nobody is left who writes: what is in the pipes is the last of it.
         let flushed = self.flush();
+        // Before anything is said on it.
+        if let Some(terminal) = &mut self.terminal {
+            terminal.restore(Until::TheEnd);
+        }
         let killed_for = killed_for.or(flushed);
         let mut bytes = [0; message::BYTES];
         let said = match read(&self.status, &mut bytes) {
@@ -141,7 +152,7 @@ impl Parent<'_> {
                 pids_peak: cgroups.pids_peak(),
                 read_bytes: usage.read_bytes,
                 written_bytes: usage.written_bytes,
-                output_bytes: self.pump.as_ref().map(|pump| pump.bytes),
+                output_bytes: self.output_limit().and(self.pump.as_ref()).map(|pump| pump.bytes),
                 throttled: cgroups.throttled(),
             },
         };
@@ -160,11 +171,14 @@ impl Parent<'_> {
         let limits = &self.plan.limits;
         let init = self.init.as_raw_nonzero().get().unsigned_abs();
         let deadline = limits.wall_ms.map(|limit| (self.begin_us + limit.value * 1000, limit.origin));
-        let mut watch = Watch::new(limits, self.held, init);
+        let storage = core::mem::take(&mut self.storage);
+        let mut watch = Watch::new(limits, self.held, init, self.begin_us, storage);
+        let mut sweep_at = cgroups.sweep_after_us().map(|after| self.begin_us + after);
         let mut killed_for = None;
         let mut abandoned = false;
         let mut gateway_ended: Option<u64> = None;
         loop {
+            let background = self.follow_terminal();
             let now = monotonic_us();
             if killed_for.is_none() {
                 if gateway_ended.is_some_and(|at| now >= at + GATEWAY_GRACE_US) && !self.gateway_killed {
@@ -178,9 +192,15 @@ impl Parent<'_> {
                 };
                 killed_for = reached.map(|reached| self.kill(reached));
             }
+            if sweep_at.is_some_and(|at| now >= at) {
+                sweep_at = None;
+                cgroups.sweep();
+            }
             let until_kill = gateway_ended.map(|at| at + GATEWAY_GRACE_US).filter(|_| !self.gateway_killed);
-            let next = [deadline.map(|(at, _)| at), watch.next_us(), until_kill].into_iter().flatten().min();
+            let times = [deadline.map(|(at, _)| at), watch.next_us(), until_kill, sweep_at];
+            let next = times.into_iter().flatten().min();
             let wait_us = next.filter(|_| killed_for.is_none()).map(|at| at.saturating_sub(monotonic_us()));
+            let wait_us = [wait_us, background].into_iter().flatten().min();
             // A pipe's end for writing has nothing to wait for but the end of its readers.
             let (reader, nothing) = match output.report() {
                 Some(report) if !abandoned => (report, PollFlags::empty()),
@@ -195,12 +215,13 @@ impl Parent<'_> {
                 PollFd::new(&self.signals, PollFlags::IN),
                 PollFd::new(reader, nothing),
                 PollFd::new(gateway, PollFlags::IN),
+                PollFd::new(self.master().unwrap_or(&self.pidfd), PollFlags::IN),
             ]);
             fds.extend(self.pump.iter().flat_map(Pump::wants));
             let ready = poll(&mut fds, wait_us.map(timespec).as_ref());
             let mut happened = fds.iter().map(|fd| ready.is_ok() && !fd.revents().is_empty());
             let mut next = || happened.next().unwrap_or(false);
-            let (init, signals, reader, gateway) = (next(), next(), next(), next());
+            let (init, signals, reader, gateway, master) = (next(), next(), next(), next(), next());
             let output_moves = happened.any(|happened| happened);
             drop(fds);
             if init {
@@ -210,8 +231,11 @@ impl Parent<'_> {
                 abandoned = true;
                 self.end_init();
             }
+            if master {
+                self.relay();
+            }
             if signals {
-                self.forward();
+                self.take_signals(Taken::Forwarded);
             }
             if gateway && gateway_ended.is_none() {
                 gateway_ended = Some(monotonic_us());
@@ -219,7 +243,45 @@ impl Parent<'_> {
             if output_moves && self.pump.as_mut().map(Pump::step) == Some(Moved::Exceeded) {
                 killed_for = killed_for.or_else(|| Some(self.kill(self.output_limit()?)));
             }
+            if output_moves {
+                self.hang_up();
+            }
         }
+    }
+
+    /// Where the private terminal's other end comes from, until it has.
+    fn master(&self) -> Option<&OwnedFd> {
+        self.terminal.as_ref().and_then(Terminal::socket)
+    }
+
+    /// Begins to relay, when the child has made its terminal.
+    fn relay(&mut self) {
+        if let (Some(terminal), Some(pump)) = (&mut self.terminal, &mut self.pump)
+            && let Some(master) = terminal.take_master()
+            && pump.relay(master, terminal).is_err()
+        {
+            // Nobody can see or type anything: as if the line were cut.
+            pump.hang_up();
+            terminal.hang_up();
+        }
+    }
+
+    /// Hangs up inside once the user's terminal has.
+    fn hang_up(&mut self) {
+        if let (Some(terminal), Some(pump)) = (&mut self.terminal, &mut self.pump)
+            && terminal.is_relayed()
+            && pump.has_hung_up(terminal)
+        {
+            pump.hang_up();
+            terminal.hang_up();
+        }
+    }
+
+    /// Leaves keys to others while this job is in the background; gives when to look again.
+    fn follow_terminal(&mut self) -> Option<u64> {
+        let (terminal, pump) = (self.terminal.as_mut()?, self.pump.as_mut()?);
+        pump.is_in_background = terminal.has_input && !terminal.follow();
+        pump.is_in_background.then_some(BACKGROUND_PERIOD_US)
     }
 
     fn output_limit(&self) -> Option<(LimitKind, OriginId)> {
@@ -230,6 +292,7 @@ impl Parent<'_> {
     /// wall clock is over or a signal comes.
     fn flush(&mut self) -> Option<(LimitKind, OriginId)> {
         let end = self.plan.limits.wall_ms.map(|limit| self.begin_us + limit.value * 1000);
+        self.pump.as_mut()?.end_input();
         loop {
             let pump = self.pump.as_mut()?;
             match pump.step() {
@@ -244,7 +307,12 @@ impl Parent<'_> {
             let wait = end.map(|end| timespec(end.saturating_sub(monotonic_us())));
             match poll(&mut fds, wait.as_ref()) {
                 Ok(0) => return None,
-                Ok(_) if fds.first().is_some_and(|fd| !fd.revents().is_empty()) => return None,
+                Ok(_) if fds.first().is_some_and(|fd| !fd.revents().is_empty()) => {
+                    drop(fds);
+                    if self.take_signals(Taken::Dropped) {
+                        return None;
+                    }
+                }
                 _ => {}
             }
         }
@@ -271,17 +339,55 @@ impl Parent<'_> {
         }
     }
 
-    fn forward(&self) {
+    /// Takes the signals that came; gives whether one of them is for the command.
+    fn take_signals(&mut self, how: Taken) -> bool {
+        let mut any = false;
         let mut siginfo = [0; signal::SIGNALFD_BYTES];
         while let Ok(signal::SIGNALFD_BYTES) = read(&self.signals, &mut siginfo) {
             let [a, b, c, d, ..] = siginfo;
-            let number = i32::from_le_bytes([a, b, c, d]);
-            if let Some(signal) = Signal::from_named_raw(number) {
-                // The init forwards it to the command; when it is gone, poll says so next.
-                let _ = pidfd_send_signal(&self.pidfd, signal);
+            match (Signal::from_named_raw(i32::from_le_bytes([a, b, c, d])), &self.terminal) {
+                (Some(Signal::TSTP), _) => self.stop(),
+                // The loop looks what has changed meanwhile.
+                (Some(Signal::CONT), _) => {}
+                (Some(Signal::WINCH), Some(terminal)) => terminal.resize(),
+                (Some(signal), _) => {
+                    any = true;
+                    if how == Taken::Forwarded {
+                        // The init forwards it to the command; when it is gone, poll says so next.
+                        let _ = pidfd_send_signal(&self.pidfd, signal);
+                    }
+                }
+                (None, _) => {}
             }
         }
+        any
     }
+
+    /// Stops everything inside and then this process, as a shell user expects of a job, until it is continued.
+    fn stop(&mut self) {
+        if let Some(terminal) = &mut self.terminal {
+            terminal.restore(Until::Continued);
+        }
+        let stopped = watch::stop(self.init);
+        // By the signal's own effect, which the kernel leaves out where nobody is there to continue it (signal(7), orphaned
+        // process groups).
+        let blocked = signal::block(signal::Set::ALL.without(SIGTSTP));
+        let _ = kill_process(getpid(), Signal::TSTP);
+        signal::block(blocked);
+        for pidfd in &stopped {
+            // It may have been killed meanwhile.
+            let _ = pidfd_send_signal(pidfd, Signal::CONT);
+        }
+    }
+}
+
+/// What becomes of signals for the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// It gets them.
+    Forwarded,
+    /// It has ended.
+    Dropped,
 }
 
 /// Sleeps for so long, a little longer when a signal comes.

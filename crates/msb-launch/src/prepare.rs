@@ -1,20 +1,21 @@
 //! The launch from its first instruction to the clone.
 
 use crate::arguments::{self, Arguments, Request};
-use crate::bind::Bindings;
+use crate::at::openat;
+use crate::bind::{self, Bindings};
 use crate::cgroup::{Cgroups, kinds};
 use crate::child::{Child, Ids, map};
 use crate::deny::{self, Placeholders};
 use crate::fail::{At, Result, failure, refusal};
 use crate::files::{decimal, write_small};
-use crate::gateway::{self, Given, Handover, Running};
+use crate::gateway::{self, Counts, Given, Handover, Running};
 use crate::host::{self, Entry};
 use crate::output::{EXIT_REFUSED, Output};
 use crate::parent::{Parent, exit_of_failure};
 use crate::path::sort_by;
 use crate::pump::Pump;
 use crate::timing::Timing;
-use crate::{describe, environment, guard, plan_file, root, signature, tier};
+use crate::{describe, environment, guard, overlap, plan_file, root, signature, storage, terminal, tier};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Step};
@@ -24,7 +25,7 @@ use msb_sys::shared::Word;
 use msb_sys::signal;
 use msb_sys::start::Start;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -43,9 +44,9 @@ const PRIVATE_IDS: u32 = 0x6000_0000;
 
 /// Of signal(7), the same on x86-64 and AArch64.
 const SIGCHLD: u32 = 17;
-/// Faults of the launcher's own, and what stops and continues it: ILL, TRAP, BUS, FPE, SEGV, CONT, TSTP, TTIN,
-/// TTOU and CHLD of signal(7).
-const NOT_FORWARDED: [u32; 10] = [4, 5, 7, 8, 11, 18, 20, 21, 22, SIGCHLD];
+/// Faults of the launcher's own, and what the terminal stops it for: ILL, TRAP, BUS, FPE, SEGV, TTIN, TTOU and CHLD of
+/// signal(7).
+const NOT_TAKEN: [u32; 8] = [4, 5, 7, 8, 11, 21, 22, SIGCHLD];
 /// Raised by a message of the launcher's own that nobody reads: blocked, and nobody else's business.
 const SIGPIPE: u32 = 13;
 
@@ -62,10 +63,12 @@ pub fn run(start: &Start) -> i32 {
     };
     match open_plan(&arguments, &mut output) {
         Err(failure) => fail(&output, &Event::Failed(failure), None),
-        Ok(Opened { bytes, listener, given }) => match read_plan(&bytes, arguments.trust) {
+        Ok(Opened { bytes, guarded, listener, given }) => match read_plan(&bytes, arguments.trust) {
             Err(failure) => fail(&output, &Event::Failed(failure), None),
             Ok((body, mut plan)) => {
-                match launch(&mut plan, body, &arguments, &start.environment, (listener, given), &output) {
+                // They live as long as the program, as what is told of a failure later may name them.
+                let opened = (guarded.leak() as &[Vec<u8>], listener, given);
+                match launch(&mut plan, body, &arguments, &start.environment, opened, &output) {
                     Ok(code) => code,
                     Err(failure) => {
                         output.say(&Event::Failed(failure), Some(&plan));
@@ -112,6 +115,8 @@ fn errno_of(error: DecodeError) -> Errno {
 struct Opened {
     /// The plan.
     bytes: Vec<u8>,
+    /// The files that decide about the sandbox.
+    guarded: Vec<Vec<u8>>,
     /// Where the filter's listener goes.
     listener: Option<OwnedFd>,
     /// What is for the gateway.
@@ -123,6 +128,8 @@ struct Opened {
 fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
     open_standard().at(Step::CloseFds, None)?;
     let bytes = plan_file::read(arguments.plan);
+    // Before descriptors are closed: one of them may be the plan's name, and have another file a moment later.
+    let guarded = guarded(arguments);
     let named = [arguments.report_fd, arguments.notify_fd, arguments.audit_fd];
     let mut kept: Vec<u32> = named.into_iter().flatten().map(i32::unsigned_abs).collect();
     let secrets = arguments.secret_numbers();
@@ -148,13 +155,13 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
         secrets.iter().map(|number| take(number.cast_signed())).collect::<Result<Vec<OwnedFd>>>()?;
     let file = arguments.report.map(report_file).transpose()?;
     *output = Output { events: report, file, json: arguments.json };
-    Ok(Opened { bytes: bytes?, listener, given: Given { audit, secrets } })
+    Ok(Opened { bytes: bytes?, guarded: guarded?, listener, given: Given { audit, secrets } })
 }
 
 /// Opens the file for the report, which only this user reads: it names paths.
 fn report_file(path: &CStr) -> Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOCTTY;
-    openat(CWD, path, flags, Mode::RUSR | Mode::WUSR).at(Step::Report, None)
+    openat(CWD, path.to_bytes(), flags, Mode::RUSR | Mode::WUSR).at(Step::Report, None)
 }
 
 /// Takes an inherited descriptor and makes it close-on-exec.
@@ -186,7 +193,7 @@ fn open_standard() -> core::result::Result<(), Errno> {
 }
 
 /// Closes every descriptor above 2 except `kept`, which is sorted.
-fn close_all_but(kept: &[u32]) -> core::result::Result<(), Errno> {
+pub(crate) fn close_all_but(kept: &[u32]) -> core::result::Result<(), Errno> {
     let mut first = 3;
     for &number in kept {
         if number > first {
@@ -197,12 +204,12 @@ fn close_all_but(kept: &[u32]) -> core::result::Result<(), Errno> {
     close_range(first, u32::MAX)
 }
 
-fn launch(
-    plan: &mut Plan<'_>,
+fn launch<'p>(
+    plan: &mut Plan<'p>,
     body: &[u8],
     arguments: &Arguments<'_>,
     own_environment: &[&CStr],
-    (listener, given): (Option<OwnedFd>, Given),
+    (guarded, listener, given): (&'p [Vec<u8>], Option<OwnedFd>, Given),
     output: &Output,
 ) -> Result<i32> {
     let timing = Timing::begin(arguments.timings);
@@ -230,9 +237,9 @@ fn launch(
     let tier = tier::choose(plan)?;
     timing.done(Step::Param);
     let mut entries = host::table(plan, &bindings)?;
+    overlap::check(plan, &entries)?;
     timing.done(Step::MountSource);
-    // They live as long as the program, as what is told of a failure later may name them.
-    let guards = guard::denies(guarded(arguments)?.leak(), &entries, plan.policy.origin)?;
+    let guards = guard::denies(guarded, &entries, plan.policy.origin)?;
     plan.denies.extend(guards);
     let plan = &*plan;
     let mut placeholders = Placeholders::default();
@@ -257,8 +264,8 @@ fn launch(
                 describe::print(plan, &entries, &denials, held);
             }
             let dry_run = arguments.dry_run;
-            let report = output.report().map(AsFd::as_fd);
-            let gateway = gateway::start(plan, body, arguments, own_environment, report, &given)?;
+            let counts = if output.is_read() { Counts::Wanted } else { Counts::None };
+            let gateway = gateway::start(plan, body, arguments, own_environment, counts, &given)?;
             drop(given);
             let result =
                 Host { plan, tier, filter, cwd, environment, command, listener, gateway, timing, dry_run }
@@ -274,13 +281,23 @@ fn launch(
 /// pipe, cannot be reached by one.
 fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Vec<u8>>> {
     let mut files = Vec::new();
+    let gateway = gateway::program(arguments).at(Step::PlanOpen, None)?;
+    // Whoever changes one of these is outside at the next launch.
+    let own = [c"/proc/self/exe", gateway.as_c_str()];
     let named = [Some(arguments.plan), arguments.trust].into_iter().flatten();
-    for file in named.chain(arguments.protect.iter().copied()) {
+    for file in named.chain(own).chain(arguments.protect.iter().copied()) {
+        let plain = bind::absolute(file.to_bytes()).filter(|path| bind::is_plain(path));
+        if let Some(path) = plain.filter(|path| bind::open_unlinked(path).is_ok()) {
+            files.push(path);
+            continue;
+        }
         // Magic links are followed: `msbc run` names its plan by a descriptor.
-        let place = openat(CWD, file, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        let place = openat(CWD, file.to_bytes(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         let place = match place {
-            // The descriptor was closed when the plan had been read.
+            // What it is for is said where the plan is read.
             Err(Errno::NOENT | Errno::BADF) if file == arguments.plan => continue,
+            // Not every installation has one; where rules need it, they say that it is missing.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) if file == gateway.as_c_str() => continue,
             place => place.at(Step::PlanOpen, None)?,
         };
         match crate::bind::real_path(&place) {
@@ -347,7 +364,16 @@ impl<'a> Host<'a> {
         let (status, status_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::Namespaces, policy)?;
         let own = pidfd_open(getpid(), PidfdFlags::empty()).at(Step::Lifeline, policy)?;
         let output_max = self.plan.limits.output_bytes;
-        let pipes = output_max.map(|limit| Pump::new(limit.value).at(Step::Output, Some(limit.origin)));
+        let asked = self.plan.identity.terminal;
+        let terminals = asked.and_then(|line| terminal::pair().at(Step::Terminal, Some(line)).transpose());
+        let (terminal, inside) = terminals.transpose()?.unzip();
+        let memory = self.plan.limits.memory_bytes.map(|limit| limit.origin);
+        let (storage, given) =
+            storage::pair(self.plan, cgroups.held).at(Step::LimitFallback, memory)?.unzip();
+        let output_line = output_max.map(|limit| limit.origin).or(asked);
+        let bytes_max = output_max.map(|limit| limit.value);
+        let is_pumped = output_max.is_some() || terminal.is_some();
+        let pipes = is_pumped.then(|| Pump::new(bytes_max, inside.as_ref()).at(Step::Output, output_line));
         let (pump, ends) = pipes.transpose()?.unzip();
         let (ids, root_ids) = self.ids(&mut entries)?;
         let ending = match self.tier {
@@ -358,11 +384,11 @@ impl<'a> Host<'a> {
                 Some(Word::new().at(Step::Lifeline, policy)?)
             }
         };
-        if let (Some(root), Some(ends), Some(limit)) = (&root_ids, &ends, output_max) {
-            ends.give_to(root.id).at(Step::Output, Some(limit.origin))?;
+        if let (Some(root), Some(ends)) = (&root_ids, &ends) {
+            ends.give_to(root.id).at(Step::Output, output_line)?;
         }
         // Blocked from here on, so that none is lost between the clone and the wait.
-        let forwarded = NOT_FORWARDED.iter().fold(signal::Set::ALL, |set, number| set.without(*number));
+        let forwarded = NOT_TAKEN.iter().fold(signal::Set::ALL, |set, number| set.without(*number));
         signal::reset(SIGCHLD).at(Step::Lifeline, policy)?;
         let before = signal::block(forwarded);
         let signals = signal::descriptor(forwarded.without(SIGPIPE)).at(Step::Lifeline, policy)?;
@@ -372,7 +398,7 @@ impl<'a> Host<'a> {
         {
             Fork::Child => {
                 signal::block(signal::Set::ALL);
-                drop((signals, status, root_ids, pump, self.gateway));
+                drop((signals, status, root_ids, pump, terminal, storage, self.gateway));
                 let child = Child {
                     plan: self.plan,
                     tier: self.tier,
@@ -391,6 +417,8 @@ impl<'a> Host<'a> {
                     listener: self.listener,
                     gateway: handover,
                     output: ends,
+                    storage: given,
+                    terminal: inside,
                     signals: before,
                     timing,
                     dry_run: self.dry_run,
@@ -398,7 +426,10 @@ impl<'a> Host<'a> {
                 child.run()
             }
             Fork::Parent { pid, pidfd } => {
-                drop((entries, denials, status_in, own, ids, ends, self.listener, handover));
+                drop((denials, status_in, ids, ends, inside, given, self.listener, handover));
+                // To close each of them is a call, and the child may be waiting for this processor: they end with
+                // this process.
+                core::mem::forget((entries, own));
                 let uid = root_ids.as_ref().map_or(geteuid().as_raw(), |root| root.id);
                 if let Some(Err(failure)) = root_ids.map(|ids| ids.map(self.plan, pid)) {
                     // Reaped here, so that nothing is left in the cgroups when they are removed.
@@ -421,6 +452,8 @@ impl<'a> Host<'a> {
                     filter: self.filter,
                     timing,
                     pump,
+                    terminal,
+                    storage: storage.unwrap_or_default(),
                 }
             }
         };

@@ -1,17 +1,18 @@
 //! Copies what the command writes to where the launcher's own output goes, and counts it.
 //!
-//! Where a policy limits `output`, the command has pipes for standard output and error, and this is their other end.
-//! Nothing here waits: the parent's one loop polls for it, so that a reader that is slow, or gone, holds up neither
+//! Where a policy limits `output`, the command has pipes for standard output and error, and this is their other end; so
+//! it is of a private terminal, in both directions. Nothing here waits: the parent's one loop polls for it, so that a reader that is slow, or gone, holds up neither
 //! the wall clock nor a signal.
 
 use crate::files::decimal;
+use crate::terminal::{Inside, Terminal};
 use alloc::vec::Vec;
 use core::ffi::c_int;
 use msb_sys::process::borrowed;
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fchown, fcntl_setfl, fstat, openat};
-use rustix::io::{Errno, read, write};
+use rustix::io::{Errno, fcntl_dupfd_cloexec, read, write};
 use rustix::net::{SendFlags, send};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Gid, Uid};
@@ -36,23 +37,47 @@ enum To {
     Other(c_int),
 }
 
+/// Where bytes come from.
+#[derive(Debug)]
+enum From {
+    /// A descriptor of our own that does not wait.
+    Own(OwnedFd),
+    /// The user's terminal, by number, where it may not be opened again: that of another user after su(1). It is asked
+    /// before each read.
+    Terminal(c_int),
+}
+
+/// What a flow is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// What the command writes to a pipe.
+    Pipe,
+    /// What is written to its terminal.
+    Screen,
+    /// What is typed.
+    Keys,
+}
+
 /// One direction.
 #[derive(Debug)]
 pub(crate) struct Flow {
-    /// Does not wait. `None` when nothing more comes, or nobody takes it.
-    from: Option<OwnedFd>,
+    role: Role,
+    /// `None` when nothing more comes, or nobody takes it.
+    from: Option<From>,
     to: To,
     buffer: Vec<u8>,
     written: usize,
 }
 
-/// The pipes of one run and what went through them.
+/// The flows of one run and what of its output went through them.
 #[derive(Debug)]
 pub(crate) struct Pump {
     flows: Vec<Flow>,
-    /// Bytes so far.
+    /// Bytes of output so far.
     pub(crate) bytes: u64,
     bytes_max: u64,
+    /// Whether keys are left to whoever is in the foreground of the user's terminal.
+    pub(crate) is_in_background: bool,
 }
 
 /// What came of [`Pump::step`].
@@ -69,33 +94,78 @@ pub(crate) enum Moved {
 /// The command's ends.
 #[derive(Debug)]
 pub(crate) struct Ends {
-    pub(crate) out: OwnedFd,
-    /// `None` where both go to the same place: with one pipe for both their order is kept.
-    pub(crate) error: Option<OwnedFd>,
+    /// Of standard output and of standard error; `None` for what goes another way. Both may be of one pipe.
+    ends: [Option<OwnedFd>; 2],
 }
 
 impl Pump {
-    /// Makes the pipes.
+    /// Makes the pipes, where output has a bound; none for what `inside` makes a terminal.
     ///
     /// # Errors
     /// `EMFILE` or `ENFILE`.
-    pub(crate) fn new(bytes_max: u64) -> Result<(Pump, Ends), Errno> {
+    pub(crate) fn new(bytes_max: Option<u64>, inside: Option<&Inside>) -> Result<(Pump, Ends), Errno> {
+        let counted = |number: usize| bytes_max.is_some() && !inside.is_some_and(|it| it.replaces(number));
+        let (mut flows, mut ends) = (Vec::new(), [None, None]);
         let [out, error] = [fstat(borrowed(1))?, fstat(borrowed(2))?];
-        let same = (out.st_dev, out.st_ino) == (error.st_dev, error.st_ino);
-        let (from, out) = pipe_with(PipeFlags::CLOEXEC)?;
-        let mut flows = Vec::from([Flow::new(from, 1)?]);
-        let mut error = None;
-        if !same {
+        if counted(1) {
             let (from, end) = pipe_with(PipeFlags::CLOEXEC)?;
-            flows.push(Flow::new(from, 2)?);
-            error = Some(end);
+            flows.push(Flow::pipe(from, 1)?);
+            ends[0] = Some(end);
         }
-        Ok((Pump { flows, bytes: 0, bytes_max }, Ends { out, error }))
+        let same = (out.st_dev, out.st_ino) == (error.st_dev, error.st_ino);
+        // Where both go to the same place, one pipe for both keeps their order.
+        if let (true, Some(end)) = (same && counted(2), &ends[0]) {
+            ends[1] = Some(fcntl_dupfd_cloexec(end, 3)?);
+        } else if counted(2) {
+            let (from, end) = pipe_with(PipeFlags::CLOEXEC)?;
+            flows.push(Flow::pipe(from, 2)?);
+            ends[1] = Some(end);
+        }
+        let bytes_max = bytes_max.unwrap_or(u64::MAX);
+        Ok((Pump { flows, bytes: 0, bytes_max, is_in_background: false }, Ends { ends }))
+    }
+
+    /// Adds the private terminal, by two descriptors of its other end, which do not wait: its output goes to the
+    /// user's terminal, and what is typed there to it.
+    pub(crate) fn relay(
+        &mut self,
+        (screen, keys): (OwnedFd, OwnedFd),
+        terminal: &Terminal,
+    ) -> Result<(), Errno> {
+        let flow = |role, from, to| Flow { role, from: Some(from), to, buffer: Vec::new(), written: 0 };
+        self.flows.push(flow(Role::Screen, From::Own(screen), To::of(terminal.output)?));
+        if terminal.has_input {
+            let own = open_again(0, OFlags::RDONLY);
+            let from = own.map_or(From::Terminal(0), From::Own);
+            self.flows.push(flow(Role::Keys, from, To::Own(keys)));
+        }
+        Ok(())
+    }
+
+    /// Whether a direction of the terminal's relay has ended: the user's is gone.
+    pub(crate) fn has_hung_up(&self, terminal: &Terminal) -> bool {
+        let there = |role| self.flows.iter().any(|flow| flow.role == role);
+        !there(Role::Screen) || (terminal.has_input && !there(Role::Keys))
+    }
+
+    /// Lets go of the private terminal.
+    pub(crate) fn hang_up(&mut self) {
+        self.flows.retain(|flow| flow.role == Role::Pipe);
+    }
+
+    /// Takes no more keys: nobody is left who reads them.
+    pub(crate) fn end_input(&mut self) {
+        self.flows.retain(|flow| flow.role != Role::Keys);
     }
 
     /// What to poll for.
     pub(crate) fn wants(&self) -> impl Iterator<Item = PollFd<'_>> {
-        self.flows.iter().filter_map(Flow::wants)
+        self.flows.iter().filter(|flow| self.is_moving(flow)).filter_map(Flow::wants)
+    }
+
+    /// Whether something of it may move.
+    fn is_moving(&self, flow: &Flow) -> bool {
+        !(self.is_in_background && flow.role == Role::Keys)
     }
 
     /// Whether something was read that is not yet written.
@@ -106,7 +176,15 @@ impl Pump {
     /// Moves what can be moved. No more than is allowed goes through.
     pub(crate) fn step(&mut self) -> Moved {
         let mut moved = Moved::Nothing;
+        let is_in_background = self.is_in_background;
         for flow in &mut self.flows {
+            if flow.role == Role::Keys {
+                if !is_in_background {
+                    flow.fill();
+                    flow.drain();
+                }
+                continue;
+            }
             let came = flow.fill();
             let left = self.bytes_max - self.bytes;
             if came > left {
@@ -128,29 +206,30 @@ impl Ends {
     /// Makes them a user's own, who may then open `/dev/stdout` and `/dev/stderr`.
     pub(crate) fn give_to(&self, id: u32) -> Result<(), Errno> {
         let (user, group) = (Some(Uid::from_raw(id)), Some(Gid::from_raw(id)));
-        fchown(&self.out, user, group)?;
-        self.error.as_ref().map_or(Ok(()), |error| fchown(error, user, group))
+        self.ends.iter().flatten().try_for_each(|end| fchown(end, user, group))
     }
 
     /// Makes them standard output and standard error.
     pub(crate) fn install(self) -> Result<(), Errno> {
-        dup2_stdout(&self.out)?;
-        dup2_stderr(self.error.as_ref().unwrap_or(&self.out))
+        let [out, error] = self.ends;
+        out.map_or(Ok(()), dup2_stdout)?;
+        error.map_or(Ok(()), dup2_stderr)
     }
 }
 
 impl Flow {
-    fn new(from: OwnedFd, to: c_int) -> Result<Flow, Errno> {
+    fn pipe(from: OwnedFd, to: c_int) -> Result<Flow, Errno> {
         // The description of this end is nobody else's.
         fcntl_setfl(&from, OFlags::NONBLOCK)?;
-        Ok(Flow { from: Some(from), to: To::of(to)?, buffer: Vec::new(), written: 0 })
+        let from = Some(From::Own(from));
+        Ok(Flow { role: Role::Pipe, from, to: To::of(to)?, buffer: Vec::new(), written: 0 })
     }
 
     fn wants(&self) -> Option<PollFd<'_>> {
         if self.written < self.buffer.len() {
             return Some(PollFd::from_borrowed_fd(self.to.as_fd(), PollFlags::OUT));
         }
-        self.from.as_ref().map(|from| PollFd::new(from, PollFlags::IN))
+        self.from.as_ref().map(|from| PollFd::from_borrowed_fd(from.as_fd(), PollFlags::IN))
     }
 
     fn is_open(&self) -> bool {
@@ -164,7 +243,7 @@ impl Flow {
         }
         let Some(from) = &self.from else { return 0 };
         self.buffer.resize(BUFFER_BYTES, 0);
-        let came = match read(from, &mut self.buffer) {
+        let came = match from.read(&mut self.buffer) {
             Err(Errno::AGAIN | Errno::INTR) => 0,
             Ok(0) | Err(_) => {
                 self.from = None;
@@ -197,6 +276,33 @@ impl Flow {
     }
 }
 
+impl From {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            From::Own(own) => own.as_fd(),
+            From::Terminal(number) => borrowed(*number),
+        }
+    }
+
+    fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        if let From::Terminal(_) = self {
+            let mut there = [PollFd::from_borrowed_fd(self.as_fd(), PollFlags::IN)];
+            if poll(&mut there, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? == 0 {
+                return Err(Errno::AGAIN);
+            }
+        }
+        read(self.as_fd(), buffer)
+    }
+}
+
+/// A descriptor of our own of what is open as `number`, which does not wait: to make what was inherited so would make it
+/// so for everybody who has it.
+fn open_again(number: c_int, access: OFlags) -> Result<OwnedFd, Errno> {
+    let path = decimal(b"/proc/self/fd/", u64::from(number.unsigned_abs()));
+    let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    openat(CWD, path, flags, Mode::empty())
+}
+
 impl To {
     fn of(number: c_int) -> Result<To, Errno> {
         let fd = borrowed(number);
@@ -204,13 +310,10 @@ impl To {
         if kind == FileType::Socket {
             return Ok(To::Socket(number));
         }
-        if kind == FileType::Fifo || isatty(fd) {
-            // Opened again: to make what was inherited non-blocking would make it so for everybody who has it.
-            let path = decimal(b"/proc/self/fd/", u64::from(number.unsigned_abs()));
-            let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-            if let Ok(own) = openat(CWD, path, flags, Mode::empty()) {
-                return Ok(To::Own(own));
-            }
+        if (kind == FileType::Fifo || isatty(fd))
+            && let Ok(own) = open_again(number, OFlags::WRONLY)
+        {
+            return Ok(To::Own(own));
         }
         Ok(if kind == FileType::RegularFile { To::File(number) } else { To::Other(number) })
     }

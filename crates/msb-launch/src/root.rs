@@ -1,5 +1,6 @@
 //! The new root: mounts on descriptors, then pivot_root.
 
+use crate::at::{mkdirat, mknodat, move_mount, open_tree, openat, symlinkat};
 use crate::bind::open_below;
 use crate::deny::{Kind, attach, clone_tree, create, open_inside};
 use crate::dev;
@@ -11,16 +12,16 @@ use crate::overlay::{self, Upper};
 use crate::path::{ancestors, split};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
-use msb_plan::{File, MountKind, ProcScope, Rights};
+use msb_plan::{File, MountKind, MountTable, ProcScope, Rights};
 use msb_sys::mount::{Depth, attr, set_attributes};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fchmod, fstat, mkdirat, mknodat, openat, symlinkat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree, unmount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, unmount,
 };
-use rustix::process::{chdir, fchdir, pivot_root};
+use rustix::process::{chdir, chroot, fchdir, pivot_root};
 
 /// Bytes and files of the root itself: directories, mount points and generated files.
 const ROOT_OPTIONS: &[(&str, &str)] = &[("size", "4m"), ("nr_inodes", "4096"), ("mode", "0755")];
@@ -28,7 +29,7 @@ const ROOT_OPTIONS: &[(&str, &str)] = &[("size", "4m"), ("nr_inodes", "4096"), (
 /// Makes the root, an empty tmpfs over the old one, and gives a descriptor of it.
 pub(crate) fn make() -> core::result::Result<OwnedFd, Errno> {
     let root = file_system("tmpfs", ROOT_OPTIONS, &[], 0)?;
-    move_mount(&root, "", CWD, "/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
+    move_mount(&root, CWD, "/")?;
     fchdir(&root)?;
     Ok(root)
 }
@@ -76,7 +77,12 @@ pub(crate) fn bind(
 }
 
 /// Mounts every entry below `root`, and has `wall` grant what each gives.
-pub(crate) fn mount_all(root: &OwnedFd, entries: &mut [Entry<'_>], wall: &Wall) -> Result<()> {
+pub(crate) fn mount_all(
+    root: &OwnedFd,
+    entries: &mut [Entry<'_>],
+    wall: &Wall,
+    has_terminal: bool,
+) -> Result<()> {
     let mut device_root = None;
     let mut places = Places { root, made: Vec::new() };
     for index in 0..entries.len() {
@@ -101,7 +107,7 @@ pub(crate) fn mount_all(root: &OwnedFd, entries: &mut [Entry<'_>], wall: &Wall) 
         }
         .at(Step::Landlock, origin)?;
         if let MountKind::Dev { shm_bytes } = entry.mount.kind {
-            dev::fill(&tree, shm_bytes).at(Step::Dev, origin)?;
+            dev::fill(&tree, shm_bytes, has_terminal).at(Step::Dev, origin)?;
             device_root = Some((tree, entry.mount.origin));
         }
     }
@@ -174,9 +180,7 @@ enum Place<'a> {
 impl Place<'_> {
     fn attach(&self, tree: &OwnedFd) -> core::result::Result<(), Errno> {
         match self {
-            Place::Own(root, path) => {
-                move_mount(tree, "", *root, path.as_slice(), MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-            }
+            Place::Own(root, path) => move_mount(tree, *root, path),
             Place::Opened(place) => attach(tree, place),
         }
     }
@@ -246,15 +250,20 @@ fn scratch(size_bytes: u64, inodes: u64, rights: Rights) -> core::result::Result
     file_system("tmpfs", &options, &[], attributes(rights))
 }
 
-/// procfs of this pid namespace: process directories alone, or everything and read only; those of others only
-/// where they may be traced.
+/// procfs of this pid namespace, read only: process directories alone, or everything; those of others only where they
+/// may be traced.
+///
+/// /proc/self/mem writes to memory that may only be executed, past every rule about mmap(2) and mprotect(2), and a
+/// program without privileges can give itself a projid_map; what is left of its own settings are a name and a score.
 fn processes(scope: ProcScope) -> core::result::Result<OwnedFd, Errno> {
     // subset=pid and hidepid=ptraceable: Linux 5.8, proc(5).
     let hidden = ("hidepid", "ptraceable");
-    match scope {
-        ProcScope::Processes => file_system("proc", &[("subset", "pid"), hidden], &[], attr::NOEXEC),
-        ProcScope::All => file_system("proc", &[hidden], &[], attr::NOEXEC | attr::RDONLY),
-    }
+    let own = [("subset", "pid"), hidden];
+    let options = match scope {
+        ProcScope::Processes => own.as_slice(),
+        ProcScope::All => &[hidden],
+    };
+    file_system("proc", options, &[], attr::NOEXEC | attr::RDONLY)
 }
 
 /// Writes the plan's generated files, where no mount of the host's shows something else.
@@ -270,23 +279,49 @@ pub(crate) fn write_files(root: &OwnedFd, files: &[File<'_>], entries: &[Entry<'
 
 /// Writes a new file, readable by everybody.
 pub(crate) fn write_file(root: &OwnedFd, path: &[u8], content: &[u8]) -> core::result::Result<(), Errno> {
-    for directory in ancestors(path) {
-        there(mkdirat(root, directory, Mode::from_raw_mode(0o755)))?;
-    }
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    let file = openat(root, path, flags, Mode::from_raw_mode(0o444))?;
-    fchmod(&file, Mode::from_raw_mode(0o444))?;
+    // The mode is as it is said here: the umask is 0 (`child`).
+    let create = || openat(root, path, flags, Mode::from_raw_mode(0o444));
+    let file = match create() {
+        Err(Errno::NOENT) => {
+            for directory in ancestors(path) {
+                there(mkdirat(root, directory, Mode::from_raw_mode(0o755)))?;
+            }
+            create()?
+        }
+        made => made?,
+    };
     if content.is_empty() { Ok(()) } else { write_once(&file, content) }
 }
 
 /// Makes the new root read-only, goes there for good, and lets the old one go.
-pub(crate) fn enter(root: OwnedFd) -> core::result::Result<(), Errno> {
+pub(crate) fn enter(root: OwnedFd, table: MountTable) -> core::result::Result<(), Errno> {
     set_attributes(root.as_fd(), Depth::One, attr::RDONLY | attr::NOEXEC, None)?;
     drop(root);
     // The working directory is the new root: pivot_root(2), "pivot_root(".", ".")".
     pivot_root(".", ".")?;
     unmount(".", UnmountFlags::DETACH)?;
-    chdir("/")
+    chdir("/")?;
+    match table {
+        MountTable::Shown => Ok(()),
+        MountTable::Hidden => hide_mounts(),
+    }
+}
+
+/// Goes into a copy of the root that belongs to no mount namespace which a process can be in.
+///
+/// /proc/self/mountinfo lists what is mounted in the reader's namespace and lies below its root: nothing, from here on
+/// (fs/proc_namespace.c). Mounts can't be changed either, by whatever capability: they are in no namespace of the
+/// caller's (`check_mnt` of fs/namespace.c). What is left behind is the same root, so that there is no gain in finding
+/// a way back.
+fn hide_mounts() -> core::result::Result<(), Errno> {
+    let copy = clone_tree(crate::files::open(CWD, "/", OFlags::PATH | OFlags::DIRECTORY)?)?;
+    fchdir(&copy)?;
+    chroot(".")?;
+    // The copy is taken apart when the last descriptor of this kind closes: it is init's, for as long as init lives,
+    // and closes when the command is executed.
+    core::mem::forget(copy);
+    Ok(())
 }
 
 /// A path inside, with its leading `/`.

@@ -208,16 +208,20 @@ fn landlock_alone_holds_the_grants() {
         rights(MountKind::Bind { source, rights: Rights(kind), links: Links::Follow }, Rights(kind))
     };
     let at = |name: &str| stage.path().join(name);
+    // Before Landlock: what is refused below is refused by Landlock alone.
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = server.local_addr().expect("its address");
     let refused =
         |result: std::io::Result<File>| result.map_err(|it| it.kind()).err() == Some(PermissionDenied);
     let confined = std::thread::scope(|scope| {
         let confined = scope.spawn(|| {
-            let wall = Wall::new(&Target {
+            let target = Target {
                 kernel_min: (5, 13),
                 landlock_abi_min: 0,
                 tier_min: msb_plan::Tier::Full,
                 origin: OriginId(0),
-            });
+            };
+            let wall = Wall::new(&target, &msb_plan::network::Network::None);
             let wall = wall.expect("Landlock");
             let open = |name| File::open(at(name)).expect(name);
             wall.directory(open("run"), bind(5)).expect("a rule");
@@ -237,6 +241,12 @@ fn landlock_alone_holds_the_grants() {
             let run = |path| Command::new(path).status().map_err(|error| error.kind());
             assert!(run(std::path::PathBuf::from("/bin/true")).expect("it runs").success());
             assert_eq!(run(at("write/true")).err(), Some(PermissionDenied));
+            if msb_sys::landlock::abi() >= 4 {
+                let tcp = std::net::TcpStream::connect(port).map(drop);
+                let bound = std::net::TcpListener::bind("127.0.0.1:0").map(drop);
+                let kinds = [tcp, bound].map(|tried| tried.map_err(|error| error.kind()));
+                assert_eq!(kinds, [Err(PermissionDenied), Err(PermissionDenied)]);
+            }
         });
         confined.join()
     });

@@ -5,6 +5,7 @@
 //! /proc and terminals, is missing inside. The filter of such a policy refuses what Landlock does not see: changing
 //! modes, owners and times by path, sockets, and what reaches other processes of the user by number.
 
+use crate::at::openat2;
 use crate::deny::Denial;
 use crate::fail::{At, Result, failure, refusal};
 use crate::host::Entry;
@@ -12,10 +13,10 @@ use crate::landlock::{self, Wall};
 use crate::{cgroup::Held, child, watch};
 use msb_plan::event::{LimitKind, Step};
 use msb_plan::network::Network;
-use msb_plan::{MountKind, Plan, ProcScope, Tier};
+use msb_plan::{HOSTNAME_DEFAULT, ID_DEFAULT, MountKind, Plan, ProcScope, Tier};
 use msb_sys::landlock::access;
 use msb_sys::process::{Fork, fork};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat, openat2};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, getegid, geteuid, kill_process, wait};
 
@@ -61,6 +62,17 @@ pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>], denials: &[Denial], 
     if !matches!(plan.network, Network::None) {
         return Err(refusal(Step::Tier, Some(plan.policy.origin)));
     }
+    // Who the command is, and what the machine is called, is what it is outside: another name, another user or a
+    // capability would be a promise.
+    let who = &plan.identity;
+    let asks = who.hostname != HOSTNAME_DEFAULT || (who.uid, who.gid) != (ID_DEFAULT, ID_DEFAULT);
+    if asks || who.capabilities != 0 {
+        return Err(refusal(Step::Tier, Some(who.origin)));
+    }
+    // The host's devpts is everybody's.
+    if let Some(line) = plan.identity.terminal {
+        return Err(refusal(Step::Tier, Some(line)));
+    }
     for entry in entries {
         let origin = Some(entry.mount.origin);
         match entry.mount.kind {
@@ -90,7 +102,7 @@ pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>], denials: &[Denial], 
 
 /// The rules for every entry.
 pub(crate) fn wall(plan: &Plan<'_>, entries: &[Entry<'_>]) -> Result<Wall> {
-    let wall = Wall::new(&plan.target)?;
+    let wall = Wall::new(&plan.target, &plan.network)?;
     for entry in entries {
         let origin = Some(entry.mount.origin);
         if let Some(source) = &entry.source {

@@ -6,12 +6,14 @@
 
 use crate::cgroup::{Cgroups, Held};
 use crate::files::{decimal, number, read_small};
+use crate::storage::Storage;
 use alloc::vec::Vec;
 use msb_plan::event::LimitKind;
 use msb_plan::{Limit, Limits, OriginId};
 use msb_sys::process::monotonic_us;
-use rustix::fs::CWD;
-use rustix::process::Pid;
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, CWD, OFlags, RawDir, readlinkat, statat};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// Between two looks at memory. A program can take more than its limit for so long, and for the time of two looks.
 const MEMORY_PERIOD_US: u64 = 10_000;
@@ -27,6 +29,7 @@ const TICK_US: u64 = 10_000;
 #[derive(Debug)]
 pub(crate) struct Watch {
     init: u64,
+    storage: Storage,
     memory: Option<Limit<u64>>,
     cpu: Option<Limit<u64>>,
     cpus: u64,
@@ -35,18 +38,20 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// What of `limits` has to be watched of the sandbox of `init`.
-    pub(crate) fn new(limits: &Limits, held: Held, init: u32) -> Watch {
+    /// What of `limits` has to be watched of the sandbox of `init`, which began at `begin_us` with nothing.
+    pub(crate) fn new(limits: &Limits, held: Held, init: u32, begin_us: u64, storage: Storage) -> Watch {
         let swap = limits.swap_bytes.map_or(0, |limit| limit.value);
         let memory = limits.memory_bytes.filter(|_| !held.has(LimitKind::Memory));
-        let cpus = crate::confine::cpus(u64::MAX).map_or(1, |cpus| cpus.len() as u64);
+        let cpu = limits.cpu_time_ms.map(|Limit { value, origin }| Limit { value: value * 1000, origin });
+        let cpus = cpu.and_then(|_| crate::confine::cpus(u64::MAX).ok()).map_or(1, |cpus| cpus.len() as u64);
         Watch {
             init: u64::from(init),
+            storage,
             memory: memory.map(|Limit { value, origin }| Limit { value: value + swap, origin }),
-            cpu: limits.cpu_time_ms.map(|Limit { value, origin }| Limit { value: value * 1000, origin }),
+            cpu,
             cpus: cpus.max(1),
-            memory_at_us: 0,
-            cpu_at_us: 0,
+            memory_at_us: begin_us + MEMORY_PERIOD_US,
+            cpu_at_us: begin_us + CPU_PERIOD_US,
         }
     }
 
@@ -60,7 +65,7 @@ impl Watch {
             self.cpu_at_us = now_us + ((value - used) / self.cpus).max(CPU_PERIOD_US);
         }
         if let Some(Limit { value, origin }) = self.memory.filter(|_| now_us >= self.memory_at_us) {
-            if exceeds(self.init, value) {
+            if exceeds(self.init, &mut self.storage, value) {
                 return Some((LimitKind::Memory, origin));
             }
             let end = monotonic_us();
@@ -78,23 +83,27 @@ impl Watch {
     }
 }
 
-/// Whether the process `init` and all its descendants hold more than `bytes` together.
-fn exceeds(init: u64, bytes: u64) -> bool {
+/// Whether the process `init` and all its descendants hold more than `bytes` together, with the files in memory that are
+/// theirs alone.
+fn exceeds(init: u64, storage: &mut Storage, bytes: u64) -> bool {
     let (mut private, mut resident) = (0, 0);
+    let mut files = Files::default();
     let whole = each(init, |directory| {
         let (own, all) = pages(directory);
         private += own * PAGE_BYTES;
         resident += all * PAGE_BYTES;
+        files.add(directory);
     });
-    if !whole || private > bytes {
+    let files = files.bytes() + storage.bytes();
+    if !whole || private + files > bytes {
         return true;
     }
     // What is shared counts in each process that maps it, files too: only when all that could be too much is it
     // worth to ask how much of it is nobody else's and no file's.
-    if resident <= bytes {
+    if resident + files <= bytes {
         return false;
     }
-    let mut exact = 0;
+    let mut exact = files;
     let whole = each(init, |directory| exact += proportional_bytes(directory));
     !whole || exact > bytes
 }
@@ -107,28 +116,85 @@ fn pages(directory: &[u8]) -> (u64, u64) {
     (resident.saturating_sub(shared), resident)
 }
 
+/// Files of memfd_create(2), by number, and their bytes: they are in no file system that anybody sees, and no process has
+/// to map them.
+#[derive(Debug, Default)]
+struct Files(Vec<(u64, u64)>);
+
+impl Files {
+    /// Adds those that a process has open. One that does not let itself be looked at shows none.
+    fn add(&mut self, directory: &[u8]) {
+        let Ok(listing) = crate::files::open(CWD, [directory, b"/fd"].concat(), OFlags::RDONLY) else {
+            return;
+        };
+        let Ok(again) = crate::files::open(&listing, ".", OFlags::RDONLY) else { return };
+        let mut buffer: Vec<u8> = Vec::with_capacity(2048);
+        let mut entries = RawDir::new(again, buffer.spare_capacity_mut());
+        while let Some(Ok(entry)) = entries.next() {
+            let target = readlinkat(&listing, entry.file_name(), Vec::new()).unwrap_or_default();
+            if !target.to_bytes().starts_with(b"/memfd:") {
+                continue;
+            }
+            if let Ok(stat) = statat(&listing, entry.file_name(), AtFlags::empty())
+                && !self.0.iter().any(|(number, _)| *number == stat.st_ino)
+            {
+                // Blocks of 512 bytes: stat(2).
+                self.0.push((stat.st_ino, u64::try_from(stat.st_blocks).unwrap_or(0) * 512));
+            }
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.iter().map(|(_, bytes)| bytes).sum()
+    }
+}
+
 /// Bytes of a process that are in no file, each divided by how many processes share it, and what is swapped out
 /// (smaps_rollup of proc(5), Linux 5.9 for `Pss_Anon`). A process that does not let itself be looked at counts in
 /// full.
 fn proportional_bytes(directory: &[u8]) -> u64 {
-    const KEYS: [&[u8]; 3] = [b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:"];
-    match read_small(CWD, [directory, b"/smaps_rollup"].concat()) {
-        Ok(text) => {
-            let value = |line: &[u8]| KEYS.iter().find_map(|key| number(line.strip_prefix(*key)?));
-            text.split(|b| *b == b'\n').filter_map(value).sum::<u64>() * 1024
+    let Ok(text) = read_small(CWD, [directory, b"/smaps_rollup"].concat()) else {
+        return pages(directory).1 * PAGE_BYTES;
+    };
+    let value = |key: &[u8]| {
+        let lines = text.split(|b| *b == b'\n');
+        lines.filter_map(|line| number(line.strip_prefix(key)?)).sum::<u64>() * 1024
+    };
+    let shared = match value(b"Pss_Shmem:") {
+        0 => 0,
+        // Most of it are files that were counted. With more mappings than are read, they count twice.
+        all => shared_bytes(directory).unwrap_or(all),
+    };
+    value(b"Pss_Anon:") + value(b"SwapPss:") + shared
+}
+
+/// What a process has of memory that is shared and in no file that somebody has open: mmap(2) with `MAP_SHARED` and
+/// `MAP_ANONYMOUS`, and shmget(2), by the names that smaps of proc(5) shows for them.
+fn shared_bytes(directory: &[u8]) -> Option<u64> {
+    let text = read_small(CWD, [directory, b"/smaps"].concat()).ok()?;
+    let mut bytes = 0;
+    let mut is_counted = false;
+    for line in text.split(|b| *b == b'\n') {
+        let mut words = line.split(|b| *b == b' ').filter(|word| !word.is_empty());
+        let first = words.next().unwrap_or_default();
+        match first {
+            b"Pss:" if is_counted => bytes += number(words.next()?)? * 1024,
+            // `7f00…-7f10… rw-s 00000000 00:01 1024 /dev/zero (deleted)`
+            _ if !first.ends_with(b":") => {
+                let name = words.nth(4).unwrap_or_default();
+                is_counted = name == b"/dev/zero" || name.starts_with(b"/SYSV");
+            }
+            _ => {}
         }
-        Err(_) => pages(directory).1 * PAGE_BYTES,
     }
+    Some(bytes)
 }
 
 /// Time on CPUs of `init`, its descendants, and those of them that were waited for, microseconds.
 pub(crate) fn cpu_us(init: u64) -> u64 {
     let mut ticks = 0;
     each(init, |directory| {
-        let text = read_small(CWD, [directory, b"/stat"].concat()).unwrap_or_default();
-        // The name before may have spaces and parentheses in it; what follows the last of them is numbers.
-        let after =
-            text.iter().rposition(|b| *b == b')').and_then(|at| text.get(at + 1..)).unwrap_or_default();
+        let after = stat_fields(directory);
         // utime, stime, cutime and cstime: fields 14 to 17, of which the first here is field 3.
         let fields = after.split(|b| *b == b' ').filter(|field| !field.is_empty());
         ticks += fields.skip(11).take(4).filter_map(number).sum::<u64>();
@@ -156,9 +222,9 @@ fn each(init: u64, mut of: impl FnMut(&[u8])) -> bool {
 /// Adds the children of every thread of a process (proc(5), `task/[tid]/children`).
 fn children(directory: &[u8], pending: &mut Vec<u64>) {
     let tasks = [directory, b"/task"].concat();
-    let Ok(listing) = crate::files::open(CWD, tasks.as_slice(), rustix::fs::OFlags::RDONLY) else { return };
+    let Ok(listing) = crate::files::open(CWD, tasks.as_slice(), OFlags::RDONLY) else { return };
     let mut buffer: Vec<u8> = Vec::with_capacity(8192);
-    let mut entries = rustix::fs::RawDir::new(listing, buffer.spare_capacity_mut());
+    let mut entries = RawDir::new(listing, buffer.spare_capacity_mut());
     while let Some(Ok(entry)) = entries.next() {
         let name = entry.file_name().to_bytes();
         if !name.first().is_some_and(u8::is_ascii_digit) {
@@ -167,6 +233,53 @@ fn children(directory: &[u8], pending: &mut Vec<u64>) {
         let text = read_small(CWD, [tasks.as_slice(), b"/", name, b"/children"].concat()).unwrap_or_default();
         pending.extend(text.split(|b| *b == b' ').filter_map(number));
     }
+}
+
+/// Stops every descendant of `init` that is not stopped already, and gives those that it did stop: what somebody else had
+/// stopped stays so when the others go on.
+pub(crate) fn stop(init: Pid) -> Vec<OwnedFd> {
+    /// Processes that are made meanwhile are met by the next round; each round stops who makes them.
+    const ROUNDS: usize = 16;
+    let mut stopped = Vec::new();
+    for _ in 0..ROUNDS {
+        let before = stopped.len();
+        each(u64::from(init.as_raw_nonzero().get().unsigned_abs()), |directory| {
+            let pid = directory.strip_prefix(b"/proc/").and_then(number);
+            let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).filter(|pid| *pid != init);
+            stopped.extend(pid.and_then(|pid| stop_one(pid, directory)));
+        });
+        if stopped.len() == before {
+            break;
+        }
+    }
+    stopped
+}
+
+/// Stops a process that runs or sleeps.
+fn stop_one(pid: Pid, directory: &[u8]) -> Option<OwnedFd> {
+    // State and start: fields 3 and 22 of proc(5), `stat`.
+    let look = || {
+        let fields = stat_fields(directory);
+        let mut fields = fields.split(|b| *b == b' ').filter(|field| !field.is_empty());
+        let state = *fields.next()?.first()?;
+        Some((state, fields.nth(18).and_then(number)?))
+    };
+    let (state, began) = look()?;
+    if b"TtZX".contains(&state) {
+        return None;
+    }
+    let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    // The number was still the same process's when it was opened.
+    look().filter(|(_, again)| *again == began)?;
+    pidfd_send_signal(&pidfd, Signal::STOP).ok()?;
+    Some(pidfd)
+}
+
+/// What `stat` of proc(5) says after the name, which may have spaces and parentheses in it: from field 3 on.
+fn stat_fields(directory: &[u8]) -> Vec<u8> {
+    let text = read_small(CWD, [directory, b"/stat"].concat()).unwrap_or_default();
+    let after = text.iter().rposition(|b| *b == b')').and_then(|at| text.get(at + 1..));
+    Vec::from(after.unwrap_or_default())
 }
 
 /// The children of this process.

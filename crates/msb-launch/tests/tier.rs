@@ -23,6 +23,7 @@ fn lesser() -> Plan<'static> {
         .retain(|mount| !matches!(mount.kind, MountKind::Scratch { .. }) && mount.target != root("work"));
     plan.mounts.push(bind(workspace(""), workspace(""), 3));
     plan.identity.cwd = Some((workspace(""), common::ORIGIN));
+    plan.identity.hostname = msb_plan::HOSTNAME_DEFAULT;
     plan
 }
 
@@ -121,6 +122,9 @@ fn what_landlock_can_not_hold_is_refused() {
     with(&|plan| plan.denies.push(deny(workspace("x"), Rights::WRITE)));
     with(&|plan| plan.mounts.push(bind(workspace(""), root("work"), 3)));
     with(&|plan| plan.network = Network::Loopback);
+    with(&|plan| plan.identity.hostname = "other");
+    with(&|plan| plan.identity.uid = 1234);
+    with(&|plan| plan.identity.capabilities = 1 << 10);
     with(&|plan| plan.limits.pids = Some(Limit { value: 8, origin: common::ORIGIN }));
     let write = Rights::READ.union(Rights::WRITE);
     with(&|plan| {

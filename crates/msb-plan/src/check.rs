@@ -128,6 +128,11 @@ fn identity(plan: &Plan<'_>) -> Result<(), Invalid> {
     let host = who.hostname.as_bytes();
     let plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-' || *b == b'.';
     ensure(!host.is_empty() && host.len() <= HOSTNAME_BYTES_MAX && host.iter().all(plain), Invalid::Name)?;
+    let asked = [who.terminal, who.write_execute_denied];
+    asked.into_iter().flatten().try_for_each(|at| origin(plan, at))?;
+    // A terminal is a file in the sandbox's own devpts.
+    let has_terminals = plan.mounts.iter().any(|mount| matches!(mount.kind, MountKind::Dev { .. }));
+    ensure(who.terminal.is_none() || has_terminals, Invalid::Identity)?;
     match who.cwd {
         Some((cwd, at)) => path(plan, cwd, &[ParamKind::Dir]).and(origin(plan, at)),
         None => Ok(()),

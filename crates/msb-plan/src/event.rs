@@ -3,7 +3,7 @@
 //! Events are numbers alone: the launcher holds no text, and `msb-report` makes sentences of them.
 //! On the report descriptor each is a `u16` length, little endian, then its postcard value.
 
-use crate::OriginId;
+use crate::{Label, OriginId};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,84 @@ pub enum Event {
     },
     /// Everything inside has ended.
     Ended(Ended),
+}
+
+/// What the gateway counted, for a report. It is no [`Event`], since the launcher only passes it on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Counted {
+    /// What went by one line of the network rules; a line by which nothing went has none.
+    Rule {
+        /// The line.
+        origin: OriginId,
+        /// How much.
+        traffic: Traffic,
+    },
+    /// What was refused, and how often.
+    Denied(Denied),
+    /// All of it.
+    All {
+        /// How much.
+        traffic: Traffic,
+        /// Lines of the audit log; 0 where there is none.
+        audit_lines: u64,
+        /// SHA-256 of the last of them in hexadecimal, empty where there is none: what is cut off the log shows by it.
+        audit_sha256: Label,
+    },
+}
+
+/// Numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Lookups of names that rules have: one of IPv4 and one of IPv6 for most connections.
+    pub lookups: u64,
+    /// Those that were not.
+    pub lookups_denied: u64,
+    /// Connections and flows of datagrams that were let through.
+    pub connections: u64,
+    /// Those that were not.
+    pub connections_denied: u64,
+    /// HTTP requests that were let through.
+    pub requests: u64,
+    /// Those that were not.
+    pub requests_denied: u64,
+    /// Bytes that left the sandbox.
+    pub up_bytes: u64,
+    /// Bytes that arrived.
+    pub down_bytes: u64,
+}
+
+impl Traffic {
+    /// Each count with its name, for programs.
+    #[must_use]
+    pub const fn each(&self) -> [(&'static str, u64); 8] {
+        [
+            ("lookups", self.lookups),
+            ("lookups_denied", self.lookups_denied),
+            ("connections", self.connections),
+            ("connections_denied", self.connections_denied),
+            ("requests", self.requests),
+            ("requests_denied", self.requests_denied),
+            ("up_bytes", self.up_bytes),
+            ("down_bytes", self.down_bytes),
+        ]
+    }
+}
+
+/// What the gateway refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denied {
+    /// `lookup`, `connection` or `request`.
+    pub subject: Label,
+    /// Who was asked for, cut where it is long; empty for all that were too many to be told apart.
+    pub target: Label,
+    /// On which port; 0 where there is none.
+    pub port: u16,
+    /// Why: the `reason` of the audit log.
+    pub reason: Label,
+    /// How often.
+    pub times: u64,
+    /// The line that decided, where one did.
+    pub origin: Option<OriginId>,
 }
 
 /// Why the command did not start.
@@ -129,6 +207,27 @@ macro_rules! limits {
     };
 }
 
+impl LimitKind {
+    /// Whether a cgroup can hold a limit of this kind.
+    #[must_use]
+    pub const fn is_held_by_cgroups(self) -> bool {
+        match self {
+            LimitKind::Memory
+            | LimitKind::Swap
+            | LimitKind::Pids
+            | LimitKind::Cpu
+            | LimitKind::Cpuset
+            | LimitKind::Io
+            | LimitKind::IoWeight => true,
+            LimitKind::CpuTime
+            | LimitKind::Wall
+            | LimitKind::Files
+            | LimitKind::FileSize
+            | LimitKind::Output => false,
+        }
+    }
+}
+
 limits! {
     Memory = "memory",
     Swap = "swap",
@@ -182,6 +281,9 @@ steps! {
     Target = "run this plan on this machine",
     /// A parameter was bound: missing, twice, unknown, or of the wrong kind.
     Param = "bind the parameter",
+    /// It was looked whether parameters lie apart. The errno of a refusal is the position of the parameter that is
+    /// written, counted from 1; the line is that of the one that is not.
+    ParamOverlap = "tell the parameters apart",
     /// `$HOME` was looked up.
     Home = "find the home directory that `~` names",
     /// Descriptors were closed.
@@ -208,8 +310,8 @@ steps! {
     Gateway = "start the network gateway",
     /// The gateway looked for a secret.
     Secret = "read the secret",
-    /// A secret stood where its source should: `env:NAME`, `file:PATH` or `fd:N`.
-    SecretSource = "take a secret by value, where it must be `env:NAME`, `file:PATH` or `fd:N`,",
+    /// A secret stood where its source should: `env:NAME`, `file:PATH`, `fd:N` or `command:PROGRAM`.
+    SecretSource = "take a secret by value, where it must be `env:NAME`, `file:PATH`, `fd:N` or `command:PROGRAM`,",
     /// The gateway looked for the host that a rule names.
     GatewayHost = "find the host",
     /// The gateway bound a port of the host's loopback.
@@ -272,6 +374,10 @@ steps! {
     Lifeline = "tie the sandbox to the launcher",
     /// The session was made.
     Session = "start a new session",
+    /// The private terminal was made, handed out, or made the command's.
+    Terminal = "make the terminal",
+    /// Memory that is writable was kept from becoming executable.
+    WriteExecute = "refuse memory that is writable and executable",
     /// The environment was built.
     Environment = "build the environment",
     /// Standard output and error were led through the launcher, which counts them.
@@ -286,27 +392,52 @@ steps! {
     Usage = "understand the command line",
 }
 
+/// Begins what stands on a report descriptor and is no [`Event`]: more than there are kinds of those.
+const COUNTED: u8 = 0x7f;
+
 /// Writes one event as it stands on the report descriptor.
 #[must_use]
 pub fn encode_event(event: &Event) -> Vec<u8> {
-    let body = postcard::to_allocvec(event).unwrap_or_default();
+    framed(&postcard::to_allocvec(event).unwrap_or_default())
+}
+
+/// Writes what a gateway counted as it stands on the report descriptor.
+#[must_use]
+pub fn encode_counted(counted: &Counted) -> Vec<u8> {
+    framed(&postcard::to_extend(counted, Vec::from([COUNTED])).unwrap_or_default())
+}
+
+fn framed(body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(body.len()).unwrap_or(0);
     let mut bytes = Vec::with_capacity(2 + body.len());
     bytes.extend_from_slice(&length.to_le_bytes());
-    bytes.extend_from_slice(&body);
+    bytes.extend_from_slice(body);
     bytes
+}
+
+/// Reads what [`encode_counted`] wrote, as [`decode_event`].
+#[must_use]
+pub fn decode_counted(bytes: &[u8]) -> Option<(Counted, &[u8])> {
+    let (body, rest) = unframed(bytes)?;
+    let (counted, left) = postcard::take_from_bytes(body.strip_prefix(&[COUNTED])?).ok()?;
+    left.is_empty().then_some((counted, rest))
+}
+
+/// The first body, and what follows it.
+fn unframed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    let length = usize::from(u16::from_le_bytes(*length));
+    if length + 2 > EVENT_BYTES_MAX {
+        return None;
+    }
+    rest.split_at_checked(length)
 }
 
 /// Reads the first event of `bytes` and gives back what follows it; `None` where `bytes` do not begin
 /// with a whole, well-formed event.
 #[must_use]
 pub fn decode_event(bytes: &[u8]) -> Option<(Event, &[u8])> {
-    let (length, rest) = bytes.split_first_chunk::<2>()?;
-    let length = usize::from(u16::from_le_bytes(*length));
-    if length + 2 > EVENT_BYTES_MAX {
-        return None;
-    }
-    let (body, rest) = rest.split_at_checked(length)?;
+    let (body, rest) = unframed(bytes)?;
     let (event, left) = postcard::take_from_bytes::<Event>(body).ok()?;
     left.is_empty().then_some((event, rest))
 }

@@ -5,10 +5,12 @@
 //!
 //! - `--plan-fd` is a sealed file in memory with the bytes of the plan that the launcher applies;
 //! - `--sockets-fd` is a unix socket of kind `SOCK_SEQPACKET`, on which the messages below go;
-//! - `--report-fd`, where the launcher has one, takes events ([`crate::event`]), each in one write(2);
+//! - `--report-fd`, where the launcher wants to know, is a file in memory that takes what was counted at the end, at most
+//!   [`REPORT_BYTES_MAX`]: the length of the first form (`u32`, little endian), events ([`crate::event`]) as lines of JSON,
+//!   and the same events as they stand on a report descriptor;
 //! - `--audit-fd`, where the launcher was given one, takes a JSON line for each lookup, connection and request;
 //! - `--set` binds each parameter of kind `Host` or `Secret` that was given at launch. The value of a secret is never
-//!   a secret but its source: `env:NAME`, `file:PATH` or `fd:N`.
+//!   a secret but its source: `env:NAME`, `file:PATH`, `fd:N` or `command:PROGRAM WORD…`, which the gateway executes.
 //!
 //! Its standard input and output are /dev/null, standard error and the environment are the launcher's. It is in a
 //! session of its own, and the kernel kills it with the launcher. It has the launcher's identity: where that is root,
@@ -17,6 +19,7 @@
 //! ```text
 //! sandbox ── SOCKETS, mask, SCM_RIGHTS ──▶ gateway     once, as soon as its namespace is made
 //! sandbox ◀── TRUST, SCM_RIGHTS [file] ─── gateway     once, where the plan has `trust`, and before READY
+//! sandbox ◀── JAVA_TRUST, SCM_RIGHTS … ─── gateway     the same for `java_trust`, after TRUST
 //! sandbox ◀── READY ────────────────────── gateway     once: from now on connections are answered
 //! sandbox ◀── FAILED, event::Failure ───── gateway     in place of READY; then the gateway ends
 //! sandbox ◀── MAKE, family ─────────────── gateway     any time after READY, where the plan has `listens`
@@ -34,6 +37,9 @@ use alloc::vec::Vec;
 pub const SOCKETS: u8 = b'S';
 /// Gateway to sandbox: one byte, and a descriptor of a file in memory: PEM, at most [`TRUST_BYTES_MAX`].
 pub const TRUST: u8 = b'C';
+/// Gateway to sandbox: one byte, and a descriptor of a file in memory: the same as a Java key store of type JKS, at most
+/// [`TRUST_BYTES_MAX`].
+pub const JAVA_TRUST: u8 = b'J';
 /// Gateway to sandbox: one byte.
 pub const READY: u8 = b'R';
 /// Gateway to sandbox: one byte, then what [`encode_failure`] writes, its step one of `Gateway`,
@@ -69,8 +75,10 @@ pub fn decode_failure(bytes: &[u8]) -> Option<Failure> {
 
 /// Bytes of the longest message.
 pub const MESSAGE_BYTES_MAX: usize = 64;
-/// Bytes of the certificates that [`TRUST`] hands over; a distribution's have a quarter of it.
+/// Bytes of the certificates that [`TRUST`] or [`JAVA_TRUST`] hands over; a distribution's have a quarter of it.
 pub const TRUST_BYTES_MAX: usize = 1 << 20;
+/// Bytes of what a gateway counted, in both forms.
+pub const REPORT_BYTES_MAX: usize = 1 << 20;
 /// How long the gateway has to end by itself.
 pub const END_MS: u64 = 1000;
 

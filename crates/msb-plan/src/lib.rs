@@ -14,12 +14,14 @@ mod check;
 mod codec;
 pub mod event;
 pub mod handover;
+mod label;
 pub mod network;
 mod plan;
 pub mod signed;
 
 pub use check::{CheckedPlan, Invalid, limit_range};
 pub use codec::{DecodeError, EncodeError, FORMAT, HEADER_BYTES, MAGIC, decode, digest, encode};
+pub use label::{LABEL_BYTES_MAX, Label};
 pub use plan::*;
 
 #[cfg(test)]

@@ -84,6 +84,9 @@ pub struct Gateway<'a> {
     /// Where the certificates of this run's authority go, where a rule has the gateway read TLS.
     #[serde(borrow)]
     pub trust: Option<Trust<'a>>,
+    /// The same certificates as a key store for Java, which reads no PEM; there with `trust` and not without.
+    #[serde(borrow)]
+    pub java_trust: Option<Trust<'a>>,
     /// The line that begins the rules.
     pub origin: OriginId,
 }
@@ -281,8 +284,8 @@ pub struct Listen {
 
 /// Where the certificates that a program inside trusts go: the host's, and that of the run's own authority.
 ///
-/// The gateway hands over one file in PEM. It is written to `file`; where a mount shows a file at one of
-/// `places`, it is put over that too.
+/// The gateway hands over one file, in PEM or for Java of type JKS. It is written to `file`; where a mount shows a file
+/// at one of `places`, it is put over that too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trust<'a> {
     /// A path inside, without a leading `/`, below no mount.

@@ -29,6 +29,10 @@ pub const PATH_BYTES_MAX: usize = 4095;
 pub const TEXT_BYTES_MAX: usize = 32 * 1024;
 /// Bytes of a host name; `__NEW_UTS_LEN` of linux/utsname.h.
 pub const HOSTNAME_BYTES_MAX: usize = 64;
+/// [`Identity::hostname`] where the policy names none.
+pub const HOSTNAME_DEFAULT: &str = "sandbox";
+/// [`Identity::uid`] and [`Identity::gid`] where the policy names none.
+pub const ID_DEFAULT: u32 = 1000;
 /// Instructions of one filter; `BPF_MAXINSNS` of linux/bpf_common.h.
 pub const FILTER_INSTRUCTIONS_MAX: usize = 4096;
 /// Bytes of one instruction; `struct sock_filter` of linux/filter.h.
@@ -217,7 +221,7 @@ pub enum ParamKind {
     Text,
     /// The name of a host, in a form that msb-host reads.
     Host,
-    /// Where a secret is: `env:NAME`, `file:PATH` or `fd:N` ([`crate::handover`]); never the secret.
+    /// Where a secret is: `env:NAME`, `file:PATH`, `fd:N` or `command:PROGRAM` ([`crate::handover`]); never the secret.
     Secret,
 }
 
@@ -257,6 +261,13 @@ pub struct Identity<'a> {
     pub capabilities: u64,
     /// Which session keyring its processes have.
     pub keyring: Keyring,
+    /// The line that gives the command a terminal of its own, in the devpts of [`MountKind::Dev`], and relays between it
+    /// and that of who launches; `None` is a session without a controlling terminal.
+    pub terminal: Option<OriginId>,
+    /// The line that refuses memory which is, or was, writable and becomes executable (`PR_SET_MDWE`, Linux 6.3).
+    pub write_execute_denied: Option<OriginId>,
+    /// Whether its processes see what is mounted where.
+    pub mount_table: MountTable,
     /// The line that keeps the capabilities, or the policy's.
     pub origin: OriginId,
 }
@@ -268,6 +279,17 @@ pub enum Keyring {
     Unreachable,
     /// A new and empty one.
     New,
+}
+
+/// Whether processes inside see the table of mounts, /proc/self/mountinfo: it has the paths that the host calls them
+/// by, and so the names of its users; proc_pid_mountinfo(5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MountTable {
+    /// It is empty. Their root is then not that of their mount namespace, for which the kernel refuses them user
+    /// namespaces (unshare(2), `EPERM`) and every change of mounts (mount(2), `EINVAL`).
+    Hidden,
+    /// They see it: the filter lets a program make namespaces or mounts of its own.
+    Shown,
 }
 
 /// One entry of the mount table. Order carries no meaning: the launcher mounts parents first.

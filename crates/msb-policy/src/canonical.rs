@@ -62,11 +62,13 @@ impl Policy {
         out.list(exec.command.iter().map(|word| Bytes(word.as_bytes().to_vec())));
         out.number(u64::from(exec.uid)).number(u64::from(exec.gid)).text(&exec.hostname);
         out.option(exec.cwd.as_ref(), |out, (cwd, _)| path(out, cwd));
+        out.number(u64::from(exec.terminal.is_some()));
         out.set(self.tools.iter().map(tool));
         out.option(self.sandbox.landlock_abi_min, |out, limit| {
             out.number(u64::from(limit.value));
         });
         out.number(u64::from(self.sandbox.tier_landlock.is_some()));
+        out.number(u64::from(self.sandbox.mdwe.is_some()));
         out.0
     }
 }
@@ -204,11 +206,6 @@ fn net(kind: &NetKind) -> Bytes {
             out.number(2);
             endpoint(&mut out, at);
         }
-        NetKind::Unix { path: at, allow } => {
-            out.number(3);
-            path(&mut out, at);
-            out.number(u64::from(*allow));
-        }
         NetKind::Total(all) => {
             out.number(4);
             net_limits(&mut out, all);
@@ -231,11 +228,13 @@ fn tool(tool: &Tool) -> Bytes {
         };
         one
     }));
-    for text in [&tool.stdin, &tool.sandbox] {
-        out.option(text.as_deref(), |out, text| {
-            out.text(text);
-        });
-    }
+    out.option(tool.stdin.as_deref(), |out, text| {
+        out.text(text);
+    });
+    out.option(tool.sandbox.as_ref(), |out, sandbox| {
+        out.text(&sandbox.name);
+        out.option(sandbox.policy.as_ref(), |out, policy| out.0.extend(policy.canonical_bytes()));
+    });
     net_limits(&mut out, &NetLimits { rate: tool.rate, ..NetLimits::default() });
     for value in [tool.quota, tool.timeout_ms, tool.concurrency, tool.result_bytes] {
         out.option(value, |out, value| {

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use msb_syscalls::by_number;
 
 use crate::{
-    Access, Arch, Connection, EnvKind, Machine, OriginId, Path, Policy, Protocol, SyscallAction, SyscallRule,
-    Value,
+    Access, Arch, Base, Connection, EnvKind, FsKind, Machine, Missing, OriginId, Path, Policy, Protocol,
+    SyscallAction, SyscallRule, Value,
 };
 
 /// ENOENT: what getenv finds of a variable that nothing passes.
@@ -103,6 +103,18 @@ impl Policy {
     /// The rules for call `nr` of `arch`, in no particular order.
     pub fn rules_of(&self, arch: Arch, nr: u32) -> impl Iterator<Item = &SyscallRule> {
         self.syscalls.iter().filter(move |rule| rule.arch == arch && rule.nr == nr)
+    }
+
+    /// Places in somebody's folders where a placeholder stands while nothing else does, .git and what is in it apart.
+    pub fn masks(&self) -> impl Iterator<Item = &Path> {
+        self.fs.iter().filter_map(|rule| match &rule.kind {
+            FsKind::Deny { path, missing: Missing::Mask { .. }, .. }
+                if path.base != Base::Root && path.rest.split('/').next() != Some(".git") =>
+            {
+                Some(path)
+            }
+            _ => None,
+        })
     }
 
     /// The machines whose kernels serve its architectures, each once and in order.

@@ -65,6 +65,7 @@ impl Policy {
                 gid: 1000,
                 cwd: None,
                 hostname: "sandbox".to_owned(),
+                terminal: None,
                 origin,
             },
             tools: Vec::new(),
@@ -463,6 +464,8 @@ pub struct Sandbox {
     pub landlock_abi_min: Option<Limit<u32>>,
     /// The line by which a launch may go on without user namespaces, held by Landlock; `None` where it may not.
     pub tier_landlock: Option<OriginId>,
+    /// The line that refuses memory which is, or was, writable and becomes executable.
+    pub mdwe: Option<OriginId>,
 }
 
 /// One environment rule.
@@ -515,6 +518,8 @@ pub struct Exec {
     pub cwd: Option<(Path, OriginId)>,
     /// Host name inside.
     pub hostname: String,
+    /// The line that gives the command a private terminal.
+    pub terminal: Option<OriginId>,
     /// The `exec` line, or the policy's.
     pub origin: OriginId,
 }

@@ -12,6 +12,7 @@ mod decide;
 mod difference;
 mod ir;
 mod narrow;
+mod narrow_tools;
 mod net;
 mod open;
 mod path;
@@ -23,11 +24,11 @@ mod tool;
 pub use decide::{Decision, Precedence, Request};
 pub use difference::{Witness, difference, otherwise, widening};
 pub use ir::*;
-pub use narrow::{By, Widening, Wider};
+pub use narrow::{By, ToolWider, Widening, Wider};
 pub use net::*;
 pub use open::{Below, Open};
-pub use places::{Access, GENERATED_FILES, Places, Reason, Verdict};
-pub use tool::{PATTERN_BYTES_MAX, Refusal, Tool, ToolParam, ToolType, Value, Word, pattern};
+pub use places::{Access, FILES_OF_GIT, GENERATED_FILES, Places, Reason, Verdict};
+pub use tool::{PATTERN_BYTES_MAX, Refusal, Tool, ToolParam, ToolSandbox, ToolType, Value, Word, pattern};
 
 #[cfg(test)]
 mod tests;

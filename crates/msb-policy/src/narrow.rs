@@ -14,7 +14,7 @@ use crate::places::has;
 use crate::{
     Access, Arch, Base, Connection, Decision, EnvKind, FsKind, FsRule, Limit, Limits, Links, Net, NetKind,
     NetLimits, NetRule, OriginId, Path, Peer, Places, Policy, Protocol, Rate, Request, SyscallAction,
-    SyscallRule, Text, Verdict, Which, connections,
+    SyscallRule, Text, Verdict, Which, Word, connections,
 };
 
 /// Something that a policy allows and the other does not.
@@ -67,8 +67,22 @@ pub enum Wider {
     },
     /// A port that is published on the host's loopback.
     Listen(Protocol, u16),
-    /// A tool, by name, or arguments of it.
-    Tool(String),
+    /// A call of a tool, as a claim says it, and why it is more.
+    Tool {
+        /// `call search(query: "a")`.
+        call: String,
+        /// What of it is more.
+        why: ToolWider,
+    },
+    /// A bound of a tool.
+    ToolLimit {
+        /// Its name.
+        tool: String,
+        /// The bound, by its word in the language.
+        word: &'static str,
+        /// Whether the tool says one, and more than that.
+        said: bool,
+    },
     /// A capability, by number.
     Capability(u32),
     /// A limit, by its word in the language.
@@ -94,11 +108,29 @@ impl Wider {
                 format!("{} {what}", policy.shown_connection(&plain))
             }
             Wider::Listen(protocol, port) => format!("listen {} host:{port}", protocol.word()),
-            Wider::Tool(name) => format!("call {name}(…)"),
+            Wider::Tool { call, .. } => call.clone(),
+            Wider::ToolLimit { tool, word, .. } => format!("more `{word}` of `{tool}`"),
             Wider::Capability(number) => format!("caps {}", capability_name(*number).unwrap_or("?")),
             Wider::Limit(word) => (*word).to_owned(),
         }
     }
+}
+
+/// What of a tool is more than the other policy has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToolWider {
+    /// The tool: there it is not known.
+    Unknown,
+    /// Its arguments.
+    Arguments,
+    /// What it runs, or how: there it is another command.
+    Command,
+    /// What it gives back.
+    Result,
+    /// Nobody is asked.
+    Unasked,
+    /// The policy that it runs under, which allows this.
+    Sandbox(String),
 }
 
 /// How policies are compared.
@@ -267,13 +299,7 @@ impl Policy {
                         (!makes(refused)).then_some((Wider::Listen(endpoint.protocol, port), refused.origin))
                     })
                 }
-                NetKind::Unix { path, allow: true } => {
-                    let same = |it: &NetRule| it.kind == rule.kind;
-                    let known = matches!(&other.net, Net::Rules { rules, .. } if rules.iter().any(same));
-                    let what = Wider::Open { path: path.clone(), access: Access::Write, private: false };
-                    (!known).then_some((what, None))
-                }
-                NetKind::Unix { .. } | NetKind::Deny(_) | NetKind::Total(_) => None,
+                NetKind::Deny(_) | NetKind::Total(_) => None,
             };
             if let Some((what, refused)) = widening {
                 found.push(Widening { what, allowed: Some(rule.origin), refused });
@@ -281,22 +307,6 @@ impl Policy {
         }
         self.wider_terms(other, found);
         self.wider_totals(other, found);
-    }
-
-    /// Tools that the other policy has not, and those that take more than its own.
-    fn wider_tools(&self, other: &Policy, found: &mut Vec<Widening>) {
-        for tool in &self.tools {
-            let known = other.tools.iter().find(|it| it.name == tool.name);
-            let narrower = known.is_some_and(|it| {
-                crate::tool::within(&tool.params, &it.params)
-                    && (tool.confirm || !it.confirm)
-                    && (&tool.exec, &tool.sandbox) == (&it.exec, &it.sandbox)
-            });
-            if !narrower {
-                let what = Wider::Tool(tool.name.clone());
-                found.push(Widening { what, allowed: Some(tool.origin), refused: known.map(|it| it.origin) });
-            }
-        }
     }
 
     /// Limits of all connections together that the other policy has and this one has not, or higher.
@@ -346,6 +356,9 @@ impl Policy {
     fn wider_limits(&self, other: &Policy, found: &mut Vec<Widening>) {
         if let (Some(line), None) = (self.sandbox.tier_landlock, other.sandbox.tier_landlock) {
             found.push(Widening { what: Wider::Limit("tier"), allowed: Some(line), refused: None });
+        }
+        if let (None, Some(line)) = (self.sandbox.mdwe, other.sandbox.mdwe) {
+            found.push(Widening { what: Wider::Limit("mdwe"), allowed: None, refused: Some(line) });
         }
         let abi = |policy: &Policy| policy.sandbox.landlock_abi_min.map_or(0, |limit| limit.value);
         if abi(self) < abi(other) {
@@ -480,13 +493,25 @@ impl Policy {
                             *param = index(*param);
                         }
                     }
-                    NetKind::Unix { path: at, .. } => *at = path(at),
                     NetKind::Listen(_) | NetKind::Total(_) => {}
                 }
             }
         }
         if let Some((cwd, _)) = &mut policy.exec.cwd {
             *cwd = path(cwd);
+        }
+        for tool in &mut policy.tools {
+            tool.params.iter_mut().map(|param| &mut param.ty).chain(&mut tool.result).for_each(|ty| {
+                ty.places(&mut |under| *under = path(under));
+            });
+            for word in &mut tool.exec {
+                if let Word::Open(param) = word {
+                    *param = index(*param);
+                }
+            }
+            if let Some(inner) = tool.sandbox.as_mut().and_then(|sandbox| sandbox.policy.as_mut()) {
+                **inner = inner.with_params_of(first);
+            }
         }
         policy
     }
@@ -537,21 +562,20 @@ impl Policy {
         }
         if let (Net::Rules { rules: own, .. }, Net::Rules { rules, .. }) = (&mut self.net, &parent.net) {
             for rule in rules {
-                let refuses = matches!(
-                    rule.kind,
-                    NetKind::Deny(_) | NetKind::Total(_) | NetKind::Unix { allow: false, .. }
-                );
+                let refuses = matches!(rule.kind, NetKind::Deny(_) | NetKind::Total(_));
                 if refuses && own.iter().all(|known| known.kind != rule.kind) {
                     own.push(NetRule { kind: rule.kind.clone(), origin: origin(rule.origin) });
                 }
             }
         }
+        self.inherit_tools(parent);
         if let Some(limit) = parent.sandbox.landlock_abi_min
             && self.sandbox.landlock_abi_min.is_none_or(|own| own.value < limit.value)
         {
             let origin = origin(limit.origin);
             self.sandbox.landlock_abi_min = Some(Limit { value: limit.value, origin });
         }
+        self.sandbox.mdwe = self.sandbox.mdwe.or(parent.sandbox.mdwe.map(&mut origin));
         let Limits {
             hard,
             memory_bytes,

@@ -311,6 +311,14 @@ impl Places {
 
 /// The files that a launch writes, below `/`, unless a rule shows something there: who is who inside.
 pub const GENERATED_FILES: &[&str] = &["etc/group", "etc/hosts", "etc/nsswitch.conf", "etc/passwd"];
+/// Those that it writes besides where placeholders are put, so that git does not take them for somebody's work.
+pub const FILES_OF_GIT: &[&str] = &["etc/gitconfig", "etc/gitignore"];
+
+/// The files that a launch of `policy` writes, whatever its rules show.
+fn generated(policy: &Policy) -> impl Iterator<Item = &'static str> {
+    let git = if policy.masks().next().is_some() { FILES_OF_GIT } else { &[] };
+    GENERATED_FILES.iter().chain(git).copied()
+}
 
 /// Whether the policy shows all of procfs.
 pub(crate) fn whole_proc(policy: &Policy) -> bool {
@@ -358,8 +366,7 @@ pub(crate) fn mounts(policy: &Policy) -> Vec<Mount<'_>> {
             }
             FsKind::Scratch { target, .. } => all.push(mount(target.clone(), None, PRIVATE, origin)),
             FsKind::StdDevices => all.push(mount(root("dev"), None, PRIVATE, origin)),
-            FsKind::ProcSelf => all.push(mount(root("proc"), None, PRIVATE, origin)),
-            FsKind::ProcAll => all.push(mount(root("proc"), None, READ, origin)),
+            FsKind::ProcSelf | FsKind::ProcAll => all.push(mount(root("proc"), None, READ, origin)),
             FsKind::Overlay { source, target, run, .. } => {
                 let rights = Rights { run: *run, ..PRIVATE };
                 let mount = mount(target.clone(), Some(source), rights, origin);
@@ -373,7 +380,7 @@ pub(crate) fn mounts(policy: &Policy) -> Vec<Mount<'_>> {
             FsKind::Deny { .. } => {}
         }
     }
-    for rest in GENERATED_FILES {
+    for rest in generated(policy) {
         let target = root(rest);
         if !all.iter().any(|mount| mount.target.covers(&target)) {
             all.push(mount(target, None, READ, policy.origin));

@@ -3,6 +3,8 @@
 //! Every argument is validated before anything happens. A pattern is matched against the whole of a text, in
 //! time linear in its length.
 
+pub(crate) mod within;
+
 use crate::{Decision, OriginId, Path, Policy, Rate, SyscallAction};
 use regex::{Regex, RegexBuilder};
 
@@ -26,10 +28,10 @@ pub struct Tool {
     pub result: Option<ToolType>,
     /// The command, a word each; empty where whoever starts the sandbox provides the tool.
     pub exec: Vec<Word>,
-    /// The parameter that becomes its standard input.
+    /// The parameter that becomes its standard input; `None` where that is all arguments, as one object of JSON.
     pub stdin: Option<String>,
     /// The policy that it runs under; `None` is the caller's, narrowed.
-    pub sandbox: Option<String>,
+    pub sandbox: Option<ToolSandbox>,
     /// How often it may be called.
     pub rate: Option<Rate>,
     /// How many times in all.
@@ -46,6 +48,18 @@ pub struct Tool {
     pub shim: bool,
     /// Whether the log has the arguments.
     pub log_args: bool,
+    /// The line.
+    pub origin: OriginId,
+}
+
+/// The policy that a tool runs under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolSandbox {
+    /// Its name and arguments, as written behind `in`.
+    pub name: String,
+    /// What it means, in terms of the parameters of the policy that has the tool; `None` where that is a circle: the
+    /// policy of a tool that has, by way of others, this tool.
+    pub policy: Option<Box<Policy>>,
     /// The line.
     pub origin: OriginId,
 }
@@ -286,39 +300,13 @@ impl ToolType {
         }
     }
 
-    /// Whether every value of this type is one of `other`, as far as that can be seen without comparing patterns.
-    #[must_use]
-    pub fn within(&self, other: &ToolType) -> bool {
-        match (self, other) {
-            (_, ToolType::Json) | (ToolType::Int { .. }, ToolType::Number) => true,
-            (ToolType::Int { min, max }, ToolType::Int { min: least, max: most }) => {
-                least <= min && max <= most
-            }
-            (
-                ToolType::Text { min, max, pattern },
-                ToolType::Text { min: least, max: most, pattern: wanted },
-            ) => least <= min && max <= most && (wanted.is_none() || wanted == pattern),
-            (ToolType::OneOf(words), ToolType::OneOf(all)) => words.iter().all(|word| all.contains(word)),
-            (ToolType::OneOf(words), ToolType::Text { .. }) => {
-                words.iter().all(|word| other.validate(&Value::Text(word.clone())).is_ok())
-            }
-            (ToolType::List { of, min, max }, ToolType::List { of: item, min: least, max: most }) => {
-                least <= min && max <= most && of.within(item)
-            }
-            (ToolType::Record(own), ToolType::Record(its)) => within(own, its),
-            (ToolType::Path { under }, ToolType::Path { under: above }) => above.covers(under),
-            (own, other) => own == other,
+    /// Shows each path of it to `visit`.
+    pub(crate) fn places(&mut self, visit: &mut impl FnMut(&mut Path)) {
+        match self {
+            ToolType::Path { under } => visit(under),
+            ToolType::List { of, .. } => of.places(visit),
+            ToolType::Record(fields) => fields.iter_mut().for_each(|field| field.ty.places(visit)),
+            _ => {}
         }
     }
-}
-
-/// Whether everything that can be passed for `own` can be passed for `its`.
-pub(crate) fn within(own: &[ToolParam], its: &[ToolParam]) -> bool {
-    let known = |param: &ToolParam| {
-        its.iter().any(|other| {
-            other.name == param.name && param.ty.within(&other.ty) && (other.optional || !param.optional)
-        })
-    };
-    own.iter().all(known)
-        && its.iter().all(|other| other.optional || own.iter().any(|param| param.name == other.name))
 }

@@ -1,7 +1,7 @@
 //! Events as JSON, for programs.
 
-use crate::{Context, explain, short, words};
-use msb_plan::event::{Cause, Ended, Event};
+use crate::{Context, explain, place, short, words};
+use msb_plan::event::{Cause, Counted, Ended, Event, Traffic};
 use msb_plan::{OriginId, Plan};
 use serde_json::{Value, json};
 
@@ -59,6 +59,49 @@ pub fn to_json(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Value {
     object["message"] = json!(diagnostic.map(|found| &found.message));
     object["help"] = json!(diagnostic.and_then(|found| found.help.as_ref()));
     object
+}
+
+/// What a gateway counted as an object: `event` is `network-rule`, `network-denied` or `network`.
+#[must_use]
+pub fn counted_to_json(counted: &Counted, plan: &Plan<'_>) -> Value {
+    let (mut object, at, words) = match counted {
+        Counted::Rule { origin: at, traffic } => {
+            let mut object = json!({"event": "network-rule", "origin": origin(Some(*at), plan)});
+            counts(&mut object, traffic);
+            (object, Some(*at), words::traffic(traffic))
+        }
+        Counted::Denied(denied) => {
+            let object = json!({
+                "event": "network-denied",
+                "subject": denied.subject.as_str(),
+                "target": denied.target.as_str(),
+                "port": (denied.port != 0).then_some(denied.port),
+                "reason": denied.reason.as_str(),
+                "times": denied.times,
+                "origin": origin(denied.origin, plan),
+            });
+            (object, denied.origin, words::denied(denied))
+        }
+        Counted::All { traffic, audit_lines, audit_sha256 } => {
+            let has_log = *audit_lines > 0;
+            let mut object = json!({
+                "event": "network",
+                "audit_lines": has_log.then_some(audit_lines),
+                "audit_sha256": has_log.then_some(audit_sha256.as_str()),
+            });
+            counts(&mut object, traffic);
+            (object, None, words::traffic(traffic))
+        }
+    };
+    let at = at.and_then(|at| place::show(plan, at));
+    object["sentence"] = json!(at.map_or_else(|| words.clone(), |at| format!("{words} ({at})")));
+    object
+}
+
+fn counts(object: &mut Value, traffic: &Traffic) {
+    for (name, count) in traffic.each() {
+        object[name] = json!(count);
+    }
 }
 
 fn end(ended: Ended, plan: &Plan<'_>) -> Value {

@@ -11,7 +11,7 @@ mod place;
 mod subject;
 mod words;
 
-pub use json::to_json;
+pub use json::{counted_to_json, to_json};
 pub use words::{duration, limit_value, size};
 
 use msb_diag::{Diagnostic, Severity, Sources, Style, codes};
@@ -158,6 +158,8 @@ fn blamed(failure: Failure, plan: &Plan<'_>) -> (Option<OriginId>, String) {
         Step::Param if failure.errno == MISSING => {
             (failure.origin, "it is declared here, without a default".to_owned())
         }
+        // Its errno is the number of a parameter.
+        Step::ParamOverlap => (failure.origin, "not to be written".to_owned()),
         // A command is given at launch, and what is there to execute is the whole policy's matter.
         Step::Exec => (Some(plan.policy.origin), words::failure(failure)),
         _ => (failure.origin, words::failure(failure)),

@@ -1,8 +1,8 @@
 //! What a failure is about: the path, parameter or command behind the number of a line.
 
-use crate::{Context, words};
+use crate::{Context, place, words};
 use msb_plan::event::{Failure, Step};
-use msb_plan::{Arch, Base, OriginId, Param, ParamKind, Path, Plan};
+use msb_plan::{Arch, Base, MountKind, OriginId, Param, ParamKind, Path, Plan, Rights};
 
 /// The values of the fields that a text of the table can have.
 pub(crate) struct Subject {
@@ -17,6 +17,7 @@ impl Subject {
             .and_then(|origin| parameter(origin, plan, context))
             .or_else(|| paths.iter().find_map(|path| base_parameter(*path, plan)));
         let fields = vec![
+            ("{other}", other(failure, plan, context)),
             ("{path}", one_of(paths.iter().map(|path| show(*path, plan, context)).collect())),
             ("{or_set}", param.map_or_else(String::new, |p| format!(", or pass another with {}", set(&p)))),
             ("{param}", param.map_or("?", |param| param.name).to_owned()),
@@ -64,7 +65,7 @@ fn paths<'p>(failure: Failure, plan: &Plan<'p>, context: &Context<'_>) -> Vec<Pa
     let mounts = plan.mounts.iter().filter(|mount| asked(mount.origin));
     let denies = plan.denies.iter().filter(|deny| asked(deny.origin)).map(|deny| deny.path);
     let mut paths: Vec<Path<'p>> = match failure.step {
-        Step::MountSource | Step::MountIdMap | Step::Mount => {
+        Step::MountSource | Step::MountIdMap | Step::Mount | Step::ParamOverlap => {
             mounts.map(|mount| mount.kind.source().map_or(mount.target, |(source, _)| source)).collect()
         }
         Step::MountTarget => mounts.map(|mount| mount.target).collect(),
@@ -86,6 +87,27 @@ fn paths<'p>(failure: Failure, plan: &Plan<'p>, context: &Context<'_>) -> Vec<Pa
         paths.retain(missing);
     }
     paths
+}
+
+/// `` `$work` (/home/u/work), by `write $work` (agent.msb:7:5) ``: the parameter that [`Step::ParamOverlap`] numbers.
+fn other(failure: Failure, plan: &Plan<'_>, context: &Context<'_>) -> String {
+    if failure.step != Step::ParamOverlap {
+        return String::new();
+    }
+    let index = failure.errno.checked_sub(1).and_then(|index| u8::try_from(index).ok());
+    let writes = plan.mounts.iter().find_map(|mount| match mount.kind {
+        MountKind::Bind { source, rights, .. }
+            if index.is_some_and(|index| source.base == Base::Param(index))
+                && rights.contains(Rights::WRITE) =>
+        {
+            Some((source, mount.origin))
+        }
+        _ => None,
+    });
+    let Some((source, origin)) = writes else { return "another parameter".to_owned() };
+    let at = place::show(plan, origin).map_or_else(String::new, |at| format!(" ({at})"));
+    let line = plan.origins.get(usize::from(origin.0)).map_or("", |origin| origin.text);
+    format!("{}, by `{line}`{at},", show(source, plan, context))
 }
 
 fn one_of(mut names: Vec<String>) -> String {

@@ -1,6 +1,6 @@
 //! Numbers in words: errno, limits, wait statuses, sizes, times.
 
-use msb_plan::event::{Failure, LimitKind, Step};
+use msb_plan::event::{Denied, Failure, LimitKind, Step, Traffic};
 use msb_plan::{Limit, Plan};
 
 /// errno(3) by number on x86-64 and AArch64 (asm-generic/errno-base.h and errno.h): those that the
@@ -140,4 +140,34 @@ fn signal_name(signal: u32) -> String {
     ];
     let name = usize::try_from(signal).ok().and_then(|signal| NAMES.get(signal.checked_sub(1)?));
     name.map_or_else(|| format!("signal {signal}"), |name| format!("SIG{name}"))
+}
+
+/// What went through the network, and what did not.
+pub(crate) fn traffic(traffic: &Traffic) -> String {
+    let both = |allowed: u64, denied: u64, one: &str| {
+        let many = if allowed == 1 { "" } else { "s" };
+        let refused = if denied == 0 { String::new() } else { format!(" ({denied} refused)") };
+        format!("{allowed} {one}{many}{refused}")
+    };
+    format!(
+        "{}, {}, {}, {} bytes up, {} down",
+        both(traffic.lookups, traffic.lookups_denied, "lookup"),
+        both(traffic.connections, traffic.connections_denied, "connection"),
+        both(traffic.requests, traffic.requests_denied, "request"),
+        traffic.up_bytes,
+        traffic.down_bytes
+    )
+}
+
+/// What was refused by the network's rules.
+pub(crate) fn denied(denied: &Denied) -> String {
+    let times = if denied.times == 1 { String::new() } else { format!(", {} times", denied.times) };
+    let target = denied.target.as_str();
+    let to = match (target, denied.port) {
+        ("", _) => "others".to_owned(),
+        (target, 0) => format!("`{target}`"),
+        (target, port) if target.contains(':') && !target.starts_with('[') => format!("`[{target}]:{port}`"),
+        (target, port) => format!("`{target}:{port}`"),
+    };
+    format!("{} of {to} refused: {}{times}", denied.subject.as_str(), denied.reason.as_str())
 }

@@ -10,7 +10,7 @@ use crate::walk::{self, Visit};
 use msb_diag::{Diagnostic, Sources, Span, codes};
 use msb_syntax::ast::{
     Arg, Block, BlockKind, ClaimKind, File, Import, Include, Item, Name, Param, PathExpr, QName, Set,
-    Spanned, Stmt, StmtKind, Type, TypeKind, Value,
+    Spanned, Stmt, StmtKind, Tool, ToolOptionKind, Type, TypeKind, Value,
 };
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -35,6 +35,8 @@ pub struct Resolved {
     pub extends: Option<Box<Parent>>,
     /// The policies that its claims say it is narrower than, in their order.
     pub compared: Vec<Parent>,
+    /// The policies that its tools run under, by where `in` names them; one that is a circle is not there.
+    pub sandboxes: Vec<Parent>,
     /// The groups that the files declare, by their name with `@`, those of imported files as `@org.name`.
     pub groups: BTreeMap<String, Set>,
     /// The constants that the files declare, those of imported files as `org.name`.
@@ -95,7 +97,9 @@ pub(crate) fn expand(
     let here = Place { file, module: Some(MAIN), constants: bound(file, &constants) };
     let mut scope = args::open(policy, found);
     scope.extend(here.constants.iter().cloned());
-    let mut expansion = Expansion { modules, open: policy, library: Library::default(), sources, found };
+    let within = vec![policy.name.node.clone()];
+    let mut expansion =
+        Expansion { modules, open: policy, library: Library::default(), within, sources, found };
     let mut resolved =
         expansion.policy(&here, policy, &scope, &mut vec![(policy.name.node.clone(), policy.head)]);
     resolved.tests = tests(file, policy, &scope, expansion.found);
@@ -115,7 +119,9 @@ pub(crate) fn ceiling(
     let constants = constants(file, found);
     let here = Place { file, module: Some(MAIN), constants: bound(file, &constants) };
     let scope = args::open(policy, &mut Vec::new());
-    let mut expansion = Expansion { modules, open: policy, library: Library::default(), sources, found };
+    let within = vec![ceiling.name.node.clone()];
+    let mut expansion =
+        Expansion { modules, open: policy, library: Library::default(), within, sources, found };
     let name = QName { parts: vec![ceiling.name.clone()], span: ceiling.name.span };
     let include = by_name(&name, ceiling, policy, expansion.found)?;
     let mut chain = vec![(ceiling.name.node.clone(), ceiling.head)];
@@ -155,6 +161,7 @@ impl Resolved {
             tests: Vec::new(),
             extends: None,
             compared: Vec::new(),
+            sandboxes: Vec::new(),
             groups: BTreeMap::new(),
             constants: BTreeMap::new(),
         }
@@ -174,6 +181,8 @@ struct Expansion<'a> {
     /// The policy whose parameters stay open.
     open: &'a Block,
     library: Library,
+    /// The policies that are being read: a tool that runs under one of them closes a circle.
+    within: Vec<String>,
     sources: &'a mut Sources,
     found: &'a mut Vec<Diagnostic>,
 }
@@ -183,6 +192,7 @@ struct Expansion<'a> {
 struct Collected {
     layers: Vec<Layer>,
     stmts: Vec<Placed>,
+    sandboxes: Vec<Parent>,
     /// By profile, the arguments with which it is there already: rules are a union, so once is enough.
     done: BTreeMap<String, Vec<Vec<Option<Value>>>>,
 }
@@ -222,6 +232,7 @@ impl Expansion<'_> {
             edition: place.file.edition.as_ref().map_or(msb_syntax::EDITION, |edition| edition.node),
             layers: into.layers,
             stmts: into.stmts,
+            sandboxes: into.sandboxes,
             extends: extends.map(Box::new),
             groups: self.modules.groups().map(|(_, name, set)| (name, set.clone())).collect(),
             constants: self.constants(),
@@ -337,14 +348,78 @@ impl Expansion<'_> {
         for stmt in &block.stmts {
             if let StmtKind::Include(include) = &stmt.kind {
                 self.include(place, include, scope, chain, via, into);
-            } else {
-                let mut stmt = stmt.clone();
+                continue;
+            }
+            for mut stmt in self.with_tools(place, stmt) {
+                if let StmtKind::Tool(tool) = &stmt.kind {
+                    self.sandboxes(place, tool, scope, into);
+                }
                 args::substitute(&mut stmt, scope, self.found);
                 if let Some(module) = place.module.filter(|module| *module != MAIN) {
                     walk::stmt(&mut stmt, &mut Qualify::new(self.modules, module));
                 }
                 into.stmts.push(Placed { stmt, layer });
             }
+        }
+    }
+
+    /// `stmt`, and of `tools` the tools that it takes: what is left of it are names that no tool of the file has.
+    fn with_tools(&self, place: &Place<'_>, stmt: &Stmt) -> Vec<Stmt> {
+        let StmtKind::ToolUse(names) = &stmt.kind else { return vec![stmt.clone()] };
+        let mut all = Vec::new();
+        let mut unknown = Vec::new();
+        for name in names {
+            match self.tool(place, name) {
+                Some(tool) => all.push(Stmt { kind: StmtKind::Tool(tool), ..stmt.clone() }),
+                None => unknown.push(name.clone()),
+            }
+        }
+        if !unknown.is_empty() {
+            all.push(Stmt { kind: StmtKind::ToolUse(unknown), ..stmt.clone() });
+        }
+        all
+    }
+
+    /// The tool of the place's file, or of one that it imports, that `name` names.
+    fn tool(&self, place: &Place<'_>, name: &QName) -> Option<Tool> {
+        let (file, wanted) = match (name.parts.as_slice(), place.module) {
+            ([local], _) => (place.file, local),
+            ([alias, wanted], Some(from)) => {
+                (self.modules.file(self.modules.imported(from, &alias.node)??)?, wanted)
+            }
+            _ => return None,
+        };
+        file.items.iter().find_map(|item| match item {
+            Item::Tool(tool) if tool.name.node == wanted.node => Some(tool.clone()),
+            _ => None,
+        })
+    }
+
+    /// Reads the policies that `tool` runs under.
+    fn sandboxes(&mut self, place: &Place<'_>, tool: &Tool, scope: &[Binding], into: &mut Collected) {
+        for option in &tool.options {
+            let ToolOptionKind::In(include) = &option.kind else { continue };
+            let name = self.qualified(place, &include.name);
+            if self.within.contains(&name) || self.within.len() > INCLUDE_DEPTH_MAX {
+                continue;
+            }
+            let Some(named) = self.find(place, &include.name, BlockKind::Policy) else { continue };
+            let constants = bound(&named.file, &constants(&named.file, self.found));
+            let there = Place { file: &named.file, module: named.module, constants };
+            let mut chain = vec![(name.clone(), include.span)];
+            // As where a policy extends another one, a parameter without a value takes that of its name.
+            let mut include = include.clone();
+            for param in &named.block.params {
+                let of_name = |name: &str| name == param.name.node;
+                let given = include.args.iter().any(|arg| of_name(&arg.name.node));
+                if !given && scope.iter().any(|binding| of_name(&binding.name)) {
+                    include.args.push(argument_of(&param.name.node, include.name.span));
+                }
+            }
+            self.within.push(name);
+            let inner = self.parent_of(&there, &include, &named.block, scope, &mut chain);
+            self.within.pop();
+            into.sandboxes.push(inner);
         }
     }
 
@@ -449,7 +524,11 @@ impl Expansion<'_> {
 /// own parameters of the same name. Defaults are the parent's own.
 fn by_name(name: &QName, parent: &Block, child: &Block, found: &mut Vec<Diagnostic>) -> Option<Include> {
     if let Some(extends) = child.extends.as_ref().filter(|extends| dotted(&extends.name) == dotted(name)) {
-        return Some(Include { span: name.span, ..extends.clone() });
+        let mut include = Include { span: name.span, ..extends.clone() };
+        let mut shared = shared(parent, child, name.span);
+        shared.retain(|arg| !extends.args.iter().any(|given| given.name.node == arg.name.node));
+        include.args.extend(shared);
+        return Some(include);
     }
     let shares = |param: &Param| child.params.iter().any(|own| own.name.node == param.name.node);
     if let Some(param) = parent.params.iter().find(|param| param.default.is_none() && !shares(param)) {
@@ -472,12 +551,14 @@ fn by_name(name: &QName, parent: &Block, child: &Block, found: &mut Vec<Diagnost
 /// An argument for each parameter of `parent` that `child` has by the same name, as if written at `span`.
 fn shared(parent: &Block, child: &Block, span: Span) -> Vec<Arg> {
     let shares = |param: &&Param| child.params.iter().any(|own| own.name.node == param.name.node);
-    let arg = |param: &Param| {
-        let name = Name { node: param.name.node.clone(), span };
-        let value = Value::Var { name: name.clone(), rest: String::new() };
-        Arg { value: Spanned { node: value, span }, name }
-    };
-    parent.params.iter().filter(shares).map(arg).collect()
+    parent.params.iter().filter(shares).map(|param| argument_of(&param.name.node, span)).collect()
+}
+
+/// `NAME: $NAME`, as if written at `span`.
+fn argument_of(name: &str, span: Span) -> Arg {
+    let name = Name { node: name.to_owned(), span };
+    let value = Value::Var { name: name.clone(), rest: String::new() };
+    Arg { value: Spanned { node: value, span }, name }
 }
 
 /// Gives names of an imported file's groups and constants the form that the first file would write.

@@ -3,7 +3,7 @@
 use crate::standard;
 use crate::{STANDARD, nearest};
 use msb_diag::{Diagnostic, codes};
-use msb_syntax::ast::{Block, BlockKind, File, Import, Item, Name, QName};
+use msb_syntax::ast::{Block, BlockKind, File, Import, Item, Name, QName, StmtKind, ToolOptionKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The dotted name as it was written.
@@ -140,15 +140,31 @@ fn again(what: &str, name: &Name, first: &Name) -> Diagnostic {
         .help("give one of them another name")
 }
 
-/// The only policy that no other one extends.
-fn leaf<'a>(policies: &[&'a Block]) -> Option<&'a Block> {
-    let parents = policies.iter().filter_map(|block| Some(dotted(&block.extends.as_ref()?.name)));
-    let parents: BTreeSet<String> = parents.collect();
-    let mut leaves = policies.iter().filter(|block| !parents.contains(&block.name.node));
+/// The only policy of `file` that no tool runs under, and that no other one of these extends.
+fn leaf<'a>(file: &File, policies: &[&'a Block]) -> Option<&'a Block> {
+    let own = file.items.iter().filter_map(|item| match item {
+        Item::Tool(tool) => Some(tool),
+        _ => None,
+    });
+    let inner = blocks(file).flat_map(|block| &block.stmts).filter_map(|stmt| match &stmt.kind {
+        StmtKind::Tool(tool) => Some(tool),
+        _ => None,
+    });
+    let options = own.chain(inner).flat_map(|tool| &tool.options);
+    let sandboxes: BTreeSet<String> = options
+        .filter_map(|option| match &option.kind {
+            ToolOptionKind::In(include) => Some(dotted(&include.name)),
+            _ => None,
+        })
+        .collect();
+    let callers = || policies.iter().filter(|block| !sandboxes.contains(&block.name.node));
+    let parents: BTreeSet<String> =
+        callers().filter_map(|block| Some(dotted(&block.extends.as_ref()?.name))).collect();
+    let mut leaves = callers().filter(|block| !parents.contains(&block.name.node));
     leaves.next().filter(|_| leaves.next().is_none()).copied()
 }
 
-/// The policy called `wanted`, or the only one that no other one extends.
+/// The policy called `wanted`, or the only one that no other one extends and no tool runs under.
 pub(crate) fn choose<'a>(
     file: &'a File,
     wanted: Option<&str>,
@@ -171,7 +187,7 @@ pub(crate) fn choose<'a>(
         (None, many) if names.iter().enumerate().any(|(at, name)| names[..at].contains(name)) => {
             many.first().copied()
         }
-        (None, many) if leaf(many).is_some() => leaf(many),
+        (None, many) if leaf(file, many).is_some() => leaf(file, many),
         (None, many) => {
             let mut which =
                 Diagnostic::new(codes::WHICH_POLICY, format!("this file has {} policies", many.len()));

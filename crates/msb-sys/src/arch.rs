@@ -15,6 +15,7 @@ pub(crate) mod nr {
     pub(crate) const WAIT4: usize = 61;
     pub(crate) const KILL: usize = 62;
     pub(crate) const RT_SIGTIMEDWAIT: usize = 128;
+    pub(crate) const PRCTL: usize = 157;
     pub(crate) const CLOCK_GETTIME: usize = 228;
     pub(crate) const EXIT_GROUP: usize = 231;
     pub(crate) const KEYCTL: usize = 250;
@@ -35,6 +36,7 @@ pub(crate) mod nr {
     pub(crate) const RT_SIGACTION: usize = 134;
     pub(crate) const RT_SIGPROCMASK: usize = 135;
     pub(crate) const RT_SIGTIMEDWAIT: usize = 137;
+    pub(crate) const PRCTL: usize = 167;
     pub(crate) const KEYCTL: usize = 219;
     pub(crate) const SETSOCKOPT: usize = 208;
     pub(crate) const EXECVE: usize = 221;

@@ -53,6 +53,14 @@ pub mod access {
     }
 }
 
+/// What can be done with TCP; ABI 4.
+pub mod net {
+    /// Bind a port.
+    pub const BIND_TCP: u64 = 1;
+    /// Connect to a port.
+    pub const CONNECT_TCP: u64 = 1 << 1;
+}
+
 /// What a process keeps to those that gave up the same, or more; ABI 6.
 pub mod scope {
     /// Connections to abstract unix sockets.
@@ -96,13 +104,13 @@ pub struct Ruleset {
 }
 
 impl Ruleset {
-    /// Takes away `files` (of [`access`], as far as [`access::known`]) everywhere, and keeps `scoped` (of
-    /// [`scope`], ABI 6) inside.
+    /// Takes away `files` (of [`access`], as far as [`access::known`]) everywhere and `net` (of [`mod@net`], ABI 4) on
+    /// all ports, and keeps `scoped` (of [`scope`], ABI 6) inside.
     ///
     /// # Errors
     /// `ENOSYS` or `EOPNOTSUPP` where there is no Landlock, `EINVAL` for what this kernel does not know.
-    pub fn new(files: u64, scoped: u64) -> Result<Ruleset> {
-        let attr = RulesetAttr { files, net: 0, scoped };
+    pub fn new(files: u64, net: u64, scoped: u64) -> Result<Ruleset> {
+        let attr = RulesetAttr { files, net, scoped };
         let arguments = [(&raw const attr).expose_provenance(), size_of::<RulesetAttr>(), 0, 0, 0, 0];
         // SAFETY: `attr` is a live value of the size that is passed; the kernel reads it.
         let fd = unsafe { syscall(common::LANDLOCK_CREATE_RULESET, arguments)? };
@@ -137,10 +145,15 @@ impl Ruleset {
 
     /// Puts the rules in force for this thread and all that it will start. Nothing takes them off again.
     ///
+    /// What is refused by rules that a program adds for itself later is not in the host's audit log, where the kernel
+    /// can leave it out (ABI 7): it could fill that log.
+    ///
     /// # Errors
     /// `EPERM` without no_new_privs, `E2BIG` when 16 sets are in force already.
     pub fn restrict(self) -> Result<()> {
-        let arguments = [self.fd.as_raw_fd().unsigned_abs() as usize, 0, 0, 0, 0, 0];
+        const LOG_SUBDOMAINS_OFF: usize = 1 << 2; // LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF of linux/landlock.h
+        let flags = if abi() < 7 { 0 } else { LOG_SUBDOMAINS_OFF };
+        let arguments = [self.fd.as_raw_fd().unsigned_abs() as usize, flags, 0, 0, 0, 0];
         // SAFETY: no pointer is passed.
         unsafe { syscall(common::LANDLOCK_RESTRICT_SELF, arguments) }.map(drop)
     }

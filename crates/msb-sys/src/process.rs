@@ -125,6 +125,22 @@ pub fn unshare_cgroup() -> Result<()> {
     unsafe { syscall(nr::UNSHARE, [usize::try_from(flags::NEWCGROUP).unwrap_or(0), 0, 0, 0, 0, 0]) }.map(drop)
 }
 
+/// Refuses memory that is, or was, writable and becomes executable, in this process and all that come from it, for good
+/// (prctl(2), `PR_SET_MDWE`).
+///
+/// # Errors
+/// `EINVAL` before Linux 6.3, `EOPNOTSUPP` on machines without it.
+pub fn deny_write_execute() -> Result<()> {
+    const PR_SET_MDWE: usize = 65; // linux/prctl.h
+    const PR_GET_MDWE: usize = 66;
+    const PR_MDWE_REFUSE_EXEC_GAIN: usize = 1;
+    // SAFETY: no pointer is passed, and memory that is mapped already stays as it is.
+    unsafe { syscall(nr::PRCTL, [PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0, 0])? };
+    // SAFETY: no pointer is passed.
+    let set = unsafe { syscall(nr::PRCTL, [PR_GET_MDWE, 0, 0, 0, 0, 0])? };
+    if set == PR_MDWE_REFUSE_EXEC_GAIN { Ok(()) } else { Err(rustix::io::Errno::INVAL) }
+}
+
 /// Kills every process that this one may signal, itself excepted (kill(2), pid -1).
 ///
 /// # Errors

@@ -21,7 +21,7 @@ sys.path.insert(0, HERE)
 
 from battery import core  # noqa: E402
 from battery import caps, devices, dos, fs, fs_persist, ipc, leak, lifecycle  # noqa: E402,F401
-from battery import namespaces, net, proc, syscalls, util  # noqa: E402,F401
+from battery import namespaces, net, proc, syscalls, util, ways  # noqa: E402,F401
 
 SECONDS_MAX = 20.0
 # These take their time: they fill, fork or spin on purpose.

@@ -13,8 +13,10 @@ mod canary;
 mod checklist;
 mod libseccomp;
 mod process;
+mod screen;
 mod skip;
 mod workspace;
+mod world;
 
 pub use account::{Account, accounts};
 pub use battery::{Battery, Finding, Verdict};
@@ -23,5 +25,7 @@ pub use canary::{Canary, Visits};
 pub use checklist::{Expected, Level, Row, checklist, probe_ids, probes_dir};
 pub use libseccomp::Libseccomp;
 pub use process::{Ended, finish, finish_with_file, finish_with_input, wait_until};
+pub use screen::{Screen, descendants};
 pub use skip::{Need, skip};
 pub use workspace::{Workspace, run_confined};
+pub use world::{World, check_inside, has};

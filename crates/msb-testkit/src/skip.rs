@@ -41,6 +41,12 @@ pub enum Need {
     PyPi,
     /// Packages of npm.
     Npm,
+    /// `java` and `javac`.
+    Java,
+    /// `go`.
+    Go,
+    /// `sshd` and `ssh`.
+    Ssh,
 }
 
 impl fmt::Display for Need {
@@ -64,6 +70,9 @@ impl fmt::Display for Need {
             Need::Rustup => "rustup",
             Need::PyPi => "pypi",
             Need::Npm => "npm",
+            Need::Java => "java",
+            Need::Go => "go",
+            Need::Ssh => "sshd",
         })
     }
 }

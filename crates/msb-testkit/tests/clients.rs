@@ -1,10 +1,7 @@
-//! Real programs in a sandbox, on a host with an internet of its own: what the policy names is reached, and nothing else.
-//!
-//! `probes/egress/world.sh` makes that host in network and mount namespaces, which takes root; the sandbox is launched
-//! by root and by an ordinary user.
+//! curl and its like in a sandbox, on a host with an internet of its own: what the policy names is reached, and nothing
+//! else.
 
-use msb_testkit::{Account, Ended, Need, Workspace, accounts, binaries, finish, probes_dir, skip};
-use std::path::PathBuf;
+use msb_testkit::{Need, World, accounts, binaries, check_inside, finish, skip};
 use std::process::Command;
 
 const POLICY: &str = r#"edition 2026
@@ -29,184 +26,102 @@ RULES
 }
 "#;
 
-struct World {
-    workspace: Workspace,
-    directory: PathBuf,
-}
-
-impl World {
-    /// `None`, with the skip counted, where something is missing.
-    fn new(account: Account) -> Option<World> {
-        let there = |program: &str| {
-            std::env::split_paths("/usr/sbin:/usr/bin:/sbin:/bin").any(|it| it.join(program).is_file())
-        };
-        if !["curl", "wget", "dig", "openssl", "ip", "setpriv", "python3"].into_iter().all(there) {
-            skip(Need::Clients, "curl, wget, dig, openssl, ip, setpriv or python3 is missing");
-            return None;
-        }
-        Account::root()?;
-        let workspace = Workspace::new(account);
-        workspace.copy(&probes_dir().join("egress"), "world");
-        workspace.own();
-        let directory = workspace.base().join("internet");
-        std::fs::create_dir_all(directory.join("www")).expect("a directory");
-        std::fs::write(directory.join("www/file"), vec![b'x'; 3_000_000]).expect("a file");
-        set_mode(&workspace.base().join("world/world.sh"));
-        Some(World { workspace, directory })
-    }
-
-    /// Runs a script in the sandbox of [`POLICY`] with these rules more.
-    fn run(&self, rules: &str, script: &str) -> Ended {
-        self.run_with(rules, &[], &["bash", "-c", script])
-    }
-
-    fn run_with(&self, rules: &str, options: &[&str], inside: &[&str]) -> Ended {
-        let policy = self.workspace.write("policy.msb", POLICY.replace("RULES", rules).as_bytes());
-        let setting = self.workspace.setting();
-        let mut words =
-            vec!["run", policy.to_str().expect("UTF-8"), "--set", &setting, "--set", "key=env:KEY"];
-        words.extend(options);
-        words.push("--");
-        words.extend(inside);
-        let msbc = self.workspace.bin().join("msbc");
-        finish(self.host(&[msbc.to_str().expect("UTF-8")]).args(words), 60)
-    }
-
-    /// A command on the host.
-    fn host(&self, words: &[&str]) -> Command {
-        let account = self.workspace.account();
-        let mut command = Command::new("unshare");
-        command.args(["--net", "--mount", "--"]).arg(self.workspace.base().join("world/world.sh"));
-        command.arg(&self.directory).args([account.uid.to_string(), account.gid.to_string()]).args(words);
-        command.env_clear().env("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        command.env("HOME", self.workspace.home()).env("KEY", "sk-4711").current_dir(self.workspace.base());
-        command
-    }
-}
-
-fn set_mode(path: &std::path::Path) {
-    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
-}
-
-/// Each line is a command inside, then `=>` and how what it says must begin or, after `?`, which exit code it must have.
 #[track_caller]
-fn check(rules: &str, cases: &[(&str, &str)]) {
-    for account in accounts() {
-        let Some(world) = World::new(account) else { return };
-        let script: String = cases
-            .iter()
-            .map(|(command, _)| format!("out=$({command} 2>&1); echo \"$? $out\" | tr '\\n' ' '; echo\n"))
-            .collect();
-        let ended = world.run(rules, &script);
-        let out = ended.out();
-        assert_eq!(out.lines().count(), cases.len(), "{account:?}\n{out}\n{}", ended.err());
-        for ((command, expected), line) in cases.iter().zip(out.lines()) {
-            assert!(
-                line.starts_with(expected),
-                "{account:?}: {command}\nexpected {expected}\n   found {line}\n{}",
-                ended.err()
-            );
-        }
-    }
+fn check(cases: &[(&str, &str)]) {
+    check_inside(&POLICY.replace("RULES", ""), with_files, cases);
+}
+
+/// A file of three megabytes to download.
+fn with_files(world: World) -> Option<World> {
+    std::fs::write(world.directory.join("www/file"), vec![b'x'; 3_000_000]).expect("a file");
+    Some(world)
 }
 
 const CURL: &str = "curl -sS -m 10";
 
 #[test]
 fn curl_reaches_what_is_named() {
-    check(
-        "",
-        &[
-            (&format!("{CURL} http://web.example/a"), "0 203.0.113.10 GET /a host=web.example key=None"),
-            (&format!("{CURL} -I http://web.example/"), "0 HTTP/1.1 200"),
-            (&format!("{CURL} https://tls.example/"), "0 203.0.113.12 GET / host=tls.example"),
-            // The secret is the gateway's: what the program sends in its place is replaced.
-            (
-                &format!("{CURL} https://api.example/"),
-                "0 203.0.113.13 GET / host=api.example key=Bearer sk-4711",
-            ),
-            (
-                &format!("{CURL} -H 'Authorization: Bearer mine' https://api.example/"),
-                "0 203.0.113.13 GET / host=api.example key=Bearer sk-4711",
-            ),
-            ("env | grep -c sk-4711", "1 0"),
-            (
-                &format!("{CURL} -o /work/file -w '%{{size_download}}' https://api.example/files/file"),
-                "0 3000000",
-            ),
-            (
-                "python3 -c 'import socket; print(socket.create_connection((\"raw.example\", 9000)).recv(9))'",
-                "0 b'raw'",
-            ),
-            (
-                "python3 -c 'import socket; print(socket.create_connection((\"host\", 5432)).recv(9))'",
-                "0 b'host'",
-            ),
-            (
-                "python3 -c 'import socket; s = socket.socket(2, 2); s.settimeout(5); \
+    check(&[
+        (&format!("{CURL} http://web.example/a"), "0 203.0.113.10 GET /a host=web.example key=None"),
+        (&format!("{CURL} -I http://web.example/"), "0 HTTP/1.1 200"),
+        (&format!("{CURL} https://tls.example/"), "0 203.0.113.12 GET / host=tls.example"),
+        // The secret is the gateway's: what the program sends in its place is replaced.
+        (&format!("{CURL} https://api.example/"), "0 203.0.113.13 GET / host=api.example key=Bearer sk-4711"),
+        (
+            &format!("{CURL} -H 'Authorization: Bearer mine' https://api.example/"),
+            "0 203.0.113.13 GET / host=api.example key=Bearer sk-4711",
+        ),
+        ("env | grep -c sk-4711", "1 0"),
+        (
+            &format!("{CURL} -o /work/file -w '%{{size_download}}' https://api.example/files/file"),
+            "0 3000000",
+        ),
+        (
+            "python3 -c 'import socket; print(socket.create_connection((\"raw.example\", 9000)).recv(9))'",
+            "0 b'raw'",
+        ),
+        (
+            "python3 -c 'import socket; print(socket.create_connection((\"host\", 5432)).recv(9))'",
+            "0 b'host'",
+        ),
+        (
+            "python3 -c 'import socket; s = socket.socket(2, 2); s.settimeout(5); \
                  s.connect((\"raw.example\", 5300)); s.send(b\"hi\"); print(s.recv(99))'",
-                "0 b'echo hi'",
-            ),
-        ],
-    );
+            "0 b'echo hi'",
+        ),
+    ]);
 }
 
 #[test]
 fn curl_is_refused_everything_else() {
-    check(
-        "",
-        &[
-            (&format!("{CURL} http://other.example/"), "6 curl: (6) Could not resolve host"),
-            (&format!("{CURL} http://nowhere.example/"), "6 curl: (6) Could not resolve host"),
-            (&format!("{CURL} http://203.0.113.10/"), "7 curl: (7) Failed to connect"),
-            (&format!("{CURL} http://web.example:81/"), "7 curl: (7) Failed to connect"),
-            (&format!("{CURL} http://169.254.169.254/"), "7 curl: (7) Failed to connect"),
-            (&format!("{CURL} http://127.0.0.1:5432/"), "7 curl: (7) Failed to connect"),
-            // Another name on the same server, with this one's address.
-            (&format!("{CURL} -H 'Host: other.example' http://web.example/"), "0 {"),
-            (
-                &format!(
-                    "a=$(getent hosts tls.example | cut -d' ' -f1); {CURL} --connect-to twin.example:443:$a:443 https://twin.example/"
-                ),
-                "35 curl: (35)",
+    check(&[
+        (&format!("{CURL} http://other.example/"), "6 curl: (6) Could not resolve host"),
+        (&format!("{CURL} http://nowhere.example/"), "6 curl: (6) Could not resolve host"),
+        (&format!("{CURL} http://203.0.113.10/"), "7 curl: (7) Failed to connect"),
+        (&format!("{CURL} http://web.example:81/"), "7 curl: (7) Failed to connect"),
+        (&format!("{CURL} http://169.254.169.254/"), "7 curl: (7) Failed to connect"),
+        (&format!("{CURL} http://127.0.0.1:5432/"), "7 curl: (7) Failed to connect"),
+        // Another name on the same server, with this one's address.
+        (&format!("{CURL} -H 'Host: other.example' http://web.example/"), "0 {"),
+        (
+            &format!(
+                "a=$(getent hosts tls.example | cut -d' ' -f1); {CURL} --connect-to twin.example:443:$a:443 https://twin.example/"
             ),
-            (&format!("{CURL} -w '%{{http_code}}' -d x https://api.example/"), "0 {"),
-            (&format!("{CURL} -o /dev/null -w '%{{http_code}}' -d x https://api.example/"), "0 403"),
-            (&format!("{CURL} -o /dev/null -w '%{{http_code}}' -X DELETE https://api.example/"), "0 403"),
-            // A name that leads to a private address.
-            (&format!("{CURL} -o /dev/null -w '%{{http_code}}' http://private.example/"), "0 403"),
-        ],
-    );
+            "35 curl: (35)",
+        ),
+        (&format!("{CURL} -w '%{{http_code}}' -d x https://api.example/"), "0 {"),
+        (&format!("{CURL} -o /dev/null -w '%{{http_code}}' -d x https://api.example/"), "0 403"),
+        (&format!("{CURL} -o /dev/null -w '%{{http_code}}' -X DELETE https://api.example/"), "0 403"),
+        // A name that leads to a private address.
+        (&format!("{CURL} -o /dev/null -w '%{{http_code}}' http://private.example/"), "0 403"),
+    ]);
 }
 
 #[test]
 fn other_clients_reach_the_same() {
-    check(
-        "",
-        &[
-            ("wget -qO- https://api.example/", "0 203.0.113.13 GET / host=api.example key=Bearer sk-4711"),
-            ("wget -qO- http://web.example/", "0 203.0.113.10 GET / host=web.example"),
-            ("wget -qO- http://other.example/", "4 "),
-            (
-                "python3 -c 'import urllib.request as u; print(u.urlopen(\"https://api.example/p\").read().decode())'",
-                "0 203.0.113.13 GET /p host=api.example",
-            ),
-            ("getent hosts web.example | cut -c1-7", "0 198.18."),
-            ("dig +short api.example", "0 198.18.1."),
-            ("dig +tcp +short api.example", "0 198.18.1."),
-            ("dig +short AAAA api.example", "0  "),
-            ("dig +short TXT api.example", "0  "),
-            ("dig nowhere.example | grep -c NXDOMAIN", "0 1"),
-            ("dig +short +time=1 +tries=1 @203.0.113.9 api.example | head -c 20", "0 "),
-        ],
-    );
+    check(&[
+        ("wget -qO- https://api.example/", "0 203.0.113.13 GET / host=api.example key=Bearer sk-4711"),
+        ("wget -qO- http://web.example/", "0 203.0.113.10 GET / host=web.example"),
+        ("wget -qO- http://other.example/", "4 "),
+        (
+            "python3 -c 'import urllib.request as u; print(u.urlopen(\"https://api.example/p\").read().decode())'",
+            "0 203.0.113.13 GET /p host=api.example",
+        ),
+        ("getent hosts web.example | cut -c1-7", "0 198.18."),
+        ("dig +short api.example", "0 198.18.1."),
+        ("dig +tcp +short api.example", "0 198.18.1."),
+        ("dig +short AAAA api.example", "0  "),
+        ("dig +short TXT api.example", "0  "),
+        ("dig nowhere.example | grep -c NXDOMAIN", "0 1"),
+        ("dig +short +time=1 +tries=1 @203.0.113.9 api.example | head -c 20", "0 "),
+    ]);
 }
 
 /// Git by its protocol for plain servers, pip and npm from mirrors that are files.
 #[test]
 fn developers_tools_work_through_rules_for_reading() {
     for account in accounts() {
-        let Some(world) = World::new(account) else { return };
+        let Some(world) = World::new(account).and_then(with_files) else { return };
         let www = world.directory.join("www");
         let make = "git init -q --bare repo.git && git init -q work && cd work && echo hello > README && git add . \
             && git -c user.name=t -c user.email=t@example commit -qm one && git push -q ../repo.git HEAD:main \
@@ -216,11 +131,10 @@ fn developers_tools_work_through_rules_for_reading() {
             skip(Need::Clients, "git is missing");
             return;
         }
-        let ended = world.run(
-            "",
-            "git clone -q https://api.example/files/repo.git /work/clone && cat /work/clone/README; \
-             git clone -q https://other.example/files/repo.git /work/other 2>/dev/null; echo $?",
-        );
+        let policy = POLICY.replace("RULES", "");
+        let script = "git clone -q https://api.example/files/repo.git /work/clone && cat /work/clone/README; \
+             git clone -q https://other.example/files/repo.git /work/other 2>/dev/null; echo $?";
+        let ended = world.run(&policy, &[], &["bash", "-c", script]);
         assert_eq!(ended.out(), "hello\n128\n", "{account:?} {}", ended.err());
     }
 }
@@ -229,7 +143,7 @@ fn developers_tools_work_through_rules_for_reading() {
 #[test]
 fn a_published_port_is_reached_from_the_host_and_everything_is_logged() {
     for account in accounts() {
-        let Some(world) = World::new(account) else { return };
+        let Some(world) = World::new(account).and_then(with_files) else { return };
         let policy = world.workspace.write("policy.msb", POLICY.replace("RULES", "").as_bytes());
         let bin = binaries().msbc.clone();
         assert!(bin.is_file());

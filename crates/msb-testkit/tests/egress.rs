@@ -268,7 +268,7 @@ fn certificates_and_secrets_go_where_they_belong() {
             POLICY.replace("(workspace: dir)", "(workspace: dir, key: secret)").replace("RULES", rules);
         stage.plan = stage.workspace.compile(&with_key);
         let script = "cat \"$SSL_CERT_FILE\"; cat /etc/ssl/certs/ca-certificates.crt; echo $NODE_EXTRA_CA_CERTS; \
-                      env | grep -c KEY_OF_TEST";
+                      echo $JAVA_TOOL_OPTIONS; cat /etc/msb-certificates.jks; env | grep -c KEY_OF_TEST";
         let launch = |set: &str| {
             let mut command = stage.workspace.command(stage.workspace.bin().join("msb-launch"));
             command
@@ -282,7 +282,8 @@ fn certificates_and_secrets_go_where_they_belong() {
         let ended = launch("key=env:KEY_OF_TEST");
         assert_eq!(
             ended.out(),
-            "certificates\ncertificates\n/etc/msb-certificates.pem\n0\n",
+            "certificates\ncertificates\n/etc/msb-certificates.pem\n\
+             -Djavax.net.ssl.trustStore=/etc/msb-certificates.jks\ncertificates\n0\n",
             "{}",
             ended.err()
         );

@@ -97,11 +97,71 @@ except OSError:
 "
     );
     for account in accounts() {
-        // Without a cgroup nobody counts it; the directory's own size is the bound then.
-        if !account.is_root() {
-            continue;
-        }
         expect_stopped(&run(account, "memory 256MiB", &script));
+    }
+}
+
+/// Files of memfd_create count, mapped or not, and once whoever has them open; so does /dev/shm.
+#[test]
+fn memory_holds_files_in_memory() {
+    let unmapped = format!(
+        "{TAKE}
+fd = os.memfd_create('x', 0x8)
+for _ in range(512): os.write(fd, b'x' * (1 << 20))
+time.sleep(2)
+print('survived')
+"
+    );
+    let shared = format!(
+        "{TAKE}
+fd = os.memfd_create('x', 0x8)
+os.ftruncate(fd, 96 << 20)
+area = mmap.mmap(fd, 96 << 20)
+for at in range(0, 96 << 20, 4096): area[at] = 1
+file = open('/dev/shm/x', 'w+b')
+file.write(b'x' * (48 << 20)); file.flush()
+both = mmap.mmap(file.fileno(), 48 << 20)
+sum(both[at] for at in range(0, 48 << 20, 4096))
+children = []
+for _ in range(6):
+    pid = os.fork()
+    if pid == 0:
+        sum(area[at] for at in range(0, 96 << 20, 4096)); time.sleep(2); os._exit(0)
+    children.append(pid)
+print('survived' if all(os.waitpid(pid, 0)[1] == 0 for pid in children) else 'some were ended')
+"
+    );
+    for account in accounts() {
+        expect_stopped(&run(account, "memory 256MiB", &unmapped));
+        let ended = run(account, "memory 256MiB", &shared);
+        assert!(ended.out().contains("survived"), "{} {} {}", ended.code(), ended.out(), ended.err());
+    }
+}
+
+/// Twenty processes that together exceed the limit are ended, and the limit is named with its line.
+#[test]
+fn many_processes_are_ended_and_the_limit_named() {
+    let script = format!(
+        "{TAKE}
+children = []
+for _ in range(20):
+    pid = os.fork()
+    if pid == 0:
+        keep = take(20 << 20)
+        time.sleep(30)
+        os._exit(0)
+    children.append(pid)
+time.sleep(3)
+gone = [p for p in children if os.waitpid(p, os.WNOHANG)[0]]
+print('survived' if not gone else 'some were ended')
+os._exit(0)
+"
+    );
+    for account in accounts() {
+        let ended = run(account, "memory 256MiB", &script);
+        expect_stopped(&ended);
+        let named = ended.err().contains("memory was reached") && ended.err().contains("policy.msb:7");
+        assert!(named, "{}", ended.err());
     }
 }
 

@@ -54,6 +54,9 @@ pub(crate) enum Command {
     Show(Show),
     /// Compiles a policy and runs a command confined by it
     Run(Run),
+    /// Reads the audit log of a run again
+    #[command(subcommand)]
+    Audit(Audit),
     /// Draws what a policy allows, as an SVG picture
     Graph(Graph),
     /// Prints what makes a shell complete msbc's words
@@ -108,6 +111,22 @@ pub(crate) struct Check {
     /// Prints findings as SARIF 2.1.0, for code hosts
     #[arg(long, conflicts_with = "json")]
     pub(crate) sarif: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Says whether every line follows from the one before it, and whether the log is whole
+    Verify(Verify),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The log, as `msbc run --audit` writes it
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The report of the same run, which has the digest of the log's last line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -4,22 +4,24 @@ use crate::cli::{Ceiling, Check, Compile, Policy};
 use crate::input::Disk;
 use crate::output::Output;
 use crate::{Exit, write};
-use msb_compile::{Compiled, Detail, Options, Pass};
-use msb_diag::{Diagnostic, Severity, Sources};
+use msb_compile::{Compiled, Detail, Goal, Options, Pass};
+use msb_diag::{Diagnostic, Severity, Sources, codes, has_errors};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 /// `msbc check`: what is wrong, of each file.
 pub(crate) fn check(arguments: &Check, output: &mut Output) -> Exit {
-    // The whole compiler, so that what passes here also gives a plan.
-    each(arguments, Detail::Findings, output, |compiled| compiled.plan.is_some())
+    // The whole compiler, so that what passes here also gives a plan, as far as this version enforces it.
+    each(arguments, Detail::Findings, output, |compiled| !has_errors(&compiled.diagnostics))
 }
 
 /// `msbc lint`: the findings of `check` and the hints that nobody asked for there.
 pub(crate) fn lint(arguments: &Check, output: &mut Output) -> Exit {
     each(arguments, Detail::Hints, output, |compiled| {
         let first = msb_diag::FileId::default();
+        // What no launch takes yet is nothing that its author could mend.
+        compiled.diagnostics.retain(|found| found.is_error() || found.code != codes::NOT_ENFORCED);
         let text = compiled.sources.get(first).map(|file| file.text.as_str());
         compiled.diagnostics.extend(text.and_then(|text| msb_format::unformatted(first, text)));
         msb_diag::sort(&mut compiled.diagnostics);
@@ -42,7 +44,14 @@ fn each(
     let mut all: Vec<Diagnostic> = Vec::new();
     for file in std::iter::once(&arguments.policy.file).chain(&arguments.more) {
         let silent = Policy { json: true, name: arguments.policy.name.clone(), file: file.clone() };
-        let compiled = observed(&silent, &arguments.above, Filter::Decides, detail, output, &mut |_| ());
+        let compiled = observed(
+            &silent,
+            &arguments.above,
+            Filter::Decides,
+            (Goal::Findings, detail),
+            output,
+            &mut |_| (),
+        );
         let Some(mut compiled) = compiled else { return Exit::Usage };
         if !passes(&mut compiled) {
             exit = Exit::Wrong;
@@ -74,7 +83,7 @@ pub(crate) fn compile(arguments: &Compile, output: &mut Output) -> Exit {
     let mut timings = Timings::start();
     let done = &mut |pass: Pass| timings.done(pass);
     let Some(compiled) =
-        observed(&arguments.policy, &arguments.above, Filter::Decides, Detail::Findings, output, done)
+        observed(&arguments.policy, &arguments.above, Filter::Decides, TO_LAUNCH, output, done)
     else {
         return Exit::Usage;
     };
@@ -109,15 +118,18 @@ pub(crate) enum Filter {
 /// The policy, compiled; findings are printed unless they go out as JSON. `None` for a path that the
 /// compiler cannot name in a message.
 pub(crate) fn compiled(policy: &Policy, filter: Filter, output: &Output) -> Option<Compiled> {
-    observed(policy, &Ceiling { ceiling: None }, filter, Detail::Findings, output, &mut |_| ())
+    observed(policy, &Ceiling { ceiling: None }, filter, TO_LAUNCH, output, &mut |_| ())
 }
+
+/// A plan, and what `check` would say of it.
+const TO_LAUNCH: (Goal, Detail) = (Goal::Plan, Detail::Findings);
 
 /// The same of a policy that is held to a ceiling.
 fn observed(
     policy: &Policy,
     above: &Ceiling,
     filter: Filter,
-    detail: Detail,
+    (goal, detail): (Goal, Detail),
     output: &Output,
     done: &mut dyn FnMut(Pass),
 ) -> Option<Compiled> {
@@ -130,6 +142,7 @@ fn observed(
         trace: filter == Filter::Asks,
         ceiling: above.ceiling.clone(),
         detail,
+        goal,
     };
     let compiled = msb_compile::compile_observed(&Disk, path, &options, done);
     if !policy.json {

@@ -6,7 +6,7 @@
 use crate::cli::{Doctor, Policy};
 use crate::compile::{Filter, compiled};
 use crate::output::{Output, reason};
-use crate::run::launcher;
+use crate::run::{self, launcher};
 use crate::{Exit, write};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -144,7 +144,8 @@ fn cgroups(events: &[Value]) -> Finding {
         without.is_empty(),
         found,
         "these limits are held in a weaker way, `io` and parts of a CPU not at all, and `limits hard` refuses to start: \
-         `systemd-run --user --scope -q -p Delegate=yes -- msbc run …`",
+         with systemd and cgroup v2 `msbc run` asks the user's manager for one, where `systemctl --user status` says that \
+         it runs and busctl is there",
     )
 }
 
@@ -159,7 +160,12 @@ fn trial(output: &Output) -> Result<Vec<Value>, String> {
         let policy = Policy { file, name: None, json: true };
         let plan = compiled(&policy, Filter::Decides, output).and_then(|compiled| compiled.plan);
         let path = dir.join("doctor.plan");
-        write::at_once(&path, &plan.ok_or("the trial's own policy does not compile")?)?;
+        let plan = plan.ok_or("the trial's own policy does not compile")?;
+        write::at_once(&path, &plan)?;
+        if let Ok(plan) = msb_plan::decode(&plan) {
+            // As `msbc run` does; without one the launcher says which limits it would hold in another way.
+            let _ = run::scope::enter(&plan.plan().limits);
+        }
         let mut command = Command::new(program);
         command.args(["--json", "--dry-run"]).arg(&path).args(["--", "sh"]).stdin(Stdio::null());
         command.output().map_err(|error| reason(&error))

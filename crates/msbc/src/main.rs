@@ -1,10 +1,11 @@
-//! The command that people type: check, test, lint, fmt, fix, explain, diff, compile, decompile, show, run, convert,
+//! The command that people type: audit, check, test, lint, fmt, fix, explain, diff, compile, decompile, show, run, convert,
 //! schema, graph, lsp, completions, man, doc, syscalls.
 //!
 //! Everything that reads files, writes files and speaks to a person is here; what a policy means is
 //! decided elsewhere. Exit codes: 0 for success, 1 for a policy or plan that is wrong, 2 for a wrong command
 //! line, 3 when a new version allows more, 4 when msbc itself cannot go on; `run` ends with the launcher's.
 
+mod audit;
 mod cli;
 mod compile;
 mod convert;
@@ -80,6 +81,7 @@ fn main() -> ExitCode {
         Command::Sign(sign) => sign::sign(&sign, &mut output),
         Command::Show(show) => show::show(&show, &mut output),
         Command::Run(run) => run::run(&run, &mut output),
+        Command::Audit(cli::Audit::Verify(verify)) => audit::verify(&verify, &mut output),
         Command::Graph(graph) => graph::graph(&graph, &mut output),
         Command::Completions(completions) => install::completions(&completions, &mut output),
         Command::Man(man) => install::man(&man, &mut output),

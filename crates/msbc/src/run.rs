@@ -7,6 +7,7 @@
 pub(crate) mod launcher;
 mod person;
 mod refusals;
+pub(crate) mod scope;
 mod signals;
 
 use crate::cli::Run;
@@ -15,7 +16,7 @@ use crate::output::{Output, reason};
 use crate::{Exit, compile};
 use launcher::Timings;
 use msb_compile::Compiled;
-use msb_plan::event::{Cause, EVENT_BYTES_MAX, Event, decode_event};
+use msb_plan::event::{Cause, EVENT_BYTES_MAX, Event, decode_counted, decode_event};
 use msb_plan::{CheckedPlan, Listener, Plan};
 use msb_policy::{Places, Policy};
 use msb_report::Context;
@@ -89,6 +90,12 @@ impl Session<'_> {
             self.output.message("there is no terminal: `--ask` asks at the one that it is started from");
             return Exit::Usage;
         };
+        if person.is_some() && self.plan().identity.terminal.is_some() {
+            self.output.message(
+                "`--ask` asks at the terminal, which `tty private` hands to the command: leave out one",
+            );
+            return Exit::Usage;
+        }
         match self.launch(&program, report, audit, person) {
             Ok(exit) => exit,
             Err(error) => {
@@ -113,13 +120,15 @@ impl Session<'_> {
         failed.is_empty()
     }
 
-    /// The files that the policy was read from: nobody inside changes what the next run will be allowed.
+    /// The files that the policy was read from, and this program: nobody inside changes what the next run will be
+    /// allowed.
     fn policy_files(&self) -> Vec<PathBuf> {
         let sources = &self.compiled.sources;
         let ids = (0..u32::try_from(sources.len()).unwrap_or(0)).map(msb_diag::FileId);
         // A standard profile is no file.
         ids.filter_map(|id| std::fs::canonicalize(&sources.get(id)?.name).ok())
             .filter(|path| path.is_file())
+            .chain(std::env::current_exe())
             .collect()
     }
 
@@ -136,6 +145,9 @@ impl Session<'_> {
         audit: Option<File>,
         person: Option<Person>,
     ) -> io::Result<Exit> {
+        if let Err(reason) = scope::enter(&self.plan().limits) {
+            self.output.message(&format!("systemd gives no cgroup to this run: {reason}"));
+        }
         let set: Vec<_> = self.arguments.set.iter().map(crate::cli::Set::argument).collect();
         let listens = self.plan().filters.iter().any(|filter| filter.listener != Listener::None);
         let started = launcher::start(
@@ -187,7 +199,17 @@ impl Session<'_> {
                 }
             }
             let mut rest = bytes.as_slice();
-            while let Some((event, left)) = decode_event(rest) {
+            loop {
+                if let Some((counted, left)) = decode_counted(rest) {
+                    rest = left;
+                    let line = msb_report::counted_to_json(&counted, self.plan());
+                    if self.arguments.policy.json {
+                        self.output.json_message(&line);
+                    }
+                    self.record(report, || line);
+                    continue;
+                }
+                let Some((event, left)) = decode_event(rest) else { break };
                 rest = left;
                 self.record(report, || {
                     self.with_context(|context| msb_report::to_json(&event, self.plan(), context))

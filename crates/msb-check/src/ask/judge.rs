@@ -3,8 +3,8 @@
 use super::{Asked, AskedCall, Evidence, Judgement, Why};
 use msb_host::{Host, Kind, kind};
 use msb_policy::{
-    Access, Arch, Connection, Endpoint, EnvKind, FsKind, Net, NetKind, OriginId, Path, Peer, Places, Policy,
-    Reason, Request, SyscallAction, Value, Verdict, Which,
+    Access, Arch, Connection, Endpoint, EnvKind, FsKind, Net, OriginId, Path, Peer, Places, Policy, Reason,
+    Request, SyscallAction, Value, Verdict, Which,
 };
 
 /// Who answers: a policy, and the places that its parameters are bound to where a test says so.
@@ -187,7 +187,7 @@ impl Judge<'_> {
         judgement
     }
 
-    /// Who may write a socket may connect to it, unix(7); and `net` may show one by its path.
+    /// Who may write a socket may connect to it, unix(7).
     fn unix(&self, path: &Path, below: bool) -> Judgement {
         let mut judgement = self.open(path, Access::Write, below);
         let rename = |evidence: &mut Evidence| {
@@ -195,28 +195,6 @@ impl Judge<'_> {
             evidence.what = format!("connect unix {path}");
         };
         judgement.allowed.iter_mut().chain(&mut judgement.refused).for_each(rename);
-        let rules = match &self.policy.net {
-            Net::None { .. } => &[],
-            Net::Rules { rules, .. } => rules.as_slice(),
-        };
-        let about = |wanted: bool| {
-            rules.iter().find(move |rule| match &rule.kind {
-                NetKind::Unix { path: socket, allow } => {
-                    *allow == wanted && (socket.covers(path) || (below && path.covers(socket)))
-                }
-                _ => false,
-            })
-        };
-        let what = format!("connect unix {}", self.policy.shown(path));
-        if let Some(deny) = about(false).filter(|_| !below) {
-            judgement.allowed = None;
-            judgement.refused = Some(Evidence::new(what, Some(deny.origin), Why::Denied));
-            judgement.rules.push(deny.origin);
-        } else if let Some(allow) = about(true) {
-            judgement.refused = judgement.refused.filter(|_| below);
-            judgement.allowed = Some(Evidence::new(what, Some(allow.origin), Why::Allowed));
-            judgement.rules.push(allow.origin);
-        }
         judgement
     }
 
@@ -387,14 +365,9 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Adv
             None => take("", "narrow the type of an argument, or take the tool away"),
         },
         Asked::Unix { path, .. } => match evidence.why {
-            Why::Allowed => write("net", format!("deny unix {}", policy.shown(path))),
-            _ if closed(policy) == Some(Closed::Said) => {
-                let line = format!("allow unix {}", policy.shown(path));
-                let words = format!("write `net {{ {line} }}` in place of `net none`");
-                Advice { words, ..write("net", line) }
-            }
-            Why::Denied => take_deny("", DENIED, "net", format!("allow unix {}", policy.shown(path))),
-            _ => write("net", format!("allow unix {}", policy.shown(path))),
+            Why::Allowed => write("fs", format!("deny {}", policy.shown(path))),
+            Why::Denied => take_deny("", DENIED, "fs", format!("socket {}", policy.shown(path))),
+            _ => write("fs", format!("socket {}", policy.shown(path))),
         },
     }
 }
@@ -432,7 +405,15 @@ fn open_advice(policy: &Policy, path: &Path, access: Access, evidence: &Evidence
         },
         _ => {
             let words = "take the rule that denies it away, or name less in it, as a deny overrides";
-            take_deny("", words, "fs", format!("{verb} {name}"))
+            // A right more for what is there; where nothing is, what has this name on the host.
+            let there = policy.fs.iter().filter_map(|rule| match &rule.kind {
+                FsKind::Grant { target, .. } | FsKind::Overlay { target, .. } if target.covers(path) => {
+                    Some(target)
+                }
+                _ => None,
+            });
+            let there = there.max_by_key(|target| target.rest.len());
+            take_deny("", words, "fs", format!("{verb} {}", there.map_or(name, |it| policy.shown(it))))
         }
     }
 }

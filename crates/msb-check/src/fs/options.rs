@@ -143,7 +143,7 @@ fn read(cx: &mut Context<'_>, option: &FsOption, options: &mut Options) -> Optio
 }
 
 /// A page: the least that tmpfs can hold on every architecture we know.
-const SIZE_BYTES_MIN: u64 = 4096;
+pub(super) const SIZE_BYTES_MIN: u64 = 4096;
 /// The bound that a plan has for any number of bytes.
 const SIZE_BYTES_MAX: u64 = 1 << 50;
 /// tmpfs(5) takes more; nobody has the memory.

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use msb_diag::{Diagnostic, codes};
-use msb_policy::{Tool, ToolParam, ToolType, Word};
+use msb_policy::{Policy, Tool, ToolParam, ToolType, Word};
 use msb_syntax::ast::{self, Name, ToolOptionKind};
 
 /// Programs that run code which is passed as an argument, and how they are told to.
@@ -51,7 +51,6 @@ pub(super) fn lints(cx: &mut Context<'_>, written: &ast::Tool, tool: &Tool, alik
     if let Some(exec) = exec {
         command(cx, tool, exec);
         unused(cx, tool, written);
-        bounds(cx, tool, written, exec.span);
     }
 }
 
@@ -100,8 +99,8 @@ fn command(cx: &mut Context<'_>, tool: &Tool, exec: &ast::ToolOption) {
     }
 }
 
-/// Reports what a call passes and the command does not take: most often `$name` within a string, which stays
-/// as it is.
+/// Reports what a call passes and the command does not take: `$name` within a string, which stays as it is, and what
+/// `stdin` keeps from it. Without `stdin` the command reads all arguments, as one object of JSON, on its standard input.
 fn unused(cx: &mut Context<'_>, tool: &Tool, written: &ast::Tool) {
     let words = written.options.iter().flat_map(|option| match &option.kind {
         ToolOptionKind::Exec(words) => words.as_slice(),
@@ -122,34 +121,40 @@ fn unused(cx: &mut Context<'_>, tool: &Tool, written: &ast::Tool) {
             matches!(&word.node, ast::Value::Text(text) if text.contains(&plain) || text.contains(&braced))
         });
         let found = Diagnostic::new(codes::UNUSED, format!("parameter `{}` is never used", param.name));
+        let alone = tool.stdin.as_ref();
         cx.say(match within {
+            None if alone.is_none() => continue,
             Some(word) => found
                 .label(word.span, "a string stays as it is")
                 .label(at.name.span, "never passed on")
                 .help(format!("write `{plain}` as a word of its own, without quotes")),
             None => found
-                .label(at.name.span, "the command does not take it")
-                .help(format!("write `{plain}` behind `exec`, or take the parameter away")),
+                .label(at.name.span, "neither a word of the command nor its standard input")
+                .help(format!("write `{plain}` behind `exec`, or take `stdin` away: the command then reads all arguments")),
         });
     }
 }
 
-fn bounds(cx: &mut Context<'_>, tool: &Tool, written: &ast::Tool, _: msb_diag::Span) {
-    let missing: Vec<(&str, &str)> = [
-        (tool.timeout_ms.is_none(), ("`timeout`", "timeout 30s")),
-        (tool.result_bytes.is_none() && tool.result.is_some(), ("`result`", "result 64KiB")),
-        (tool.rate.is_none(), ("`rate`", "rate 60/min")),
-    ]
-    .into_iter()
-    .filter_map(|(missing, words)| missing.then_some(words))
-    .collect();
-    let (names, options): (Vec<&str>, Vec<&str>) = missing.into_iter().unzip();
-    if let Some((last, first)) = names.split_last() {
+/// Warns of commands without bounds, now that what is inherited is known.
+pub(crate) fn bounds(cx: &mut Context<'_>, policy: &Policy) {
+    for tool in policy.tools.iter().filter(|tool| !tool.exec.is_empty()) {
+        let missing: Vec<(&str, &str)> = [
+            (tool.timeout_ms.is_none(), ("`timeout`", "timeout 30s")),
+            (tool.result_bytes.is_none() && tool.result.is_some(), ("`result`", "result 64KiB")),
+            (tool.rate.is_none(), ("`rate`", "rate 60/min")),
+        ]
+        .into_iter()
+        .filter_map(|(missing, words)| missing.then_some(words))
+        .collect();
+        let (names, options): (Vec<&str>, Vec<&str>) = missing.into_iter().unzip();
+        let Some(((last, first), span)) = names.split_last().zip(cx.origins.span(tool.origin)) else {
+            continue;
+        };
         let words =
             if first.is_empty() { (*last).to_owned() } else { format!("{} or {last}", first.join(", ")) };
         cx.say(
             Diagnostic::new(codes::TOOL_UNBOUNDED, format!("tool `{}` has no {words}", tool.name))
-                .label(written.name.span, "one caller can keep it busy for ever")
+                .label(span, "one caller can keep it busy for ever")
                 .help(format!("write `{}`", options.join("  "))),
         );
     }

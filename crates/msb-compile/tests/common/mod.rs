@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use msb_compile::{Checked, Compiled, Detail, Files, Options, ReadError};
+use msb_compile::{Checked, Compiled, Detail, Files, Goal, Options, ReadError};
 use std::path::{Path, PathBuf};
 
 /// A file that is only in memory, and may not be text.
@@ -22,7 +22,8 @@ impl Files for Beside<'_> {
         if path == self.0 {
             return Ok(self.1.to_vec());
         }
-        let folders = ["conformance/reject", "conformance/accept", "examples", "spec"];
+        let folders =
+            ["conformance/reject", "conformance/accept", "conformance/examples", "examples", "spec"];
         let found =
             folders.iter().find_map(|folder| std::fs::read(policy_lang().join(folder).join(path)).ok());
         found.ok_or_else(|| ReadError { reason: "no such file or directory".to_owned() })
@@ -75,6 +76,14 @@ pub(crate) fn check(name: &str, text: impl AsRef<[u8]>) -> Checked {
 pub(crate) fn compile(name: &str, text: impl AsRef<[u8]>) -> Compiled {
     let path = if name.contains("covers-itself") { format!("/policies/{name}") } else { name.to_owned() };
     msb_compile::compile(&Beside(&path, text.as_ref()), &path, &options(name))
+}
+
+/// The same, for who asks whether a policy is right: what this version does not launch is a hint.
+#[must_use]
+pub(crate) fn findings(name: &str, text: impl AsRef<[u8]>) -> Compiled {
+    let path = if name.contains("covers-itself") { format!("/policies/{name}") } else { name.to_owned() };
+    let options = Options { goal: Goal::Findings, ..options(name) };
+    msb_compile::compile(&Beside(&path, text.as_ref()), &path, &options)
 }
 
 /// The findings as text.

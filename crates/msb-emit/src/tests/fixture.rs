@@ -32,6 +32,7 @@ pub(super) fn policy() -> ir::Policy {
             gid: 1001,
             cwd: None,
             hostname: "sandbox".into(),
+            terminal: None,
             origin: POLICY,
         },
         tools: Vec::new(),

@@ -266,6 +266,29 @@ fn filters_that_are_too_long_name_their_lines() {
     assert!(error.help().is_some());
 }
 
+/// A placeholder is nobody's work: git inside is told to leave it alone.
+#[test]
+fn git_ignores_the_places_of_placeholders() {
+    let mut policy = policy();
+    assert_eq!(file(&policy, "etc/gitignore"), None);
+    for (base, rest) in [
+        (ir::Base::Param(0), ".vscode"),
+        (ir::Base::Param(0), "a *b"),
+        (ir::Base::Param(0), ".git/hooks"),
+        (ir::Base::Root, "srv/x"),
+    ] {
+        let path = ir::Path { base, rest: rest.to_owned() };
+        let rights = ir::Rights { read: false, write: true, run: false };
+        let missing = ir::Missing::Mask { directory: false };
+        policy
+            .fs
+            .push(ir::FsRule { kind: ir::FsKind::Deny { path, rights, missing }, origin: policy.origin });
+    }
+    assert_eq!(file(&policy, "etc/gitignore").as_deref(), Some("/.vscode\n/a\\ \\*b\n"));
+    let settings = file(&policy, "etc/gitconfig").expect("a file");
+    assert!(settings.contains("excludesFile = /etc/gitignore"), "{settings}");
+}
+
 /// What the oracle says of them is said of these.
 #[test]
 fn the_oracle_knows_the_files_that_are_written() {

@@ -7,7 +7,7 @@ use crate::dns;
 use crate::hello::{self, First, HELLO_BYTES_MAX, Hello};
 use crate::limits::{Counted, Pass, Way};
 use crate::reader::Job;
-use crate::relay::{Direction, Turn, unsent_bytes};
+use crate::relay::{Direction, Turn, end, unsent_bytes};
 use crate::rules::{Allow, Opening, Protocol, Refusal, RuleId, Target};
 use crate::socket;
 use crate::state::{Held, about, set};
@@ -54,6 +54,8 @@ pub(super) struct Connection {
     pub(super) deadline: Option<Instant>,
     /// Whether the client's socket is watched.
     pub(super) watched: bool,
+    /// The same, for when it takes more again.
+    watched_for_room: bool,
     /// What the host said, where it could not be dialled.
     pub(super) error: Option<String>,
 }
@@ -98,6 +100,7 @@ impl Connection {
             started: Instant::now(),
             deadline: None,
             watched: false,
+            watched_for_room: false,
             error: None,
         }
     }
@@ -418,13 +421,11 @@ impl Engine {
         connection.up.begin(std::mem::take(&mut connection.first));
         connection.phase = Phase::Relaying;
         connection.deadline = None;
+        // It can be written to: nothing was sent yet.
+        connection.down.writable = true;
         if !connection.watched {
-            if self.watch(&connection.client, token.with_side(CLIENT)).is_err() {
-                return self.close(token, connection, "no-memory");
-            }
-            connection.watched = true;
-            // It can be written to: nothing was sent yet. What it sent already will be told.
-            connection.down.writable = true;
+            // Most programs have sent something by now. Read before it is watched, it is not told of again.
+            connection.up.readable = true;
         }
         self.relay(token, connection);
     }
@@ -439,6 +440,17 @@ impl Engine {
             it.up.turn(client, server, quota, &mut self.buffer),
             it.down.turn(server, client, quota, &mut self.buffer),
         ];
+        if !(it.up.is_done() && it.down.is_done()) {
+            for (turn, to) in turns.into_iter().zip([server, client]) {
+                if turn == Turn::Ended {
+                    end(to);
+                }
+            }
+        }
+        let (up, down) = (it.up.is_done(), it.down.is_done());
+        if self.watch_client(token, &mut connection).is_err() {
+            return self.close(token, connection, "no-memory");
+        }
         if turns.contains(&Turn::Broken) {
             return self.close(token, connection, "reset");
         }
@@ -447,10 +459,10 @@ impl Engine {
             connection.phase = Phase::Draining(until);
             return self.drain(token, connection, until);
         }
-        if it.up.is_done() && it.down.is_done() {
+        if up && down {
             return self.close(token, connection, "closed");
         }
-        if it.up.is_done() || it.down.is_done() {
+        if up || down {
             let deadline = Instant::now() + HALF_CLOSED_IDLE;
             connection.deadline = Some(deadline);
             if !was_done {
@@ -463,6 +475,20 @@ impl Engine {
         self.put(token, Kind::Stream(connection));
     }
 
+    /// Has the client watched: for what it sends, and once it did not take something, for room too.
+    fn watch_client(&self, token: Token, connection: &mut Connection) -> Result<(), Errno> {
+        let token = token.with_side(CLIENT);
+        if !connection.watched {
+            self.watch(&connection.client, token)?;
+            connection.watched = true;
+        }
+        if !connection.down.writable && !connection.watched_for_room {
+            socket::watch_all(&self.epoll, &connection.client, token.0)?;
+            connection.watched_for_room = true;
+        }
+        Ok(())
+    }
+
     fn flush(&mut self, connection: &mut Connection) {
         if let Some((server, _)) = &connection.server {
             connection.up.flush(server.as_fd());
@@ -473,6 +499,9 @@ impl Engine {
     /// The quota is used up: the last bytes of it still arrive, and then a reset says that it is over.
     fn drain(&mut self, token: Token, mut connection: Box<Connection>, until: Instant) {
         self.flush(&mut connection);
+        if self.watch_client(token, &mut connection).is_err() {
+            return self.close(token, connection, "no-memory");
+        }
         let unsent = unsent_bytes(&connection.client)
             + connection.server.as_ref().map_or(0, |(server, _)| unsent_bytes(server));
         let waits = unsent > 0 || connection.up.is_blocked() || connection.down.is_blocked();

@@ -161,17 +161,16 @@ impl Engine {
             return self.put(token, Kind::Stream(connection));
         }
         let (side, socket, _) = dial.attempts.swap_remove(index);
-        match sockopt::socket_error(&socket) {
-            Ok(Ok(())) => {
-                connection.server = Some((socket, side));
-                connection.up.writable = true;
-                connection.down.readable = flags.intersects(EventFlags::IN | EventFlags::RDHUP);
-                connection.down.hangup = flags.contains(EventFlags::RDHUP);
-                self.begin_relay(token, connection);
-            }
+        let is_broken = flags.intersects(EventFlags::ERR | EventFlags::HUP);
+        if is_broken && sockopt::socket_error(&socket) != Ok(Ok(())) {
             // This address does not answer; the next one need not wait for its turn.
-            _ => self.dial_next(token, connection, Instant::now()),
+            return self.dial_next(token, connection, Instant::now());
         }
+        connection.server = Some((socket, side));
+        connection.up.writable = true;
+        connection.down.readable = flags.intersects(EventFlags::IN | EventFlags::RDHUP);
+        connection.down.hangup = flags.contains(EventFlags::RDHUP);
+        self.begin_relay(token, connection);
     }
 
     /// The last address has had its time to itself, or all of them had theirs.

@@ -6,16 +6,16 @@ use super::metered::{Count, Metered, Prefixed};
 use crate::audit::{Decision, Subject};
 use crate::authority::{Authority, Failed, Protocols};
 use crate::path;
-use crate::request;
+use crate::request::{self, Odd};
 use crate::rules::{Protocol, RuleId, Target};
 use crate::state::{State, about, set};
 use bytes::Bytes;
-use http_body_util::{Either, Full};
+use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1 as client1, http2 as client2};
 use hyper::header::{
-    CONNECTION, EXPECT, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    TE, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::server::conn::{http1 as server1, http2 as server2};
 use hyper::service::service_fn;
@@ -41,6 +41,9 @@ const HEAD_MAX: Duration = Duration::from_secs(120);
 const STREAMS_MAX: u32 = 128;
 /// Bytes of the head of a request.
 const HEAD_BYTES_MAX: u32 = 64 * 1024;
+/// How much of a body is read that goes nowhere, and for how long.
+const UNWANTED_BYTES_MAX: usize = 16 << 20;
+const UNWANTED_MAX: Duration = Duration::from_secs(5);
 const HTTP_1: &[u8] = b"http/1.1";
 const HTTP_2: &[u8] = b"h2";
 
@@ -87,26 +90,46 @@ pub(super) async fn serve(state: Arc<State>, authority: Option<Arc<Authority>>, 
         rules: job.rules,
         sender: Mutex::new(None),
     });
+    let mut ending = Ending { state, origin, about, started, count: Arc::clone(&link.count), how: None };
     let client = Prefixed::new(job.first, stream);
     let ended = if link.spoken == Protocol::Https {
         serve_tls(&link, client, &job.hello.alpn).await
     } else {
         serve_http(&link, client, Version::HTTP_11).await
     };
-    let mut more = about;
-    match ended {
-        Ok(()) => set(&mut more, "reason", "closed"),
-        Err(Failed(why)) => {
-            set(&mut more, "reason", "broken");
-            set(&mut more, "error", why);
-        }
-    }
-    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    set(&mut more, "duration_ms", milliseconds);
-    let bytes = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
-    state.log.ended(origin, bytes(&link.count.up_bytes), bytes(&link.count.down_bytes), more);
-    flush(&state);
+    ending.how = Some(ended);
+    drop(ending);
+    flush(&link.state);
     drop((pass, held));
+}
+
+/// Writes the end of a connection down, also where the run ends before it.
+struct Ending {
+    state: Arc<State>,
+    origin: Option<msb_plan::OriginId>,
+    about: Value,
+    started: Instant,
+    count: Arc<Count>,
+    /// How it ended by itself.
+    how: Option<Result<(), Failed>>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let mut more = std::mem::take(&mut self.about);
+        match self.how.take() {
+            None => set(&mut more, "reason", "end-of-run"),
+            Some(Ok(())) => set(&mut more, "reason", "closed"),
+            Some(Err(Failed(why))) => {
+                set(&mut more, "reason", "broken");
+                set(&mut more, "error", why);
+            }
+        }
+        let milliseconds = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        set(&mut more, "duration_ms", milliseconds);
+        let bytes = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
+        self.state.log.ended(self.origin, bytes(&self.count.up_bytes), bytes(&self.count.down_bytes), more);
+    }
 }
 
 /// Writes the log out. What is not written down does not happen: without a log everything ends.
@@ -198,30 +221,45 @@ impl Link {
         if let Err(odd) = request::check(&parts, &self.target, self.port, is_tls) {
             set(&mut about, "reason", odd.reason());
             self.state.log.decided(Subject::Request, Decision::Deny, self.first_origin(), about);
-            return own(answer::odd(odd.words()));
+            return refused(answer::odd(odd.words()), &parts.headers, body).await;
         }
         let fitting = self.state.rules.for_request(&self.rules, &method, path::plain(&path).as_deref());
+        let says_more = |rule: &RuleId| self.state.rules.rule(*rule).is_some_and(|rule| rule.only.is_some());
+        let is_overridden = request::overrides(&parts.headers) && fitting.iter().any(says_more);
+        let fitting: Vec<RuleId> =
+            fitting.into_iter().filter(|rule| !(is_overridden && says_more(rule))).collect();
+        if is_overridden && fitting.is_empty() {
+            set(&mut about, "reason", Odd::Override.reason());
+            self.state.log.decided(Subject::Request, Decision::Deny, self.first_origin(), about);
+            return own(answer::odd(Odd::Override.words()));
+        }
         if fitting.is_empty() {
             set(&mut about, "reason", "no-rule");
             self.state.log.decided(Subject::Request, Decision::Deny, self.first_origin(), about);
             let whom = (self.spoken.word(), &self.target, self.port);
-            return own(answer::no_rule(&self.state, &self.rules, whom, (&method, &path)));
+            let answer = answer::no_rule(&self.state, &self.rules, whom, (&method, &path));
+            return refused(answer, &parts.headers, body).await;
         }
         let rule = match self.state.meters.admit_request(&fitting, Instant::now()) {
             Ok(rule) => rule,
             Err(limit) => {
                 self.state.limited(Subject::Request, limit, about);
-                return own(answer::limited(&self.state, limit));
+                return refused(answer::limited(&self.state, limit), &parts.headers, body).await;
             }
         };
         self.state.log.decided(Subject::Request, Decision::Allow, self.state.origin(rule), about.clone());
         self.count.set(self.state.meters.quota(rule));
         forward_only(&mut parts.headers, parts.version, upgrade.is_some());
+        // The target of a request to a server is a path, and Host says the rest (RFC 9112, 3.2.1); by HTTP/2 both are
+        // there (RFC 9113, 8.3.1), from Host where the program left the other out.
+        let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
         if parts.version < Version::HTTP_2 {
-            // The target of a request to a server is a path (RFC 9112, 3.2.1); Host says the rest.
-            let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
             parts.uri = path.parse().unwrap_or_else(|_| Uri::from_static("/"));
             parts.version = Version::HTTP_11;
+        } else if let (None, Some(host)) = (parts.uri.authority(), parts.headers.get(HOST)) {
+            let whole =
+                Uri::builder().scheme("https").authority(host.as_bytes()).path_and_query(path).build();
+            parts.uri = whole.unwrap_or(parts.uri);
         }
         let inject = self.state.rules.rule(rule).and_then(|rule| rule.inject);
         if let Some(secret) = inject.and_then(|index| self.state.secrets.get(index)).and_then(Option::as_ref)
@@ -391,6 +429,27 @@ fn reason(error: &hyper::Error) -> String {
     text
 }
 
+/// The answer to a request whose body nobody wants. It is read nevertheless, as far as that is cheap: a program that is
+/// still sending when the connection is closed sees that, and not the answer. One that waits to be asked for its body
+/// (RFC 9110, 10.1.1) is not asked.
+async fn refused(answer: answer::Own, headers: &HeaderMap, mut body: Incoming) -> Response<Body> {
+    let mut left = UNWANTED_BYTES_MAX;
+    let read = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            left = left.saturating_sub(bytes);
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    if !headers.contains_key(EXPECT) {
+        // When it takes longer, the program sees what it would have seen otherwise.
+        let _ = timeout(UNWANTED_MAX, read).await;
+    }
+    own(answer)
+}
+
 fn own(answer: answer::Own) -> Response<Body> {
     answer.map(Either::Left)
 }
@@ -415,7 +474,9 @@ fn forward_only(headers: &mut HeaderMap, version: Version, upgrades: bool) {
     let takes_trailers = version >= Version::HTTP_2
         && headers.get(TE).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"trailers"));
     let ours = [CONNECTION, UPGRADE, TE, TRANSFER_ENCODING, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION];
-    for name in named.iter().chain(&ours) {
+    // Who is meant is not between two neighbours: without Host a server would choose somebody.
+    let named = named.iter().filter(|name| **name != HOST);
+    for name in named.chain(&ours) {
         headers.remove(name);
     }
     for name in ["keep-alive", "proxy-connection"] {

@@ -9,6 +9,7 @@ fn gateway<'a>(rules: Vec<Rule<'a>>) -> Gateway<'a> {
         totals: vec![],
         listens: vec![],
         trust: None,
+        java_trust: None,
         origin: OriginId(0),
     }
 }

@@ -102,6 +102,7 @@ fn policy(rules: Vec<NetRule>) -> Policy {
             gid: 1000,
             cwd: None,
             hostname: "sandbox".to_owned(),
+            terminal: None,
             origin,
         },
         tools: Vec::new(),

@@ -6,9 +6,16 @@
 #![allow(missing_docs, unreachable_pub, clippy::print_stdout, clippy::large_stack_arrays, reason = "a test")]
 
 mod cases;
+mod frames;
+mod handshakes;
 mod http;
+mod lives;
+mod lookups;
+mod resolver;
 mod sandbox;
 mod servers;
+mod strict;
+mod wire;
 
 use std::process::{Command, ExitCode};
 
@@ -50,18 +57,27 @@ fn has(tool: &str) -> bool {
     places.map(|place| place.join(tool)).any(|path| path.exists())
 }
 
+/// What waits for most of its time, and is run beside the others.
+const WAITING: [&str; 3] =
+    ["a_hello_that_never_comes_is_refused", "resolvers_may_be_odd", "clients_of_other_languages"];
+
 fn inside(filter: Option<&str>) -> ExitCode {
     let host = sandbox::Host::new();
-    let mut failed = Vec::new();
-    let cases = cases::ALL.iter().chain(http::ALL);
-    for (name, case) in cases.filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter))) {
+    let all = [cases::ALL, http::ALL, wire::ALL, frames::ALL, handshakes::ALL, lookups::ALL, lives::ALL];
+    let wanted = |(name, _): &&cases::Case| filter.is_none_or(|filter| name.contains(filter));
+    let (waiting, others): (Vec<_>, Vec<_>) =
+        all.into_iter().flatten().filter(wanted).partition(|(name, _)| WAITING.contains(name));
+    let run = |(name, case): &cases::Case| {
         let begun = std::time::Instant::now();
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case(&host)));
         let word = if outcome.is_ok() { "ok" } else { "FAILED" };
         println!("test {name} ... {word} ({} ms)", begun.elapsed().as_millis());
-        if outcome.is_err() {
-            failed.push(*name);
-        }
-    }
-    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        outcome.is_ok()
+    };
+    let passed = std::thread::scope(|scope| {
+        let threads: Vec<_> = waiting.iter().map(|case| scope.spawn(|| run(case))).collect();
+        let failed = others.iter().filter(|case| !run(case)).count();
+        threads.into_iter().all(|it| it.join().is_ok_and(|passed| passed)) && failed == 0
+    });
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,6 +1,6 @@
 //! A host with addresses, and sandboxes of it that are steered to a gateway.
 
-use msb_plan::handover::{READY, SOCKETS, TRUST};
+use msb_plan::handover::{JAVA_TRUST, READY, SOCKETS, TRUST};
 use msb_plan::network::{
     Action, Gateway, Limits, Methods, Network, Only, Peer, Protocol, Rule, Terms, Total, Trust,
 };
@@ -69,7 +69,7 @@ impl Host {
             path
         };
         let hosts = write("hosts", HOSTS);
-        // Nobody answers there: names that /etc/hosts lacks fail at once.
+        // `resolver.rs` answers.
         let resolv = write("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
         sh(&format!(
             "mount --make-rprivate /
@@ -90,11 +90,21 @@ EOF",
             hosts.display(),
             resolv.display(),
         ));
+        write("inside-resolv.conf", "nameserver 198.18.0.1\n");
+        write("inside-hosts", "127.0.0.1 localhost\n");
+        crate::resolver::serve();
         let authority = crate::servers::TestAuthority::new(dir.path());
         // Whoever reads files as nobody must get there.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(dir.path(), open).unwrap();
         Host { dir, authority }
+    }
+
+    /// Gives names addresses.
+    pub fn add_names<'a>(&self, names: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        let lines: String = names.into_iter().map(|(name, address)| format!("{address} {name}\n")).collect();
+        let mut hosts = File::options().append(true).open(self.dir.path().join("hosts")).unwrap();
+        hosts.write_all(lines.as_bytes()).unwrap();
     }
 }
 
@@ -164,7 +174,7 @@ impl Policy {
 
     fn bytes(&self) -> Vec<u8> {
         let reads = |rule: &Rule<'_>| rule.protocol == Protocol::Https && rule.terms.reads_requests();
-        let trust = self.rules.iter().any(reads).then(|| Trust { file: "etc/msb/ca.pem", places: vec![] });
+        let trust = |file| self.rules.iter().any(reads).then(|| Trust { file, places: vec![] });
         let origin = OriginId(0);
         let key = Param { name: "key", kind: ParamKind::Secret, default: None, origin };
         let program = [0x06, 0, 0, 0, 0, 0, 0xff, 0x7f];
@@ -184,6 +194,9 @@ impl Policy {
                 cwd: None,
                 capabilities: 0,
                 keyring: msb_plan::Keyring::New,
+                terminal: None,
+                write_execute_denied: None,
+                mount_table: msb_plan::MountTable::Hidden,
                 origin,
             },
             mounts: vec![],
@@ -195,7 +208,8 @@ impl Policy {
                 rules: self.rules.clone(),
                 totals: self.totals.clone(),
                 listens: self.listens.clone(),
-                trust,
+                trust: trust("etc/msb/ca.pem"),
+                java_trust: trust("etc/msb/ca.jks"),
                 origin,
             }),
             limits: msb_plan::Limits::default(),
@@ -292,6 +306,18 @@ impl Sandbox {
         result.recv().expect("the task inside panicked")
     }
 
+    /// Begins something inside, beside what runs there; what it will come to.
+    pub fn start<T: Send + 'static>(
+        &self,
+        task: impl FnOnce() -> T + Send + 'static,
+    ) -> std::sync::mpsc::Receiver<T> {
+        self.run(move || {
+            let (done, result) = channel();
+            std::thread::spawn(move || drop(done.send(task())));
+            result
+        })
+    }
+
     /// Runs a shell script inside; what it prints, with how it ended.
     pub fn sh(&self, script: &str) -> (String, Option<i32>) {
         let (script, trust) = (script.to_owned(), self.trust.clone());
@@ -329,6 +355,8 @@ impl Sandbox {
                     File::from(fd).read_to_end(&mut pem).unwrap();
                     std::fs::write(&self.trust, pem).unwrap();
                 }
+                // A key store is a thing of Java's: the test of real clients has it read.
+                (b, Some(_)) if b.first() == Some(&JAVA_TRUST) => {}
                 other => panic!("{other:?}"),
             }
         }
@@ -393,13 +421,7 @@ impl Drop for Sandbox {
 /// Makes the network that the launcher makes, but for what nf_tables refuses early: the gateway decides alone.
 fn enter(dir: &Path) {
     unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).unwrap();
-    let write = |name: &str, text: &str| {
-        let path = dir.join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    };
-    let resolv = write("inside-resolv.conf", "nameserver 198.18.0.1\n");
-    let hosts = write("inside-hosts", "127.0.0.1 localhost\n");
+    let (resolv, hosts) = (dir.join("inside-resolv.conf"), dir.join("inside-hosts"));
     sh(&format!(
         "ip link set lo up
          ip addr add 198.18.0.2/32 dev lo; ip -6 addr add 2001:2::2/128 dev lo nodad

@@ -2,11 +2,12 @@
 
 use super::settings::Wanted;
 use super::{LEAF, PREFIX};
+use crate::at::{mkdirat, statat, unlinkat};
 use crate::files::{open, read_small, write_small};
 use crate::path::{join, split};
 use alloc::vec::Vec;
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, fgetxattr, fstat, mkdirat, statat, unlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, fgetxattr, fstat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -122,10 +123,11 @@ fn empty(parent: &OwnedFd) -> core::result::Result<(), Errno> {
     Err(Errno::BUSY)
 }
 
-/// The cgroups that this process is in, in each v1 hierarchy that is mounted.
-pub(super) fn parents_v1() -> Vec<(&'static str, OwnedFd)> {
+/// The cgroups that this process is in, in each v1 hierarchy of a controller that is `wanted` and that is mounted.
+pub(super) fn parents_v1(wanted: impl Fn(&str) -> bool) -> Vec<(&'static str, OwnedFd)> {
     let Ok(own) = read_small(CWD, "/proc/self/cgroup") else { return Vec::new() };
-    CONTROLLERS_V1.iter().filter_map(|controller| Some((*controller, parent_v1(&own, controller)?))).collect()
+    let controllers = CONTROLLERS_V1.iter().filter(|controller| wanted(controller));
+    controllers.filter_map(|controller| Some((*controller, parent_v1(&own, controller)?))).collect()
 }
 
 /// The cgroup that this process is in, in the v1 hierarchy of `controller`: `None` where that is not mounted.

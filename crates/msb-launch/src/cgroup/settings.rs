@@ -31,25 +31,9 @@ fn setting(file: &'static str, value: u64) -> Setting {
     Setting { file, value: decimal(b"", value), optional: false }
 }
 
-/// Whether a cgroup can hold a limit of this kind.
-pub(crate) fn is_held_by_cgroups(kind: LimitKind) -> bool {
-    match kind {
-        LimitKind::Memory
-        | LimitKind::Swap
-        | LimitKind::Pids
-        | LimitKind::Cpu
-        | LimitKind::Cpuset
-        | LimitKind::Io
-        | LimitKind::IoWeight => true,
-        LimitKind::CpuTime | LimitKind::Wall | LimitKind::Files | LimitKind::FileSize | LimitKind::Output => {
-            false
-        }
-    }
-}
-
 /// What the limits of a plan need.
 pub(super) fn wanted(limits: &Limits, version: Version) -> Vec<Wanted> {
-    let each = limits.each().filter(|(kind, _)| is_held_by_cgroups(*kind));
+    let each = limits.each().filter(|(kind, _)| kind.is_held_by_cgroups());
     each.map(|(kind, limit)| {
         let (controller, values) = settings(kind, limit.value, limits, version);
         Wanted { kind, controller, origin: limit.origin, values }

@@ -63,6 +63,7 @@ fn policy(rules: Vec<NetRule>) -> Policy {
             gid: 1000,
             cwd: None,
             hostname: "h".into(),
+            terminal: None,
             origin: OriginId(0),
         },
         tools: Vec::new(),

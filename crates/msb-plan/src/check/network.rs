@@ -49,7 +49,12 @@ pub(super) fn network(plan: &Plan<'_>) -> Result<(), Invalid> {
         it.action == Action::Allow && it.protocol == Protocol::Https && it.terms.reads_requests()
     };
     ensure(gateway.trust.is_some() == gateway.rules.iter().any(reads), Invalid::Network)?;
-    gateway.trust.as_ref().map_or(Ok(()), |it| trust(plan, it))
+    ensure(gateway.trust.is_some() == gateway.java_trust.is_some(), Invalid::Network)?;
+    if let (Some(pem), Some(java)) = (&gateway.trust, &gateway.java_trust) {
+        ensure(pem.file != java.file, Invalid::Duplicate)?;
+        trust(plan, pem).and(trust(plan, java))?;
+    }
+    Ok(())
 }
 
 /// Messages one after another, from the one that begins a batch to the one that ends it, those between for

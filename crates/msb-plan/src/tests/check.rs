@@ -453,6 +453,9 @@ fn certificates_go_where_no_mount_is() {
     check_network(|n| n.trust = trust("", "a"), Err(Invalid::Path));
     check_network(|n| n.trust = trust("etc/ca.pem", "/a"), Err(Invalid::Path));
     check_network(|n| n.trust = trust("etc/passwd", "a"), Err(Invalid::Duplicate));
+    check_network(|n| n.java_trust = trust("usr/ca.jks", "a"), Err(Invalid::Path));
+    check_network(|n| n.java_trust = trust("etc/ca.pem", "a"), Err(Invalid::Duplicate));
+    check_network(|n| n.java_trust = None, Err(Invalid::Network));
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn header_is_as_documented() {
 fn format_1_has_these_bytes() {
     let bytes = encode(&sample::plan()).unwrap();
     let found = (FORMAT, bytes.len(), &digest(&bytes)[..8]);
-    assert_eq!(found, (1, 886, &[128u8, 222, 193, 172, 102, 125, 254, 22][..]));
+    assert_eq!(found, (1, 913, &[57u8, 254, 4, 127, 20, 55, 115, 167][..]));
 }
 
 #[test]

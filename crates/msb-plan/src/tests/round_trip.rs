@@ -139,6 +139,7 @@ fn network() -> impl Strategy<Value = Network<'static>> {
             .collect();
         let inspected = of.rules.first().is_some_and(|rule| rule.protocol == Protocol::Https);
         of.trust = of.trust.filter(|_| inspected);
+        of.java_trust = of.java_trust.filter(|_| inspected);
         let listens: BTreeMap<u8, bool> = listens.into_iter().collect();
         let listen = |(port, datagrams)| Listen {
             protocol: if datagrams { Protocol::Udp } else { Protocol::Tcp },
@@ -207,6 +208,9 @@ fn identity() -> impl Strategy<Value = Identity<'static>> {
             cwd,
             capabilities,
             keyring: crate::Keyring::Unreachable,
+            terminal: None,
+            write_execute_denied: None,
+            mount_table: crate::MountTable::Hidden,
             origin,
         },
     )

@@ -47,6 +47,9 @@ pub(super) fn plan() -> Plan<'static> {
             cwd: Some((Path { base: Base::Param(0), rest: "src" }, LINE)),
             capabilities: 1 << 10,
             keyring: crate::Keyring::New,
+            terminal: None,
+            write_execute_denied: None,
+            mount_table: crate::MountTable::Hidden,
             origin: POLICY,
         },
         mounts: mounts(),
@@ -130,6 +133,7 @@ pub(super) fn network() -> Network<'static> {
         totals: vec![Total { limits, origin: LINE }],
         listens: vec![Listen { protocol: Protocol::Tcp, port: 8080, origin: LINE }],
         trust: Some(Trust { file: "etc/ca.pem", places: vec!["usr/ca.pem"] }),
+        java_trust: Some(Trust { file: "etc/ca.jks", places: vec!["usr/ca.jks"] }),
         origin: LINE,
     })
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::tool::within::Beyond;
 
 fn text(min: u64, max: u64, pattern: Option<&str>) -> ToolType {
     ToolType::Text { min, max, pattern: pattern.map(str::to_owned) }
@@ -126,12 +127,95 @@ fn any_value() -> impl Strategy<Value = Value> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
-    /// A type that is within another one has no value that the other refuses.
+    /// What is shown is of the one type and not of the other; where nothing is, no value is.
     #[test]
     fn a_narrower_type_takes_no_more(own in any_type(), other in any_type(), value in any_value()) {
-        if own.within(&other) && own.validate(&value).is_ok() {
-            prop_assert_eq!(other.validate(&value), Ok(()));
+        match own.beyond(&other) {
+            Beyond::This(value) => {
+                prop_assert_eq!(own.validate(&value), Ok(()));
+                prop_assert!(other.validate(&value).is_err(), "{:?}", value);
+            }
+            Beyond::Nothing if own.validate(&value).is_ok() => {
+                prop_assert_eq!(other.validate(&value), Ok(()));
+            }
+            Beyond::Nothing | Beyond::Unshown => {}
         }
-        prop_assert!(own.within(&own));
+        prop_assert_eq!(own.beyond(&own), Beyond::Nothing);
     }
+
+    /// What is found of patterns is so of every text of a few letters.
+    #[test]
+    fn patterns_are_compared_by_what_they_match(own in any_pattern(), other in any_pattern()) {
+        let (own, other) = (text(0, 4, Some(&own)), text(1, 3, Some(&other)));
+        let more = |text: &&String| {
+            let value = of(text);
+            own.validate(&value).is_ok() && other.validate(&value).is_err()
+        };
+        let all = texts();
+        let shortest = all.iter().find(more);
+        match own.beyond(&other) {
+            Beyond::This(Value::Text(found)) => {
+                prop_assert!(more(&&found), "{}", found);
+                prop_assert_eq!(shortest.map(String::len), Some(found.len()));
+            }
+            Beyond::Nothing => prop_assert_eq!(shortest, None),
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+}
+
+/// Every text of up to four of these letters, the shortest first.
+fn texts() -> Vec<String> {
+    let mut all = vec![String::new()];
+    let mut last = all.clone();
+    for _ in 0..4 {
+        last = last.iter().flat_map(|text| ["a", "b", "c"].map(|letter| format!("{text}{letter}"))).collect();
+        all.extend(last.iter().cloned());
+    }
+    all
+}
+
+fn any_pattern() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec!["a", "b", "[ab]", "[a-c]", "^a", "b$", ""]).prop_map(str::to_owned);
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}{b}")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a}|{b})")),
+            inner.clone().prop_map(|it| format!("({it})*")),
+            inner.prop_map(|it| format!("({it}){{0,2}}")),
+        ]
+    })
+}
+
+#[test]
+fn texts_beyond_a_pattern_are_found() {
+    let branch = |pattern: &str| text(0, u64::MAX, Some(pattern));
+    let beyond = |own: &ToolType, other: &ToolType| match own.beyond(other) {
+        Beyond::This(Value::Text(text)) => Some(text),
+        Beyond::Nothing => None,
+        other => panic!("{other:?}"),
+    };
+    let agents = branch("^agent/[a-z0-9-]{1,40}$");
+    assert_eq!(beyond(&agents, &branch("^agent/.+$")), None);
+    assert_eq!(beyond(&agents, &text(1, 46, None)), None);
+    assert_eq!(beyond(&agents, &text(1, 45, None)).map(|it| it.len()), Some(46));
+    assert_eq!(beyond(&branch("^agent/.+$"), &agents).as_deref(), Some("agent/ "));
+    assert_eq!(
+        beyond(&branch("(?i)abc"), &branch("abc")).map(|it| it.to_lowercase()).as_deref(),
+        Some("abc")
+    );
+    // Characters are counted, not bytes.
+    assert_eq!(beyond(&branch("\u{e9}{2}"), &text(0, 2, None)), None);
+    assert_eq!(beyond(&text(0, 3, None), &text(0, 2, None)).as_deref(), Some("aaa"));
+    let words = |all: &[&str]| ToolType::OneOf(all.iter().map(|it| (*it).to_owned()).collect());
+    assert_eq!(beyond(&branch(r"a|b\."), &words(&["a", "b.", "c"])), None);
+    assert_eq!(beyond(&branch("a|b."), &words(&["a", "b."])).as_deref(), Some("ba"));
+    assert_eq!(beyond(&words(&["dev", "release"]), &words(&["release"])).as_deref(), Some("dev"));
+}
+
+/// What cannot be decided in bounded memory and time counts as more.
+#[test]
+fn what_is_too_large_to_be_compared_counts_as_more() {
+    let large = text(0, u64::MAX, Some("(.*a.{12}){9}"));
+    assert_eq!(large.beyond(&text(0, 9, Some("b+"))), Beyond::Unshown);
 }

@@ -254,3 +254,19 @@ def dirfd_denied(c):
         os.unlink("msb-hook", dir_fd=directory)
 
     return attempt("openat2 beneath .git/hooks", work)
+
+
+# What other hosts' programs run by themselves; fs.persist_* above has what most do.
+_row("fs.persist_other_agents", ".codex/config.toml", ".gemini/settings.json", ".windsurf/mcp.json", ".kiro/hooks/x.hook",
+     ".roo/mcp.json", ".opencode/plugin/x.js", "opencode.json", ".aider.conf.yml")
+_row("fs.persist_other_editors", ".zed/tasks.json", ".devcontainer/devcontainer.json", ".idea/runConfigurations/x.xml",
+     ".vscode/launch.json", ".vscode/extensions.json", ".vscode/mcp.json")
+_row("fs.persist_hook_managers", ".husky/pre-commit", ".githooks/pre-commit", "lefthook.yml", ".pre-commit-config.yaml")
+_row("fs.persist_ci", ".gitlab-ci.yml", ".circleci/config.yml", ".forgejo/workflows/x.yml", ".gitea/workflows/x.yml",
+     ".github/actions/x/action.yml")
+_row("fs.persist_version_managers", ".mise.toml", "mise.toml", ".tool-versions", ".envrc")
+_row("fs.persist_package_managers", ".npmrc", ".yarnrc", ".yarnrc.yml", ".cargo/config.toml", ".cargo/config")
+_row("fs.persist_login_shells", ".bash_login", ".zshenv", ".zprofile", ".zlogin", ".gitconfig")
+_row("fs.persist_own_policy", ".msb/policy.msb")
+_row("fs.persist_git_other", ".git/hooks/post-commit", ".git/hooks/fsmonitor-watchman", ".git/objects/info/alternates",
+     ".git/info/grafts", ".git/HEAD", ".git/index", ".git/refs/heads/x")

@@ -70,10 +70,11 @@ def main():
     names = [name for index, name in enumerate(NAMES) if data[1] >> index & 1]
     sockets = {name: socket.socket(fileno=fd) for name, fd in zip(names, fds, strict=True)}
     if "MSB_TEST_TRUST" in os.environ:
-        memory = os.memfd_create("trust")
-        os.write(memory, os.environ["MSB_TEST_TRUST"].encode())
-        os.lseek(memory, 0, os.SEEK_SET)
-        socket.send_fds(hand, [b"C"], [memory])
+        for message in [b"C", b"J"]:
+            memory = os.memfd_create("trust")
+            os.write(memory, os.environ["MSB_TEST_TRUST"].encode())
+            os.lseek(memory, 0, os.SEEK_SET)
+            socket.send_fds(hand, [message], [memory])
     hand.send(b"R")
     waiting = selectors.DefaultSelector()
     for name in names[:4]:

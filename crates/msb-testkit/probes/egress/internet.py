@@ -7,6 +7,9 @@
 | raw.example | 203.0.113.11 | TCP 9000, UDP 5300 |
 | tls.example, twin.example | 203.0.113.12 | HTTPS with one certificate for both |
 | api.example | 203.0.113.13 | HTTPS: says what it was sent; DIRECTORY/www below /files |
+| seen.example, sealed.example, reading.example | 203.0.113.20 | HTTPS: services.py |
+| calls.example, calls-sealed.example | 203.0.113.21 | gRPC: calls.py, where MSB_TEST_CLIENTS has its library |
+| git.example | 203.0.113.22 | SSH, where there is an sshd |
 | private.example | 10.9.9.9 | HTTP, in a range that no name may lead to |
 
 The host itself serves 127.0.0.1:5432.
@@ -17,6 +20,8 @@ import socket
 import ssl
 import sys
 import threading
+
+import services
 
 HERE = pathlib.Path(sys.argv[1])
 
@@ -77,6 +82,7 @@ for target, *arguments in [
     (web, "10.9.9.9"),
     (web, "203.0.113.12", "tls"),
     (web, "203.0.113.13", "api"),
+    (services.serve, "203.0.113.20", HERE, "all"),
     (say, "203.0.113.11", 9000, b"raw"),
     (say, "127.0.0.1", 5432, b"host"),
     (echo, "203.0.113.11", 5300),

@@ -6,8 +6,9 @@ use nix::fcntl::{FcntlArg, FdFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::sys::stat::{Mode, fchmod};
+use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpgrp, tcgetpgrp};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, PipeReader, Write as _};
@@ -37,6 +38,8 @@ fn is_program(file: &Path) -> bool {
 pub(super) struct Launched {
     child: Child,
     forwarding: Forwarding,
+    /// Of the terminal on standard input, before the launcher changed them.
+    modes: Option<Termios>,
 }
 
 /// A launcher that was started, and the ends of what it talks through.
@@ -98,11 +101,12 @@ pub(super) fn start(
     launcher.arg("--").args(command);
     // Signals are caught from before there is a launcher, so that none ends msbc and leaves it behind.
     let forwarding = Forwarding::begin()?;
+    let modes = tcgetattr(io::stdin()).ok();
     let child = launcher.spawn()?;
     forwarding.to(Pid::from_raw(child.id().cast_signed()));
     // `report` is closed here: the launcher's is then the only end to write to, and its death ends the events.
     let listener = sockets.map(|(ours, _)| ours);
-    Ok(Started { launched: Launched { child, forwarding }, events, listener })
+    Ok(Started { launched: Launched { child, forwarding, modes }, events, listener })
 }
 
 impl Launched {
@@ -113,7 +117,21 @@ impl Launched {
         let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
         while waitid(Id::Pid(launcher), ended) == Err(Errno::EINTR) {}
         self.forwarding.end();
-        Ok(code(self.child.wait()?))
+        let status = self.child.wait()?;
+        if status.signal().is_some() {
+            restore(self.modes.as_ref());
+        }
+        Ok(code(status))
+    }
+}
+
+/// Gives the terminal back what a launcher that was killed could not.
+fn restore(modes: Option<&Termios>) {
+    let terminal = io::stdin();
+    // From the background it would stop this process, and the terminal is somebody else's then.
+    if let Some(modes) = modes.filter(|_| tcgetpgrp(&terminal) == Ok(getpgrp())) {
+        // One that was closed has no modes any more.
+        let _ = tcsetattr(&terminal, SetArg::TCSAFLUSH, modes);
     }
 }
 

@@ -29,6 +29,8 @@ pub(super) fn plan(plan: &Plan<'_>, with_instructions: bool) -> Value {
             "gid": plan.identity.gid,
             "hostname": plan.identity.hostname,
             "cwd": plan.identity.cwd.map(|(cwd, _)| path(cwd, plan)),
+            "tty": if plan.identity.terminal.is_some() { "private" } else { "none" },
+            "mdwe": plan.identity.write_execute_denied.is_some(),
             "capabilities": capabilities(plan.identity.capabilities),
             "origin": at(plan.identity.origin),
         },

@@ -194,6 +194,11 @@ fn identity(plan: &Plan<'_>) -> Lines {
         Some((cwd, origin)) => lines.push((format!("working directory {}", path(cwd, plan)), Some(origin))),
         None => lines.push(("working directory /".to_owned(), None)),
     }
+    let terminal = who.terminal.map_or("no controlling terminal", |_| "a private terminal");
+    lines.push((terminal.to_owned(), who.terminal));
+    if let Some(origin) = who.write_execute_denied {
+        lines.push(("no memory that is writable becomes executable".to_owned(), Some(origin)));
+    }
     let kept = capabilities(who.capabilities);
     let kept = if kept.is_empty() { "none".to_owned() } else { kept.join(", ") };
     lines.push((format!("capabilities {kept}"), Some(who.origin)));

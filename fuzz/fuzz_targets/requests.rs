@@ -1,14 +1,11 @@
-//! Any bytes as what a program sends where requests are read, HTTP/1.1 or, by the first byte, HTTP/2: the library and
-//! the checks behind it answer without a panic, and a request that passes names the rule's host and no other.
-
-#![no_main]
+//! What both versions of HTTP are fuzzed with: bytes go to the library as they would where requests are read; it and the
+//! checks behind it answer without a panic, and a request that passes names the rule's host and no other.
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::service::service_fn;
-use hyper::{Request, Response, body::Incoming};
+use hyper::{Request, Response, Version, body::Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use libfuzzer_sys::fuzz_target;
 use msb_gateway::path::plain;
 use msb_gateway::request::check;
 use msb_gateway::rules::Target;
@@ -21,9 +18,6 @@ thread_local! {
     static RUNTIME: RefCell<Runtime> =
         RefCell::new(Builder::new_current_thread().enable_time().build().expect("a runtime"));
 }
-
-/// The client's preface and empty settings (RFC 9113, 3.4), which no fuzzer need find.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 async fn serve(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let target = Target::Name("a.example".to_owned());
@@ -50,15 +44,13 @@ async fn serve(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infa
     Ok(Response::new(Full::default()))
 }
 
-fuzz_target!(|bytes: &[u8]| {
-    let Some((version, bytes)) = bytes.split_first() else { return };
+/// Has a server read `bytes` to their end.
+pub fn read(version: Version, bytes: &[u8]) {
     RUNTIME.with_borrow(|runtime| {
         runtime.block_on(async {
             let (mut client, server) = tokio::io::duplex(1 << 16);
             let writes = async {
-                let preface = if version % 2 == 1 { PREFACE } else { b"" };
                 // The server may have closed already.
-                let _ = client.write_all(preface).await;
                 let _ = client.write_all(bytes).await;
                 let _ = client.shutdown().await;
                 let mut answer = Vec::new();
@@ -66,15 +58,19 @@ fuzz_target!(|bytes: &[u8]| {
             };
             let io = TokioIo::new(server);
             let serves = async {
-                if version % 2 == 1 {
-                    let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                    let _ = builder.serve_connection(io, service_fn(serve)).await;
-                } else {
-                    let mut builder = hyper::server::conn::http1::Builder::new();
-                    let _ = builder.half_close(true).serve_connection(io, service_fn(serve)).await;
+                match version {
+                    Version::HTTP_2 => {
+                        let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                        builder.max_concurrent_streams(128).max_header_list_size(64 * 1024);
+                        let _ = builder.serve_connection(io, service_fn(serve)).await;
+                    }
+                    _ => {
+                        let mut builder = hyper::server::conn::http1::Builder::new();
+                        let _ = builder.half_close(true).serve_connection(io, service_fn(serve)).await;
+                    }
                 }
             };
             let ((), ()) = tokio::join!(writes, serves);
         });
     });
-});
+}

@@ -1,0 +1,72 @@
+//! What lies in the sandbox's own file systems is memory, and nobody maps it: where no cgroup counts it, the watch does.
+//!
+//! The child alone sees them, so it hands a descriptor of each to the parent, good for asking how full it is and for
+//! nothing else (`O_PATH`).
+
+use crate::cgroup::Held;
+use crate::gateway::{receive, send};
+use crate::host::Entry;
+use crate::path::join;
+use alloc::vec::Vec;
+use msb_plan::event::LimitKind;
+use msb_plan::{MountKind, Plan};
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Mode, OFlags, fstatfs, openat};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socketpair};
+
+/// The sandbox's own file systems, from outside.
+#[derive(Debug, Default)]
+pub(crate) struct Storage {
+    /// Where they come from, until the child is set up.
+    socket: Option<OwnedFd>,
+    places: Vec<OwnedFd>,
+}
+
+/// Both ends, where the watch has to know.
+pub(crate) fn pair(plan: &Plan<'_>, held: Held) -> Result<Option<(Storage, OwnedFd)>, Errno> {
+    let is_watched = plan.limits.memory_bytes.is_some() && !held.has(LimitKind::Memory);
+    if !is_watched || !plan.mounts.iter().any(|mount| is_memory(mount.kind)) {
+        return Ok(None);
+    }
+    let (socket, theirs) =
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    Ok(Some((Storage { socket: Some(socket), places: Vec::new() }, theirs)))
+}
+
+fn is_memory(kind: MountKind<'_>) -> bool {
+    matches!(kind, MountKind::Scratch { .. } | MountKind::Overlay { .. } | MountKind::Dev { .. })
+}
+
+/// Hands over what `entries` have of them below `root`.
+pub(crate) fn give(socket: &OwnedFd, root: &OwnedFd, entries: &[Entry<'_>]) -> Result<(), Errno> {
+    for entry in entries.iter().filter(|entry| is_memory(entry.mount.kind)) {
+        let target = match entry.mount.kind {
+            MountKind::Dev { .. } => join(&entry.target, b"shm")?,
+            _ => entry.target.clone(),
+        };
+        let place = openat(root, target, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+        send(socket, b"S", &[place.as_fd()])?;
+    }
+    Ok(())
+}
+
+impl Storage {
+    /// Bytes that are in use.
+    pub(crate) fn bytes(&mut self) -> u64 {
+        while let Some(socket) = &self.socket {
+            match receive(socket, &mut [0; 1], RecvFlags::DONTWAIT) {
+                Ok((_, Some(place))) => self.places.push(place),
+                Err(Errno::AGAIN | Errno::INTR) => break,
+                // The child has let go: these are all.
+                Ok((_, None)) | Err(_) => self.socket = None,
+            }
+        }
+        let used = |place: &OwnedFd| {
+            let status = fstatfs(place).ok()?;
+            let blocks = status.f_blocks.saturating_sub(status.f_bfree);
+            Some(blocks * u64::try_from(status.f_bsize).ok()?)
+        };
+        self.places.iter().filter_map(used).sum()
+    }
+}

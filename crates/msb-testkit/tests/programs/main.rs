@@ -1,0 +1,278 @@
+//! The clients that developers use, in a sandbox, against servers of the test: each one reaches what its rule allows,
+//! read by the gateway (`seen.example`) and not (`sealed.example`), and is refused the rest at once, in words.
+
+mod clients;
+
+use clients::with_scripts;
+use msb_testkit::{Need, World, check_inside, finish, has, skip};
+use std::path::Path;
+use std::process::Command;
+
+const POLICY: &str = r#"edition 2026
+policy programs(workspace: dir, key: secret) {
+  include std.base
+  include std.python
+  include std.node
+  limits { memory 4GiB  pids 256  wall 2min }
+  syscalls { allow @network-io, @system-service  errno EPERM personality where persona != 0 }
+  fs { write $workspace at /work  run CLIENTS  read /etc/java-17-openjdk optional  scratch /tmp size 128MiB inodes 4000 }
+  env { pass PATH  set HOME = "/tmp" }
+  net {
+    allow https "seen.example" only GET, HEAD, POST inject $key
+    allow https "reading.example" only GET, HEAD
+    allow https "calls.example" only POST /test.Echo/*
+    allow tls "sealed.example", tls "calls-sealed.example"
+    allow tcp "git.example":22
+  }
+}
+"#;
+
+fn policy(clients: &Path) -> String {
+    POLICY.replace("CLIENTS", clients.to_str().expect("UTF-8"))
+}
+
+/// What a program that prints status and body gives for an allowed and for a refused request; `%` is the command.
+fn fetches(command: &str, unknown: &str) -> Vec<(String, String)> {
+    let with = |words: &str| format!("timeout 20 {command} {words}");
+    vec![
+        (with("GET https://seen.example/echo/a"), "0 200 GET /echo/a key=Bearer sk-4711".to_owned()),
+        (with("GET https://sealed.example/echo/b"), "0 200 GET /echo/b key=None".to_owned()),
+        (
+            with("DELETE https://reading.example/echo/c"),
+            "0 403 {\"detail\":\"DELETE /echo/c is not allowed on".to_owned(),
+        ),
+        (
+            format!(
+                "{} | grep -o 'allow https .* only DELETE /echo/c' | head -1",
+                with("DELETE https://reading.example/echo/c")
+            ),
+            "0 allow https \"reading.example\":443 only DELETE /echo/c".replace('"', "\\\""),
+        ),
+        (with("GET https://denied.example/"), unknown.to_owned()),
+    ]
+}
+
+#[track_caller]
+fn check(clients: &Path, prepare: impl Fn(World) -> World, cases: &[(String, String)]) {
+    let cases: Vec<(&str, &str)> = cases.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    check_inside(&policy(clients), |world| Some(prepare(with_scripts(world))), &cases);
+}
+
+fn own(cases: &[(&str, &str)]) -> Vec<(String, String)> {
+    cases.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+}
+
+#[test]
+fn libraries_of_python() {
+    let Some(clients) = clients::python() else { return };
+    let python = format!("{}/bin/python /work/clients.py", clients.display());
+    let mut cases = Vec::new();
+    for (library, unknown) in [
+        ("requests", "1 ConnectionError:"),
+        ("httpx", "1 ConnectError:"),
+        ("aiohttp", "1 ClientConnectorDNSError:"),
+    ] {
+        cases.extend(fetches(&format!("{python} {library}"), unknown));
+    }
+    for host in ["seen", "sealed"] {
+        cases.push((
+            format!("{python} chunks POST https://{host}.example/echo/p | cut -d' ' -f1-3,5-"),
+            if host == "seen" { "0 200 POST /echo/p sk-4711 one two" } else { "0 200 POST /echo/p one two" }
+                .to_owned(),
+        ));
+        cases.push((
+            format!("{python} events - https://{host}.example"),
+            "0 data: one gone data: two".to_owned(),
+        ));
+        cases.push((format!("{python} socket - wss://{host}.example/socket"), "0 hi again".to_owned()));
+    }
+    // A WebSocket is a GET: where that is refused, so is it.
+    cases.push((format!("{python} chunks POST https://reading.example/"), "0 403 {".to_owned()));
+    check(&clients, |world| world, &cases);
+}
+
+#[test]
+fn grpc() {
+    let Some(clients) = clients::python() else { return };
+    let python = clients.join("bin/python");
+    let call = |host: &str| format!("timeout 20 {} /work/calls.py call {host}", python.display());
+    let cases = [
+        (call("calls.example"), "0 echo hi".to_owned()),
+        (call("calls-sealed.example"), "0 echo hi".to_owned()),
+        // To where only reading is allowed: HTTP/2 is not spoken there, or the call is refused.
+        (call("denied.example"), "1 UNAVAILABLE".to_owned()),
+    ];
+    check(&clients, |world| world.with_calls(&python), &cases);
+}
+
+#[test]
+fn pip() {
+    let Some(clients) = clients::python() else { return };
+    let pip = |host: &str, to: &str| {
+        format!(
+            "timeout 30 {}/bin/python -m pip --disable-pip-version-check --no-cache-dir install --retries 0 --quiet \
+             --index-url https://{host}.example/simple/ --target /tmp/{to} hello",
+            clients.display()
+        )
+    };
+    let cases = [
+        (
+            format!("{} && PYTHONPATH=/tmp/a python3 -c 'import hello; print(hello.TEXT)'", pip("seen", "a")),
+            "0 hello from the index",
+        ),
+        (
+            format!(
+                "{} && PYTHONPATH=/tmp/b python3 -c 'import hello; print(hello.TEXT)'",
+                pip("sealed", "b")
+            ),
+            "0 hello from the index",
+        ),
+        (format!("{} 2>&1 | tail -1", pip("denied", "c")), "0 ERROR: No matching distribution"),
+    ]
+    .map(|(command, expected)| (command, expected.to_owned()));
+    check(&clients, |world| world, &cases);
+}
+
+#[test]
+fn node() {
+    if !has("node") {
+        return skip(Need::Node, "node is missing");
+    }
+    let mut cases = fetches("node /work/fetch.mjs", "1 ENOTFOUND");
+    cases.extend(fetches("node --use-openssl-ca /work/fetch.mjs", "1 ENOTFOUND"));
+    check(Path::new("/usr/bin"), |world| world, &cases);
+}
+
+#[test]
+fn npm() {
+    if !has("npm") {
+        return skip(Need::Npm, "npm is missing");
+    }
+    let npm = |host: &str, to: &str| {
+        format!(
+            "mkdir -p /tmp/{to} && cd /tmp/{to} && timeout 60 npm install --silent --no-audit --no-fund --no-update-notifier \
+             --fetch-retries 0 --prefix . --registry https://{host}.example/npm/ hello"
+        )
+    };
+    let cases = own(&[
+        (&format!("{} && node -p 'require(\"hello\")'", npm("seen", "a")), "0 hello from the registry"),
+        (&format!("{} && node -p 'require(\"hello\")'", npm("sealed", "b")), "0 hello from the registry"),
+        (
+            &format!("{} || echo refused", npm("denied", "c").replace("--silent", "--loglevel=error")),
+            "0 npm error code ENOTFOUND",
+        ),
+    ]);
+    check(Path::new("/usr/bin"), |world| world, &cases);
+}
+
+#[test]
+fn java() {
+    let Some(clients) = clients::java() else { return };
+    let fetch = format!("java -XX:TieredStopAtLevel=1 -cp {} Fetch", clients.display());
+    let quiet = |(command, expected): (String, String)| {
+        (format!("{{ {command}; }} 2>&1 | grep -v 'Picked up'"), expected)
+    };
+    let mut cases: Vec<_> = fetches(&fetch, "0 Exception in thread").into_iter().map(quiet).collect();
+    // Without the variable as well, where Java's own store is one that the run's stands in for.
+    if Path::new("/etc/ssl/certs/java/cacerts").exists() {
+        cases.push((
+            format!("env -u JAVA_TOOL_OPTIONS {fetch} GET https://seen.example/echo/a"),
+            "0 200 GET /echo/a key=Bearer sk-4711".to_owned(),
+        ));
+    }
+    check(&clients, |world| world, &cases);
+}
+
+#[test]
+fn go() {
+    let Some(clients) = clients::go() else { return };
+    let cases = fetches(
+        &clients.join("fetch").display().to_string(),
+        "1 Get \"https://denied.example/\": dial tcp: lookup denied.example",
+    );
+    check(&clients, |world| world, &cases);
+}
+
+/// A repository that git's own protocols serve.
+fn with_repository(world: World) -> World {
+    let make = "set -e; git init -q --bare repo.git; git init -q work; cd work; echo hello > README; git add .; \
+        git -c user.name=t -c user.email=t@example commit -qm one; git push -q ../repo.git HEAD:main; \
+        cd ../repo.git; git symbolic-ref HEAD refs/heads/main";
+    let made = finish(Command::new("sh").args(["-c", make]).current_dir(world.directory.join("www")), 30);
+    assert_eq!(made.code(), 0, "{}", made.err());
+    world
+}
+
+#[test]
+fn git_by_https() {
+    if !has("git") {
+        return skip(Need::Git, "git is missing");
+    }
+    let clone = |host: &str, to: &str| {
+        format!("timeout 20 git clone -q https://{host}.example/git/repo.git /tmp/{to}")
+    };
+    let push = "git -c user.name=t -c user.email=t@example commit -q --allow-empty -m two && timeout 20 git push -q origin HEAD:";
+    let cases = own(&[
+        (&format!("{} && cat /tmp/a/README", clone("seen", "a")), "0 hello"),
+        (&format!("cd /tmp/a && {push}seen && git ls-remote origin seen | cut -f2"), "0 refs/heads/seen"),
+        (&format!("{} && cat /tmp/b/README", clone("sealed", "b")), "0 hello"),
+        (
+            &format!("cd /tmp/b && {push}sealed && git ls-remote origin sealed | cut -f2"),
+            "0 refs/heads/sealed",
+        ),
+        // Fetching is a POST in git's protocol: a rule for GET alone refuses it.
+        (&clone("reading", "c"), "128 error: RPC failed; HTTP 403"),
+        (
+            &clone("denied", "d"),
+            "128 fatal: unable to access 'https://denied.example/git/repo.git/': Could not resolve host",
+        ),
+    ]);
+    check(Path::new("/usr/bin"), with_repository, &cases);
+}
+
+#[test]
+fn git_by_ssh() {
+    if !has("git") || !has("ssh") || !has("sshd") {
+        return skip(Need::Ssh, "git, ssh or sshd is missing");
+    }
+    let with_key = |world: World| {
+        let world = with_repository(world);
+        let mut make = Command::new("ssh-keygen");
+        make.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(world.directory.join("key"));
+        let made = finish(&mut make, 30);
+        assert_eq!(made.code(), 0, "{}", made.err());
+        for file in ["key", "key.pub"] {
+            world.workspace.copy(&world.directory.join(file), &format!("work/{file}"));
+        }
+        world.workspace.own();
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(world.workspace.join("key"), private).expect("its mode");
+        world
+    };
+    let ssh = "GIT_SSH_COMMAND='ssh -F none -i /work/key -o BatchMode=yes -o LogLevel=ERROR -o StrictHostKeyChecking=no -o UserKnownHostsFile=/tmp/known'";
+    let repository = "ssh://root@git.example$(cat /work/where)/www/repo.git";
+    let cases = own(&[
+        (&format!("{ssh} timeout 20 git clone -q {repository} /tmp/a && tail -n 1 /tmp/a/README"), "0 hello"),
+        (
+            &format!(
+                "{ssh} timeout 20 git clone -q {} /tmp/b",
+                repository.replace("git.example", "denied.example")
+            ),
+            "128 ssh: Could not resolve hostname denied.example",
+        ),
+        (
+            &format!(
+                "{ssh} timeout 20 git clone -q {} /tmp/c",
+                repository.replace("git.example", "203.0.113.22")
+            ),
+            "128 ssh: connect to host 203.0.113.22 port 22: Connection refused",
+        ),
+    ]);
+    let with_place = |world: World| {
+        let world = with_key(world);
+        let place = world.directory.to_str().expect("UTF-8").to_owned();
+        world.workspace.write("work/where", place.as_bytes());
+        world
+    };
+    check(Path::new("/usr/bin"), with_place, &cases);
+}
