@@ -30,7 +30,10 @@ fn warnings_are_shown_and_are_no_failure() {
 #[test]
 fn several_files_are_checked_in_one_go() {
     let host = Host::new();
-    host.write("bad.msb", "edition 2026\npolicy p {\n  include std.base\n  limits { memory 512 }\n}\n");
+    host.write(
+        "bad.msb",
+        "edition 2026\npolicy p {\n  include std.base\n  limits { memory 512  pids 64  wall 1min }\n}\n",
+    );
     host.write("worse.msb", "policy p {\n  net nne\n}\n");
     let said = host.msbc(&["check", "bad.msb", "agent.msb", "worse.msb"]);
     said.fails(1, &["bad.msb:4:19", "worse.msb:1:1", "msbc: 3 errors"]);
