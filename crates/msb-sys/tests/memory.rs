@@ -17,7 +17,7 @@ fn blocks_are_copied_whole_and_nothing_beside_them() {
             let (from, mut to) = (numbered(), vec![0xee; 256]);
             // SAFETY: both vectors are longer than `offset + length`, and do not overlap.
             unsafe {
-                copy_forward(to.as_mut_ptr().wrapping_add(offset), from.as_ptr().wrapping_add(1), length)
+                copy_forward(to.as_mut_ptr().wrapping_add(offset), from.as_ptr().wrapping_add(1), length);
             };
             let mut expected = vec![0xee; 256];
             expected[offset..offset + length].copy_from_slice(&from[1..=length]);
