@@ -133,7 +133,7 @@ timeout 60 "$B" launch $((ROUNDS * 20)) $(launch none) + $(launch p)
 # The gateway takes two descriptors for each.
 count=$((($(ulimit -Hn) - 600) / 2)); [ $count -le 10000 ] || count=10000
 mkfifo "$WORK/wait"
-run_gateway idle $SERVER $count <"$WORK/wait" >"$WORK/open" & exec 9>"$WORK/wait"
+timeout -k 1 60 "${GATEWAY[@]}" idle $SERVER $count <"$WORK/wait" >"$WORK/open" & exec 9>"$WORK/wait"
 for _ in $(seq 100); do [ ! -s "$WORK/open" ] || break; sleep 0.2; kill -0 $! || exit 1; done
 for comm in /proc/[0-9]*/comm; do
   if grep -qx msb-gateway "$comm"; then printf '\n%s connections open: the gateway has %s resident\n' "$(cat "$WORK/open")" "$(awk '/VmRSS/ {print $2, $3}' "${comm%comm}status")"; fi

@@ -5,6 +5,7 @@
 //! where its lines stand, not on the order in which the compiler came across them. What a plan cannot
 //! hold is an [`EmitError`], never left out.
 
+mod claims;
 mod env;
 mod error;
 mod files;
@@ -106,6 +107,7 @@ pub fn emit_observed(
     used.extend(limits::origins(&limits));
     used.extend(programs.iter().flat_map(|(_, _, _, kills)| kills.values()));
     used.extend(net.iter().flat_map(net::Net::origins));
+    used.extend(policy.claims.iter().map(|claim| claim.origin));
     let origins = Origins::of(policy, &order, &used)?;
 
     let entry = |(nr, origin): (&u32, &ir::OriginId)| {
@@ -140,8 +142,9 @@ pub fn emit_observed(
         identity: identity(policy, &origins)?,
         mounts: mounts.iter().map(|mount| mount.emit(&origins)).collect(),
         denies: denies.iter().map(|deny| deny.emit(&origins)).collect(),
+        claims: claims::paths(policy, &origins)?,
         files: files.iter().map(|file| file.emit(origins.id(policy.exec.origin))).collect(),
-        network: net.as_ref().map_or(Ok(network(policy)), |net| net.emit(&origins))?,
+        network: net.as_ref().map_or(Ok(network(policy)), |net| net.emit(policy, &origins))?,
         limits: limits::emit(&limits, &origins),
         filters: programs
             .iter()

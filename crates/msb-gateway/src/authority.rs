@@ -14,6 +14,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::collections::HashMap;
 use std::fmt;
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Names whose certificates are kept.
@@ -25,6 +26,15 @@ const BUNDLES: [&str; 4] = [
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
+
+/// Whether everybody may read the host's certificates: they are where distributions have them, and no variable names
+/// other ones (openssl-env(7)).
+#[must_use]
+pub fn is_for_everybody() -> bool {
+    let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
+    let readable = |path: &str| std::fs::metadata(path).is_ok_and(|it| it.permissions().mode() & 0o004 != 0);
+    !named && BUNDLES.iter().any(|path| readable(path))
+}
 
 /// What failed.
 #[derive(Debug)]

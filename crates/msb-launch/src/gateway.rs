@@ -227,7 +227,13 @@ impl Handover {
     /// Hands the sandbox's sockets over; nobody in here keeps them.
     pub(crate) fn give(&self, sockets: &Sockets) -> Result<()> {
         let borrowed: Vec<BorrowedFd<'_>> = sockets.sockets.iter().map(|fd| fd.as_fd()).collect();
-        send(&self.socket, &[handover::SOCKETS, sockets.mask], &borrowed).at(Step::Gateway, Some(self.origin))
+        match send(&self.socket, &[handover::SOCKETS, sockets.mask], &borrowed) {
+            // It has ended already, and what it said is still to be read.
+            Err(errno @ Errno::PIPE) => {
+                Err(self.next().err().unwrap_or(failure(Step::Gateway, Some(self.origin), errno)))
+            }
+            sent => sent.at(Step::Gateway, Some(self.origin)),
+        }
     }
 
     /// Waits for the certificates of the run, which come with `message`.

@@ -331,6 +331,9 @@ steps! {
     Mount = "make the mount",
     /// A mount was put in its place.
     MountTarget = "put the mount in its place",
+    /// It was decided whether a claim of the policy holds for these parameters: `EACCES` where what it says to be allowed is
+    /// denied, 0 where what it says to be denied is allowed.
+    Claim = "hold what the policy asserts",
     /// A denied path was looked up.
     DenySource = "look up the denied path",
     /// A denied path has other hard links.

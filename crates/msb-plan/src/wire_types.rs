@@ -2,14 +2,14 @@
 
 use crate::event::{Cause, Counted, Denied, Ended, Event, Failure, LimitKind, Step, Traffic, Usage};
 use crate::network::{
-    Action, Gateway, Limits as NetworkLimits, Listen, Mark, Methods, Network, Only, Peer, Protocol, Rate,
-    Rule, Terms, Total, Trust,
+    Action, Claim as NetworkClaim, Gateway, Limits as NetworkLimits, Listen, Mark, Methods, Network, Only,
+    Peer, Protocol, Rate, Rule, Terms, Total, Trust,
 };
 use crate::wire::{Reader, Wire, wire};
 use crate::{
-    Arch, Base, Deny, Env, File, Filter, Hold, Identity, Keyring, Limit, Limits, Links, Listener, Missing,
-    Mount, MountKind, MountTable, Origin, OriginId, Param, ParamKind, Path, Plan, PolicyId, Presence,
-    ProcScope, Rights, Target, Text, Tier,
+    Arch, Base, Claim, Deny, Env, Expected, Extent, File, Filter, Hold, Identity, Keyring, Limit, Limits,
+    Links, Listener, Missing, Mount, MountKind, MountTable, Origin, OriginId, Param, ParamKind, Path, Plan,
+    PolicyId, Presence, ProcScope, Rights, Target, Text, Tier,
 };
 
 impl<'a, T: Wire<'a>> Wire<'a> for Limit<T> {
@@ -60,7 +60,7 @@ wire! {
 
 wire! {
     struct Plan<'a> {
-        target, policy, params, identity, mounts, denies, files, network, limits, filters, env, command, origins
+        target, policy, params, identity, mounts, denies, files, claims, network, limits, filters, env, command, origins
     }
     struct OriginId { 0 }
     struct Origin<'a> { file, line, column, text }
@@ -75,12 +75,14 @@ wire! {
     struct Rights { 0 }
     struct Deny<'a> { path, rights, missing, origin }
     struct File<'a> { path, content, origin }
+    struct Claim<'a> { path, right, extent, expected, origin }
     struct Limits {
         hold, memory_bytes, swap_bytes, pids, cpu_percent, wall_ms, files, cpuset, cpu_time_ms, io_bytes_per_s,
         io_weight, output_bytes, file_bytes
     }
     struct Filter<'a> { arch, listener, program, kills, origin }
-    struct Gateway<'a> { batch, marks, rules, totals, listens, trust, java_trust, origin }
+    struct Gateway<'a> { batch, marks, rules, totals, listens, trust, java_trust, claims, origin }
+    struct NetworkClaim<'a> { protocol, peer, ports, expected, origin }
     struct Mark { offset_bytes, origin }
     struct Rule<'a> { action, protocol, peer, ports, terms, origin }
     struct Terms<'a> { only, inject, inspect, optional, limits }
@@ -114,6 +116,8 @@ wire! {
     enum Presence { Required, Optional }
     enum Missing { MaskFile, MaskDot, MaskDir, Fail, Skip }
     enum Hold { Best, Cgroup }
+    enum Extent { Path, Below }
+    enum Expected { Allowed, Denied }
     enum Listener { None, Required, Optional }
     enum Env<'a> { Pass { name }, PassPrefix { prefix }, Set { name, value } }
     enum Text<'a> { Literal(_), Param(_) }

@@ -130,7 +130,8 @@ fn odd_questions_harm_nobody(host: &Host) {
             let _ = socket.send(&question(&[label.as_bytes(), b"wild", b"example"], 1, 1));
         }
     });
-    assert_eq!(ask(question(API, 1, 1), 5000), Some((ok, 1)));
+    // Datagrams get lost in one: asked again, as resolvers do.
+    assert!((0..20).any(|_| ask(question(API, 1, 1), 500) == Some((ok, 1))));
 }
 
 fn odd_questions_by_tcp(host: &Host) {
