@@ -1,6 +1,6 @@
 //! Prints the table of launch times: `bench-launch DIR BIN ROUNDS [ALIVE]`, see `scripts/bench-launch.sh`.
 
-use msb_benches::{Measured, beside, measure, prepare, side_by_side};
+use msb_benches::{Measured, beside, measure, prepare, run_once, side_by_side};
 use std::error::Error;
 use std::io::Write as _;
 use std::path::Path;
@@ -13,7 +13,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let rounds = rounds.parse::<usize>()?.max(1);
     let alive: usize = rest.first().map_or(Ok(1000), |count| count.parse())?;
-    let prepared = prepare(Path::new(dir), Path::new(bin))?;
+    let mut prepared = prepare(Path::new(dir), Path::new(bin))?;
+    let (left_out, peers) = (&mut prepared.left_out, ["unshare(1)", "crun", "bubblewrap"]);
+    prepared.cases.retain(|case| {
+        // What a peer needs, a machine may not have: crun refuses hybrid cgroups.
+        let tried = run_once(case).err().filter(|_| peers.iter().any(|peer| case.name.starts_with(peer)));
+        left_out.extend(tried.as_ref().map(ToString::to_string));
+        tried.is_none()
+    });
     let mut out = io::stdout().lock();
     for reason in &prepared.left_out {
         writeln!(out, "left out: {reason}")?;
