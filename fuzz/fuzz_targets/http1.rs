@@ -6,4 +6,4 @@ mod requests;
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| requests::read(requests::Version::One, bytes));
+fuzz_target!(|bytes: &[u8]| requests::read(hyper::Version::HTTP_11, bytes));

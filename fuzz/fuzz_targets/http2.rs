@@ -15,7 +15,7 @@ const REQUEST: &[u8] = b"\x82\x86\x84\x01\x09a.example";
 fuzz_target!(|bytes: &[u8]| {
     let Some((how, bytes)) = bytes.split_first() else { return };
     let rest = if how % 2 == 0 { bytes.to_vec() } else { frames(bytes) };
-    requests::read(requests::Version::Two, &[PREFACE, &rest].concat());
+    requests::read(hyper::Version::HTTP_2, &[PREFACE, &rest].concat());
 });
 
 /// Frames of four bytes each (type, flags, stream, length) and as much of what follows.

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::service::service_fn;
-use hyper::{Request, Response, body::Incoming};
+use hyper::{Request, Response, Version, body::Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use msb_gateway::path::plain;
 use msb_gateway::request::check;
@@ -17,13 +17,6 @@ use tokio::runtime::{Builder, Runtime};
 thread_local! {
     static RUNTIME: RefCell<Runtime> =
         RefCell::new(Builder::new_current_thread().enable_time().build().expect("a runtime"));
-}
-
-/// Which version of HTTP is spoken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Version {
-    One,
-    Two,
 }
 
 async fn serve(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -66,12 +59,12 @@ pub fn read(version: Version, bytes: &[u8]) {
             let io = TokioIo::new(server);
             let serves = async {
                 match version {
-                    Version::Two => {
+                    Version::HTTP_2 => {
                         let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
                         builder.max_concurrent_streams(128).max_header_list_size(64 * 1024);
                         let _ = builder.serve_connection(io, service_fn(serve)).await;
                     }
-                    Version::One => {
+                    _ => {
                         let mut builder = hyper::server::conn::http1::Builder::new();
                         let _ = builder.half_close(true).serve_connection(io, service_fn(serve)).await;
                     }

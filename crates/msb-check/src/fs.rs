@@ -10,7 +10,7 @@ use crate::paths::{self, Place};
 use msb_diag::{Diagnostic, Span, codes};
 use msb_policy::{FsKind, FsRule, Links, Missing, Path, Rights};
 use msb_resolve::LayerId;
-use msb_syntax::ast::{self, FsVerb, PathExpr, PathKind, StmtKind};
+use msb_syntax::ast::{self, FsVerb, NetRuleKind, PathExpr, PathKind, StmtKind};
 use options::{Options, SIZE_BYTES_MIN};
 use std::collections::{HashMap, HashSet};
 
@@ -41,8 +41,12 @@ pub(crate) struct Rule {
 pub(crate) fn fs(cx: &mut Context<'_>) -> Vec<FsRule> {
     let mut rules = Vec::new();
     for placed in cx.stmts() {
-        if let StmtKind::Fs(section) = &placed.stmt.kind {
-            section.iter().for_each(|rule| one(cx, rule, placed.layer, &mut rules));
+        match &placed.stmt.kind {
+            StmtKind::Fs(section) => section.iter().for_each(|rule| one(cx, rule, placed.layer, &mut rules)),
+            StmtKind::Net(ast::Net::Rules(section)) => {
+                section.iter().for_each(|rule| unix(cx, rule, placed.layer, &mut rules));
+            }
+            _ => {}
         }
     }
     // What follows compares each rule with every other one.
@@ -91,6 +95,26 @@ fn one(cx: &mut Context<'_>, rule: &ast::FsRule, layer: LayerId, rules: &mut Vec
             let placed = options.at.is_some() || options.from.is_some();
             rules.push(Rule { kind, span: expr.span, whole: rule.span, layer, placed });
         }
+    }
+}
+
+/// A socket that `net` names by its path is a file: who sees it may connect to it (unix(7)). It is shown as by `socket`,
+/// or taken away as by `deny`, so that one part of the kernel decides about it.
+fn unix(cx: &mut Context<'_>, rule: &ast::NetRule, layer: LayerId, rules: &mut Vec<Rule>) {
+    let (endpoints, allow) = match &rule.kind {
+        NetRuleKind::Allow(endpoints) => (endpoints, true),
+        NetRuleKind::Deny(endpoints) => (endpoints, false),
+        NetRuleKind::Listen(_) | NetRuleKind::Total => return,
+    };
+    for endpoint in endpoints {
+        let ast::Peer::Path(expr) = &endpoint.peer else { continue };
+        let options = Options::default();
+        let kind = if allow {
+            socket(cx, expr, &options)
+        } else {
+            deny(cx, expr, &options, READ.and(WRITE).and(RUN))
+        };
+        rules.extend(kind.map(|kind| Rule { kind, span: expr.span, whole: rule.span, layer, placed: false }));
     }
 }
 

@@ -5,7 +5,6 @@ mod lints;
 mod terms;
 
 use crate::context::Context;
-use crate::paths;
 use crate::syscalls::implied::{self, Implied};
 use msb_diag::{Diagnostic, Span, codes};
 use msb_host::Host;
@@ -124,12 +123,7 @@ fn one(cx: &mut Context<'_>, rule: &ast::NetRule, layer: LayerId, rules: &mut Ve
     }
     for written in endpoints {
         if let ast::Peer::Path(path) = &written.peer {
-            let Some(place) = paths::place(cx, path) else { continue };
-            if verb == "allow" {
-                lints::dangerous_socket(cx, &place.path, path.span);
-            }
-            let kind = NetKind::Unix { path: place.path, allow: verb == "allow" };
-            rules.push(Rule { kind, span: written.span, origin, layer });
+            by_path(cx, path, verb, &rule.options);
             continue;
         }
         let Some(endpoint) = endpoint(cx, written) else { continue };
@@ -140,6 +134,27 @@ fn one(cx: &mut Context<'_>, rule: &ast::NetRule, layer: LayerId, rules: &mut Ve
             _ => listen(cx, endpoint, written),
         };
         rules.extend(kind.map(|kind| Rule { kind, span: written.span, origin, layer }));
+    }
+}
+
+/// A socket by its path, which is a file: `fs` has the rule, but for what it can't have.
+fn by_path(cx: &mut Context<'_>, path: &ast::PathExpr, verb: &str, options: &[ast::NetOption]) {
+    if verb == "listen" {
+        cx.say(
+            Diagnostic::new(codes::WRONG_TYPE, "a port is published, and not a path")
+                .label(path.span, "expected `host` and a port")
+                .help(
+                    "write `listen tcp host:8080`; a socket that the program makes lies where it may write",
+                ),
+        );
+    } else if verb == "allow"
+        && let Some(option) = options.first()
+    {
+        cx.say(
+            Diagnostic::new(codes::WRONG_OPTION, "a socket by its path has no terms")
+                .label(option.span, "nobody is between the program and this socket")
+                .help("take it away"),
+        );
     }
 }
 

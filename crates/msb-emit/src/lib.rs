@@ -5,6 +5,7 @@
 //! where its lines stand, not on the order in which the compiler came across them. What a plan cannot
 //! hold is an [`EmitError`], never left out.
 
+mod claims;
 mod env;
 mod error;
 mod files;
@@ -105,6 +106,7 @@ pub fn emit_observed(
     used.extend(limits::origins(&limits));
     used.extend(programs.iter().flat_map(|(_, _, _, kills)| kills.values()));
     used.extend(net.iter().flat_map(net::Net::origins));
+    used.extend(policy.claims.iter().map(|claim| claim.origin));
     let origins = Origins::of(policy, &order, &used)?;
 
     let entry = |(nr, origin): (&u32, &ir::OriginId)| {
@@ -139,8 +141,9 @@ pub fn emit_observed(
         identity: identity(policy, &origins)?,
         mounts: mounts.iter().map(|mount| mount.emit(&origins)).collect(),
         denies: denies.iter().map(|deny| deny.emit(&origins)).collect(),
+        claims: claims::paths(policy, &origins)?,
         files: files.iter().map(|file| file.emit(origins.id(policy.exec.origin))).collect(),
-        network: net.as_ref().map_or(Ok(network(policy)), |net| net.emit(&origins))?,
+        network: net.as_ref().map_or(Ok(network(policy)), |net| net.emit(policy, &origins))?,
         limits: limits::emit(&limits, &origins),
         filters: programs
             .iter()
@@ -172,10 +175,6 @@ pub fn emit_observed(
 /// Refuses what a plan has no section for.
 fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     let mut what: Vec<(&'static str, ir::OriginId)> = Vec::new();
-    if let ir::Net::Rules { rules, .. } = &policy.net {
-        let unix = rules.iter().find(|rule| matches!(rule.kind, ir::NetKind::Unix { .. }));
-        what.extend(unix.map(|rule| ("rules for unix sockets", rule.origin)));
-    }
     what.extend(policy.tools.first().map(|tool| ("tools", tool.origin)));
     let open = |kind| policy.params.iter().find(|param| param.kind == kind).map(|param| param.origin);
     what.extend(open(ir::ParamKind::Number).map(|origin| ("numbers that launch gives", origin)));
@@ -187,9 +186,6 @@ fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
 pub fn enforceable(policy: &ir::Policy) -> ir::Policy {
     let mut policy = policy.clone();
     policy.tools.clear();
-    if let ir::Net::Rules { rules, .. } = &mut policy.net {
-        rules.retain(|rule| !matches!(rule.kind, ir::NetKind::Unix { .. }));
-    }
     for param in policy.params.iter_mut().filter(|param| param.kind == ir::ParamKind::Number) {
         param.kind = ir::ParamKind::Text;
     }

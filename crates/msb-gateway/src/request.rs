@@ -27,6 +27,8 @@ pub enum Odd {
     OtherHost,
     /// Its target is written for a proxy or another scheme.
     Target,
+    /// A field asks the server to take it for another request, where the rule says which requests it allows.
+    Override,
 }
 
 impl Odd {
@@ -39,6 +41,7 @@ impl Odd {
             Odd::HostTwice => "the request names more than one host",
             Odd::OtherHost => "the Host of the request is not the host that was dialled",
             Odd::Target => "the target of the request is not a path on this host",
+            Odd::Override => "a header of the request asks for another method or path",
         }
     }
 
@@ -51,6 +54,7 @@ impl Odd {
             Odd::HostTwice => "host-twice",
             Odd::OtherHost => "host-differs",
             Odd::Target => "odd-target",
+            Odd::Override => "override",
         }
     }
 }
@@ -84,6 +88,23 @@ pub fn check(parts: &Parts, target: &Target, port: u16, is_tls: bool) -> Result<
         }
     }
     Ok(())
+}
+
+/// Fields by which servers take a request for one with another method or path: Rack, Express, Django and ASP.NET know the
+/// first four, Symfony and IIS the others (CVE-2018-14773).
+const OVERRIDES: [&str; 6] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-tunneled-method",
+    "x-original-url",
+    "x-rewrite-url",
+];
+
+/// Whether a field asks the server to take the request for another one.
+#[must_use]
+pub fn overrides(headers: &HeaderMap) -> bool {
+    OVERRIDES.iter().any(|name| headers.contains_key(*name))
 }
 
 /// The one Host header.

@@ -3,6 +3,7 @@
 use crate::audit::Log;
 use crate::authority::Authority;
 use crate::bind::{self, Bound};
+use crate::claims;
 use crate::engine::{End, Engine, Published};
 use crate::limits::Meters;
 use crate::names::Names;
@@ -93,7 +94,7 @@ fn io_failure(step: Step, origin: Option<OriginId>, error: &io::Error) -> NotSta
 /// # Errors
 /// In words, why it ended otherwise, or did not start; the launcher was told.
 pub fn run(options: &Options) -> Result<(), String> {
-    let control = options.sockets_fd.map(msb_sys::process::inherited);
+    let control = options.sockets_fd.map(taken);
     let control = control.ok_or_else(|| "`--sockets-fd` is missing".to_owned())?;
     let prepared = match prepare(options) {
         Ok(prepared) => prepared,
@@ -107,6 +108,14 @@ pub fn run(options: &Options) -> Result<(), String> {
         End::Log(error) => Err(format!("the audit log can't be written: {error}")),
         End::Kernel(errno) => Err(format!("the kernel refuses to wait: {errno}")),
     }
+}
+
+/// A descriptor that the launcher gave; a command that prints a secret does not get it.
+fn taken(fd: RawFd) -> OwnedFd {
+    let taken = msb_sys::process::inherited(fd);
+    // One that is not open shows when it is used.
+    let _ = rustix::io::fcntl_setfd(&taken, rustix::io::FdFlags::CLOEXEC);
+    taken
 }
 
 /// Everything that needs the host, from before the process confined itself.
@@ -124,7 +133,7 @@ fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
     let mut bytes = Vec::new();
     let plan_fd =
         options.plan_fd.ok_or_else(|| not_started(Step::Gateway, None, "`--plan-fd` is missing"))?;
-    let file = File::from(msb_sys::process::inherited(plan_fd));
+    let file = File::from(taken(plan_fd));
     let most = PLAN_BYTES_MAX as u64 + 1;
     file.take(most).read_to_end(&mut bytes).map_err(|error| io_failure(Step::Gateway, None, &error))?;
     let checked: CheckedPlan<'_> =
@@ -133,7 +142,7 @@ fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
     let Network::Gateway(gateway) = &plan.network else {
         return Err(not_started(Step::Gateway, None, "the plan has no network"));
     };
-    let audit = options.audit_fd.map(|fd| File::from(msb_sys::process::inherited(fd)));
+    let audit = options.audit_fd.map(|fd| File::from(taken(fd)));
     let state = Arc::new(state(options, plan, gateway, audit)?);
     let listens = listens(gateway)?;
     let (mut authority, mut trust) = (None, Vec::new());
@@ -153,7 +162,7 @@ fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
         authority = Some(Arc::new(made));
     }
     confine::confine().map_err(|failed| not_started(Step::Gateway, None, failed.0))?;
-    let report = options.report_fd.map(|fd| File::from(msb_sys::process::inherited(fd)));
+    let report = options.report_fd.map(|fd| File::from(taken(fd)));
     Ok(Prepared { state, authority, trust, listens, report })
 }
 
@@ -164,7 +173,11 @@ fn state(
     audit: Option<File>,
 ) -> Result<State, NotStarted> {
     let bad = |bad: bind::BadBinding| not_started(Step::GatewayHost, Some(bad.origin), bad.why);
-    let Bound { rules, names } = bind::bind(gateway, &plan.params, &options.given).map_err(bad)?;
+    let bound = bind::bind(gateway, &plan.params, &options.given).map_err(bad)?;
+    if let Some((origin, why)) = claims::broken(&bound) {
+        return Err(not_started(Step::Claim, Some(origin), why));
+    }
+    let Bound { rules, names, .. } = bound;
     let now = Instant::now();
     // Above .0.0, which some programs take for no address.
     let first = Ipv4Addr::new(LEASED[0], LEASED[1], 0, 1);
@@ -188,6 +201,9 @@ fn secrets(
         let failed = |why: String| not_started(Step::Secret, Some(param.origin), why);
         let place =
             bind::value(param, given).ok_or_else(|| failed(format!("`${}` has no value", param.name)))?;
+        if place.starts_with("command:") && !given.contains_key(param.name) {
+            return Err(failed("a plan names no command that is executed on the host".to_owned()));
+        }
         Secret::load(place).map(Some).map_err(|bad| failed(bad.0))
     };
     plan.params.iter().enumerate().map(load).collect()

@@ -4,14 +4,24 @@
 //! not an error, not the log, which goes through [`Secret::redact`].
 
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 /// Bytes of a secret.
 pub const SECRET_BYTES_MAX: u64 = 16 * 1024;
+
+/// How long a command may take that prints a secret: a launch waits ten seconds for its gateway.
+const COMMAND_MAX: Duration = Duration::from_secs(8);
+/// How much is shown of what it said on standard error.
+const SAID_BYTES_MAX: u64 = 2048;
 
 /// A header that is put into requests.
 #[derive(Clone)]
@@ -74,7 +84,7 @@ impl Secret {
                 }
                 _ => Err(bad("is no number of a descriptor above 2".to_owned())),
             },
-            Some(("command", words)) => printed(words).map_err(bad),
+            Some(("command", words)) => printed(words, COMMAND_MAX).map_err(bad),
             _ => Err(bad("write env:NAME, file:PATH, fd:N or command:PROGRAM".to_owned())),
         }?;
         Secret::of(&text).map_err(|BadSecret(why)| bad(why))
@@ -109,20 +119,57 @@ fn read(from: impl Read) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// What a command prints. No shell: words are what spaces divide.
-fn printed(words: &str) -> Result<String, String> {
+/// What a command prints. No shell: words are what spaces divide. It runs as who launches, outside of every sandbox, and has
+/// no terminal: its session is the gateway's.
+fn printed(words: &str, most: Duration) -> Result<String, String> {
     let mut words = words.split_ascii_whitespace();
     let program = words.next().ok_or_else(|| "no program is named".to_owned())?;
-    let output = Command::new(program)
-        .args(words)
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| error.to_string())?;
-    if !output.status.success() {
-        return Err(format!("it ended with {}", output.status));
+    let mut command = Command::new(program);
+    command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // A group of its own, so that whatever it started ends with it.
+    let mut child = command.process_group(0).spawn().map_err(|error| error.to_string())?;
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let out = child.stdout.take().map(|from| thread::spawn(|| read(from)));
+    let said = child.stderr.take().map(|from| thread::spawn(|| said(from)));
+    let ended = group.is_some_and(|group| has_ended(group, most));
+    if !ended && let Some(group) = group {
+        // It may have ended just now.
+        let _ = kill_process_group(group, Signal::KILL);
     }
-    read(output.stdout.as_slice()).map_err(|error| error.to_string())
+    let status = child.wait().map_err(|error| error.to_string())?;
+    let said = said.and_then(|it| it.join().ok()).unwrap_or_default();
+    if !ended {
+        return Err(format!("it took longer than {} s{said}", most.as_secs()));
+    }
+    if !status.success() {
+        return Err(format!("it ended with {status}{said}"));
+    }
+    let out = out.and_then(|it| it.join().ok()).unwrap_or_else(|| Ok(String::new()));
+    out.map_err(|error| error.to_string())
+}
+
+/// Whether a process ends within `most`.
+fn has_ended(process: Pid, most: Duration) -> bool {
+    let Ok(pidfd) = pidfd_open(process, PidfdFlags::empty()) else { return true };
+    let most = most.try_into().ok();
+    let mut ends = [PollFd::new(&pidfd, PollFlags::IN)];
+    loop {
+        match poll(&mut ends, most.as_ref()) {
+            Err(rustix::io::Errno::INTR) => {}
+            ended => return ended != Ok(0),
+        }
+    }
+}
+
+/// What a program said on standard error, as the end of a sentence.
+fn said(from: impl Read) -> String {
+    let mut bytes = Vec::new();
+    // What was read before an error is what there is to show.
+    let _ = from.take(SAID_BYTES_MAX).read_to_end(&mut bytes);
+    let text = String::from_utf8_lossy(&bytes);
+    // It is shown at a terminal, which would obey other characters.
+    let shown: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if shown.is_empty() { shown } else { format!(": {shown}") }
 }
 
 #[cfg(test)]

@@ -150,9 +150,9 @@ pub enum Kind {
     Loopback,
     /// Where clouds give out credentials.
     Metadata,
-    /// Networks of one's own: RFC 1918, RFC 6598, RFC 4193.
+    /// Networks of one's own: RFC 1918, RFC 6598, RFC 4193, RFC 8215, RFC 3879.
     Private,
-    /// The link, or nothing that can be connected to: link-local, multicast, broadcast, unspecified, reserved.
+    /// The link, or nothing that can be connected to: link-local, multicast, broadcast, unspecified, reserved, discarded.
     Special,
     /// Any other.
     Public,
@@ -183,12 +183,18 @@ const KINDS: &[(&str, Kind)] = &[
     ("192.168.0.0/16", Kind::Private),
     ("100.64.0.0/10", Kind::Private),
     ("[fc00::]/7", Kind::Private),
+    // RFC 8215: NAT64 to networks of one's own. RFC 3879: site-local, which some networks still have.
+    ("[64:ff9b:1::]/48", Kind::Private),
+    ("[fec0::]/10", Kind::Private),
     ("0.0.0.0/8", Kind::Special),
     ("169.254.0.0/16", Kind::Special),
     ("192.0.0.0/24", Kind::Special),
     ("198.18.0.0/15", Kind::Special),
     ("224.0.0.0/3", Kind::Special),
-    ("[::]", Kind::Special),
+    // RFC 4291, 2.5.5.1: IPv4 written as IPv6 in a way that nobody routes, and the unspecified address.
+    ("[::]/96", Kind::Special),
+    ("[100::]/64", Kind::Special),
+    ("[2001:2::]/48", Kind::Special),
     ("[fe80::]/10", Kind::Special),
     ("[ff00::]/8", Kind::Special),
 ];

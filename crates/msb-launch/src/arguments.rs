@@ -12,7 +12,7 @@ msb-launch PLAN [--set NAME=VALUE]... [OPTION]... [--] [COMMAND [ARG]...]
 
 Starts COMMAND, or the plan's own command, confined by PLAN (made by `msbc compile`).
 
-  --set NAME=VALUE  binds a parameter of the plan; that of a secret is its source: env:NAME, file:PATH or fd:N
+  --set NAME=VALUE  binds a parameter of the plan; a secret's is env:NAME, file:PATH, fd:N or command:PROGRAM WORD…
   --trust KEYS      runs no plan but one that a key of this file has signed (`msbc keygen`, `msbc sign`)
   --protect FILE    lets nobody inside write FILE, as it is with the plan and the keys
   --dry-run         sets everything up, says what on standard output, as JSON, and executes nothing

@@ -111,7 +111,7 @@ fn value<'a>(param: &Param<'a>, arguments: &Arguments<'a>) -> Result<Value<'a>> 
     let wanted = match param.kind {
         // The gateway reads it: a host is no path, and nothing else of a launch depends on it.
         ParamKind::Text | ParamKind::Host => return Ok(Value::Text(text)),
-        ParamKind::Secret if is_source(text) => return Ok(Value::Text(text)),
+        ParamKind::Secret if is_source(text, given.is_some()) => return Ok(Value::Text(text)),
         ParamKind::Secret => return Err(refusal(Step::SecretSource, origin)),
         ParamKind::Dir => FileType::Directory,
         ParamKind::File => FileType::RegularFile,
@@ -126,10 +126,12 @@ fn value<'a>(param: &Param<'a>, arguments: &Arguments<'a>) -> Result<Value<'a>> 
     }
 }
 
-/// Whether a text says where a secret is. A secret itself would be in the argument vector, for everybody to read.
-fn is_source(text: &[u8]) -> bool {
-    let kinds: [&[u8]; 3] = [b"env:", b"file:", b"fd:"];
-    kinds.iter().any(|kind| text.strip_prefix(*kind).is_some_and(|rest| !rest.is_empty()))
+/// Whether a text says where a secret is. A secret itself would be in the argument vector, for everybody to read. A
+/// command is executed on the host: who launches may name one, and a plan may not.
+fn is_source(text: &[u8], given: bool) -> bool {
+    let kinds: [&[u8]; 4] = [b"env:", b"file:", b"fd:", b"command:"];
+    let mut kinds = kinds.iter().filter(|kind| given || **kind != b"command:");
+    kinds.any(|kind| text.strip_prefix(*kind).is_some_and(|rest| !rest.is_empty()))
 }
 
 /// What the kernel calls the file that `fd` is open on, as procfs tells.

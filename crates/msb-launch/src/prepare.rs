@@ -63,10 +63,12 @@ pub fn run(start: &Start) -> i32 {
     };
     match open_plan(&arguments, &mut output) {
         Err(failure) => fail(&output, &Event::Failed(failure), None),
-        Ok(Opened { bytes, listener, given }) => match read_plan(&bytes, arguments.trust) {
+        Ok(Opened { bytes, guarded, listener, given }) => match read_plan(&bytes, arguments.trust) {
             Err(failure) => fail(&output, &Event::Failed(failure), None),
             Ok((body, mut plan)) => {
-                match launch(&mut plan, body, &arguments, &start.environment, (listener, given), &output) {
+                // They live as long as the program, as what is told of a failure later may name them.
+                let opened = (guarded.leak() as &[Vec<u8>], listener, given);
+                match launch(&mut plan, body, &arguments, &start.environment, opened, &output) {
                     Ok(code) => code,
                     Err(failure) => {
                         output.say(&Event::Failed(failure), Some(&plan));
@@ -113,6 +115,8 @@ fn errno_of(error: DecodeError) -> Errno {
 struct Opened {
     /// The plan.
     bytes: Vec<u8>,
+    /// The files that decide about the sandbox.
+    guarded: Vec<Vec<u8>>,
     /// Where the filter's listener goes.
     listener: Option<OwnedFd>,
     /// What is for the gateway.
@@ -124,6 +128,8 @@ struct Opened {
 fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
     open_standard().at(Step::CloseFds, None)?;
     let bytes = plan_file::read(arguments.plan);
+    // Before descriptors are closed: one of them may be the plan's name, and have another file a moment later.
+    let guarded = guarded(arguments);
     let named = [arguments.report_fd, arguments.notify_fd, arguments.audit_fd];
     let mut kept: Vec<u32> = named.into_iter().flatten().map(i32::unsigned_abs).collect();
     let secrets = arguments.secret_numbers();
@@ -149,7 +155,7 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
         secrets.iter().map(|number| take(number.cast_signed())).collect::<Result<Vec<OwnedFd>>>()?;
     let file = arguments.report.map(report_file).transpose()?;
     *output = Output { events: report, file, json: arguments.json };
-    Ok(Opened { bytes: bytes?, listener, given: Given { audit, secrets } })
+    Ok(Opened { bytes: bytes?, guarded: guarded?, listener, given: Given { audit, secrets } })
 }
 
 /// Opens the file for the report, which only this user reads: it names paths.
@@ -198,12 +204,12 @@ pub(crate) fn close_all_but(kept: &[u32]) -> core::result::Result<(), Errno> {
     close_range(first, u32::MAX)
 }
 
-fn launch(
-    plan: &mut Plan<'_>,
+fn launch<'p>(
+    plan: &mut Plan<'p>,
     body: &[u8],
     arguments: &Arguments<'_>,
     own_environment: &[&CStr],
-    (listener, given): (Option<OwnedFd>, Given),
+    (guarded, listener, given): (&'p [Vec<u8>], Option<OwnedFd>, Given),
     output: &Output,
 ) -> Result<i32> {
     let timing = Timing::begin(arguments.timings);
@@ -233,8 +239,7 @@ fn launch(
     let mut entries = host::table(plan, &bindings)?;
     overlap::check(plan, &entries)?;
     timing.done(Step::MountSource);
-    // They live as long as the program, as what is told of a failure later may name them.
-    let guards = guard::denies(guarded(arguments)?.leak(), &entries, plan.policy.origin)?;
+    let guards = guard::denies(guarded, &entries, plan.policy.origin)?;
     plan.denies.extend(guards);
     let plan = &*plan;
     let mut placeholders = Placeholders::default();
@@ -289,7 +294,7 @@ fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Vec<u8>>> {
         // Magic links are followed: `msbc run` names its plan by a descriptor.
         let place = openat(CWD, file.to_bytes(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         let place = match place {
-            // The descriptor was closed when the plan had been read.
+            // What it is for is said where the plan is read.
             Err(Errno::NOENT | Errno::BADF) if file == arguments.plan => continue,
             // Not every installation has one; where rules need it, they say that it is missing.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) if file == gateway.as_c_str() => continue,

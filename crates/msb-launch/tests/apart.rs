@@ -38,6 +38,20 @@ fn the_launcher_does_not_let_itself_be_written() {
     assert_eq!(std::fs::read(bin.join("msb-launch")).expect("a program"), before);
 }
 
+/// `msbc run` names the plan by a descriptor, whose number has another file once the plan is read.
+#[test]
+fn a_plan_that_is_named_by_a_descriptor_takes_nothing_else_away() {
+    let stage = Stage::new(&plan());
+    for number in 3..24 {
+        let script = format!("exec \"$0\" /proc/self/fd/{number} \"$@\" {number}< \"$PLAN\"");
+        let mut command = std::process::Command::new("bash");
+        command.args(["-c", &script]).arg(common::launcher()).env("PLAN", stage.dir.path().join("plan.bin"));
+        command.arg("--set").arg(format!("workspace={}", stage.workspace.display()));
+        command.args(["--", "sh", "-c", "echo x > x && rm x"]);
+        stdout(&command.output().expect("starts"));
+    }
+}
+
 /// The folder of the second parameter.
 const INPUTS: Path<'_> = Path { base: Base::Param(1), rest: "" };
 

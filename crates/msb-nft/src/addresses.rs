@@ -29,7 +29,7 @@ impl Addresses {
         let peers = || {
             rules.iter().filter_map(|rule| match &rule.kind {
                 NetKind::Allow { endpoint, .. } | NetKind::Deny(endpoint) => Some(&endpoint.peer),
-                NetKind::Listen(_) | NetKind::Unix { .. } | NetKind::Total(_) => None,
+                NetKind::Listen(_) | NetKind::Total(_) => None,
             })
         };
         let names: BTreeSet<&String> = peers()

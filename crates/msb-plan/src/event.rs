@@ -310,8 +310,8 @@ steps! {
     Gateway = "start the network gateway",
     /// The gateway looked for a secret.
     Secret = "read the secret",
-    /// A secret stood where its source should: `env:NAME`, `file:PATH` or `fd:N`.
-    SecretSource = "take a secret by value, where it must be `env:NAME`, `file:PATH` or `fd:N`,",
+    /// A secret stood where its source should: `env:NAME`, `file:PATH`, `fd:N` or `command:PROGRAM`.
+    SecretSource = "take a secret by value, where it must be `env:NAME`, `file:PATH`, `fd:N` or `command:PROGRAM`,",
     /// The gateway looked for the host that a rule names.
     GatewayHost = "find the host",
     /// The gateway bound a port of the host's loopback.
@@ -330,6 +330,9 @@ steps! {
     Mount = "make the mount",
     /// A mount was put in its place.
     MountTarget = "put the mount in its place",
+    /// It was decided whether a claim of the policy holds for these parameters: `EACCES` where what it says to be allowed is
+    /// denied, 0 where what it says to be denied is allowed.
+    Claim = "hold what the policy asserts",
     /// A denied path was looked up.
     DenySource = "look up the denied path",
     /// A denied path has other hard links.

@@ -10,7 +10,7 @@
 //!   and the same events as they stand on a report descriptor;
 //! - `--audit-fd`, where the launcher was given one, takes a JSON line for each lookup, connection and request;
 //! - `--set` binds each parameter of kind `Host` or `Secret` that was given at launch. The value of a secret is never
-//!   a secret but its source: `env:NAME`, `file:PATH` or `fd:N`.
+//!   a secret but its source: `env:NAME`, `file:PATH`, `fd:N` or `command:PROGRAM WORD…`, which the gateway executes.
 //!
 //! Its standard input and output are /dev/null, standard error and the environment are the launcher's. It is in a
 //! session of its own, and the kernel kills it with the launcher. It has the launcher's identity: where that is root,

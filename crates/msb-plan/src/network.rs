@@ -46,6 +46,8 @@ pub const PORTS_MAX: usize = 256;
 pub const PATHS_MAX: usize = 64;
 /// `total` rules.
 pub const TOTALS_MAX: usize = 64;
+/// Claims about connections.
+pub const CLAIMS_MAX: usize = 256;
 /// Published ports, each one of a range counted.
 pub const LISTENS_MAX: usize = 64;
 /// Places that the trust store is put over.
@@ -54,6 +56,7 @@ pub const TRUST_PLACES_MAX: usize = 16;
 pub const NAME_BYTES_MAX: usize = 253;
 
 /// What a sandbox reaches.
+#[expect(clippy::large_enum_variant, reason = "a plan has one of them")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Network<'a> {
     /// Nothing: a network namespace with its loopback interface, down.
@@ -87,7 +90,27 @@ pub struct Gateway<'a> {
     /// The same certificates as a key store for Java, which reads no PEM; there with `trust` and not without.
     #[serde(borrow)]
     pub java_trust: Option<Trust<'a>>,
+    /// What the policy asserts of connections, and what depends on the hosts that parameters name: decided by the gateway.
+    #[serde(borrow)]
+    pub claims: Vec<Claim<'a>>,
     /// The line that begins the rules.
+    pub origin: OriginId,
+}
+
+/// What a policy asserts of connections: of those to its peer, where that is one host, and of those to each host that a
+/// parameter names and that its peer covers. A gateway for which it does not hold does not start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim<'a> {
+    /// What is spoken. A deny of a byte stream is one of what it may carry.
+    pub protocol: Protocol,
+    /// Who is dialled; its address inside means nothing here, and is 0.0.0.0.
+    #[serde(borrow)]
+    pub peer: Peer<'a>,
+    /// First and last of each range, at least one range; they rise and do not touch.
+    pub ports: Vec<(u16, u16)>,
+    /// What must hold.
+    pub expected: crate::Expected,
+    /// The line of the claim.
     pub origin: OriginId,
 }
 

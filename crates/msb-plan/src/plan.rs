@@ -15,6 +15,8 @@ pub const MOUNTS_MAX: usize = 256;
 pub const DENIES_MAX: usize = 256;
 /// Generated files in one plan.
 pub const FILES_MAX: usize = 32;
+/// Claims in one plan.
+pub const CLAIMS_MAX: usize = 256;
 /// Environment rules in one plan.
 pub const ENV_MAX: usize = 256;
 /// Words of the default command.
@@ -94,6 +96,9 @@ pub struct Plan<'a> {
     /// Small files that the compiler writes into the new root, such as /etc/passwd.
     #[serde(borrow)]
     pub files: Vec<File<'a>>,
+    /// What the policy asserts of paths, and what depends on where parameters lie: decided by the launcher.
+    #[serde(borrow)]
+    pub claims: Vec<Claim<'a>>,
     /// What is reached over the network.
     #[serde(borrow)]
     pub network: Network<'a>,
@@ -221,7 +226,7 @@ pub enum ParamKind {
     Text,
     /// The name of a host, in a form that msb-host reads.
     Host,
-    /// Where a secret is: `env:NAME`, `file:PATH` or `fd:N` ([`crate::handover`]); never the secret.
+    /// Where a secret is: `env:NAME`, `file:PATH`, `fd:N` or `command:PROGRAM` ([`crate::handover`]); never the secret.
     Secret,
 }
 
@@ -487,6 +492,43 @@ pub struct File<'a> {
     pub content: &'a [u8],
     /// The line that asked.
     pub origin: OriginId,
+}
+
+/// What a policy asserts of a path. A launch for which it does not hold ends before anything is started.
+///
+/// With [`Base::Root`] the path is a name inside. Otherwise it is the host's file, by whatever name a mount shows it, or
+/// what a mount whose target has the same base puts inside by that name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Claim<'a> {
+    /// What it is about.
+    #[serde(borrow)]
+    pub path: Path<'a>,
+    /// The one right that it is about.
+    pub right: Rights,
+    /// How much of the path it is about.
+    pub extent: Extent,
+    /// What must hold.
+    pub expected: Expected,
+    /// The line of the claim.
+    pub origin: OriginId,
+}
+
+/// How much of a path a claim is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Extent {
+    /// The path itself.
+    Path,
+    /// And everything below it: something is allowed where anything of it is.
+    Below,
+}
+
+/// What a claim says of its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Expected {
+    /// It is allowed.
+    Allowed,
+    /// It is denied.
+    Denied,
 }
 
 /// A value and the line that set it.

@@ -12,9 +12,9 @@ use msb_syscalls::{capability_name, describe};
 use crate::difference::describe_call;
 use crate::places::has;
 use crate::{
-    Access, Arch, Base, Connection, Decision, EnvKind, FsKind, FsRule, Limit, Limits, Links, Net, NetKind,
-    NetLimits, NetRule, OriginId, Path, Peer, Places, Policy, Protocol, Rate, Request, SyscallAction,
-    SyscallRule, Text, Verdict, Which, Word, connections,
+    Access, Arch, Base, Connection, Decision, Endpoint, EnvKind, FsKind, FsRule, Limit, Limits, Links, Net,
+    NetKind, NetLimits, NetRule, OpenAsked, OriginId, Path, Peer, Places, Policy, Protocol, Rate, Request,
+    SyscallAction, SyscallRule, Text, Verdict, Which, Word, connections,
 };
 
 /// Something that a policy allows and the other does not.
@@ -299,13 +299,7 @@ impl Policy {
                         (!makes(refused)).then_some((Wider::Listen(endpoint.protocol, port), refused.origin))
                     })
                 }
-                NetKind::Unix { path, allow: true } => {
-                    let same = |it: &NetRule| it.kind == rule.kind;
-                    let known = matches!(&other.net, Net::Rules { rules, .. } if rules.iter().any(same));
-                    let what = Wider::Open { path: path.clone(), access: Access::Write, private: false };
-                    (!known).then_some((what, None))
-                }
-                NetKind::Unix { .. } | NetKind::Deny(_) | NetKind::Total(_) => None,
+                NetKind::Deny(_) | NetKind::Total(_) => None,
             };
             if let Some((what, refused)) = widening {
                 found.push(Widening { what, allowed: Some(rule.origin), refused });
@@ -499,13 +493,19 @@ impl Policy {
                             *param = index(*param);
                         }
                     }
-                    NetKind::Unix { path: at, .. } => *at = path(at),
                     NetKind::Listen(_) | NetKind::Total(_) => {}
                 }
             }
         }
         if let Some((cwd, _)) = &mut policy.exec.cwd {
             *cwd = path(cwd);
+        }
+        for claim in &mut policy.claims {
+            match &mut claim.asked {
+                OpenAsked::Path { path: at, .. } => *at = path(at),
+                OpenAsked::Connect(Endpoint { peer: Peer::Param(param), .. }) => *param = index(*param),
+                OpenAsked::Connect(_) => {}
+            }
         }
         for tool in &mut policy.tools {
             tool.params.iter_mut().map(|param| &mut param.ty).chain(&mut tool.result).for_each(|ty| {
@@ -569,10 +569,7 @@ impl Policy {
         }
         if let (Net::Rules { rules: own, .. }, Net::Rules { rules, .. }) = (&mut self.net, &parent.net) {
             for rule in rules {
-                let refuses = matches!(
-                    rule.kind,
-                    NetKind::Deny(_) | NetKind::Total(_) | NetKind::Unix { allow: false, .. }
-                );
+                let refuses = matches!(rule.kind, NetKind::Deny(_) | NetKind::Total(_));
                 if refuses && own.iter().all(|known| known.kind != rule.kind) {
                     own.push(NetRule { kind: rule.kind.clone(), origin: origin(rule.origin) });
                 }

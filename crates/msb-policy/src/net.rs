@@ -4,7 +4,7 @@
 //! rule for it covers TLS and HTTP as well; what a byte stream carries is not known beforehand, so a deny of TLS
 //! covers it.
 
-use crate::{Decision, OriginId, Path, Policy, SyscallAction};
+use crate::{Decision, OriginId, Policy, SyscallAction};
 use msb_host::{Host, Kind, METADATA_NAMES, Network, kind};
 
 /// ECONNREFUSED: what connect gives where no rule allows it.
@@ -54,13 +54,6 @@ pub enum NetKind {
     Deny(Endpoint),
     /// A port of the sandbox is published on the host's loopback.
     Listen(Endpoint),
-    /// Connections to a socket of the host by its path are made (`true`) or refused.
-    Unix {
-        /// Where it is.
-        path: Path,
-        /// Whether it is allowed.
-        allow: bool,
-    },
     /// For all connections together.
     Total(NetLimits),
 }

@@ -124,6 +124,13 @@ table! {
     HOME_UNKNOWN: [Home] [] "`~` names nothing, because `HOME` is not set to an absolute path",
         "set HOME, or write the path out";
 
+    CLAIM_BROKEN: [Claim] [EACCES] "assertion failed: with these parameters it is denied",
+        "bind the parameters to directories that lie apart from each other and from what the policy names, or to other hosts";
+    CLAIM_BROKEN: [Claim] [REFUSED] "assertion failed: with these parameters it is allowed",
+        "bind the parameters to directories that lie apart from each other and from what the policy names, or to other hosts";
+    CLAIM_BROKEN: [Claim] [] "could not decide this assertion: {errno}",
+        "look at the directories above what it names: you must be able to reach them";
+
     NAMESPACES_REFUSED: [Namespaces, IdMap] [EPERM, EACCES, ENOSPC, EUSERS]
         "this host refuses user namespaces: {errno}", USER_NAMESPACES;
     NAMESPACES_REFUSED: [Root, Hostname, Mount, MountTarget, Proc, Dev] [EPERM, EACCES]
@@ -242,9 +249,9 @@ table! {
         "see that the host's resolver finds it, or write `optional` where it may be missing";
     GATEWAY_NOT_STARTED: [Trust, Publish] [] "could not {step}: {errno}", MISTAKE;
     SECRET_NOT_READ: [SecretSource] [] "`${param}` must say where the secret is, and not be it",
-        "pass {set}, `file:PATH` or `fd:N`: who can list processes would read it otherwise";
+        "pass {set}, `file:PATH`, `fd:N` or `command:PROGRAM`: who can list processes would read it otherwise";
     SECRET_NOT_READ: [Secret] [] "`${param}` cannot be read: {errno}",
-        "pass {set}, `file:PATH` or `fd:N` of a secret that is there and not empty";
+        "pass {set}, `file:PATH`, `fd:N` or `command:PROGRAM` of a secret that is there and not empty";
 
     COMMAND_NOT_EXECUTED: [Exec] [ENOENT] "{command} is not found inside the sandbox",
         "only what the policy grants is there: grant its directory with `run`. A script also needs the interpreter \

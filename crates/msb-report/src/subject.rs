@@ -91,11 +91,14 @@ fn paths<'p>(failure: Failure, plan: &Plan<'p>, context: &Context<'_>) -> Vec<Pa
 
 /// `` `$work` (/home/u/work), by `write $work` (agent.msb:7:5) ``: the parameter that [`Step::ParamOverlap`] numbers.
 fn other(failure: Failure, plan: &Plan<'_>, context: &Context<'_>) -> String {
+    if failure.step != Step::ParamOverlap {
+        return String::new();
+    }
     let index = failure.errno.checked_sub(1).and_then(|index| u8::try_from(index).ok());
-    let Some(index) = index.filter(|_| failure.step == Step::ParamOverlap) else { return String::new() };
     let writes = plan.mounts.iter().find_map(|mount| match mount.kind {
         MountKind::Bind { source, rights, .. }
-            if source.base == Base::Param(index) && rights.contains(Rights::WRITE) =>
+            if index.is_some_and(|index| source.base == Base::Param(index))
+                && rights.contains(Rights::WRITE) =>
         {
             Some((source, mount.origin))
         }

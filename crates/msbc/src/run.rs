@@ -89,9 +89,6 @@ impl Session<'_> {
                 return Exit::Usage;
             }
         };
-        if !self.assertions_hold() {
-            return Exit::Wrong;
-        }
         let Some(program) = launcher::find() else {
             self.output.message(
                 "msb-launch is neither beside msbc nor on the PATH; `scripts/build.sh` puts both in one place",
@@ -115,21 +112,6 @@ impl Session<'_> {
                 NOT_STARTED
             }
         }
-    }
-
-    /// Decides the assertions that depend on parameters, and says which fail.
-    fn assertions_hold(&self) -> bool {
-        let Some(policy) = self.compiled.policy.as_ref().filter(|_| !self.compiled.deferred.is_empty())
-        else {
-            return true;
-        };
-        let failed = msb_compile::recheck(&self.compiled.deferred, &self.places(policy));
-        if !failed.is_empty() && self.arguments.policy.json {
-            self.output.json_message(&msb_diag::to_json(&failed, &self.compiled.sources));
-        } else if !failed.is_empty() {
-            self.output.findings(&failed, &self.compiled.sources);
-        }
-        failed.is_empty()
     }
 
     /// The files that the policy was read from, and this program: nobody inside changes what the next run will be

@@ -147,6 +147,7 @@ impl Judge<'_> {
             let (protocol, peer) = (endpoint.protocol, endpoint.peer.clone());
             all.push(Connection { protocol, peer, port, method: None });
         }
+        judgement.proved = loopback(&endpoint.peer) || !self.may_name(endpoint, deny);
         // `any` of an allow is the public internet.
         all.retain(|one| deny || endpoint.peer != Peer::Any || public.accepts(one));
         for one in all {
@@ -164,6 +165,31 @@ impl Judge<'_> {
             if makes { &mut judgement.allowed } else { &mut judgement.refused }.get_or_insert(evidence);
         }
         judgement
+    }
+
+    /// Whether a host that a parameter names may make the answer another one: a rule with the other answer may name what
+    /// is asked about, or what is asked about what that rule names.
+    fn may_name(&self, asked: &Endpoint, deny: bool) -> bool {
+        let rules = match &self.policy.net {
+            Net::None { .. } => &[],
+            Net::Rules { rules, .. } => rules.as_slice(),
+        };
+        let open = |peer: &Peer| matches!(peer, Peer::Param(_));
+        let meets = |rule: &Endpoint| {
+            let datagrams = |endpoint: &Endpoint| endpoint.protocol == msb_policy::Protocol::Udp;
+            let ports = rule
+                .ports
+                .iter()
+                .any(|(first, last)| asked.ports.iter().any(|(from, to)| first <= to && from <= last));
+            // The same parameter is the same host, and what is said of everybody is said of it.
+            let same = rule.peer == asked.peer || rule.peer == Peer::Any;
+            ports && datagrams(rule) == datagrams(asked) && !same && (open(&rule.peer) || open(&asked.peer))
+        };
+        rules.iter().any(|rule| match &rule.kind {
+            NetKind::Allow { endpoint, .. } => deny && meets(endpoint),
+            NetKind::Deny(endpoint) => !deny && meets(endpoint),
+            NetKind::Listen(_) | NetKind::Total(_) => false,
+        })
     }
 
     fn listen(&self, endpoint: &Endpoint) -> Judgement {
@@ -187,7 +213,7 @@ impl Judge<'_> {
         judgement
     }
 
-    /// Who may write a socket may connect to it, unix(7); and `net` may show one by its path.
+    /// Who may write a socket may connect to it, unix(7).
     fn unix(&self, path: &Path, below: bool) -> Judgement {
         let mut judgement = self.open(path, Access::Write, below);
         let rename = |evidence: &mut Evidence| {
@@ -195,28 +221,6 @@ impl Judge<'_> {
             evidence.what = format!("connect unix {path}");
         };
         judgement.allowed.iter_mut().chain(&mut judgement.refused).for_each(rename);
-        let rules = match &self.policy.net {
-            Net::None { .. } => &[],
-            Net::Rules { rules, .. } => rules.as_slice(),
-        };
-        let about = |wanted: bool| {
-            rules.iter().find(move |rule| match &rule.kind {
-                NetKind::Unix { path: socket, allow } => {
-                    *allow == wanted && (socket.covers(path) || (below && path.covers(socket)))
-                }
-                _ => false,
-            })
-        };
-        let what = format!("connect unix {}", self.policy.shown(path));
-        if let Some(deny) = about(false).filter(|_| !below) {
-            judgement.allowed = None;
-            judgement.refused = Some(Evidence::new(what, Some(deny.origin), Why::Denied));
-            judgement.rules.push(deny.origin);
-        } else if let Some(allow) = about(true) {
-            judgement.refused = judgement.refused.filter(|_| below);
-            judgement.allowed = Some(Evidence::new(what, Some(allow.origin), Why::Allowed));
-            judgement.rules.push(allow.origin);
-        }
         judgement
     }
 
@@ -387,14 +391,9 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Adv
             None => take("", "narrow the type of an argument, or take the tool away"),
         },
         Asked::Unix { path, .. } => match evidence.why {
-            Why::Allowed => write("net", format!("deny unix {}", policy.shown(path))),
-            _ if closed(policy) == Some(Closed::Said) => {
-                let line = format!("allow unix {}", policy.shown(path));
-                let words = format!("write `net {{ {line} }}` in place of `net none`");
-                Advice { words, ..write("net", line) }
-            }
-            Why::Denied => take_deny("", DENIED, "net", format!("allow unix {}", policy.shown(path))),
-            _ => write("net", format!("allow unix {}", policy.shown(path))),
+            Why::Allowed => write("fs", format!("deny {}", policy.shown(path))),
+            Why::Denied => take_deny("", DENIED, "fs", format!("socket {}", policy.shown(path))),
+            _ => write("fs", format!("socket {}", policy.shown(path))),
         },
     }
 }

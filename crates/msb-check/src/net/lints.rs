@@ -115,7 +115,7 @@ pub(super) fn lints(cx: &mut Context<'_>, rules: &[Rule]) {
                 other_version(cx, rule, endpoint, &versions);
             }
             NetKind::Total(limits) => half_limited(cx, rule.span, limits),
-            NetKind::Listen(_) | NetKind::Unix { .. } => {}
+            NetKind::Listen(_) => {}
         }
     }
     datagrams(cx, rules);

@@ -6,7 +6,7 @@ use super::metered::{Count, Metered, Prefixed};
 use crate::audit::{Decision, Subject};
 use crate::authority::{Authority, Failed, Protocols};
 use crate::path;
-use crate::request;
+use crate::request::{self, Odd};
 use crate::rules::{Protocol, RuleId, Target};
 use crate::state::{State, about, set};
 use bytes::Bytes;
@@ -14,8 +14,8 @@ use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1 as client1, http2 as client2};
 use hyper::header::{
-    CONNECTION, EXPECT, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    TE, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::server::conn::{http1 as server1, http2 as server2};
 use hyper::service::service_fn;
@@ -224,6 +224,15 @@ impl Link {
             return refused(answer::odd(odd.words()), &parts.headers, body).await;
         }
         let fitting = self.state.rules.for_request(&self.rules, &method, path::plain(&path).as_deref());
+        let says_more = |rule: &RuleId| self.state.rules.rule(*rule).is_some_and(|rule| rule.only.is_some());
+        let is_overridden = request::overrides(&parts.headers) && fitting.iter().any(says_more);
+        let fitting: Vec<RuleId> =
+            fitting.into_iter().filter(|rule| !(is_overridden && says_more(rule))).collect();
+        if is_overridden && fitting.is_empty() {
+            set(&mut about, "reason", Odd::Override.reason());
+            self.state.log.decided(Subject::Request, Decision::Deny, self.first_origin(), about);
+            return own(answer::odd(Odd::Override.words()));
+        }
         if fitting.is_empty() {
             set(&mut about, "reason", "no-rule");
             self.state.log.decided(Subject::Request, Decision::Deny, self.first_origin(), about);
@@ -241,11 +250,16 @@ impl Link {
         self.state.log.decided(Subject::Request, Decision::Allow, self.state.origin(rule), about.clone());
         self.count.set(self.state.meters.quota(rule));
         forward_only(&mut parts.headers, parts.version, upgrade.is_some());
+        // The target of a request to a server is a path, and Host says the rest (RFC 9112, 3.2.1); by HTTP/2 both are
+        // there (RFC 9113, 8.3.1), from Host where the program left the other out.
+        let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
         if parts.version < Version::HTTP_2 {
-            // The target of a request to a server is a path (RFC 9112, 3.2.1); Host says the rest.
-            let path = parts.uri.path_and_query().map_or("/", |it| it.as_str());
             parts.uri = path.parse().unwrap_or_else(|_| Uri::from_static("/"));
             parts.version = Version::HTTP_11;
+        } else if let (None, Some(host)) = (parts.uri.authority(), parts.headers.get(HOST)) {
+            let whole =
+                Uri::builder().scheme("https").authority(host.as_bytes()).path_and_query(path).build();
+            parts.uri = whole.unwrap_or(parts.uri);
         }
         let inject = self.state.rules.rule(rule).and_then(|rule| rule.inject);
         if let Some(secret) = inject.and_then(|index| self.state.secrets.get(index)).and_then(Option::as_ref)
@@ -460,7 +474,9 @@ fn forward_only(headers: &mut HeaderMap, version: Version, upgrades: bool) {
     let takes_trailers = version >= Version::HTTP_2
         && headers.get(TE).is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"trailers"));
     let ours = [CONNECTION, UPGRADE, TE, TRANSFER_ENCODING, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION];
-    for name in named.iter().chain(&ours) {
+    // Who is meant is not between two neighbours: without Host a server would choose somebody.
+    let named = named.iter().filter(|name| **name != HOST);
+    for name in named.chain(&ours) {
         headers.remove(name);
     }
     for name in ["keep-alive", "proxy-connection"] {

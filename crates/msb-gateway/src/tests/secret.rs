@@ -34,3 +34,19 @@ fn it_is_read_from_where_it_is() {
         assert!(Secret::load(bad).is_err(), "{bad}");
     }
 }
+
+/// A command is no shell's, has a time, and is quoted where it fails.
+#[test]
+fn a_command_prints_it() {
+    let printed = |words: &str| printed(words, Duration::from_secs(5));
+    assert_eq!(printed("echo  a $HOME;b"), Ok("a $HOME;b\n".to_owned()));
+    assert_eq!(printed(""), Err("no program is named".to_owned()));
+    assert!(printed("/no/such/program").is_err_and(|why| why.contains("No such file")));
+    let failed = printed("ls /no/such/file").err().unwrap_or_default();
+    assert!(failed.starts_with("it ended with exit status: 2: ls: cannot access"), "{failed}");
+    assert!(printed("head -c 20000 /dev/zero").is_err_and(|why| why.contains("longer than 16 KiB")));
+    // One that says without an end ends when nobody reads.
+    assert!(printed("yes").is_err());
+    let slow = super::printed("sleep 100", Duration::from_millis(50));
+    assert_eq!(slow, Err("it took longer than 0 s".to_owned()));
+}

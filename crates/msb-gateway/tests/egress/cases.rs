@@ -72,7 +72,7 @@ fn is_refused(result: &std::io::Result<String>) -> bool {
     result.as_ref().is_err_and(|error| kinds.contains(&error.kind()))
 }
 
-fn lines<'a>(log: &'a [serde_json::Value], event: &str, decision: &str) -> Vec<&'a serde_json::Value> {
+pub fn lines<'a>(log: &'a [serde_json::Value], event: &str, decision: &str) -> Vec<&'a serde_json::Value> {
     log.iter().filter(|line| line["event"] == event && line["decision"] == decision).collect()
 }
 

@@ -3,6 +3,7 @@
 use crate::cases::{Case, cases};
 use crate::sandbox::{Host, PUBLIC, Policy, Sandbox, allow, limited, name, only};
 use crate::servers::http;
+use crate::wire::raw;
 use msb_plan::network::{Limits, Peer, Protocol, Rate, Rule};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -25,11 +26,11 @@ pub const ALL: &[Case] = cases![
 const READ: u8 = 0b11;
 const SECRET: &str = "sk-very-secret-4711";
 
-fn https(host: &Host, names: &[&str]) -> SocketAddr {
+pub fn https(host: &Host, names: &[&str]) -> SocketAddr {
     http(PUBLIC, Some(host.authority.server(names, &["h2", "http/1.1"])))
 }
 
-fn reading(port: u16) -> Rule<'static> {
+pub fn reading(port: u16) -> Rule<'static> {
     only(allow(Protocol::Https, name("api.example.org", 1), (port, port)), READ, &["/v1/**"])
 }
 
@@ -206,19 +207,6 @@ fn a_certificate_that_is_bad_is_refused(host: &Host) {
     assert!(answer.contains("502") && answer.contains("certificate"), "{answer}");
 }
 
-/// Sends bytes by the rule for HTTP in the clear, and reads until the end or a while.
-fn raw(sandbox: &Sandbox, port: u16, bytes: String) -> String {
-    sandbox.run(move || {
-        let mut stream = TcpStream::connect(("198.18.1.1", port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-        stream.write_all(bytes.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        // A kept connection ends by the timeout.
-        let _ = stream.read_to_end(&mut answer);
-        String::from_utf8_lossy(&answer).into_owned()
-    })
-}
-
 fn every_request_is_for_the_rules_host(host: &Host) {
     let port = http(PUBLIC, None).port();
     let rule = allow(Protocol::Http, name("api.example.org", 1), (port, port));
@@ -227,7 +215,11 @@ fn every_request_is_for_the_rules_host(host: &Host) {
         &Policy::of([rule, allow(Protocol::Https, Peer::Below("wild.example"), (443, 443))]),
     );
     let ask = |text: &str| {
-        raw(&sandbox, port, text.replace('\n', "\r\n").replace("API", &format!("api.example.org:{port}")))
+        raw(
+            &sandbox,
+            port,
+            text.replace('\n', "\r\n").replace("API", &format!("api.example.org:{port}")).into_bytes(),
+        )
     };
     let good = "GET /one HTTP/1.1\nHost: API\n\n";
     assert!(ask(good).contains("GET /one"));
@@ -264,7 +256,7 @@ fn every_request_is_for_the_rules_host(host: &Host) {
         "POST /one HTTP/1.1\nHost: API\nContent-Length: 60\nTransfer-Encoding: chunked\n\n0\n\nGET /smuggled HTTP/1.1\nHost: other.example.org\n\n",
     );
     assert!(!smuggled.contains("GET /smuggled"), "{smuggled}");
-    assert!(raw(&sandbox, port, "SSH-2.0-x\r\n".to_owned()).is_empty());
+    assert!(raw(&sandbox, port, b"SSH-2.0-x\r\n".to_vec()).is_empty());
 }
 
 fn clients_of_other_languages(host: &Host) {

@@ -2,11 +2,43 @@
 //! in another one that stands for the host, and real clients.
 //!
 //! The test starts itself again in a network and mount namespace of its own, as root or, by a user namespace, as
-//! anybody. There it has addresses that look public, an /etc/hosts, and runs each case by itself.
+//! anybody. There it has addresses that look public, an /etc/hosts, a resolver, and runs each case by itself.
+//!
+//! What a gateway must pass, and where it is tried. `N` is `nothing_gets_around_the_rules` of
+//! `crates/msb-testkit/tests/egress.rs`, with the rules of nf_tables and the launcher's filter; `B` is the battery of
+//! `crates/msb-testkit/probes/battery`; the others are cases here, or tests beside what they test.
+//!
+//! | case | tried by |
+//! | --- | --- |
+//! | denied address and port: blocking, non-blocking, again after `AF_UNSPEC` | N (`denied_*`, `nonblocking`, `reconnect_after_unspec`), `bytes_reach_an_allowed_address_and_no_other` |
+//! | `MSG_FASTOPEN`, `TCP_FASTOPEN_CONNECT`, MPTCP | N (`fastopen_*`, `multipath_tcp`) |
+//! | UDP connected and sent elsewhere, multicast, large and empty ones | N (`datagram_*`, `sendmmsg_elsewhere`, `multicast`), `datagrams_*` |
+//! | IPv4 in IPv6, IPv6 | N (`*_mapped`, `*_v6`), `ipv6_is_the_same` |
+//! | raw, packet, UDP-Lite, SCTP, `SO_MARK`, `SO_BINDTODEVICE` | N (`raw*`, `packet`, `udp_lite`, `sctp`, `mark`, `bound_to_device`) |
+//! | binding the target's port, the gateway's address, another source, source port = destination port | N (`own_server*`, `bound_to_*`, `*_source*`, `source_port_is_destination_port`) |
+//! | rules flushed; a nested user namespace, setns | `without_rules_nothing_is_open`, N (`netlink`, `new_namespace`), B |
+//! | unix sockets, vsock, io_uring | B, N (`vsock`) |
+//! | gateway killed, stopped | `nothing_passes_when_the_gateway_is_killed`, `when_the_gateway_ends_everything_does`, `a_stopped_gateway_lets_nothing_pass` |
+//! | server name wrong, missing, fragmented, slow | `a_server_name_must_be_the_rules`, `a_hello_asks_for_one_name_in_one_place`, `a_slow_and_fragmented_hello_is_read`, `a_hello_that_never_comes_is_refused` |
+//! | Host wrong, missing, twice; a second one on a kept connection; pipelining | `every_request_is_for_the_rules_host`, `fields_of_a_request_are_what_they_must_be` |
+//! | request smuggling | `what_has_two_readings_gets_one_or_none`, `a_server_that_says_two_things_is_not_believed` |
+//! | addresses written out, 169.254.169.254 | `names_have_addresses_that_lead_only_to_them`, N (`metadata`, `address`) |
+//! | DNS over TCP, names that tunnel, TXT, AAAA, ANY | `odd_questions_*`, `dns_by_tcp_and_odd_questions`, `new_names_are_bounded_in_number` |
+//! | rebinding, chains of aliases, expiry | `names_lead_to_public_addresses_only`, `resolvers_may_be_odd`, `a_lease_goes_to_another_only_when_nobody_can_use_it` |
+//! | quota, rate, connections at once | `quotas_*`, `rates_hold_under_parallel_streams`, `connections_are_counted*`, `requests_at_once_are_counted` |
+//! | 10,000 connections | `scripts/bench-egress.sh`; `many_that_come_at_once_are_all_answered` |
+//! | descriptors used up, slow readers, half-open peers | `descriptors_run_out_for_one_connection_only`, `a_slow_reader_holds_up_nobody_else`, `idle_and_half_closed_connections_cost_nothing` |
+//! | QUIC to an allowed address | `datagrams_go_and_come_back`: its datagrams are like others |
+//! | one form of a host name | `one_host_in_every_spelling`, `a_hello_asks_for_one_name_in_one_place`, the fuzz target `host` |
 #![allow(missing_docs, unreachable_pub, clippy::print_stdout, clippy::large_stack_arrays, reason = "a test")]
 
 mod cases;
+mod frames;
+mod handshakes;
 mod http;
+mod lives;
+mod lookups;
+mod resolver;
 mod sandbox;
 mod servers;
 mod strict;
@@ -52,18 +84,27 @@ fn has(tool: &str) -> bool {
     places.map(|place| place.join(tool)).any(|path| path.exists())
 }
 
+/// What waits for most of its time, and is run beside the others.
+const WAITING: [&str; 3] =
+    ["a_hello_that_never_comes_is_refused", "resolvers_may_be_odd", "clients_of_other_languages"];
+
 fn inside(filter: Option<&str>) -> ExitCode {
     let host = sandbox::Host::new();
-    let mut failed = Vec::new();
-    let cases = [cases::ALL, http::ALL, wire::ALL].into_iter().flatten();
-    for (name, case) in cases.filter(|(name, _)| filter.is_none_or(|filter| name.contains(filter))) {
+    let all = [cases::ALL, http::ALL, wire::ALL, frames::ALL, handshakes::ALL, lookups::ALL, lives::ALL];
+    let wanted = |(name, _): &&cases::Case| filter.is_none_or(|filter| name.contains(filter));
+    let (waiting, others): (Vec<_>, Vec<_>) =
+        all.into_iter().flatten().filter(wanted).partition(|(name, _)| WAITING.contains(name));
+    let run = |(name, case): &cases::Case| {
         let begun = std::time::Instant::now();
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| case(&host)));
         let word = if outcome.is_ok() { "ok" } else { "FAILED" };
         println!("test {name} ... {word} ({} ms)", begun.elapsed().as_millis());
-        if outcome.is_err() {
-            failed.push(*name);
-        }
-    }
-    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        outcome.is_ok()
+    };
+    let passed = std::thread::scope(|scope| {
+        let threads: Vec<_> = waiting.iter().map(|case| scope.spawn(|| run(case))).collect();
+        let failed = others.iter().filter(|case| !run(case)).count();
+        threads.into_iter().all(|it| it.join().is_ok_and(|passed| passed)) && failed == 0
+    });
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

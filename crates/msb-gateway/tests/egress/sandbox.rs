@@ -69,7 +69,7 @@ impl Host {
             path
         };
         let hosts = write("hosts", HOSTS);
-        // Nobody answers there: names that /etc/hosts lacks fail at once.
+        // `resolver.rs` answers.
         let resolv = write("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
         sh(&format!(
             "mount --make-rprivate /
@@ -90,11 +90,21 @@ EOF",
             hosts.display(),
             resolv.display(),
         ));
+        write("inside-resolv.conf", "nameserver 198.18.0.1\n");
+        write("inside-hosts", "127.0.0.1 localhost\n");
+        crate::resolver::serve();
         let authority = crate::servers::TestAuthority::new(dir.path());
         // Whoever reads files as nobody must get there.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(dir.path(), open).unwrap();
         Host { dir, authority }
+    }
+
+    /// Gives names addresses.
+    pub fn add_names<'a>(&self, names: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        let lines: String = names.into_iter().map(|(name, address)| format!("{address} {name}\n")).collect();
+        let mut hosts = File::options().append(true).open(self.dir.path().join("hosts")).unwrap();
+        hosts.write_all(lines.as_bytes()).unwrap();
     }
 }
 
@@ -192,6 +202,7 @@ impl Policy {
             mounts: vec![],
             denies: vec![],
             files: vec![],
+            claims: vec![],
             network: Network::Gateway(Gateway {
                 batch: &BATCH,
                 marks: vec![],
@@ -200,6 +211,7 @@ impl Policy {
                 listens: self.listens.clone(),
                 trust: trust("etc/msb/ca.pem"),
                 java_trust: trust("etc/msb/ca.jks"),
+                claims: vec![],
                 origin,
             }),
             limits: msb_plan::Limits::default(),
@@ -294,6 +306,18 @@ impl Sandbox {
         let (done, result) = channel();
         self.tasks.send(Box::new(move || drop(done.send(task())))).unwrap();
         result.recv().expect("the task inside panicked")
+    }
+
+    /// Begins something inside, beside what runs there; what it will come to.
+    pub fn start<T: Send + 'static>(
+        &self,
+        task: impl FnOnce() -> T + Send + 'static,
+    ) -> std::sync::mpsc::Receiver<T> {
+        self.run(move || {
+            let (done, result) = channel();
+            std::thread::spawn(move || drop(done.send(task())));
+            result
+        })
     }
 
     /// Runs a shell script inside; what it prints, with how it ended.
@@ -399,13 +423,7 @@ impl Drop for Sandbox {
 /// Makes the network that the launcher makes, but for what nf_tables refuses early: the gateway decides alone.
 fn enter(dir: &Path) {
     unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).unwrap();
-    let write = |name: &str, text: &str| {
-        let path = dir.join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    };
-    let resolv = write("inside-resolv.conf", "nameserver 198.18.0.1\n");
-    let hosts = write("inside-hosts", "127.0.0.1 localhost\n");
+    let (resolv, hosts) = (dir.join("inside-resolv.conf"), dir.join("inside-hosts"));
     sh(&format!(
         "ip link set lo up
          ip addr add 198.18.0.2/32 dev lo; ip -6 addr add 2001:2::2/128 dev lo nodad

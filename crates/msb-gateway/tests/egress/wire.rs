@@ -18,7 +18,7 @@ pub const ALL: &[Case] = cases![
 ];
 
 /// Sends `bytes` and says that no more comes; what is answered until the end.
-fn raw(sandbox: &Sandbox, port: u16, bytes: Vec<u8>) -> String {
+pub fn raw(sandbox: &Sandbox, port: u16, bytes: Vec<u8>) -> String {
     sandbox.run(move || {
         let mut stream = TcpStream::connect(("198.18.1.1", port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -193,11 +193,12 @@ fn what_has_two_readings_gets_one_or_none(host: &Host) {
             .replace('␋', "\u{b}")
             .replace("API", &format!("api.example.org:{port}"));
         let answer = raw(&sandbox, port, bytes.into_bytes());
-        let seen = std::mem::take(&mut *seen.lock().unwrap());
+        let mut seen = std::mem::take(&mut *seen.lock().unwrap());
+        // The head of a request may be gone before its body turns out to be broken: it then ends in the middle.
+        seen.retain(|line| line != "CUT");
         let refused = answer.is_empty() || answer.contains("HTTP/1.1 4") || answer.contains("HTTP/1.1 5");
         let right = match comes {
-            // The head of a request may be gone before its body turns out to be broken: it then ends in the middle.
-            Refused => refused && seen.iter().all(|line| line == "CUT"),
+            Refused => refused && seen.is_empty(),
             To(one) => seen == [*one],
             Both(one, two) => seen == [*one, *two],
         };
@@ -337,8 +338,10 @@ fn answers(answer: &'static str) -> u16 {
         let mut buffer = [0; 4096];
         if stream.read(&mut buffer).is_ok_and(|read| read > 0) {
             let _ = stream.write_all(answer.as_bytes());
-            // Until the other side has seen enough.
-            let _ = stream.read(&mut buffer);
+            // Until the other side has seen enough; without an answer there is nothing to see.
+            if !answer.is_empty() {
+                let _ = stream.read(&mut buffer);
+            }
         }
     });
     at.port()

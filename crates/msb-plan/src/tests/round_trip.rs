@@ -256,6 +256,7 @@ fn plan() -> impl Strategy<Value = Plan<'static>> {
                 mounts,
                 denies,
                 files,
+                claims: super::sample::plan().claims.into_iter().filter(|_| line % 2 == 0).collect(),
                 network,
                 limits,
                 filters,
