@@ -261,7 +261,12 @@ impl Handover {
             polled => polled.map_err(failed)?,
         };
         let mut bytes = [0; handover::MESSAGE_BYTES_MAX];
-        let (length, file) = receive(&self.socket, &mut bytes, RecvFlags::empty()).map_err(failed)?;
+        let mut got = receive(&self.socket, &mut bytes, RecvFlags::empty());
+        if matches!(got, Err(Errno::CONNRESET)) {
+            // It ended without reading what was sent to it; what it said before comes after this error (unix(7)).
+            got = receive(&self.socket, &mut bytes, RecvFlags::empty());
+        }
+        let (length, file) = got.map_err(failed)?;
         match bytes.get(..length).unwrap_or_default() {
             // Its end: it says on standard error why.
             [] => Err(failed(Errno::PIPE)),
