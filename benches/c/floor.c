@@ -67,7 +67,8 @@ void start(long *stack) {
   if (stack[0] != 3) CALL(exit_group, 2, 0, 0, 0, 0);
   unsigned uid = CALL(getuid, 0, 0, 0, 0, 0), gid = CALL(getgid, 0, 0, 0, 0, 0);
   struct clone_args clone = {.exit_signal = SIGCHLD,
-    .flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP};
+    .flags = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP |
+      CLONE_NEWTIME};
   long child = CALL(clone3, &clone, sizeof clone, 0, 0, 0);
   CHECK(child);
   if (child == 0) {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::{env, fs, io};
 
 /// One way to start the static program.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Case {
     /// As the table shows it.
     pub name: &'static str,
@@ -23,6 +23,8 @@ pub struct Cases {
     pub cases: Vec<Case>,
     /// A sentence for each that is left out.
     pub left_out: Vec<String>,
+    /// A sandbox that waits until it is killed.
+    pub waiting: Case,
 }
 
 /// Flags for C programs without a C library; the last two keep the file to the pages it needs.
@@ -52,10 +54,25 @@ pub fn prepare(dir: &Path, bin: &Path) -> io::Result<Cases> {
         fs::create_dir_all(root.join(folder))?;
     }
     compile_c(&here.join("c/true.c"), &root.join("bin/true"))?;
+    compile_c(&here.join("c/wait.c"), &root.join("bin/wait"))?;
     compile_c(&here.join("c/floor.c"), &dir.join("floor"))?;
 
     let root_arg = text(&root)?;
-    let mut found = Cases { cases: Vec::new(), left_out: Vec::new() };
+    let alive = dir.join("alive.plan");
+    compile_policy(&bin.join("msbc"), &here.join("policies/alive.msb"), &alive)?;
+    let waiting = Case {
+        name: "waiting",
+        program: bin.join("msb-launch"),
+        args: vec![
+            text(&alive)?,
+            "--set".into(),
+            format!("root={root_arg}"),
+            "--".into(),
+            "/opt/bin/wait".into(),
+        ],
+    };
+    let mut found = Cases { cases: Vec::new(), left_out: Vec::new(), waiting };
+    let mut left_out = Vec::new();
     let mut add = |name, program: PathBuf, args: &[&str]| {
         let args = args.iter().map(|&a| a.to_owned()).collect();
         found.cases.push(Case { name, program, args });
@@ -77,6 +94,38 @@ pub fn prepare(dir: &Path, bin: &Path) -> io::Result<Cases> {
         add(name, msb_launch.clone(), &[&text(&plan)?, "--set", &root, "--", command]);
     }
 
+    let unshare = [
+        "--map-root-user",
+        "--mount",
+        "--net",
+        "--ipc",
+        "--uts",
+        "--pid",
+        "--cgroup",
+        "--fork",
+        "--mount-proc",
+    ];
+    let program = text(&root.join("bin/true"))?;
+    match which("unshare") {
+        Some(path) => add("unshare(1), nothing confined", path, &[&unshare[..], &[&program]].concat()),
+        None => left_out.push("unshare is not installed (package util-linux)".to_owned()),
+    }
+    match which("crun") {
+        Some(crun) => {
+            let bundle = dir.join("bundle");
+            fs::create_dir_all(&bundle)?;
+            fs::write(bundle.join("config.json"), oci(&root_arg))?;
+            let (bundle, state) = (text(&bundle)?, text(&dir.join("crun"))?);
+            let run = ["--cgroup-manager=disabled", "--root", &state, "run", "--bundle", &bundle, "bench"];
+            add("crun, the floor's mounts", crun, &run);
+        }
+        None => left_out.push("crun is not installed (package crun)".to_owned()),
+    }
+    for (program, package) in [("minijail0", "minijail"), ("nsjail", "nsjail")] {
+        if which(program).is_none() {
+            left_out.push(format!("{program} is not installed, and Debian 12 has no package {package}"));
+        }
+    }
     match which("bwrap") {
         Some(bwrap) => add(
             "bubblewrap --unshare-all",
@@ -98,16 +147,33 @@ pub fn prepare(dir: &Path, bin: &Path) -> io::Result<Cases> {
                 "/bin/true",
             ],
         ),
-        None => found.left_out.push("bubblewrap is not installed (package bubblewrap)".to_owned()),
+        None => left_out.push("bubblewrap is not installed (package bubblewrap)".to_owned()),
     }
     if Uid::effective().is_root() {
-        found.left_out.push("nothing is measured as an ordinary user: this runs as root".to_owned());
+        left_out.push("nothing is measured as an ordinary user: this runs as root".to_owned());
     }
+    found.left_out = left_out;
     Ok(found)
 }
 
 pub(crate) fn compile_c(source: &Path, to: &Path) -> io::Result<()> {
     run(Command::new("cc").args(C_FLAGS).arg("-o").arg(to).arg(source))
+}
+
+/// The floor's namespaces and mounts as a bundle of the Open Container Initiative.
+fn oci(root: &str) -> String {
+    let (uid, gid) = (Uid::effective(), nix::unistd::Gid::effective());
+    let namespaces = ["user", "pid", "network", "mount", "ipc", "uts", "cgroup"];
+    let namespaces = namespaces.map(|kind| format!(r#"{{"type":"{kind}"}}"#)).join(",");
+    format!(
+        r#"{{"ociVersion":"1.0.2","root":{{"path":"{root}","readonly":true}},"hostname":"bench",
+"process":{{"user":{{"uid":1000,"gid":1000}},"args":["/bin/true"],"cwd":"/","env":[],"noNewPrivileges":true}},
+"mounts":[{{"destination":"/proc","type":"proc","source":"proc"}},
+{{"destination":"/tmp","type":"tmpfs","source":"tmpfs","options":["nosuid","nodev"]}}],
+"linux":{{"namespaces":[{namespaces}],"uidMappings":[{{"containerID":1000,"hostID":{uid},"size":1}}],
+"gidMappings":[{{"containerID":1000,"hostID":{gid},"size":1}}],
+"seccomp":{{"defaultAction":"SCMP_ACT_ALLOW"}}}}}}"#
+    )
 }
 
 fn compile_policy(msbc: &Path, policy: &Path, plan: &Path) -> io::Result<()> {

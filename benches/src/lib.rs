@@ -11,4 +11,4 @@ mod measure;
 
 pub use cases::{Case, Cases, prepare};
 pub use filters::{filters, policy};
-pub use measure::{Measured, measure, run_once};
+pub use measure::{Measured, beside, measure, run_once, side_by_side};

@@ -90,6 +90,52 @@ pub fn measure(cases: &[Case], rounds: usize) -> io::Result<Vec<Measured>> {
     Ok(measured.collect())
 }
 
+/// Runs `case` for `workers` at once, each `rounds` times; the median of all.
+///
+/// # Errors
+/// As [`run_once`].
+///
+/// # Panics
+/// When a worker does.
+pub fn side_by_side(case: &Case, workers: usize, rounds: usize) -> io::Result<Duration> {
+    let work = || (0..rounds).map(|_| run_once(case)).collect::<io::Result<Vec<_>>>();
+    let times = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().expect("a worker")).collect::<io::Result<Vec<_>>>()
+    })?;
+    let mut times = times.concat();
+    times.sort_unstable();
+    Ok(times.get(times.len() / 2).copied().unwrap_or_default())
+}
+
+/// Starts `count` of `waiting`, calls `then`, and ends them all.
+///
+/// # Errors
+/// When one can't be started, or ended before.
+pub fn beside<T>(waiting: &Case, count: usize, then: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let mut alive = Vec::with_capacity(count);
+    for _ in 0..count {
+        let mut command = Command::new(&waiting.program);
+        command.args(&waiting.args).env_clear().current_dir("/");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        alive.push(command.spawn()?);
+    }
+    // The last ones are still being made.
+    std::thread::sleep(Duration::from_secs(3));
+    let mut ended = 0;
+    for child in &mut alive {
+        ended += usize::from(child.try_wait()?.is_some());
+    }
+    let result = if ended == 0 { then() } else { Err(io::Error::other(format!("{ended} of {count} ended"))) };
+    for child in &mut alive {
+        child.kill()?;
+    }
+    for child in &mut alive {
+        child.wait()?;
+    }
+    result
+}
+
 /// Xorshift64: the order has to be unlike the last one, no more.
 struct Random(u64);
 

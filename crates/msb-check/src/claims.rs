@@ -7,46 +7,9 @@ use crate::ask::{self, Asked, Evidence, Judge, Judgement, Sense, Why};
 use crate::context::Context;
 use crate::narrow;
 use msb_diag::{Code, Diagnostic, Span, codes};
-use msb_policy::{Access, Net, NetKind, OriginId, Path, Places, Policy};
+use msb_policy::{Access, Expected, Net, NetKind, OpenAsked, OpenClaim, OriginId, ParamKind, Places, Policy};
 use msb_resolve::{LayerId, Test};
 use msb_syntax::ast::{Claim, ClaimKind, QName, StmtKind, Value};
-
-/// A claim whose answer depends on what parameters are bound to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deferred {
-    /// The claim.
-    pub span: Span,
-    /// The path that it is about.
-    pub path: Path,
-    /// What for.
-    pub access: Access,
-    /// Whether it is about everything below, too.
-    pub below: bool,
-    /// What must hold.
-    pub expected: Expected,
-}
-
-/// What a claim says of its requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expected {
-    /// All are allowed.
-    Allowed,
-    /// All are denied.
-    Denied,
-}
-
-impl Deferred {
-    /// Whether it holds where the parameters are bound as in `places`.
-    #[must_use]
-    pub fn holds(&self, places: &Places) -> bool {
-        let allowed = if self.below {
-            places.allowed_below(&self.path, self.access).is_some()
-        } else {
-            places.decide_path(&self.path, self.access).is_allowed()
-        };
-        allowed == (self.expected == Expected::Allowed)
-    }
-}
 
 /// A claim that was read.
 pub(crate) struct Lowered<'a> {
@@ -57,6 +20,7 @@ pub(crate) struct Lowered<'a> {
     test: Option<&'a Test>,
     /// The parent that asserts it.
     parent: Option<&'a str>,
+    origin: OriginId,
 }
 
 /// Reads the claims of all layers, and of the tests.
@@ -93,11 +57,21 @@ fn one<'a>(
         ClaimKind::Never(probe) => (probe, Expected::Denied, Sense::Never),
         ClaimKind::NarrowerThan(name) => {
             let asked = Asked::Narrower { than: dotted(name) };
-            return Some(Lowered { claim, asked, expected: Expected::Denied, layer, test, parent: None });
+            let origin = cx.origin(claim.span);
+            return Some(Lowered {
+                claim,
+                asked,
+                expected: Expected::Denied,
+                layer,
+                test,
+                parent: None,
+                origin,
+            });
         }
     };
     let asked = ask::lower(cx, probe, sense)?;
-    Some(Lowered { claim, asked, expected, layer, test, parent: None })
+    let origin = cx.origin(claim.span);
+    Some(Lowered { claim, asked, expected, layer, test, parent: None, origin })
 }
 
 /// A claim of the policy `parent`, which this one extends.
@@ -114,7 +88,7 @@ fn dotted(name: &QName) -> String {
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// Claims to be decided when the parameters are known.
-    pub(crate) deferred: Vec<Deferred>,
+    pub(crate) deferred: Vec<OpenClaim>,
     /// Claims that were decided, those that failed among them.
     pub(crate) decided: usize,
     /// Claims that failed.
@@ -236,24 +210,41 @@ pub(crate) fn reason(why: Why) -> &'static str {
     }
 }
 
-fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option<Deferred> {
-    let (path, access, below) = match &lowered.asked {
-        Asked::Open { path, access, below } => (path, *access, *below),
-        Asked::Unix { path, below } => (path, Access::Write, *below),
+fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option<OpenClaim> {
+    let asked = match &lowered.asked {
+        Asked::Open { path, access, below } => {
+            OpenAsked::Path { path: path.clone(), access: *access, below: *below }
+        }
+        Asked::Unix { path, below } => {
+            OpenAsked::Path { path: path.clone(), access: Access::Write, below: *below }
+        }
+        Asked::Connect { endpoint, .. } => OpenAsked::Connect(endpoint.clone()),
         _ => return None,
     };
-    let names: Vec<String> = policy.params.iter().map(|param| format!("`${}`", param.name)).collect();
+    let hosts = matches!(asked, OpenAsked::Connect(_));
+    let matters = |kind: ParamKind| match kind {
+        ParamKind::Host => hosts,
+        ParamKind::Dir | ParamKind::File => !hosts,
+        ParamKind::Text | ParamKind::Secret | ParamKind::Number => false,
+    };
+    let names = policy.params.iter().filter(|param| matters(param.kind));
+    let names: Vec<String> = names.map(|param| format!("`${}`", param.name)).collect();
+    let (other, them) =
+        if hosts { ("is another host", "every host") } else { ("lies apart from", "every path") };
+    let others =
+        if hosts { "are other hosts than each other and" } else { "lie apart from each other and from" };
     let apart = match names.as_slice() {
-        [] => "the home directory lies apart".to_owned(),
-        [one] => format!("{one} lies apart"),
-        [many @ .., last] => format!("{} and {last} lie apart from each other and", many.join(", ")),
+        [] => "the home directory lies apart from".to_owned(),
+        [one] if hosts => format!("{one} {other} than"),
+        [one] => format!("{one} {other}"),
+        [many @ .., last] => format!("{} and {last} {others}", many.join(", ")),
     };
     cx.say(
         Diagnostic::new(codes::ASSERTION_DEFERRED, "assertion depends on what the parameters are")
-            .label(lowered.claim.span, format!("holds where {apart} from every path that a rule names"))
-            .help("nothing to do: `msbc run` decides it again before it starts the command"),
+            .label(lowered.claim.span, format!("holds where {apart} {them} that a rule names"))
+            .help("nothing to do: each launch decides it again before it starts the command"),
     );
-    Some(Deferred { span: lowered.claim.span, path: path.clone(), access, below, expected: lowered.expected })
+    Some(OpenClaim { asked, expected: lowered.expected, origin: lowered.origin })
 }
 
 fn itself(span: Span) -> Diagnostic {

@@ -29,7 +29,6 @@ mod values;
 
 pub use accept::accept;
 pub use ask::Change;
-pub use claims::{Deferred, Expected};
 pub use explain::{Explained, Layer, explain};
 pub use narrow::exceeds;
 
@@ -60,8 +59,6 @@ pub struct Checked {
     pub found: Vec<Diagnostic>,
     /// Where each origin of the policy stands, by its number.
     pub spans: Vec<Span>,
-    /// Assertions that are to be decided when the parameters are known.
-    pub deferred: Vec<Deferred>,
     /// How many assertions and claims of tests were decided, and how many of them failed.
     pub claims: (usize, usize),
 }
@@ -74,7 +71,7 @@ pub fn check(file: &ast::File, resolved: &Resolved, sources: &Sources, detail: D
     cx.tools = policy.tools.iter().map(|tool| tool.name.clone()).collect();
     let mut claims = claims::lower(&mut cx);
     claims.extend(narrow::required(&mut cx));
-    let policy = Policy { origins: cx.origins.finish(), ..policy };
+    let mut policy = Policy { origins: cx.origins.finish(), ..policy };
     let mut outcome = claims::Outcome::default();
     // What could not be understood may be what a claim is about.
     if !msb_diag::has_errors(&cx.found) {
@@ -85,12 +82,12 @@ pub fn check(file: &ast::File, resolved: &Resolved, sources: &Sources, detail: D
         if detail == Detail::Coverage {
             claims::coverage(&mut cx, &policy, &claims, &outcome);
         }
+        policy.claims = std::mem::take(&mut outcome.deferred);
     }
     Checked {
         policy: Some(policy).filter(|_| !msb_diag::has_errors(&cx.found)),
         spans: cx.origins.spans(),
         found: cx.found,
-        deferred: outcome.deferred,
         claims: (outcome.decided, outcome.failed),
     }
 }
@@ -127,6 +124,7 @@ fn lower(cx: &mut Context<'_>, file: &ast::File) -> Policy {
         exec,
         tools,
         sandbox,
+        claims: Vec::new(),
         origins: Vec::new(),
     };
     net::sockets(cx, &policy);

@@ -67,6 +67,16 @@ pub(crate) fn tried(
                 let index = policy.origins.iter().position(|origin| origin == rule)?;
                 checked.spans.get(index).copied().filter(|span| span.file == file)
             });
+            // A tool stands for itself: there is no less of it.
+            if let Some(tool) = span.and_then(|span| tool_at(block, span)) {
+                let edit = Edit { start: tool.start as usize, end: tool.end as usize, with: String::new() };
+                // Without it the request is about nothing: what is left has to be a policy.
+                let left = apply(&text, &[&edit]);
+                let left = left.map(|text| check(&Instead { files, path, text: &text }, path, options));
+                let words = left.and_then(|left| left.policy).map(|_| "take the tool away".to_owned());
+                finish(answer, words, Some(block), claimed.get());
+                return;
+            }
             let less = span.map_or_else(Vec::new, |span| less(&tree.items, span, &text, name));
             let less = less.get(..less.len().min(TRIES_MAX)).unwrap_or_default();
             let also = also.as_ref().map(|(section, line)| (section, line, written(block, section, line)));
@@ -80,12 +90,26 @@ pub(crate) fn tried(
         }
         (_, None) => None,
     };
-    let Some(change) = change else {
-        answer.change = no_edit(answer, block, claimed.get());
-        answer.edit = Change::Nothing;
-        return;
-    };
-    answer.change = change;
+    finish(answer, change, block, claimed.get());
+}
+
+/// Names the edit that was found, or says why there is none.
+fn finish(answer: &mut Explained, change: Option<String>, block: Option<&Block>, claimed: bool) {
+    match change {
+        Some(change) => answer.change = change,
+        None => {
+            answer.change = no_edit(answer, block, claimed);
+            answer.edit = Change::Nothing;
+        }
+    }
+}
+
+/// The `tool` of `block` whose name stands at `span`.
+fn tool_at(block: &Block, span: Span) -> Option<Span> {
+    block.stmts.iter().find_map(|stmt| match &stmt.kind {
+        StmtKind::Tool(tool) if tool.name.span == span => Some(stmt.span),
+        _ => None,
+    })
 }
 
 /// Why there is no edit.

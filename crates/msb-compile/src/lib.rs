@@ -10,10 +10,10 @@ mod fix;
 
 pub use fix::{Fixed, fix};
 
-pub use msb_check::{Change, Deferred, Detail, Expected, Explained, Layer};
+pub use msb_check::{Change, Detail, Explained, Layer};
 
 use msb_diag::{Diagnostic, Severity, Sources, Span, codes, has_errors, sort};
-use msb_policy::{Places, Policy};
+use msb_policy::Policy;
 use msb_syntax::ast;
 use std::fmt;
 
@@ -77,8 +77,6 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// What it means; `None` if any finding is an error.
     pub policy: Option<Policy>,
-    /// Assertions that are to be decided when the parameters are known.
-    pub deferred: Vec<Deferred>,
     /// How many assertions and claims of tests were decided, and how many of them failed.
     pub claims: (usize, usize),
     /// Where each origin of the policy stands, by its number.
@@ -96,8 +94,6 @@ pub struct Compiled {
     pub policy: Option<Policy>,
     /// The plan, for a launcher; `None` if any finding is an error.
     pub plan: Option<Vec<u8>>,
-    /// Assertions that are to be decided when the parameters are known; see [`recheck`].
-    pub deferred: Vec<Deferred>,
 }
 
 /// A pass of the compiler.
@@ -172,21 +168,6 @@ pub fn policies(files: &dyn Files, path: &str) -> Vec<String> {
     tree.items.into_iter().filter_map(policy).collect()
 }
 
-/// Decides the assertions that depend on parameters again, now that `places` knows them: what fails.
-#[must_use]
-pub fn recheck(deferred: &[Deferred], places: &Places) -> Vec<Diagnostic> {
-    let failed = deferred.iter().filter(|claim| !claim.holds(places)).map(|claim| {
-        let (is, wanted) = match claim.expected {
-            Expected::Allowed => ("denied", "allowed"),
-            Expected::Denied => ("allowed", "denied"),
-        };
-        Diagnostic::new(codes::ASSERTION_FAILED, format!("assertion failed: with these parameters it is {is}"))
-            .label(claim.span, format!("expected to be {wanted}"))
-            .help("bind the parameters to directories that lie apart from each other and from what the policy names")
-    });
-    failed.collect()
-}
-
 /// What a policy says of one request.
 #[derive(Debug, Clone)]
 pub struct Answers {
@@ -246,14 +227,7 @@ fn answer(policy: &Policy, mut sources: Sources, request: &str) -> Answers {
 }
 
 fn refused(diagnostics: Vec<Diagnostic>) -> Checked {
-    Checked {
-        sources: Sources::default(),
-        diagnostics,
-        policy: None,
-        deferred: Vec::new(),
-        claims: (0, 0),
-        spans: Vec::new(),
-    }
+    Checked { sources: Sources::default(), diagnostics, policy: None, claims: (0, 0), spans: Vec::new() }
 }
 
 /// What a policy imports, read as the policy itself is.
@@ -279,8 +253,7 @@ pub fn compile_observed(
     options: &Options,
     done: &mut dyn FnMut(Pass),
 ) -> Compiled {
-    let Checked { sources, mut diagnostics, policy, deferred, .. } =
-        check_observed(files, path, options, done);
+    let Checked { sources, mut diagnostics, policy, .. } = check_observed(files, path, options, done);
     let plan = policy.as_ref().and_then(|policy| {
         let mut emitted = |pass| {
             done(match pass {
@@ -311,7 +284,7 @@ pub fn compile_observed(
         None
     });
     let policy = policy.filter(|_| plan.is_some());
-    Compiled { sources, diagnostics, policy, plan, deferred }
+    Compiled { sources, diagnostics, policy, plan }
 }
 
 /// resolve → check → accept. The sources stay with the caller.
@@ -354,7 +327,6 @@ fn understand(
     done(Pass::Check);
     Checked {
         policy: checked.policy.filter(|_| !has_errors(&found)),
-        deferred: checked.deferred,
         claims: checked.claims,
         spans: checked.spans,
         ..refused(found)

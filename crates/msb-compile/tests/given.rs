@@ -62,7 +62,7 @@ fn each_means_what_the_example_of_its_name_means() {
     for (name, text) in given() {
         let example = std::fs::read(common::policy_lang().join("examples").join(&name)).expect("an example");
         let bytes = |text: &[u8]| common::check(&name, text).policy.expect("a policy").canonical_bytes();
-        assert_eq!(bytes(text.as_bytes()), bytes(&example), "{name}");
+        assert!(bytes(text.as_bytes()) == bytes(&example), "{name}");
     }
 }
 

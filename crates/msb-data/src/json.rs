@@ -47,9 +47,22 @@ impl Reader<'_> {
     fn unexpected<T>(&self, wanted: &str) -> Read<T> {
         let message = match self.rest().chars().next() {
             None => format!("unexpected end of file, expected {wanted}"),
-            Some(found) => format!("unexpected `{}`, expected {wanted}", found.escape_default()),
+            Some(found) if found.is_control() => {
+                format!("unexpected U+{:04X}, expected {wanted}", u32::from(found))
+            }
+            Some(found) => format!("unexpected `{found}`, expected {wanted}"),
         };
-        Err(malformed(message, self.here(), &format!("write {wanted}")))
+        let comma_before = self.text[..self.at].trim_end().ends_with(',');
+        let help = match self.rest().chars().next() {
+            Some('}' | ']') if comma_before => "remove the `,` before it".to_owned(),
+            Some('/' | '#') => "remove the comment: JSON has none, and YAML has".to_owned(),
+            Some('\'') => "write `\"`: JSON has no other quotes".to_owned(),
+            Some(_) if wanted.starts_with("`,`") && self.rest().starts_with('"') => {
+                "write `,` before it".to_owned()
+            }
+            _ => format!("write {wanted}"),
+        };
+        Err(malformed(message, self.here(), &help))
     }
 
     fn take(&mut self, character: char) -> bool {

@@ -3,7 +3,7 @@
 use msb_plan::{Filter, INSTRUCTION_BYTES, Listener, Plan};
 use msb_policy as ir;
 use msb_syscalls::{Arch, all, by_number};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// `struct sock_filter` of linux/filter.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +95,34 @@ pub(crate) fn outcomes(plan: &Plan<'_>) -> Option<Vec<Outcome>> {
     let of = |filter| archs(filter).into_iter().map(move |arch| of_arch(filter, arch));
     let all = plan.filters.iter().flat_map(of).collect::<Option<Vec<_>>>()?;
     Some(all.concat())
+}
+
+/// What a call comes to, and by which arguments.
+type Actions = Vec<(ir::SyscallAction, Vec<Way>)>;
+
+/// The number of a call that `one` and `other` decide otherwise for some arguments.
+///
+/// The ways of a call are all arguments, and no two of them share any, so that two filters differ exactly where a way of
+/// the one and a way of the other, which lead to different actions, meet.
+pub(crate) fn difference(one: &[Outcome], other: &[Outcome]) -> Option<u32> {
+    let fails = [(ir::SyscallAction::Errno(ENOSYS), vec![Vec::new()])];
+    let index = |all: &[Outcome]| -> BTreeMap<(Arch, u32), Actions> {
+        all.iter().map(|it| ((it.arch, it.nr), it.actions.clone())).collect()
+    };
+    let (one, other) = (index(one), index(other));
+    let calls: BTreeSet<(Arch, u32)> = one.keys().chain(other.keys()).copied().collect();
+    let of = |all: &BTreeMap<(Arch, u32), Actions>, call| {
+        all.get(&call).map_or_else(|| fails.to_vec(), Clone::clone)
+    };
+    let differ = |call: &(Arch, u32)| {
+        let (own, its) = (of(&one, *call), of(&other, *call));
+        own.iter().any(|(action, ways)| {
+            let elsewhere = its.iter().filter(|(its, _)| its != action).flat_map(|(_, ways)| ways);
+            let mut elsewhere = elsewhere.flat_map(|way| ways.iter().map(move |own| (own, way)));
+            elsewhere.any(|(own, way)| ir::Pred::All([own.as_slice(), way].concat()).satisfiable())
+        })
+    };
+    calls.into_iter().find(differ).map(|(_, nr)| nr)
 }
 
 fn of_arch(filter: &Filter<'_>, arch: Arch) -> Option<Vec<Outcome>> {

@@ -5,6 +5,7 @@
 //! for calls, names for constants, conditions without what follows from the rest. It is compiled again and compared
 //! before it is given out: what cannot be said in the language is refused, and never left out.
 
+mod claims;
 mod condition;
 mod filter;
 mod net;
@@ -16,6 +17,7 @@ mod write;
 pub use filter::{Instruction, archs, instructions};
 pub use plan::policy;
 
+use msb_plan::network::Network;
 use msb_plan::{OriginId, Plan};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -45,13 +47,14 @@ impl std::error::Error for Undone {}
 
 /// The text of a policy that means what `plan` does, proved by `compile`, which gives the plan of a text.
 ///
-/// What a plan does not hold is not in it: comments, profiles, claims.
+/// What a plan does not hold is not in it: comments, profiles, claims that were decided when it was made.
 ///
 /// # Errors
 /// When the plan holds what the language cannot say, or what `compile` makes of the text does something else.
 pub fn text(plan: &Plan<'_>, mut compile: impl FnMut(&str) -> Option<Vec<u8>>) -> Result<String, Undone> {
     let outcomes = filter::outcomes(plan).ok_or(Undone::Filter)?;
-    let policy = plan::policy(plan).ok_or(Undone::Filter)?;
+    let mut policy = plan::policy(plan).ok_or(Undone::Filter)?;
+    policy.env.retain(|rule| !net::brings(plan, &rule.kind));
     // Calls for which rules that nobody wrote would decide otherwise than the default: it is said of them.
     let mut said = BTreeSet::new();
     loop {
@@ -59,9 +62,9 @@ pub fn text(plan: &Plan<'_>, mut compile: impl FnMut(&str) -> Option<Vec<u8>>) -
         let other = || Undone::Other(text.clone());
         let bytes = compile(&text).ok_or_else(other)?;
         let again = msb_plan::decode(&bytes).map_err(|_| other())?;
-        let read = plan::policy(again.plan()).ok_or_else(other)?;
-        match msb_policy::difference(&policy, &read) {
-            Some(witness) if said.insert(witness.nr) => {}
+        let read = filter::outcomes(again.plan()).ok_or_else(other)?;
+        match filter::difference(&outcomes, &read) {
+            Some(nr) if said.insert(nr) => {}
             None if same(plan, again.plan()) => return Ok(text),
             _ => return Err(other()),
         }
@@ -71,10 +74,11 @@ pub fn text(plan: &Plan<'_>, mut compile: impl FnMut(&str) -> Option<Vec<u8>>) -
 /// Whether two plans do the same: all but where it was asked for, and how their filters come to their decisions.
 #[must_use]
 pub fn same(one: &Plan<'_>, other: &Plan<'_>) -> bool {
-    let (Some(left), Some(right)) = (plan::policy(one), plan::policy(other)) else { return false };
+    let (Some(left), Some(right)) = (filter::outcomes(one), filter::outcomes(other)) else { return false };
+    let archs = |plan: &Plan<'_>| -> Vec<_> { plan.filters.iter().map(filter::archs).collect() };
     unplaced(one) == unplaced(other)
-        && msb_policy::difference(&left, &right).is_none()
-        && one.filters.len() == other.filters.len()
+        && archs(one) == archs(other)
+        && filter::difference(&left, &right).is_none()
 }
 
 /// A plan without its origins and its filters.
@@ -98,6 +102,15 @@ fn unplaced<'a>(plan: &Plan<'a>) -> Plan<'a> {
     plan.mounts.iter_mut().for_each(|it| it.origin = NOWHERE);
     plan.denies.iter_mut().for_each(|it| it.origin = NOWHERE);
     plan.files.iter_mut().for_each(|it| it.origin = NOWHERE);
+    plan.claims.iter_mut().for_each(|it| it.origin = NOWHERE);
+    if let Network::Gateway(gateway) = &mut plan.network {
+        gateway.origin = NOWHERE;
+        gateway.marks.clear();
+        gateway.rules.iter_mut().for_each(|it| it.origin = NOWHERE);
+        gateway.totals.iter_mut().for_each(|it| it.origin = NOWHERE);
+        gateway.listens.iter_mut().for_each(|it| it.origin = NOWHERE);
+        gateway.claims.iter_mut().for_each(|it| it.origin = NOWHERE);
+    }
     let limits = &mut plan.limits;
     limits.memory_bytes.iter_mut().for_each(|it| it.origin = NOWHERE);
     limits.pids.iter_mut().for_each(|it| it.origin = NOWHERE);

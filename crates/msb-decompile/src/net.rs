@@ -45,7 +45,7 @@ pub(crate) fn net(
     Some(ir::Net::Rules { rules, origin: origin(gateway.origin) })
 }
 
-fn protocol(protocol: network::Protocol) -> ir::Protocol {
+pub(crate) fn protocol(protocol: network::Protocol) -> ir::Protocol {
     match protocol {
         network::Protocol::Tcp => ir::Protocol::Tcp,
         network::Protocol::Udp => ir::Protocol::Udp,
@@ -55,7 +55,7 @@ fn protocol(protocol: network::Protocol) -> ir::Protocol {
     }
 }
 
-fn peer(peer: network::Peer<'_>) -> Option<ir::Peer> {
+pub(crate) fn peer(peer: network::Peer<'_>) -> Option<ir::Peer> {
     let range = |first: IpAddr, bits| Range::new(first, bits).map(|it| ir::Peer::Host(Host::Address(it)));
     Some(match peer {
         network::Peer::Name { name, .. } => ir::Peer::Host(Host::Name(name.to_owned())),
@@ -99,4 +99,13 @@ fn limits(limits: &network::Limits) -> ir::NetLimits {
         both_bytes: limits.both_bytes,
         connections: limits.connections,
     }
+}
+
+/// Whether `variable` names the certificates of a run, which a policy with such rules brings by itself.
+pub(crate) fn brings(plan: &msb_plan::Plan<'_>, variable: &ir::EnvKind) -> bool {
+    let Network::Gateway(gateway) = &plan.network else { return false };
+    let ir::EnvKind::Set { value: ir::Text::Literal(value), .. } = variable else { return false };
+    let pem = gateway.trust.iter().map(|trust| format!("/{}", trust.file));
+    let java = gateway.java_trust.iter().map(|trust| format!("-Djavax.net.ssl.trustStore=/{}", trust.file));
+    pem.chain(java).any(|brought| brought == *value)
 }

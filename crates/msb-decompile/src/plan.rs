@@ -1,7 +1,7 @@
 //! A plan's mounts, limits, variables and identity as rules of a policy.
 
 use crate::filter::{self, Outcome};
-use crate::net;
+use crate::{claims, net};
 use msb_plan::{MountKind, Plan};
 use msb_policy as ir;
 use msb_policy::Policy;
@@ -47,6 +47,7 @@ pub fn policy(plan: &Plan<'_>) -> Option<Policy> {
                 .then(|| origin(plan.target.origin)),
             mdwe: identity.write_execute_denied.map(origin),
         },
+        claims: claims::claims(plan, origin)?,
         origins: plan
             .origins
             .iter()
@@ -75,7 +76,7 @@ fn param(param: &msb_plan::Param<'_>, origin: ir::OriginId) -> ir::Param {
     }
 }
 
-fn path(path: msb_plan::Path<'_>) -> ir::Path {
+pub(crate) fn path(path: msb_plan::Path<'_>) -> ir::Path {
     let base = match path.base {
         msb_plan::Base::Root => ir::Base::Root,
         msb_plan::Base::Home => ir::Base::Home,

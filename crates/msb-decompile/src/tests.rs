@@ -1,4 +1,4 @@
-use crate::{Undone, policy, same, text};
+use crate::{policy, same, text};
 use msb_compile::{Files, Options, ReadError};
 use msb_policy::{Arch, By, Policy, SyscallAction};
 
@@ -102,14 +102,6 @@ fn every_plan_of_the_language_can_be_decompiled() {
             for policy in msb_compile::policies(&Disk, name) {
                 let options = Options { policy: Some(policy), ..Options::default() };
                 let Some(plan) = msb_compile::compile(&Disk, name, &options).plan else { continue };
-                let decoded = msb_plan::decode(&plan).expect("a plan");
-                if let msb_plan::network::Network::Gateway(_) = decoded.plan().network {
-                    // Network rules are read back and not yet written as text: it is said, nothing is left out.
-                    let refused = text(decoded.plan(), |_| None);
-                    assert_eq!(refused, Err(Undone::NoWords("network rules of a plan".to_owned())), "{name}");
-                    assert!(crate::policy(decoded.plan()).is_some(), "{name}");
-                    continue;
-                }
                 decompiled(name, &plan);
                 plans += 1;
             }

@@ -1,9 +1,10 @@
 //! A policy as text, a section after the other.
 
 use crate::filter::Outcome;
-use crate::{Undone, syscalls};
+use crate::{Undone, claims, syscalls};
 use msb_policy::{
-    Base, EnvKind, FsKind, Limit, Limits, Links, Missing, Net, Param, ParamKind, Path, Policy, Rights, Text,
+    Base, Endpoint, EnvKind, FsKind, Limit, Limits, Links, Missing, Net, NetKind, NetLimits, NetRule, Param,
+    ParamKind, Path, Policy, Rights, Terms, Text,
 };
 use msb_syscalls::{Arch, capability_name};
 use std::collections::BTreeSet;
@@ -25,7 +26,7 @@ pub(crate) fn policy(policy: &Policy, outcomes: &[Outcome], said: &BTreeSet<u32>
     match &policy.net {
         Net::None { .. } => text.push_str("\n  net none\n"),
         Net::Rules { rules, .. } if rules.is_empty() => text.push_str("\n  net { }\n"),
-        Net::Rules { .. } => return Err(Undone::NoWords("network rules of a plan".to_owned())),
+        Net::Rules { rules, .. } => section(&mut text, "net", &network(policy, rules)?),
     }
     text.push_str(&capabilities(policy.capabilities.0)?);
     let mut lines = Vec::new();
@@ -59,7 +60,103 @@ pub(crate) fn policy(policy: &Policy, outcomes: &[Outcome], said: &BTreeSet<u32>
     let tier = policy.sandbox.tier_landlock.map(|_| "tier landlock".to_owned());
     let mdwe = policy.sandbox.mdwe.map(|_| "mdwe on".to_owned());
     section(&mut text, "sandbox", &abi.into_iter().chain(mdwe).chain(tier).collect::<Vec<_>>());
+    section(&mut text, "assert", &claims::lines(policy)?);
     text.push_str("}\n");
+    Ok(text)
+}
+
+/// The lines of `net`: rules of one line of the source in one, as they share their limits.
+fn network(policy: &Policy, rules: &[NetRule]) -> Result<Vec<String>, Undone> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut before: Option<(&NetRule, usize)> = None;
+    for rule in rules {
+        let (verb, to, terms) = match &rule.kind {
+            NetKind::Allow { endpoint, terms } => ("allow", endpoint, self::terms(policy, terms)?),
+            NetKind::Deny(endpoint) => ("deny", endpoint, String::new()),
+            NetKind::Listen(endpoint) => ("listen", endpoint, String::new()),
+            NetKind::Total(of) => {
+                lines.push(format!("total{}", net_limits(of)?));
+                continue;
+            }
+        };
+        let to = endpoint(policy, to)?;
+        let same = |(other, at): (&NetRule, usize)| {
+            let terms = |rule: &NetRule| match &rule.kind {
+                NetKind::Allow { terms, .. } => Some(terms.clone()),
+                _ => None,
+            };
+            (other.origin == rule.origin && terms(rule).is_some() && terms(other) == terms(rule))
+                .then_some(at)
+        };
+        if let Some(line) = before.and_then(same).and_then(|at| lines.get_mut(at)) {
+            let head = line.len() - terms.len();
+            line.insert_str(head, &format!(", {to}"));
+        } else {
+            before = Some((rule, lines.len()));
+            lines.push(format!("{verb} {to}{terms}"));
+        }
+    }
+    Ok(lines)
+}
+
+/// `https "api.example.org":443`.
+pub(crate) fn endpoint(policy: &Policy, endpoint: &Endpoint) -> Result<String, Undone> {
+    const PORTS_MAX: usize = 256;
+    let ports = match endpoint.ports.as_slice() {
+        [(first, last)] if first == last => first.to_string(),
+        [(first, last)] => format!("{first}..{last}"),
+        several => {
+            let all: Vec<String> = several
+                .iter()
+                .flat_map(|(first, last)| *first..=*last)
+                .map(|port| port.to_string())
+                .collect();
+            if all.len() > PORTS_MAX {
+                return Err(Undone::NoWords("several ranges of ports".to_owned()));
+            }
+            format!("{{{}}}", all.join(", "))
+        }
+    };
+    Ok(format!("{} {}:{ports}", endpoint.protocol.word(), policy.shown_peer(&endpoint.peer)))
+}
+
+fn terms(policy: &Policy, terms: &Terms) -> Result<String, Undone> {
+    let mut text = String::new();
+    if let Some(only) = &terms.only {
+        let methods: Vec<&str> = only.methods.iter().map(|method| method.word()).collect();
+        let paths: Vec<String> = only.paths.iter().map(|path| quoted(path)).collect();
+        let _ = write!(text, " only {} {}", methods.join(", "), paths.join(", "));
+    }
+    if let Some(index) = terms.inject {
+        let param = policy.params.get(index).ok_or_else(|| Undone::NoWords("a secret".to_owned()))?;
+        let _ = write!(text, " inject ${}", param.name);
+    }
+    if terms.inspect {
+        text.push_str(" inspect");
+    }
+    if terms.optional {
+        text.push_str(" optional");
+    }
+    text.push_str(&net_limits(&terms.limits)?);
+    Ok(text)
+}
+
+fn net_limits(limits: &NetLimits) -> Result<String, Undone> {
+    let mut text = String::new();
+    if let Some(rate) = limits.rate {
+        let units = [(1_000_000, "s"), (60_000_000, "min"), (3_600_000_000, "h"), (86_400_000_000, "d")];
+        let unit = units.iter().find(|(period_us, _)| *period_us == rate.period_us);
+        let (_, unit) = unit.ok_or_else(|| Undone::NoWords(format!("a rate in {} us", rate.period_us)))?;
+        let _ = write!(text, " rate {}/{unit} burst {}", rate.count, rate.burst);
+    }
+    for (bytes, way) in [(limits.up_bytes, " up"), (limits.down_bytes, " down"), (limits.both_bytes, "")] {
+        if let Some(bytes) = bytes {
+            let _ = write!(text, " quota {}{way}", size(bytes));
+        }
+    }
+    if let Some(connections) = limits.connections {
+        let _ = write!(text, " connections {connections}");
+    }
     Ok(text)
 }
 
@@ -129,7 +226,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// A path as the language reads it: bare where it can be.
-fn path(policy: &Policy, path: &Path, end: &str) -> Result<String, Undone> {
+pub(crate) fn path(policy: &Policy, path: &Path, end: &str) -> Result<String, Undone> {
     let shown = policy.shown(path) + end;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._+@%=~/-".contains(&byte);
     if path.rest.bytes().all(plain) {

@@ -221,6 +221,7 @@ pub(crate) fn count(policy: &ir::Policy, emitted: &plan::Plan<'_>) -> Result<(),
         ("parameters", emitted.params.len(), plan::PARAMS_MAX),
         ("mounts", emitted.mounts.len(), plan::MOUNTS_MAX),
         ("denied paths", emitted.denies.len(), plan::DENIES_MAX),
+        ("claims for launch", emitted.claims.len(), plan::CLAIMS_MAX),
         ("environment rules", emitted.env.len(), plan::ENV_MAX),
         ("words in the command", emitted.command.len(), plan::COMMAND_MAX),
     ];

@@ -5,6 +5,7 @@
 //! where its lines stand, not on the order in which the compiler came across them. What a plan cannot
 //! hold is an [`EmitError`], never left out.
 
+mod claims;
 mod env;
 mod error;
 mod files;
@@ -19,6 +20,7 @@ pub use error::EmitError;
 use msb_plan as plan;
 use msb_policy as ir;
 use origins::Origins;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// What to emit besides the policy itself.
@@ -105,6 +107,7 @@ pub fn emit_observed(
     used.extend(limits::origins(&limits));
     used.extend(programs.iter().flat_map(|(_, _, _, kills)| kills.values()));
     used.extend(net.iter().flat_map(net::Net::origins));
+    used.extend(policy.claims.iter().map(|claim| claim.origin));
     let origins = Origins::of(policy, &order, &used)?;
 
     let entry = |(nr, origin): (&u32, &ir::OriginId)| {
@@ -118,7 +121,7 @@ pub fn emit_observed(
             (machine, program, asks, kills.iter().flat_map(entry).collect::<Vec<u8>>())
         })
         .collect();
-    let sha256 = plan::digest(&policy.canonical_bytes());
+    let sha256 = sha256(&policy.canonical_bytes());
     let emitted = plan::Plan {
         target: plan::Target {
             kernel_min: KERNEL_MIN,
@@ -139,8 +142,9 @@ pub fn emit_observed(
         identity: identity(policy, &origins)?,
         mounts: mounts.iter().map(|mount| mount.emit(&origins)).collect(),
         denies: denies.iter().map(|deny| deny.emit(&origins)).collect(),
+        claims: claims::paths(policy, &origins)?,
         files: files.iter().map(|file| file.emit(origins.id(policy.exec.origin))).collect(),
-        network: net.as_ref().map_or(Ok(network(policy)), |net| net.emit(&origins))?,
+        network: net.as_ref().map_or(Ok(network(policy)), |net| net.emit(policy, &origins))?,
         limits: limits::emit(&limits, &origins),
         filters: programs
             .iter()
@@ -291,6 +295,11 @@ fn network(policy: &ir::Policy) -> plan::network::Network<'static> {
     } else {
         plan::network::Network::None
     }
+}
+
+/// SHA-256 of `bytes` (FIPS 180-4).
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
 }
 
 #[cfg(test)]

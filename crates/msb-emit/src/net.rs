@@ -135,7 +135,11 @@ impl<'p> Net<'p> {
     }
 
     /// The section.
-    pub(crate) fn emit(&self, origins: &Origins<'p>) -> Result<network::Network<'_>, EmitError> {
+    pub(crate) fn emit<'s>(
+        &'s self,
+        policy: &'s ir::Policy,
+        origins: &Origins<'p>,
+    ) -> Result<network::Network<'s>, EmitError> {
         let mut rules = Vec::new();
         let mut totals = Vec::new();
         let mut listens: Vec<network::Listen> = Vec::new();
@@ -170,7 +174,9 @@ impl<'p> Net<'p> {
                 ir::NetKind::Total(of) => totals.push(network::Total { limits: limits(of), origin }),
             }
         }
+        let claims = crate::claims::connections(policy, origins)?;
         for (what, count, max) in [
+            ("claims for launch", claims.len(), network::CLAIMS_MAX),
             ("published ports", listens.len(), network::LISTENS_MAX),
             ("`total` rules", totals.len(), network::TOTALS_MAX),
         ] {
@@ -190,6 +196,7 @@ impl<'p> Net<'p> {
             listens,
             trust: self.trust.as_deref().map(|file| trust(file, &TRUST_PLACES)),
             java_trust: self.java_trust.as_ref().map(|(file, _)| trust(file, &JAVA_TRUST_PLACES)),
+            claims,
             origin: origins.id(self.origin),
         }))
     }
@@ -212,28 +219,40 @@ impl<'p> Net<'p> {
         })
     }
 
-    fn peer(&self, peer: &'p ir::Peer, origin: ir::OriginId) -> Result<network::Peer<'p>, EmitError> {
+    fn peer(&self, of: &'p ir::Peer, origin: ir::OriginId) -> Result<network::Peer<'p>, EmitError> {
         let lost = || EmitError::UnknownOrigin { origin };
-        Ok(match peer {
-            ir::Peer::Any => network::Peer::Any,
-            ir::Peer::Private => network::Peer::Private,
-            ir::Peer::Metadata => network::Peer::Metadata,
-            ir::Peer::Loopback => network::Peer::Host,
-            ir::Peer::Host(Host::Below(name)) => network::Peer::Below(name),
-            ir::Peer::Host(Host::Name(name)) => {
-                let address = self.addresses.name(name).ok_or_else(lost)?.octets();
-                network::Peer::Name { name, address }
+        let mut peer = peer(of, origin)?;
+        match &mut peer {
+            network::Peer::Name { name, address } => {
+                *address = self.addresses.name(name).ok_or_else(lost)?.octets();
             }
-            ir::Peer::Host(Host::Address(range)) => match range.first() {
-                IpAddr::V4(first) => network::Peer::V4 { first: first.octets(), bits: range.bits() },
-                IpAddr::V6(first) => network::Peer::V6 { first: first.octets(), bits: range.bits() },
-            },
-            ir::Peer::Param(index) => {
-                let address = self.addresses.param(*index).ok_or_else(lost)?.octets();
-                network::Peer::Param { index: crate::path::parameter(*index, origin)?, address }
+            network::Peer::Param { index, address } => {
+                *address = self.addresses.param(usize::from(*index)).ok_or_else(lost)?.octets();
             }
-        })
+            _ => {}
+        }
+        Ok(peer)
     }
+}
+
+/// A peer without its address inside.
+pub(crate) fn peer(peer: &ir::Peer, origin: ir::OriginId) -> Result<network::Peer<'_>, EmitError> {
+    const NOWHERE: [u8; 4] = [0; 4];
+    Ok(match peer {
+        ir::Peer::Any => network::Peer::Any,
+        ir::Peer::Private => network::Peer::Private,
+        ir::Peer::Metadata => network::Peer::Metadata,
+        ir::Peer::Loopback => network::Peer::Host,
+        ir::Peer::Host(Host::Below(name)) => network::Peer::Below(name),
+        ir::Peer::Host(Host::Name(name)) => network::Peer::Name { name, address: NOWHERE },
+        ir::Peer::Host(Host::Address(range)) => match range.first() {
+            IpAddr::V4(first) => network::Peer::V4 { first: first.octets(), bits: range.bits() },
+            IpAddr::V6(first) => network::Peer::V6 { first: first.octets(), bits: range.bits() },
+        },
+        ir::Peer::Param(index) => {
+            network::Peer::Param { index: crate::path::parameter(*index, origin)?, address: NOWHERE }
+        }
+    })
 }
 
 fn trust<'a>(file: &'a str, places: &[&'a str]) -> network::Trust<'a> {
@@ -247,7 +266,7 @@ fn endpoint(rule: &ir::NetRule) -> Option<&ir::Endpoint> {
     }
 }
 
-fn protocol(protocol: ir::Protocol) -> network::Protocol {
+pub(crate) fn protocol(protocol: ir::Protocol) -> network::Protocol {
     match protocol {
         ir::Protocol::Tcp => network::Protocol::Tcp,
         ir::Protocol::Udp => network::Protocol::Udp,
@@ -294,7 +313,7 @@ fn limits(limits: &ir::NetLimits) -> network::Limits {
 }
 
 /// The same ports in ranges that neither meet nor touch.
-fn joined(ports: &[(u16, u16)]) -> Vec<(u16, u16)> {
+pub(crate) fn joined(ports: &[(u16, u16)]) -> Vec<(u16, u16)> {
     let mut sorted = ports.to_vec();
     sorted.sort_unstable();
     let mut all: Vec<(u16, u16)> = Vec::new();

@@ -1,5 +1,6 @@
 //! From the plan's network section, with parameters bound, to what the gateway decides by.
 
+use crate::claims::Claim;
 use crate::rules::{Allow, Deny, Endpoint, Limits, Only, Peer, Protocol, Rate, Rules, Total};
 use msb_host::{Host, Network as Range};
 use msb_plan::network::{self, Action, Gateway, Methods};
@@ -14,6 +15,10 @@ pub struct Bound {
     pub rules: Rules,
     /// Exact names and their addresses.
     pub names: Vec<(String, Ipv4Addr)>,
+    /// What the policy asserts of connections.
+    pub claims: Vec<Claim>,
+    /// The hosts that parameters name.
+    pub given: Vec<Host>,
 }
 
 /// Why parameters do not fit.
@@ -66,6 +71,15 @@ pub fn bind(
             }),
         }
     }
+    for claim in &gateway.claims {
+        let bad = |why: String| BadBinding { why, origin: claim.origin };
+        let (peer, _) = peer(&claim.peer, params, given).map_err(bad)?;
+        let endpoint = Endpoint { protocol: protocol(claim.protocol), peer, ports: claim.ports.clone() };
+        bound.claims.push(Claim { endpoint, expected: claim.expected, origin: claim.origin });
+    }
+    let hosts = params.iter().filter(|param| param.kind == ParamKind::Host);
+    // One that is no host was refused above, where a rule needs it.
+    bound.given = hosts.filter_map(|param| msb_host::parse(value(param, given)?).ok()).collect();
     bound.rules.totals = gateway
         .totals
         .iter()

@@ -7,6 +7,7 @@
 
 mod connection;
 pub(crate) mod dial;
+mod guest;
 mod publish;
 mod udp;
 
@@ -16,6 +17,7 @@ use crate::resolve::Resolver;
 use crate::socket::{self, READ_EVENTS, STREAM_EVENTS};
 use crate::state::State;
 use connection::Connection;
+use guest::{Guest, GuestKey};
 use msb_plan::handover::{MADE, MESSAGE_BYTES_MAX};
 pub use publish::Published;
 use rustix::event::Timespec;
@@ -83,6 +85,7 @@ pub struct Engine {
     /// Who has more to do without any event.
     more: Vec<Token>,
     flows: HashMap<FlowKey, Token>,
+    guests: HashMap<GuestKey, Token>,
     reader: Reader,
     published: Vec<Published>,
     /// Who waits for a socket of the sandbox, in order.
@@ -103,6 +106,7 @@ enum Kind {
     Free,
     Stream(Box<Connection>),
     Flow(Box<Flow>),
+    Guest(Box<Guest>),
 }
 
 /// Names an entry and one of its sockets: what epoll gives back. An entry that was freed and used again has another
@@ -188,6 +192,7 @@ impl Engine {
             deadlines: BinaryHeap::new(),
             more: Vec::new(),
             flows: HashMap::new(),
+            guests: HashMap::new(),
             reader,
             published: listens,
             wanted: VecDeque::new(),
@@ -238,8 +243,12 @@ impl Engine {
             let Some(entry) = self.entries.get_mut(index) else { break };
             let generation = entry.generation;
             let kind = std::mem::replace(&mut entry.kind, Kind::Free);
-            if let (Kind::Stream(connection), Ok(index)) = (kind, u32::try_from(index)) {
-                self.close(Token::new(index, generation, CLIENT), connection, "end-of-run");
+            let Ok(index) = u32::try_from(index) else { break };
+            let token = Token::new(index, generation, CLIENT);
+            match kind {
+                Kind::Stream(connection) => self.close(token, connection, "end-of-run"),
+                Kind::Guest(guest) => self.end_guest(token, guest, "end-of-run"),
+                Kind::Flow(_) | Kind::Free => {}
             }
         }
     }
@@ -262,7 +271,7 @@ impl Engine {
             let entry = self.entries.get(token.entry() as usize);
             let is_awaited = entry.is_some_and(|entry| match &entry.kind {
                 Kind::Stream(connection) => connection.deadline.is_some(),
-                Kind::Flow(_) => true,
+                Kind::Flow(_) | Kind::Guest(_) => true,
                 Kind::Free => false,
             });
             let is_same = entry.is_some_and(|it| Token::new(token.entry(), it.generation, CLIENT) == token);
@@ -289,6 +298,7 @@ impl Engine {
         match self.take(token) {
             Kind::Stream(connection) => self.stream_event(token, connection, flags),
             Kind::Flow(flow) => self.flow_event(token, flow),
+            Kind::Guest(guest) => self.guest_event(token, guest),
             Kind::Free => {}
         }
     }
@@ -303,6 +313,7 @@ impl Engine {
             match self.take(token) {
                 Kind::Stream(connection) => self.stream_deadline(token, connection, now),
                 Kind::Flow(flow) => self.flow_deadline(token, flow, now),
+                Kind::Guest(guest) => self.guest_deadline(token, guest, now),
                 Kind::Free => {}
             }
         }

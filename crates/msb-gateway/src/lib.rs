@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod authority;
 pub mod bind;
+pub mod claims;
 pub mod confine;
 pub mod dns;
 pub mod engine;

@@ -339,6 +339,12 @@ impl Rules {
 }
 
 impl Endpoint {
+    /// Whether its peer covers `target`, as a deny does or as an allow.
+    #[must_use]
+    pub fn covers(&self, target: &Target, deny: bool) -> bool {
+        self.peer.covers(target, if deny { Sense::Deny } else { Sense::Allow })
+    }
+
     fn accepts(&self, spoken: Protocol, target: &Target, port: u16) -> bool {
         let speaks = match self.protocol {
             Protocol::Udp => spoken == Protocol::Udp,

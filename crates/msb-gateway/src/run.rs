@@ -3,6 +3,7 @@
 use crate::audit::Log;
 use crate::authority::{self, Authority};
 use crate::bind::{self, Bound};
+use crate::claims;
 use crate::engine::{End, Engine, Published};
 use crate::limits::Meters;
 use crate::names::Names;
@@ -12,7 +13,7 @@ use crate::state::State;
 use crate::{confine, handover, keystore};
 use msb_plan::event::{Failure, Step};
 use msb_plan::handover::{JAVA_TRUST, TRUST};
-use msb_plan::network::{Gateway, LEASED, Network, Protocol};
+use msb_plan::network::{Gateway, LEASED, Network};
 use msb_plan::{CheckedPlan, OriginId, PLAN_BYTES_MAX, Param, ParamKind, Plan};
 use rustix::fd::OwnedFd;
 use std::collections::BTreeMap;
@@ -172,7 +173,11 @@ fn state(
     audit: Option<File>,
 ) -> Result<State, NotStarted> {
     let bad = |bad: bind::BadBinding| not_started(Step::GatewayHost, Some(bad.origin), bad.why);
-    let Bound { rules, names } = bind::bind(gateway, &plan.params, &options.given).map_err(bad)?;
+    let bound = bind::bind(gateway, &plan.params, &options.given).map_err(bad)?;
+    if let Some((origin, why)) = claims::broken(&bound) {
+        return Err(not_started(Step::Claim, Some(origin), why));
+    }
+    let Bound { rules, names, .. } = bound;
     let now = Instant::now();
     // Above .0.0, which some programs take for no address.
     let first = Ipv4Addr::new(LEASED[0], LEASED[1], 0, 1);
@@ -206,11 +211,7 @@ fn secrets(
 
 fn listens(gateway: &Gateway<'_>) -> Result<Vec<Published>, NotStarted> {
     let bind = |listen: &msb_plan::network::Listen| {
-        if listen.protocol == Protocol::Udp {
-            let why = "publishing a port for datagrams is not possible yet";
-            return Err(not_started(Step::Publish, Some(listen.origin), why));
-        }
-        Published::bind(listen.port, listen.origin)
+        Published::bind(listen.protocol, listen.port, listen.origin)
             .map_err(|error| io_failure(Step::Publish, Some(listen.origin), &error))
     };
     gateway.listens.iter().map(bind).collect()

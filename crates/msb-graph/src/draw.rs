@@ -15,7 +15,7 @@ const LINE: f64 = 19.0;
 const NOTE_LINE: f64 = 16.0;
 
 /// Widest letters of common sans-serif fonts, on average, in parts of the font's size.
-const LETTER: f64 = 0.56;
+const LETTER: f64 = 0.6;
 
 struct Canvas {
     svg: String,
@@ -74,6 +74,21 @@ fn escaped(text: &str) -> String {
     out
 }
 
+/// How many letters wide a character is: those of East Asian scripts, and pictures, are twice as wide.
+fn letters(character: char) -> usize {
+    if matches!(character, '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{1f000}'..)
+    {
+        2
+    } else {
+        1
+    }
+}
+
+fn letters_of(text: &str) -> usize {
+    text.chars().map(letters).sum()
+}
+
 /// Lines of at most `width` at a font's size; a word that is longer is cut into pieces.
 fn wrapped(text: &str, width: f64, size: f64) -> Vec<String> {
     let mut letters_max: usize = 8;
@@ -84,13 +99,18 @@ fn wrapped(text: &str, width: f64, size: f64) -> Vec<String> {
     for word in text.split(' ').filter(|word| !word.is_empty()) {
         let mut rest = word;
         while !rest.is_empty() {
-            let end = rest.char_indices().nth(letters_max).map_or(rest.len(), |(end, _)| end);
+            let mut used = 0;
+            let fits = |(_, character): &(usize, char)| {
+                used += letters(*character);
+                used > letters_max
+            };
+            let end = rest.char_indices().find(fits).map_or(rest.len(), |(end, _)| end);
             // A path is best broken before a `/`.
             let slash = rest[..end].rfind('/').filter(|&at| at > 0 && end < rest.len());
             let (piece, more) = rest.split_at(slash.unwrap_or(end));
             rest = more;
             match lines.last_mut() {
-                Some(line) if line.chars().count() + 1 + piece.chars().count() <= letters_max => {
+                Some(line) if letters_of(line) + 1 + letters_of(piece) <= letters_max => {
                     line.push(' ');
                     line.push_str(piece);
                 }
@@ -175,7 +195,10 @@ fn rows_at(canvas: &mut Canvas, at: (f64, f64), width: f64, rows: &[Row]) {
 pub(crate) fn draw(picture: &Picture) -> String {
     let mut canvas = Canvas { svg: String::new() };
     let mut y = 50.0;
-    canvas.text(MARGIN, y, 28.0, "heading", &picture.title);
+    for (index, line) in wrapped(&picture.title, WIDTH - 2.0 * MARGIN, 33.0).iter().enumerate() {
+        y += if index == 0 { 0.0 } else { 34.0 };
+        canvas.text(MARGIN, y, 28.0, "heading", line);
+    }
     y += 12.0;
     for line in wrapped(&picture.about, WIDTH - 2.0 * MARGIN, 16.0) {
         y += 22.0;

@@ -8,6 +8,7 @@ use msb_syntax::ast::{
     NetRule, NetRuleKind, Peer, SetKind, StmtKind, SysItem, SysRuleKind, Tool, ToolOptionKind,
 };
 use msb_syscalls::group;
+use std::collections::BTreeSet;
 
 /// Everything that is drawn.
 #[derive(Debug, Clone, Default)]
@@ -54,6 +55,9 @@ pub(crate) fn picture(resolved: &Resolved, sources: &Sources) -> Picture {
         picture.inherited(&inherited.name, &inherited.resolved, sources);
         parent = inherited.resolved.extends.as_deref();
     }
+    for rows in [&mut picture.files, &mut picture.network, &mut picture.calls, &mut picture.environment] {
+        once(rows);
+    }
     if picture.files.is_empty() {
         picture.files.push(row("nothing", Tone::Deny, "No file of the host is seen.", ""));
     }
@@ -61,6 +65,16 @@ pub(crate) fn picture(resolved: &Resolved, sources: &Sources) -> Picture {
         picture.network.push(row("nothing", Tone::Deny, "No network at all.", ""));
     }
     picture
+}
+
+/// Takes away rows that say what one before them says, be it of another profile: a rule that is said twice is one.
+fn once(rows: &mut Vec<Row>) {
+    let is_origin = |part: &&str| !part.starts_with("by the profile") && !part.starts_with("from ");
+    let mut seen = BTreeSet::new();
+    rows.retain(|row| {
+        let note: Vec<&str> = row.note.split("; ").filter(is_origin).collect();
+        seen.insert((row.badge, row.text.clone(), note.join("; ")))
+    });
 }
 
 fn row(badge: &'static str, tone: Tone, text: impl Into<String>, note: impl Into<String>) -> Row {

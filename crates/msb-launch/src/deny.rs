@@ -120,10 +120,10 @@ impl Placeholders {
 }
 
 /// A deny as found on this host.
-struct Found<'p> {
-    deny: Deny<'p>,
+pub(crate) struct Found<'p> {
+    pub(crate) deny: Deny<'p>,
     /// Every name of the place: as written, and as the kernel calls it.
-    names: Vec<Vec<u8>>,
+    pub(crate) names: Vec<Vec<u8>>,
 }
 
 /// Settles the rights of `entries` and finds every place inside that a deny of `plan` takes away.
@@ -139,6 +139,7 @@ pub(crate) fn find<'p>(
             narrow(entry, found)?;
         }
     }
+    crate::claims::hold(plan, bindings, entries, &found)?;
     let mut denials = Vec::new();
     for found in &found {
         for inside in places(found, entries)? {
@@ -152,23 +153,28 @@ pub(crate) fn find<'p>(
 
 /// Finds what a deny names on the host.
 fn locate<'p>(deny: Deny<'p>, bindings: &Bindings<'_>) -> Result<Found<'p>> {
-    let origin = Some(deny.origin);
     let path = bindings.host_path(deny.path, deny.origin)?;
-    let mut names = Vec::from([path.clone()]);
-    if !is_below_parameter(deny.path.base) {
+    let names = names(&path, deny.path.base).at(Step::DenySource, Some(deny.origin))?;
+    Ok(Found { deny, names })
+}
+
+/// Every name of `path`, which begins with `base`: as written, and as the kernel calls it.
+pub(crate) fn names(path: &[u8], base: Base) -> core::result::Result<Vec<Vec<u8>>, Errno> {
+    let mut names = Vec::from([Vec::from(path)]);
+    if !is_below_parameter(base) {
         // The nearest ancestor that exists is called by its real name, and what is missing is added to it.
-        let mut there = path.as_slice();
+        let mut there = path;
         loop {
             match open_place(there) {
                 Ok(place) => {
-                    let rest = below(&path, there).unwrap_or_default();
-                    names.push(join(&place.real, rest).at(Step::DenySource, origin)?);
+                    let rest = below(path, there).unwrap_or_default();
+                    names.push(join(&place.real, rest)?);
                     break;
                 }
                 Err(Errno::NOENT | Errno::NOTDIR) if there.len() > 1 => there = split(there).0,
                 // Out of the user's reach, and so out of the sandbox's.
                 Err(Errno::ACCESS) => break,
-                Err(errno) => return Err(failure(Step::DenySource, origin, errno)),
+                Err(errno) => return Err(errno),
             }
             if there.is_empty() {
                 there = b"/";
@@ -176,7 +182,7 @@ fn locate<'p>(deny: Deny<'p>, bindings: &Bindings<'_>) -> Result<Found<'p>> {
         }
     }
     names.dedup();
-    Ok(Found { deny, names })
+    Ok(names)
 }
 
 /// Takes the rights of a deny away from an entry that lies wholly in it.
@@ -197,7 +203,7 @@ fn narrow(entry: &mut Entry<'_>, found: &Found<'_>) -> Result<()> {
 }
 
 /// The path inside that an absolute deny names.
-fn inside_name<'p>(found: &Found<'p>) -> Option<&'p [u8]> {
+pub(crate) fn inside_name<'p>(found: &Found<'p>) -> Option<&'p [u8]> {
     (found.deny.path.base == Base::Root).then_some(found.deny.path.rest.as_bytes())
 }
 

@@ -82,7 +82,7 @@ pub(crate) fn start(
 ) -> Result<Option<Running>> {
     let Some(origin) = origin(plan) else { return Ok(None) };
     let begin = || -> core::result::Result<Running, Errno> {
-        let program = program(arguments)?;
+        let program = program(arguments, &own_program()?)?;
         accessat(CWD, program.as_bytes(), Access::EXEC_OK, AtFlags::empty())?;
         let memory = sealed(bytes)?;
         let flags = SocketFlags::CLOEXEC;
@@ -107,12 +107,17 @@ pub(crate) fn start(
     begin().at(Step::Gateway, Some(origin)).map(Some)
 }
 
-/// Where the gateway's program is.
-pub(crate) fn program(arguments: &Arguments<'_>) -> core::result::Result<CString, Errno> {
+/// What the kernel calls the launcher's own program.
+pub(crate) fn own_program() -> core::result::Result<Vec<u8>, Errno> {
+    readlink(b"/proc/self/exe")
+}
+
+/// Where the gateway's program is: beside the launcher's `own`, where none was named.
+pub(crate) fn program(arguments: &Arguments<'_>, own: &[u8]) -> core::result::Result<CString, Errno> {
     if let Some(given) = arguments.gateway {
         return Ok(CString::from(given));
     }
-    let mut path = readlink(b"/proc/self/exe")?;
+    let mut path = Vec::from(own);
     let end = path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
     path.truncate(end);
     path.extend_from_slice(NAME);
@@ -222,7 +227,13 @@ impl Handover {
     /// Hands the sandbox's sockets over; nobody in here keeps them.
     pub(crate) fn give(&self, sockets: &Sockets) -> Result<()> {
         let borrowed: Vec<BorrowedFd<'_>> = sockets.sockets.iter().map(|fd| fd.as_fd()).collect();
-        send(&self.socket, &[handover::SOCKETS, sockets.mask], &borrowed).at(Step::Gateway, Some(self.origin))
+        match send(&self.socket, &[handover::SOCKETS, sockets.mask], &borrowed) {
+            // It has ended already, and what it said is still to be read.
+            Err(errno @ Errno::PIPE) => {
+                Err(self.next().err().unwrap_or(failure(Step::Gateway, Some(self.origin), errno)))
+            }
+            sent => sent.at(Step::Gateway, Some(self.origin)),
+        }
     }
 
     /// Waits for the certificates of the run, which come with `message`.

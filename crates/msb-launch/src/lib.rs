@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! host        plan, parameters, sources, denied places, cgroup        (prepare, host, cgroup)
+//!             what the policy asserts of them                         (claims)
 //!             the gateway, where there are network rules              (gateway)
 //! namespaced  clone3, id maps, host name, network, sockets            (child, network, netlink)
 //!             mounts, denies, /dev, /proc, certificates               (root, overlay, deny, dev, trust)
@@ -22,6 +23,7 @@ mod at;
 mod bind;
 mod cgroup;
 mod child;
+mod claims;
 mod command;
 mod confine;
 mod deny;

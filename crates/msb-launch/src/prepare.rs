@@ -280,12 +280,12 @@ fn launch<'p>(
 /// The files that decide about this sandbox, by the paths that the kernel calls them. One that has no path, such as a
 /// pipe, cannot be reached by one.
 fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Vec<u8>>> {
-    let mut files = Vec::new();
-    let gateway = gateway::program(arguments).at(Step::PlanOpen, None)?;
-    // Whoever changes one of these is outside at the next launch.
-    let own = [c"/proc/self/exe", gateway.as_c_str()];
+    // Whoever changes the launcher or its gateway is outside at the next launch.
+    let own = gateway::own_program().at(Step::PlanOpen, None)?;
+    let gateway = gateway::program(arguments, &own).at(Step::PlanOpen, None)?;
+    let mut files = Vec::from([own]);
     let named = [Some(arguments.plan), arguments.trust].into_iter().flatten();
-    for file in named.chain(own).chain(arguments.protect.iter().copied()) {
+    for file in named.chain([gateway.as_c_str()]).chain(arguments.protect.iter().copied()) {
         let plain = bind::absolute(file.to_bytes()).filter(|path| bind::is_plain(path));
         if let Some(path) = plain.filter(|path| bind::open_unlinked(path).is_ok()) {
             files.push(path);

@@ -44,6 +44,10 @@ pub(crate) fn session(connection: &Connection, host: &dyn Host) -> Result<(), St
                 }
                 server.request(request);
             }
+            // The protocol wants another exit code where nobody asked for the end before.
+            Message::Notification(notification) if notification.method == "exit" => {
+                return Err("`exit` without `shutdown`".to_owned());
+            }
             Message::Notification(notification) => server.notification(&notification),
             Message::Response(_) => {}
         }

@@ -4,12 +4,12 @@ mod network;
 
 use crate::event::LimitKind;
 use crate::{
-    Base, CAPABILITY_MAX, COMMAND_MAX, CPU_PERCENT_MAX, CPU_TIME_MS_MIN, CPUSET_MAX, DENIES_MAX, ENV_MAX,
-    Env, FILES_MAX, FILTER_INSTRUCTIONS_MAX, FILTERS_MAX, Filter, HOSTNAME_BYTES_MAX, INSTRUCTION_BYTES,
-    IO_BYTES_MIN, IO_WEIGHT_MAX, KILL_BYTES, KILLS_MAX, LANDLOCK_ABI_MAX, Listener, MEMORY_BYTES_MAX,
-    MEMORY_BYTES_MIN, MOUNTS_MAX, MountKind, OPEN_FILES_MAX, OPEN_FILES_MIN, ORIGIN_TEXT_BYTES_MAX,
-    ORIGINS_MAX, OriginId, PARAMS_MAX, PATH_BYTES_MAX, PIDS_MAX, ParamKind, Path, Plan, Rights,
-    TEXT_BYTES_MAX, Text, WALL_MS_MAX,
+    Base, CAPABILITY_MAX, CLAIMS_MAX, COMMAND_MAX, CPU_PERCENT_MAX, CPU_TIME_MS_MIN, CPUSET_MAX, DENIES_MAX,
+    ENV_MAX, Env, FILES_MAX, FILTER_INSTRUCTIONS_MAX, FILTERS_MAX, Filter, HOSTNAME_BYTES_MAX,
+    INSTRUCTION_BYTES, IO_BYTES_MIN, IO_WEIGHT_MAX, KILL_BYTES, KILLS_MAX, LANDLOCK_ABI_MAX, Listener,
+    MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, MOUNTS_MAX, MountKind, OPEN_FILES_MAX, OPEN_FILES_MIN,
+    ORIGIN_TEXT_BYTES_MAX, ORIGINS_MAX, OriginId, PARAMS_MAX, PATH_BYTES_MAX, PIDS_MAX, ParamKind, Path,
+    Plan, Rights, TEXT_BYTES_MAX, Text, WALL_MS_MAX,
 };
 use core::ops::RangeInclusive;
 
@@ -55,6 +55,7 @@ impl<'a> CheckedPlan<'a> {
         identity(&plan)?;
         mounts(&plan)?;
         files(&plan)?;
+        claims(&plan)?;
         network::network(&plan)?;
         limits(&plan)?;
         filters(&plan)?;
@@ -85,6 +86,7 @@ fn bounds(plan: &Plan<'_>) -> Result<(), Invalid> {
         (plan.mounts.len(), MOUNTS_MAX),
         (plan.denies.len(), DENIES_MAX),
         (plan.files.len(), FILES_MAX),
+        (plan.claims.len(), CLAIMS_MAX),
         (plan.filters.len(), FILTERS_MAX),
         (plan.env.len(), ENV_MAX),
         (plan.command.len(), COMMAND_MAX),
@@ -194,6 +196,15 @@ fn files(plan: &Plan<'_>) -> Result<(), Invalid> {
         path(plan, file.path, &[])?;
         ensure(file.path.base == Base::Root && !file.path.rest.is_empty(), Invalid::Path)?;
         ensure(file.content.len() <= TEXT_BYTES_MAX, Invalid::TooLong)?;
+    }
+    Ok(())
+}
+
+fn claims(plan: &Plan<'_>) -> Result<(), Invalid> {
+    for claim in &plan.claims {
+        origin(plan, claim.origin)?;
+        path(plan, claim.path, &[ParamKind::Dir, ParamKind::File])?;
+        ensure([Rights::READ, Rights::WRITE, Rights::RUN].contains(&claim.right), Invalid::Rights)?;
     }
     Ok(())
 }

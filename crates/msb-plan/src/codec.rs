@@ -1,16 +1,18 @@
 //! Bytes to plan and back: a fixed header, then one postcard value.
 
+use crate::wire::Reader;
 use crate::{CheckedPlan, Invalid, PLAN_BYTES_MAX, Plan};
 use alloc::vec::Vec;
-use postcard::ser_flavors::Flavor;
-use sha2::{Digest, Sha256};
+use twox_hash::XxHash64;
 
 /// The first four bytes of a plan file.
 pub const MAGIC: [u8; 4] = *b"MSBP";
 /// The format that this version writes and reads; it changes with every change of [`Plan`].
 pub const FORMAT: u16 = 1;
-/// Magic, format (u16), reserved zero (u16), body length (u32), SHA-256 of the body; little endian.
-pub const HEADER_BYTES: usize = 4 + 2 + 2 + 4 + 32;
+/// Magic, format (u16), reserved zero (u16), body length (u32), [`checksum`] of the body; little endian.
+pub const HEADER_BYTES: usize = 4 + 2 + 2 + 4 + CHECKSUM_BYTES;
+/// Bytes of a checksum.
+pub(crate) const CHECKSUM_BYTES: usize = 8;
 
 /// Why bytes are not a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +27,7 @@ pub enum DecodeError {
     OtherFormat(u16),
     /// Bytes are left over after the plan.
     Trailing,
-    /// The digest in the header is not that of the body.
+    /// The checksum in the header is not that of the body.
     Altered,
     /// The body is not a plan, or not the one way of writing it.
     Malformed,
@@ -58,7 +60,7 @@ pub fn encode(plan: &Plan<'_>) -> Result<Vec<u8>, EncodeError> {
     bytes.extend_from_slice(&FORMAT.to_le_bytes());
     bytes.extend_from_slice(&[0; 2]);
     bytes.extend_from_slice(&length.to_le_bytes());
-    bytes.extend_from_slice(&digest(&body));
+    bytes.extend_from_slice(&checksum(&body));
     bytes.extend_from_slice(&body);
     Ok(bytes)
 }
@@ -69,43 +71,8 @@ pub fn encode(plan: &Plan<'_>) -> Result<Vec<u8>, EncodeError> {
 /// For any byte string that [`encode`] does not write.
 pub fn decode(bytes: &[u8]) -> Result<CheckedPlan<'_>, DecodeError> {
     let body = body(bytes)?;
-    let (plan, rest) = postcard::take_from_bytes::<Plan<'_>>(body).map_err(|_| DecodeError::Malformed)?;
-    if !rest.is_empty() || !is_canonical(&plan, body) {
-        return Err(DecodeError::Malformed);
-    }
+    let plan = Reader::read(body).ok_or(DecodeError::Malformed)?;
     CheckedPlan::check(plan).map_err(DecodeError::Invalid)
-}
-
-/// Whether `body` is what [`encode`] would write for `plan`.
-///
-/// postcard reads integers that are longer than they need be, so that several byte strings give one plan; a
-/// digest or signature of the file would then not be one of the plan. The plan is written again and
-/// compared on the way: nothing is allocated, and a plan is mostly strings and one filter, each of them
-/// one comparison of memory.
-fn is_canonical(plan: &Plan<'_>, body: &[u8]) -> bool {
-    postcard::serialize_with_flavor(plan, Compare { left: body }).is_ok()
-}
-
-/// Takes what is written and compares it with what is `left`, which must then be all used up.
-struct Compare<'a> {
-    left: &'a [u8],
-}
-
-impl Flavor for Compare<'_> {
-    type Output = ();
-
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.try_extend(&[byte])
-    }
-
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.left = self.left.strip_prefix(bytes).ok_or(postcard::Error::SerializeBufferFull)?;
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<()> {
-        if self.left.is_empty() { Ok(()) } else { Err(postcard::Error::SerializeBufferFull) }
-    }
 }
 
 fn body(bytes: &[u8]) -> Result<&[u8], DecodeError> {
@@ -123,7 +90,7 @@ fn body(bytes: &[u8]) -> Result<&[u8], DecodeError> {
     }
     let (reserved, rest) = take::<2>(rest)?;
     let (length, rest) = take::<4>(rest)?;
-    let (sha256, body) = take::<32>(rest)?;
+    let (sum, body) = take::<CHECKSUM_BYTES>(rest)?;
     let length = u32::from_le_bytes(length) as usize;
     if body.len() < length {
         return Err(DecodeError::Truncated);
@@ -131,7 +98,7 @@ fn body(bytes: &[u8]) -> Result<&[u8], DecodeError> {
     if body.len() > length {
         return Err(DecodeError::Trailing);
     }
-    if reserved != [0; 2] || digest(body) != sha256 {
+    if reserved != [0; 2] || checksum(body) != sum {
         return Err(DecodeError::Altered);
     }
     Ok(body)
@@ -142,8 +109,9 @@ fn take<const N: usize>(bytes: &[u8]) -> Result<([u8; N], &[u8]), DecodeError> {
     Ok((*head, rest))
 }
 
-/// SHA-256 of `bytes` (FIPS 180-4).
+/// XXH64 of `bytes`, little endian (<https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md>): it finds damage, and
+/// what somebody changed on purpose it does not (docs/adr/0003-plan-digest.md).
 #[must_use]
-pub fn digest(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
+pub fn checksum(bytes: &[u8]) -> [u8; 8] {
+    XxHash64::oneshot(0, bytes).to_le_bytes()
 }

@@ -3,15 +3,16 @@
 //! Events are numbers alone: the launcher holds no text, and `msb-report` makes sentences of them.
 //! On the report descriptor each is a `u16` length, little endian, then its postcard value.
 
+use crate::wire::Reader;
 use crate::{Label, OriginId};
 use alloc::vec::Vec;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Bytes of one event on the report descriptor, length included.
 pub const EVENT_BYTES_MAX: usize = 256;
 
 /// One thing that the launcher reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Event {
     /// Nothing was started.
     Failed(Failure),
@@ -55,7 +56,7 @@ pub enum Event {
 }
 
 /// What the gateway counted, for a report. It is no [`Event`], since the launcher only passes it on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Counted {
     /// What went by one line of the network rules; a line by which nothing went has none.
     Rule {
@@ -78,7 +79,7 @@ pub enum Counted {
 }
 
 /// Numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Traffic {
     /// Lookups of names that rules have: one of IPv4 and one of IPv6 for most connections.
     pub lookups: u64,
@@ -116,7 +117,7 @@ impl Traffic {
 }
 
 /// What the gateway refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Denied {
     /// `lookup`, `connection` or `request`.
     pub subject: Label,
@@ -133,7 +134,7 @@ pub struct Denied {
 }
 
 /// Why the command did not start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Failure {
     /// What was being done.
     pub step: Step,
@@ -144,7 +145,7 @@ pub struct Failure {
 }
 
 /// How it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Ended {
     /// Status of the command as wait(2) gives it.
     pub wait_status: u32,
@@ -161,7 +162,7 @@ pub struct Ended {
 }
 
 /// What a run used besides time and memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Usage {
     /// Most processes and threads at one time, init among them; `None` where no cgroup counts them.
     pub pids_peak: Option<u64>,
@@ -176,7 +177,7 @@ pub struct Usage {
 }
 
 /// What ended a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Cause {
     /// The command itself.
     Command,
@@ -191,7 +192,7 @@ pub enum Cause {
 macro_rules! limits {
     ($($name:ident = $word:literal,)*) => {
         /// The limits of the language.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
         pub enum LimitKind { $(#[doc = concat!("`", $word, "`.")] $name,)* }
 
         impl LimitKind {
@@ -246,7 +247,7 @@ limits! {
 macro_rules! steps {
     ($($(#[$doc:meta])* $name:ident = $say:literal,)*) => {
         /// What the launcher was doing when it failed.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
         pub enum Step { $($(#[$doc])* $name,)* }
 
         impl Step {
@@ -330,6 +331,9 @@ steps! {
     Mount = "make the mount",
     /// A mount was put in its place.
     MountTarget = "put the mount in its place",
+    /// It was decided whether a claim of the policy holds for these parameters: `EACCES` where what it says to be allowed is
+    /// denied, 0 where what it says to be denied is allowed.
+    Claim = "hold what the policy asserts",
     /// A denied path was looked up.
     DenySource = "look up the denied path",
     /// A denied path has other hard links.
@@ -419,8 +423,7 @@ fn framed(body: &[u8]) -> Vec<u8> {
 #[must_use]
 pub fn decode_counted(bytes: &[u8]) -> Option<(Counted, &[u8])> {
     let (body, rest) = unframed(bytes)?;
-    let (counted, left) = postcard::take_from_bytes(body.strip_prefix(&[COUNTED])?).ok()?;
-    left.is_empty().then_some((counted, rest))
+    Some((Reader::read(body.strip_prefix(&[COUNTED])?)?, rest))
 }
 
 /// The first body, and what follows it.
@@ -438,6 +441,5 @@ fn unframed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 #[must_use]
 pub fn decode_event(bytes: &[u8]) -> Option<(Event, &[u8])> {
     let (body, rest) = unframed(bytes)?;
-    let (event, left) = postcard::take_from_bytes::<Event>(body).ok()?;
-    left.is_empty().then_some((event, rest))
+    Some((Reader::read(body)?, rest))
 }

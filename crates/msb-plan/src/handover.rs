@@ -31,6 +31,7 @@
 //! the gateway then writes what it has to report and ends within [`END_MS`], or is killed.
 
 use crate::event::Failure;
+use crate::wire::Reader;
 use alloc::vec::Vec;
 
 /// Sandbox to gateway: one byte, then the mask of [`Socket`]s, whose descriptors come with it in the order of bits.
@@ -69,8 +70,7 @@ pub fn encode_failure(failure: &Failure) -> Vec<u8> {
 /// Reads what follows [`FAILED`]; `None` for anything that [`encode_failure`] does not write.
 #[must_use]
 pub fn decode_failure(bytes: &[u8]) -> Option<Failure> {
-    let (failure, rest) = postcard::take_from_bytes(bytes).ok()?;
-    rest.is_empty().then_some(failure)
+    Reader::read(bytes)
 }
 
 /// Bytes of the longest message.

@@ -1,8 +1,8 @@
 //! A short text in an event: a host, a reason, a digest.
 
+use crate::wire::{Reader, Wire};
 use core::fmt;
-use serde::de::{Error, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 /// Bytes of a label; a SHA-256 in hexadecimal has as many.
 pub const LABEL_BYTES_MAX: usize = 64;
@@ -49,23 +49,12 @@ impl Serialize for Label {
     }
 }
 
-impl<'de> Deserialize<'de> for Label {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Label, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Label;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a short text")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Label, E> {
-                if text.len() > LABEL_BYTES_MAX {
-                    return Err(E::invalid_length(text.len(), &self));
-                }
-                Ok(Label::of(text))
-            }
+impl<'a> Wire<'a> for Label {
+    fn read(reader: &mut Reader<'a>) -> Label {
+        let text = <&str>::read(reader);
+        if text.len() > LABEL_BYTES_MAX {
+            reader.refuse();
         }
-        from.deserialize_str(Text)
+        Label::of(text)
     }
 }

@@ -18,9 +18,11 @@ mod label;
 pub mod network;
 mod plan;
 pub mod signed;
+mod wire;
+mod wire_types;
 
 pub use check::{CheckedPlan, Invalid, limit_range};
-pub use codec::{DecodeError, EncodeError, FORMAT, HEADER_BYTES, MAGIC, decode, digest, encode};
+pub use codec::{DecodeError, EncodeError, FORMAT, HEADER_BYTES, MAGIC, checksum, decode, encode};
 pub use label::{LABEL_BYTES_MAX, Label};
 pub use plan::*;
 

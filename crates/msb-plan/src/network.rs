@@ -12,7 +12,7 @@
 
 use crate::OriginId;
 use alloc::vec::Vec;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The sandbox's own address: what it calls from. RFC 2544.
 pub const OWN_V4: [u8; 4] = [198, 18, 0, 2];
@@ -46,6 +46,8 @@ pub const PORTS_MAX: usize = 256;
 pub const PATHS_MAX: usize = 64;
 /// `total` rules.
 pub const TOTALS_MAX: usize = 64;
+/// Claims about connections.
+pub const CLAIMS_MAX: usize = 256;
 /// Published ports, each one of a range counted.
 pub const LISTENS_MAX: usize = 64;
 /// Places that the trust store is put over.
@@ -54,19 +56,19 @@ pub const TRUST_PLACES_MAX: usize = 16;
 pub const NAME_BYTES_MAX: usize = 253;
 
 /// What a sandbox reaches.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "a plan has one of them")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum Network<'a> {
     /// Nothing: a network namespace with its loopback interface, down.
     None,
     /// The same with the interface up: the sandbox's own programs reach each other.
     Loopback,
     /// What the gateway lets through.
-    #[serde(borrow)]
     Gateway(Gateway<'a>),
 }
 
 /// What the gateway lets through.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gateway<'a> {
     /// nf_tables messages from `NFNL_MSG_BATCH_BEGIN` to `NFNL_MSG_BATCH_END`, for one sendmsg(2); netlink(7). The last
     /// before the end, and no other, asks for an answer (`NLM_F_ACK`).
@@ -75,24 +77,39 @@ pub struct Gateway<'a> {
     /// Which line of the policy which bytes of the batch are there for, by offset.
     pub marks: Vec<Mark>,
     /// Whom the sandbox may reach, and whom not. A deny overrides every allow; what none allows is refused.
-    #[serde(borrow)]
     pub rules: Vec<Rule<'a>>,
     /// Limits of all connections together; each of them holds.
     pub totals: Vec<Total>,
     /// Ports of the sandbox that the host's loopback has.
     pub listens: Vec<Listen>,
     /// Where the certificates of this run's authority go, where a rule has the gateway read TLS.
-    #[serde(borrow)]
     pub trust: Option<Trust<'a>>,
     /// The same certificates as a key store for Java, which reads no PEM; there with `trust` and not without.
-    #[serde(borrow)]
     pub java_trust: Option<Trust<'a>>,
+    /// What the policy asserts of connections, and what depends on the hosts that parameters name: decided by the gateway.
+    pub claims: Vec<Claim<'a>>,
     /// The line that begins the rules.
     pub origin: OriginId,
 }
 
+/// What a policy asserts of connections: of those to its peer, where that is one host, and of those to each host that a
+/// parameter names and that its peer covers. A gateway for which it does not hold does not start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Claim<'a> {
+    /// What is spoken. A deny of a byte stream is one of what it may carry.
+    pub protocol: Protocol,
+    /// Who is dialled; its address inside means nothing here, and is 0.0.0.0.
+    pub peer: Peer<'a>,
+    /// First and last of each range, at least one range; they rise and do not touch.
+    pub ports: Vec<(u16, u16)>,
+    /// What must hold.
+    pub expected: crate::Expected,
+    /// The line of the claim.
+    pub origin: OriginId,
+}
+
 /// From [`Mark::offset_bytes`] on, up to the next mark, bytes of the batch are there for [`Mark::origin`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Mark {
     /// From the beginning of the batch; marks rise.
     pub offset_bytes: u32,
@@ -101,26 +118,24 @@ pub struct Mark {
 }
 
 /// One rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rule<'a> {
     /// What it does.
     pub action: Action,
     /// What is spoken.
     pub protocol: Protocol,
     /// Who is dialled.
-    #[serde(borrow)]
     pub peer: Peer<'a>,
     /// First and last of each range, at least one range; they rise and do not touch.
     pub ports: Vec<(u16, u16)>,
     /// On which terms; of a deny, none.
-    #[serde(borrow)]
     pub terms: Terms<'a>,
     /// The line.
     pub origin: OriginId,
 }
 
 /// What a rule does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Action {
     /// Connections are made.
     Allow,
@@ -130,7 +145,7 @@ pub enum Action {
 
 /// What is spoken. An allow of `Tcp` covers every byte stream, also one that carries TLS or HTTP; one of `Tls`
 /// and one of `Https` cover the same. A deny of any byte stream but `Http` covers `Tcp`, which may carry it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Protocol {
     /// A byte stream.
     Tcp,
@@ -145,7 +160,7 @@ pub enum Protocol {
 }
 
 /// Who is dialled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Peer<'a> {
     /// One name, in the canonical form of msb-host, and its address inside, of [`FIXED`].
     Name {
@@ -188,10 +203,9 @@ pub enum Peer<'a> {
 }
 
 /// On which terms connections are made.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Terms<'a> {
     /// The requests that may be made; `None` is every one.
-    #[serde(borrow)]
     pub only: Option<Only<'a>>,
     /// The parameter of kind [`crate::ParamKind::Secret`] that is put into each request.
     pub inject: Option<u8>,
@@ -212,17 +226,16 @@ impl Terms<'_> {
 }
 
 /// HTTP requests.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Only<'a> {
     /// Their methods, at least one.
     pub methods: Methods,
     /// Patterns of their paths (`*` within a component, `**` across, `?` one character); none is every path.
-    #[serde(borrow)]
     pub paths: Vec<&'a str>,
 }
 
 /// A set of methods of HTTP (RFC 9110, 9.3; RFC 5789).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Methods(pub u8);
 
 impl Methods {
@@ -237,7 +250,7 @@ impl Methods {
 }
 
 /// How often, how much, how many. `None` is unlimited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Limits {
     /// Connections, or requests where the gateway reads them.
     pub rate: Option<Rate>,
@@ -252,7 +265,7 @@ pub struct Limits {
 }
 
 /// So many in a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Rate {
     /// How many, at least 1.
     pub count: u64,
@@ -263,7 +276,7 @@ pub struct Rate {
 }
 
 /// Limits of all connections together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Total {
     /// The limits.
     pub limits: Limits,
@@ -272,7 +285,7 @@ pub struct Total {
 }
 
 /// A port of the sandbox that the host's loopback has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Listen {
     /// What is spoken; nothing of it is read.
     pub protocol: Protocol,
@@ -286,11 +299,10 @@ pub struct Listen {
 ///
 /// The gateway hands over one file, in PEM or for Java of type JKS. It is written to `file`; where a mount shows a file
 /// at one of `places`, it is put over that too.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trust<'a> {
     /// A path inside, without a leading `/`, below no mount.
     pub file: &'a str,
     /// Paths inside, without a leading `/`.
-    #[serde(borrow)]
     pub places: Vec<&'a str>,
 }

@@ -3,7 +3,7 @@
 use crate::event::LimitKind;
 use crate::network::Network;
 use alloc::vec::Vec;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// A plan file is at most this long.
 pub const PLAN_BYTES_MAX: usize = 1 << 20;
@@ -15,6 +15,8 @@ pub const MOUNTS_MAX: usize = 256;
 pub const DENIES_MAX: usize = 256;
 /// Generated files in one plan.
 pub const FILES_MAX: usize = 32;
+/// Claims in one plan.
+pub const CLAIMS_MAX: usize = 256;
 /// Environment rules in one plan.
 pub const ENV_MAX: usize = 256;
 /// Words of the default command.
@@ -72,53 +74,44 @@ pub const OPEN_FILES_MIN: u32 = 16;
 pub const OPEN_FILES_MAX: u32 = 1 << 20;
 
 /// A plan as decoded, not yet checked. The launcher takes a [`crate::CheckedPlan`] instead.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan<'a> {
     /// What the host must be.
     pub target: Target,
     /// Which policy this came from.
-    #[serde(borrow)]
     pub policy: PolicyId<'a>,
     /// Parameters that are bound at launch, in the order of the policy.
-    #[serde(borrow)]
     pub params: Vec<Param<'a>>,
     /// Who the command is, inside.
-    #[serde(borrow)]
     pub identity: Identity<'a>,
     /// What is mounted in the new root.
-    #[serde(borrow)]
     pub mounts: Vec<Mount<'a>>,
     /// What is taken away from the mounts again.
-    #[serde(borrow)]
     pub denies: Vec<Deny<'a>>,
     /// Small files that the compiler writes into the new root, such as /etc/passwd.
-    #[serde(borrow)]
     pub files: Vec<File<'a>>,
+    /// What the policy asserts of paths, and what depends on where parameters lie: decided by the launcher.
+    pub claims: Vec<Claim<'a>>,
     /// What is reached over the network.
-    #[serde(borrow)]
     pub network: Network<'a>,
     /// Resource limits.
     pub limits: Limits,
     /// Seccomp programs, one for each architecture that the plan can run on.
-    #[serde(borrow)]
     pub filters: Vec<Filter<'a>>,
     /// Environment of the command: nothing is passed that is not named here.
-    #[serde(borrow)]
     pub env: Vec<Env<'a>>,
     /// The command when none is given at launch; may be empty.
-    #[serde(borrow)]
     pub command: Vec<&'a str>,
     /// Places in the policy that sections point to by index.
-    #[serde(borrow)]
     pub origins: Vec<Origin<'a>>,
 }
 
 /// An index into [`Plan::origins`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct OriginId(pub u16);
 
 /// A line of a policy or of a profile that it includes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Origin<'a> {
     /// File as the compiler was given it, or `std.base` for a standard profile.
     pub file: &'a str,
@@ -131,7 +124,7 @@ pub struct Origin<'a> {
 }
 
 /// Instruction sets that a plan can be made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Arch {
     /// `AUDIT_ARCH_X86_64`.
     X86_64,
@@ -160,7 +153,7 @@ impl Arch {
 }
 
 /// What the host must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Target {
     /// Least kernel, major and minor: the newest interface that the plan needs decides.
     pub kernel_min: (u16, u16),
@@ -174,7 +167,7 @@ pub struct Target {
 }
 
 /// What holds a launch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Tier {
     /// Landlock, the filter and resource limits, on hosts that refuse user namespaces: what they do not hold ends the
     /// launch.
@@ -184,7 +177,7 @@ pub enum Tier {
 }
 
 /// Which policy a plan came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PolicyId<'a> {
     /// Name after `policy`.
     pub name: &'a str,
@@ -197,21 +190,20 @@ pub struct PolicyId<'a> {
 }
 
 /// A parameter that `--set NAME=VALUE` binds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Param<'a> {
     /// Name without `$`.
     pub name: &'a str,
     /// What the value must be.
     pub kind: ParamKind,
     /// The value when `--set` gives none; without one the parameter is required.
-    #[serde(borrow)]
     pub default: Option<&'a str>,
     /// Where it is declared.
     pub origin: OriginId,
 }
 
 /// What the value of a parameter must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum ParamKind {
     /// A directory that exists.
     Dir,
@@ -226,7 +218,7 @@ pub enum ParamKind {
 }
 
 /// A path: a base and what follows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Path<'a> {
     /// Where it starts.
     pub base: Base,
@@ -235,7 +227,7 @@ pub struct Path<'a> {
 }
 
 /// Where a path starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum Base {
     /// `/`.
     Root,
@@ -246,7 +238,7 @@ pub enum Base {
 }
 
 /// Who the command is, inside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Identity<'a> {
     /// User id inside; never 0.
     pub uid: u32,
@@ -255,7 +247,6 @@ pub struct Identity<'a> {
     /// Host name inside.
     pub hostname: &'a str,
     /// Working directory, a path inside; `None` is `/`.
-    #[serde(borrow)]
     pub cwd: Option<(Path<'a>, OriginId)>,
     /// Bit n keeps capability n (capabilities(7)) in every set; 0 keeps none.
     pub capabilities: u64,
@@ -273,7 +264,7 @@ pub struct Identity<'a> {
 }
 
 /// Which session keyring the processes inside have; session-keyring(7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Keyring {
     /// That of who launches, which nothing inside can name: the filter allows no call for keys.
     Unreachable,
@@ -283,7 +274,7 @@ pub enum Keyring {
 
 /// Whether processes inside see the table of mounts, /proc/self/mountinfo: it has the paths that the host calls them
 /// by, and so the names of its users; proc_pid_mountinfo(5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum MountTable {
     /// It is empty. Their root is then not that of their mount namespace, for which the kernel refuses them user
     /// namespaces (unshare(2), `EPERM`) and every change of mounts (mount(2), `EINVAL`).
@@ -293,13 +284,11 @@ pub enum MountTable {
 }
 
 /// One entry of the mount table. Order carries no meaning: the launcher mounts parents first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Mount<'a> {
     /// Where it appears, a path inside.
-    #[serde(borrow)]
     pub target: Path<'a>,
     /// What appears there.
-    #[serde(borrow)]
     pub kind: MountKind<'a>,
     /// Whether a source that does not exist is passed over.
     pub presence: Presence,
@@ -308,12 +297,11 @@ pub struct Mount<'a> {
 }
 
 /// What a mount shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum MountKind<'a> {
     /// A file or directory of the host, nosuid and nodev, with everything mounted below it.
     Bind {
         /// Path on the host.
-        #[serde(borrow)]
         source: Path<'a>,
         /// Read only unless `write`, noexec unless `run`.
         rights: Rights,
@@ -324,7 +312,6 @@ pub enum MountKind<'a> {
     /// namespace, Linux 5.11), nosuid and nodev.
     Overlay {
         /// Path on the host.
-        #[serde(borrow)]
         source: Path<'a>,
         /// What happens when the source is named by a symbolic link.
         links: Links,
@@ -338,13 +325,11 @@ pub enum MountKind<'a> {
     /// A device node of the host, which opens for reading and writing as far as its mode lets the user.
     Device {
         /// Path on the host; no part of it may be a symbolic link.
-        #[serde(borrow)]
         source: Path<'a>,
     },
     /// A unix socket of the host that can be connected to.
     Socket {
         /// Path on the host.
-        #[serde(borrow)]
         source: Path<'a>,
         /// What happens when the source is named by a symbolic link.
         links: Links,
@@ -368,7 +353,7 @@ pub enum MountKind<'a> {
 }
 
 /// What happens when the path of a source leads through a symbolic link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Links {
     /// It is followed.
     Follow,
@@ -391,7 +376,7 @@ impl<'a> MountKind<'a> {
 }
 
 /// How much of procfs is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum ProcScope {
     /// Process directories alone: `subset=pid` of proc(5), Linux 5.8.
     Processes,
@@ -400,7 +385,7 @@ pub enum ProcScope {
 }
 
 /// Whether a mount may be passed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Presence {
     /// A missing source ends the launch.
     Required,
@@ -409,7 +394,7 @@ pub enum Presence {
 }
 
 /// A set of rights on a path: bits [`Rights::READ`], [`Rights::WRITE`], [`Rights::RUN`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Rights(pub u8);
 
 impl Rights {
@@ -447,10 +432,9 @@ impl Rights {
 ///
 /// It names a place on the host (found below the source of any bind) and, with [`Base::Root`], also a
 /// path inside: a deny holds by either name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Deny<'a> {
     /// What is denied, with everything below it.
-    #[serde(borrow)]
     pub path: Path<'a>,
     /// The rights that are taken away. Without [`Rights::READ`] nothing of the path is left.
     pub rights: Rights,
@@ -461,7 +445,7 @@ pub struct Deny<'a> {
 }
 
 /// What happens when a denied path does not exist below a writable mount.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Missing {
     /// An empty placeholder file is put there and denied; it is removed at the end.
     MaskFile,
@@ -477,10 +461,9 @@ pub enum Missing {
 }
 
 /// A small file in the new root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct File<'a> {
     /// Absolute path inside, base [`Base::Root`].
-    #[serde(borrow)]
     pub path: Path<'a>,
     /// Its content; mode 0444.
     #[serde(serialize_with = "bytes")]
@@ -489,8 +472,44 @@ pub struct File<'a> {
     pub origin: OriginId,
 }
 
+/// What a policy asserts of a path. A launch for which it does not hold ends before anything is started.
+///
+/// With [`Base::Root`] the path is a name inside. Otherwise it is the host's file, by whatever name a mount shows it, or
+/// what a mount whose target has the same base puts inside by that name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Claim<'a> {
+    /// What it is about.
+    pub path: Path<'a>,
+    /// The one right that it is about.
+    pub right: Rights,
+    /// How much of the path it is about.
+    pub extent: Extent,
+    /// What must hold.
+    pub expected: Expected,
+    /// The line of the claim.
+    pub origin: OriginId,
+}
+
+/// How much of a path a claim is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Extent {
+    /// The path itself.
+    Path,
+    /// And everything below it: something is allowed where anything of it is.
+    Below,
+}
+
+/// What a claim says of its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Expected {
+    /// It is allowed.
+    Allowed,
+    /// It is denied.
+    Denied,
+}
+
 /// A value and the line that set it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Limit<T> {
     /// In the unit that the field's name says.
     pub value: T,
@@ -499,7 +518,7 @@ pub struct Limit<T> {
 }
 
 /// Resource limits of the whole sandbox. `None` is unlimited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Limits {
     /// Whether a cgroup must hold what it can.
     pub hold: Hold,
@@ -561,7 +580,7 @@ impl Limits {
 }
 
 /// What holds the limits that a cgroup can hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub enum Hold {
     /// A cgroup where one can be had, else rlimits and the launcher's watch, and the user is told.
     #[default]
@@ -571,7 +590,7 @@ pub enum Hold {
 }
 
 /// A seccomp program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Filter<'a> {
     /// The architecture it is for; one program each.
     pub arch: Arch,
@@ -598,7 +617,7 @@ impl Filter<'_> {
 }
 
 /// Whether a filter has someone answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Listener {
     /// The kernel decides alone.
     None,
@@ -612,7 +631,7 @@ pub enum Listener {
 
 /// A rule of the environment. No name is in two of them; a variable that one rule sets and the prefix of
 /// another would pass is set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Env<'a> {
     /// Passes the variable of this name, if it is set.
     Pass {
@@ -629,13 +648,12 @@ pub enum Env<'a> {
         /// The whole name.
         name: &'a str,
         /// Its value.
-        #[serde(borrow)]
         value: Text<'a>,
     },
 }
 
 /// A text known at compile time or bound at launch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Text<'a> {
     /// Known.
     Literal(&'a str),

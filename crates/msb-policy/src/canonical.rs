@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Arch, Base, Endpoint, EnvKind, FsKind, Limits, Links, Missing, Net, NetKind, NetLimits, Op, ParamKind,
-    Path, Peer, Policy, Pred, Rights, SyscallAction, SyscallRule, Text, Tool, ToolParam, ToolType, Width,
-    Word,
+    Arch, Base, Endpoint, EnvKind, Expected, FsKind, Limits, Links, Missing, Net, NetKind, NetLimits, Op,
+    OpenAsked, OpenClaim, ParamKind, Path, Peer, Policy, Pred, Rights, SyscallAction, SyscallRule, Text,
+    Tool, ToolParam, ToolType, Width, Word,
 };
 
 /// First bytes; the number grows when the meaning of the rest changes.
@@ -69,6 +69,7 @@ impl Policy {
         });
         out.number(u64::from(self.sandbox.tier_landlock.is_some()));
         out.number(u64::from(self.sandbox.mdwe.is_some()));
+        out.set(self.claims.iter().map(claim));
         out.0
     }
 }
@@ -243,6 +244,22 @@ fn tool(tool: &Tool) -> Bytes {
     }
     for flag in [tool.confirm, tool.shim, tool.log_args] {
         out.number(u64::from(flag));
+    }
+    out
+}
+
+fn claim(claim: &OpenClaim) -> Bytes {
+    let mut out = Bytes::default();
+    out.number(u64::from(claim.expected == Expected::Allowed));
+    match &claim.asked {
+        OpenAsked::Path { path: at, access, below } => {
+            out.number(0).text(access.word()).number(u64::from(*below));
+            path(&mut out, at);
+        }
+        OpenAsked::Connect(to) => {
+            out.number(1);
+            endpoint(&mut out, to);
+        }
     }
     out
 }

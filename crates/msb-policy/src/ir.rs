@@ -1,7 +1,7 @@
 //! What a policy means, with every include resolved and every unit gone.
 
-use crate::Tool;
-use crate::net::Net;
+use crate::net::{Endpoint, Net};
+use crate::{Access, Tool};
 pub use msb_syscalls::{Arch, Machine};
 
 /// One effective policy.
@@ -37,6 +37,8 @@ pub struct Policy {
     pub tools: Vec<Tool>,
     /// What the kernel must have.
     pub sandbox: Sandbox,
+    /// What it asserts and what depends on its parameters: decided when they are known.
+    pub claims: Vec<OpenClaim>,
     /// Places in the sources; [`OriginId`] is an index.
     pub origins: Vec<Origin>,
 }
@@ -70,9 +72,46 @@ impl Policy {
             },
             tools: Vec::new(),
             sandbox: Sandbox::default(),
+            claims: Vec::new(),
             origins: Vec::new(),
         }
     }
+}
+
+/// A claim whose answer depends on what parameters are bound to. It holds for those that lie apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenClaim {
+    /// What it is about.
+    pub asked: OpenAsked,
+    /// What must hold.
+    pub expected: Expected,
+    /// The line of the claim.
+    pub origin: OriginId,
+}
+
+/// What a claim that is left open is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum OpenAsked {
+    /// A path.
+    Path {
+        /// Which.
+        path: Path,
+        /// What for.
+        access: Access,
+        /// Whether it is about everything below, too.
+        below: bool,
+    },
+    /// Connections; a deny of a byte stream is one of what it may carry.
+    Connect(Endpoint),
+}
+
+/// What a claim says of its requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Expected {
+    /// All are allowed.
+    Allowed,
+    /// All are denied.
+    Denied,
 }
 
 /// An index into [`Policy::origins`].

@@ -12,9 +12,9 @@ use msb_syscalls::{capability_name, describe};
 use crate::difference::describe_call;
 use crate::places::has;
 use crate::{
-    Access, Arch, Base, Connection, Decision, EnvKind, FsKind, FsRule, Limit, Limits, Links, Net, NetKind,
-    NetLimits, NetRule, OriginId, Path, Peer, Places, Policy, Protocol, Rate, Request, SyscallAction,
-    SyscallRule, Text, Verdict, Which, Word, connections,
+    Access, Arch, Base, Connection, Decision, Endpoint, EnvKind, FsKind, FsRule, Limit, Limits, Links, Net,
+    NetKind, NetLimits, NetRule, OpenAsked, OriginId, Path, Peer, Places, Policy, Protocol, Rate, Request,
+    SyscallAction, SyscallRule, Text, Verdict, Which, Word, connections,
 };
 
 /// Something that a policy allows and the other does not.
@@ -499,6 +499,13 @@ impl Policy {
         }
         if let Some((cwd, _)) = &mut policy.exec.cwd {
             *cwd = path(cwd);
+        }
+        for claim in &mut policy.claims {
+            match &mut claim.asked {
+                OpenAsked::Path { path: at, .. } => *at = path(at),
+                OpenAsked::Connect(Endpoint { peer: Peer::Param(param), .. }) => *param = index(*param),
+                OpenAsked::Connect(_) => {}
+            }
         }
         for tool in &mut policy.tools {
             tool.params.iter_mut().map(|param| &mut param.ty).chain(&mut tool.result).for_each(|ty| {

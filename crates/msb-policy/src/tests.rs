@@ -1,6 +1,7 @@
 mod canonical;
 mod decide;
 mod difference;
+mod laws;
 mod narrow;
 mod net;
 mod open;

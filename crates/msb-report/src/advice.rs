@@ -124,6 +124,13 @@ table! {
     HOME_UNKNOWN: [Home] [] "`~` names nothing, because `HOME` is not set to an absolute path",
         "set HOME, or write the path out";
 
+    CLAIM_BROKEN: [Claim] [EACCES] "assertion failed: with these parameters it is denied",
+        "bind the parameters to directories that lie apart from each other and from what the policy names, or to other hosts";
+    CLAIM_BROKEN: [Claim] [REFUSED] "assertion failed: with these parameters it is allowed",
+        "bind the parameters to directories that lie apart from each other and from what the policy names, or to other hosts";
+    CLAIM_BROKEN: [Claim] [] "could not decide this assertion: {errno}",
+        "look at the directories above what it names: you must be able to reach them";
+
     NAMESPACES_REFUSED: [Namespaces, IdMap] [EPERM, EACCES, ENOSPC, EUSERS]
         "this host refuses user namespaces: {errno}", USER_NAMESPACES;
     NAMESPACES_REFUSED: [Root, Hostname, Mount, MountTarget, Proc, Dev] [EPERM, EACCES]

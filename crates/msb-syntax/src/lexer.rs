@@ -92,6 +92,7 @@ impl<'a> Lexer<'a> {
             }
             ' ' | '\t' => self.at += 1,
             '\r' if rest.starts_with("\r\n") => self.at += 1,
+            '\r' => self.carriage_return(),
             '#' => self.comment(),
             '"' => self.string(),
             'r' if rest.starts_with("r\"") => self.regex(),
@@ -107,6 +108,17 @@ impl<'a> Lexer<'a> {
             },
         }
         true
+    }
+
+    /// A line that ends without a line feed, which is said once: the others are the same.
+    fn carriage_return(&mut self) {
+        let begins_line = |found: &Diagnostic| found.message.starts_with("line ends");
+        if !self.errors.iter().any(begins_line) {
+            let message = "line ends in U+000D, a carriage return alone".to_owned();
+            self.error(codes::UNEXPECTED, 1, message, "save the file with LF or CRLF at the ends of lines");
+        }
+        self.at += 1;
+        self.first_on_line = true;
     }
 
     fn rest(&self) -> &'a str {
@@ -508,7 +520,27 @@ impl<'a> Lexer<'a> {
             let help = "write names with `a` to `z`, digits, `_` and `-`; other text needs quotes";
             self.error(codes::UNEXPECTED, length, message, help);
         }
+        if is_invisible(foreign) {
+            self.fix_last(rest[..length].replace(is_invisible, ""));
+        }
         self.push(Kind::Bad, length);
+    }
+
+    /// A sign as keyboards for Chinese and Japanese have it, which is plainly meant.
+    fn wide_sign(&mut self, first: char) -> bool {
+        let narrow = u32::from(first).checked_sub(0xfee0).and_then(char::from_u32);
+        let narrow = narrow.filter(|it| ('\u{ff01}'..='\u{ff5e}').contains(&first) && !it.is_alphanumeric());
+        let sign = narrow.and_then(|it| SIGNS.iter().find(|sign| sign.len() == 1 && sign.starts_with(it)));
+        let Some(sign) = sign else { return false };
+        self.error(
+            codes::UNEXPECTED,
+            first.len_utf8(),
+            format!("unexpected {}", name(first)),
+            format!("write `{sign}`"),
+        );
+        self.fix_last(*sign);
+        self.push(Kind::Sign(sign), first.len_utf8());
+        true
     }
 
     /// Text in the quotes of other languages, which is plainly meant as a string.
@@ -608,6 +640,9 @@ impl<'a> Lexer<'a> {
             let help = "remove it; tabs and line ends are the only control characters of a policy";
             self.error(codes::UNEXPECTED, length, message, help);
             return self.push(Kind::Bad, length);
+        }
+        if self.wide_sign(first) {
+            return;
         }
         if let Some(close) = QUOTES.iter().find(|(open, _)| *open == first).map(|(_, close)| *close) {
             return self.foreign_quotes(first, close);

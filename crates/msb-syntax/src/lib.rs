@@ -123,6 +123,14 @@ pub fn text_of(file: FileId, bytes: &[u8]) -> Result<&str, Box<Diagnostic>> {
             .help("give the `.msb` file that it was compiled from");
         return Err(Box::new(found));
     }
+    let other = [(&b"\xff\xfe"[..], "UTF-16"), (b"\xfe\xff", "UTF-16"), (b"\x7fELF", "a program")];
+    let other = other.into_iter().find(|(begin, _)| bytes.starts_with(begin)).map(|(_, what)| what);
+    if let Some(what) = other {
+        let found = Diagnostic::new(codes::NOT_TEXT, format!("the file is {what}, and not UTF-8 text"))
+            .label(at(0, 1), "")
+            .help(if what == "UTF-16" { "save the file as UTF-8" } else { "give the `.msb` file" });
+        return Err(Box::new(found));
+    }
     std::str::from_utf8(bytes).map_err(|wrong| {
         let byte = wrong.valid_up_to();
         let found = Diagnostic::new(codes::NOT_TEXT, format!("not UTF-8 text at byte {byte}"))

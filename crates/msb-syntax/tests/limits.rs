@@ -150,7 +150,7 @@ fn what_is_not_text_is_said_so() {
     };
     check(b"MSBP\x01\x00\xea\x07", "MSB0017 the file is a compiled plan, not a policy");
     check(b"edition 2026\n\xff\xfe", "MSB0017 not UTF-8 text at byte 13");
-    check(b"\x7fELF\x02\x01\x01\x00\x80", "MSB0017 not UTF-8 text at byte 8");
+    check(b"\x7fELF\x02\x01\x01\x00\x80", "MSB0017 the file is a program, and not UTF-8 text");
     check(&vec![0xff; FILE_BYTES_MAX + 1], "MSB0009 the file is longer than 1 MiB, and no policy is");
     let (file, found) = parse_bytes(FileId(0), b"edition 2026\n");
     assert_eq!((file.edition.map(|edition| edition.node), found), (Some(2026), vec![]));

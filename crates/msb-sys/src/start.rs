@@ -259,6 +259,20 @@ macro_rules! memory_functions {
 /// Both blocks must be that long, and `to` must not lie inside the source.
 #[inline]
 pub unsafe fn copy_forward(to: *mut u8, from: *const u8, count: usize) {
+    // Most are a few words, and the processor takes as long to begin a string instruction as to copy four of them. Both
+    // ends are read before either is written, and meet in the middle.
+    if (8..=16).contains(&count) {
+        let (from_end, to_end) = (from.wrapping_add(count - 8), to.wrapping_add(count - 8));
+        // SAFETY: the source has at least 8 bytes.
+        let first = unsafe { from.cast::<u64>().read_unaligned() };
+        // SAFETY: these are its last 8 bytes.
+        let last = unsafe { from_end.cast::<u64>().read_unaligned() };
+        // SAFETY: the target is as long.
+        unsafe { to.cast::<u64>().write_unaligned(first) };
+        // SAFETY: as the one before.
+        unsafe { to_end.cast::<u64>().write_unaligned(last) };
+        return;
+    }
     #[cfg(target_arch = "x86_64")]
     // SAFETY: the caller answers for the blocks; the direction flag is clear (System V ABI).
     unsafe {
@@ -312,7 +326,18 @@ pub unsafe fn fill(to: *mut u8, value: u8, count: usize) {
 /// Both blocks must be `count` bytes long.
 #[must_use]
 pub unsafe fn compare(a: *const u8, b: *const u8, count: usize) -> i32 {
-    for index in 0..count {
+    let mut same = 0;
+    while count - same >= 8 {
+        // SAFETY: 8 bytes are left of the first block.
+        let x = unsafe { a.wrapping_add(same).cast::<u64>().read_unaligned() };
+        // SAFETY: and of the second.
+        let y = unsafe { b.wrapping_add(same).cast::<u64>().read_unaligned() };
+        if x != y {
+            break;
+        }
+        same += 8;
+    }
+    for index in same..count {
         // SAFETY: as the caller says; volatile, so that the loop does not become a call of memcmp.
         let x = unsafe { a.wrapping_add(index).read_volatile() };
         // SAFETY: as the caller says.

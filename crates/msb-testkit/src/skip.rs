@@ -47,6 +47,8 @@ pub enum Need {
     Go,
     /// `sshd` and `ssh`.
     Ssh,
+    /// strace.
+    Strace,
 }
 
 impl fmt::Display for Need {
@@ -73,6 +75,7 @@ impl fmt::Display for Need {
             Need::Java => "java",
             Need::Go => "go",
             Need::Ssh => "sshd",
+            Need::Strace => "strace",
         })
     }
 }

@@ -164,3 +164,77 @@ fn a_published_port_is_reached_from_the_host_and_everything_is_logged() {
         assert!(!log.contains("sk-4711"), "{log}");
     }
 }
+
+/// A published port of datagrams, a socket of the host by its path, and a secret that a program prints.
+#[test]
+fn datagrams_are_published_sockets_are_shown_and_commands_print_secrets() {
+    for account in accounts() {
+        let Some(world) = World::new(account) else { return };
+        let home = world.workspace.home();
+        let rules = "listen udp host:8889\n    allow unix SOCKET"
+            .replace("SOCKET", home.join("socket").to_str().expect("UTF-8"));
+        let policy = world.workspace.write("policy.msb", POLICY.replace("RULES", &rules).as_bytes());
+        let inside = "import socket, urllib.request as u\n\
+            print(u.urlopen('https://api.example/p').read().decode().strip(), flush=True)\n\
+            s = socket.socket(socket.AF_UNIX); s.connect('SOCKET'); print(s.recv(9).decode(), flush=True)\n\
+            d = socket.socket(2, 2); d.bind(('127.0.0.1', 8889))\n\
+            data, peer = d.recvfrom(99); d.sendto(b'inside got ' + data, peer)\n\
+            data, peer = d.recvfrom(99); d.sendto(b'and ' + data, peer)\n";
+        let inside = inside.replace("SOCKET", home.join("socket").to_str().expect("UTF-8"));
+        world.workspace.write("work/inside.py", inside.as_bytes());
+        let outside = "import os, socket, subprocess, sys\n\
+            s = socket.socket(socket.AF_UNIX); s.settimeout(10); s.bind(sys.argv[1]); os.chmod(sys.argv[1], 0o777); s.listen()\n\
+            p = subprocess.Popen(sys.argv[2:], stdout=subprocess.PIPE, text=True)\n\
+            print(p.stdout.readline(), end='')\n\
+            c, _ = s.accept(); c.sendall(b'outside'); print(p.stdout.readline(), end='')\n\
+            d = socket.socket(2, 2); d.settimeout(1); d.connect(('127.0.0.1', 8889))\n\
+            def ask(text):\n\
+            \x20   for _ in range(20):\n\
+            \x20       d.send(text)\n\
+            \x20       try: return d.recv(99)\n\
+            \x20       except (TimeoutError, ConnectionRefusedError): pass\n\
+            print(ask(b'one').decode()); print(ask(b'two').decode()); sys.exit(p.wait())\n";
+        let outside = world.workspace.write("outside.py", outside.as_bytes());
+        let mut command = world.host(&["python3"]);
+        command
+            .arg(outside)
+            .arg(home.join("socket"))
+            .arg(world.workspace.bin().join("msbc"))
+            .arg("run")
+            .arg(policy);
+        command.args(["--set", &world.workspace.setting(), "--set", "key=command:echo sk-printed", "--"]);
+        let ended = finish(command.args(["python3", "/work/inside.py"]), 60);
+        let expected = "203.0.113.13 GET /p host=api.example key=Bearer sk-printed\noutside\n\
+            inside got one\nand two\n";
+        assert_eq!(ended.out(), expected, "{account:?} {}", ended.err());
+    }
+}
+
+/// A policy must not execute anything on the host, and a program that fails says why.
+#[test]
+fn a_command_that_prints_a_secret_is_named_by_who_launches() {
+    let Some(world) = accounts().first().and_then(|account| World::new(*account)) else { return };
+    let policy =
+        POLICY.replace("RULES", "").replace("key: secret", "key: secret = \"command:touch /work/made\"");
+    let mut command = world.host(&[]);
+    command.arg(world.workspace.bin().join("msbc")).arg("run");
+    command.arg(world.workspace.write("policy.msb", policy.as_bytes()));
+    let ended = finish(command.args(["--set", &world.workspace.setting(), "--", "true"]), 60);
+    assert_ne!(ended.code(), 0);
+    assert!(!world.workspace.join("made").exists());
+    let policy = world.workspace.write("policy.msb", POLICY.replace("RULES", "").as_bytes());
+    let mut command = world.host(&[]);
+    command.arg(world.workspace.bin().join("msbc")).arg("run").arg(policy);
+    command.args([
+        "--set",
+        &world.workspace.setting(),
+        "--set",
+        "key=command:ls /no/such/file",
+        "--",
+        "true",
+    ]);
+    let ended = finish(&mut command, 60);
+    assert_eq!(ended.code(), 125);
+    assert!(ended.err().contains("cannot access '/no/such/file'"), "{}", ended.err());
+    assert!(ended.err().contains("MSB1122"), "{}", ended.err());
+}

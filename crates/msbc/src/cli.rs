@@ -80,7 +80,7 @@ pub(crate) enum Command {
 /// What every command that reads a policy takes.
 #[derive(Debug, Args)]
 pub(crate) struct Policy {
-    /// The policy, a text file
+    /// The policy, a text file; `-` is standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     /// Which policy of the file; needed where it has several
@@ -103,6 +103,9 @@ pub(crate) struct Ceiling {
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) policy: Policy,
+    /// More policies; of each, `--policy` names one
+    #[arg(value_name = "FILE")]
+    pub(crate) more: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) above: Ceiling,
     /// Prints findings as SARIF 2.1.0, for code hosts

@@ -10,45 +10,72 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-/// `msbc check`: findings on standard error, or as JSON or SARIF on standard output.
+/// `msbc check`: what is wrong, of each file.
 pub(crate) fn check(arguments: &Check, output: &mut Output) -> Exit {
     // The whole compiler, so that what passes here also gives a plan, as far as this version enforces it.
-    let Some(compiled) = silent(arguments, Detail::Findings, output) else { return Exit::Usage };
-    tell(arguments, &compiled, output);
-    if has_errors(&compiled.diagnostics) { Exit::Wrong } else { Exit::Success }
+    each(arguments, Detail::Findings, output, |compiled| !has_errors(&compiled.diagnostics))
 }
 
 /// `msbc lint`: the findings of `check` and the hints that nobody asked for there.
 pub(crate) fn lint(arguments: &Check, output: &mut Output) -> Exit {
-    let Some(mut compiled) = silent(arguments, Detail::Hints, output) else { return Exit::Usage };
-    let first = msb_diag::FileId::default();
-    // What no launch takes yet is nothing that its author could mend.
-    compiled.diagnostics.retain(|found| found.is_error() || found.code != codes::NOT_ENFORCED);
-    let text = compiled.sources.get(first).map(|file| file.text.as_str());
-    compiled.diagnostics.extend(text.and_then(|text| msb_format::unformatted(first, text)));
-    msb_diag::sort(&mut compiled.diagnostics);
-    tell(arguments, &compiled, output);
-    if compiled.diagnostics.is_empty() { Exit::Success } else { Exit::Wrong }
+    each(arguments, Detail::Hints, output, |compiled| {
+        let first = msb_diag::FileId::default();
+        // What no launch takes yet is nothing that its author could mend.
+        compiled.diagnostics.retain(|found| found.is_error() || found.code != codes::NOT_ENFORCED);
+        let text = compiled.sources.get(first).map(|file| file.text.as_str());
+        compiled.diagnostics.extend(text.and_then(|text| msb_format::unformatted(first, text)));
+        msb_diag::sort(&mut compiled.diagnostics);
+        compiled.diagnostics.is_empty()
+    })
 }
 
-/// Compiled without a word, so that the caller says everything.
-fn silent(arguments: &Check, detail: Detail, output: &Output) -> Option<Compiled> {
-    let policy = &arguments.policy;
-    let silent = Policy { json: true, name: policy.name.clone(), file: policy.file.clone() };
-    observed(&silent, &arguments.above, Filter::Decides, (Goal::Findings, detail), output, &mut |_| ())
-}
-
-/// The findings in the form that was asked for.
-fn tell(arguments: &Check, compiled: &Compiled, output: &mut Output) {
-    let Compiled { diagnostics, sources, .. } = compiled;
-    if arguments.policy.json {
-        output.json(&msb_diag::to_json(diagnostics, sources));
-    } else if arguments.sarif {
-        output.json(&msb_diag::to_sarif(diagnostics, sources, env!("CARGO_PKG_VERSION")));
-    } else {
-        findings(diagnostics, sources, output);
-        summary(diagnostics, output);
+/// Compiles each file and says what `passes` leaves to say: as text file by file, as JSON in one array, as SARIF in one
+/// log with a run for each.
+fn each(
+    arguments: &Check,
+    detail: Detail,
+    output: &mut Output,
+    mut passes: impl FnMut(&mut Compiled) -> bool,
+) -> Exit {
+    let mut exit = Exit::Success;
+    let mut json: Vec<serde_json::Value> = Vec::new();
+    let mut runs: Vec<serde_json::Value> = Vec::new();
+    let mut log = serde_json::Value::Null;
+    let mut all: Vec<Diagnostic> = Vec::new();
+    for file in std::iter::once(&arguments.policy.file).chain(&arguments.more) {
+        let silent = Policy { json: true, name: arguments.policy.name.clone(), file: file.clone() };
+        let compiled = observed(
+            &silent,
+            &arguments.above,
+            Filter::Decides,
+            (Goal::Findings, detail),
+            output,
+            &mut |_| (),
+        );
+        let Some(mut compiled) = compiled else { return Exit::Usage };
+        if !passes(&mut compiled) {
+            exit = Exit::Wrong;
+        }
+        let Compiled { diagnostics, sources, .. } = compiled;
+        if arguments.policy.json {
+            json.extend(msb_diag::to_json(&diagnostics, &sources).as_array().cloned().unwrap_or_default());
+        } else if arguments.sarif {
+            log = msb_diag::to_sarif(&diagnostics, &sources, env!("CARGO_PKG_VERSION"));
+            runs.extend(log["runs"].as_array().cloned().unwrap_or_default());
+        } else {
+            findings(&diagnostics, &sources, output);
+            all.extend(diagnostics);
+        }
     }
+    if arguments.policy.json {
+        output.json(&serde_json::Value::Array(json));
+    } else if arguments.sarif {
+        log["runs"] = serde_json::Value::Array(runs);
+        output.json(&log);
+    } else {
+        summary(&all, output);
+    }
+    exit
 }
 
 /// `msbc compile`: the plan, if there are no errors.

@@ -2,7 +2,7 @@
 
 use crate::cli::Fix;
 use crate::compile::{findings, summary};
-use crate::input::Disk;
+use crate::input::{Disk, STDIN};
 use crate::output::Output;
 use crate::{Exit, write};
 use msb_compile::{Fixed, Options};
@@ -16,14 +16,16 @@ pub(crate) fn fix(arguments: &Fix, output: &mut Output) -> Exit {
         return Exit::Usage;
     };
     let options = Options { policy: policy.name.clone(), ..Options::default() };
+    // What came by standard input goes on by standard output.
+    let printed = arguments.dry_run || path == STDIN;
     let Fixed { text, made, left } = msb_compile::fix(&Disk, path, &options);
-    if let Some(text) = text.as_ref().filter(|_| !arguments.dry_run)
+    if let Some(text) = text.as_ref().filter(|_| !printed)
         && let Err(reason) = write::in_place(&policy.file, text.as_bytes())
     {
         output.message(&format!("cannot write `{path}`: {reason}"));
         return Exit::Usage;
     }
-    if arguments.dry_run {
+    if printed && !policy.json {
         let file = left.sources.get(msb_diag::FileId::default());
         output.answer(file.map_or("", |file| file.text.as_str()));
     }

@@ -7,18 +7,36 @@ use std::fs::{File, OpenOptions};
 use std::io::Read as _;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// Read of a policy: one byte more than the compiler takes, so that it says what is wrong.
 pub(crate) const POLICY_BYTES_MAX: u64 = 1 + (1 << 20);
 
-/// The file system as the compiler sees it.
+/// The path that means standard input.
+pub(crate) const STDIN: &str = "-";
+
+/// The file system as the compiler sees it; [`STDIN`] is a policy in the language of its own.
 #[derive(Debug)]
 pub(crate) struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        if path == STDIN {
+            return stdin().map_err(|reason| ReadError { reason });
+        }
         read(Path::new(path), POLICY_BYTES_MAX).map_err(|reason| ReadError { reason })
     }
+}
+
+/// What comes by standard input, to its end: read once, and given as often as it is asked for.
+fn stdin() -> Result<Vec<u8>, String> {
+    static READ: OnceLock<Result<Vec<u8>, String>> = OnceLock::new();
+    let read = || {
+        let mut bytes = Vec::new();
+        let all = std::io::stdin().lock().take(POLICY_BYTES_MAX).read_to_end(&mut bytes);
+        all.map(|_| bytes).map_err(|error| reason(&error))
+    };
+    READ.get_or_init(read).clone()
 }
 
 impl msb_resolve::Load for Disk {

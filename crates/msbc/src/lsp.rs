@@ -16,7 +16,7 @@ pub(crate) fn lsp(output: &Output) -> Exit {
         Ok(()) => Exit::Success,
         Err(reason) => {
             output.message(&format!("the session broke off: {reason}"));
-            Exit::Internal
+            Exit::Wrong
         }
     }
 }

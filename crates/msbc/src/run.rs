@@ -35,6 +35,18 @@ use std::thread;
 /// The launcher could not be started, or did not start the command; as env(1) and timeout(1).
 const NOT_STARTED: Exit = Exit::Launcher(125);
 
+/// What a launcher may report in all: each event is a few bytes, and there are some dozens of them.
+const REPORT_BYTES_MAX: usize = 1 << 20;
+
+/// How the launcher's events came to an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    /// Nobody can write more.
+    Ended,
+    /// There was more than a launcher has to say.
+    Endless,
+}
+
 /// `msbc run`.
 pub(crate) fn run(arguments: &Run, output: &mut Output) -> Exit {
     let filter = if arguments.explain { Filter::Asks } else { Filter::Decides };
@@ -77,9 +89,6 @@ impl Session<'_> {
                 return Exit::Usage;
             }
         };
-        if !self.assertions_hold() {
-            return Exit::Wrong;
-        }
         let Some(program) = launcher::find() else {
             self.output.message(
                 "msb-launch is neither beside msbc nor on the PATH; `scripts/build.sh` puts both in one place",
@@ -103,21 +112,6 @@ impl Session<'_> {
                 NOT_STARTED
             }
         }
-    }
-
-    /// Decides the assertions that depend on parameters, and says which fail.
-    fn assertions_hold(&self) -> bool {
-        let Some(policy) = self.compiled.policy.as_ref().filter(|_| !self.compiled.deferred.is_empty())
-        else {
-            return true;
-        };
-        let failed = msb_compile::recheck(&self.compiled.deferred, &self.places(policy));
-        if !failed.is_empty() && self.arguments.policy.json {
-            self.output.json_message(&msb_diag::to_json(&failed, &self.compiled.sources));
-        } else if !failed.is_empty() {
-            self.output.findings(&failed, &self.compiled.sources);
-        }
-        failed.is_empty()
     }
 
     /// The files that the policy was read from, and this program: nobody inside changes what the next run will be
@@ -165,8 +159,14 @@ impl Session<'_> {
             let tracer = started.listener.zip(self.compiled.policy.as_ref());
             let tracer =
                 tracer.map(|(socket, policy)| scope.spawn(|| self.trace(socket, policy, &report, person)));
-            let events = self.listen(started.events, &report);
-            let code = started.launched.wait()?;
+            let (events, flow) = self.listen(started.events, &report);
+            let mut launched = started.launched;
+            if flow == Flow::Endless {
+                // It is no launcher of ours, or one that has lost its mind: what it runs is not watched.
+                self.output.message("msb-launch reports without an end, and was killed");
+                launched.kill();
+            }
+            let code = launched.wait()?;
             let traced = tracer.map_or(Ok(()), |tracer| {
                 tracer.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")))
             });
@@ -179,9 +179,10 @@ impl Session<'_> {
     }
 
     /// Reads events until nobody can write more; what a person should know at once is said at once.
-    fn listen(&self, mut from: impl Read + AsFd, report: &Mutex<Option<File>>) -> Vec<Event> {
+    fn listen(&self, mut from: impl Read + AsFd, report: &Mutex<Option<File>>) -> (Vec<Event>, Flow) {
         let mut events = Vec::new();
         let mut told = 0;
+        let mut left_bytes = REPORT_BYTES_MAX;
         let mut bytes = Vec::new();
         let mut chunk = [0; EVENT_BYTES_MAX];
         loop {
@@ -192,10 +193,14 @@ impl Session<'_> {
             }
             match from.read(&mut chunk) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Ok(count) if count > 0 => bytes.extend_from_slice(&chunk[..count]),
+                Ok(count) if count > left_bytes => return (events, Flow::Endless),
+                Ok(count) if count > 0 => {
+                    left_bytes -= count;
+                    bytes.extend_from_slice(&chunk[..count]);
+                }
                 _ => {
                     self.announce(&events[told..]);
-                    return events;
+                    return (events, Flow::Ended);
                 }
             }
             let mut rest = bytes.as_slice();

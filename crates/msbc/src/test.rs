@@ -45,6 +45,11 @@ pub(crate) fn test(arguments: &Test, output: &mut Output) -> Exit {
     if good { Exit::Success } else { Exit::Wrong }
 }
 
+/// How many assertions each launch decides again.
+fn open(checked: &Checked) -> usize {
+    checked.policy.as_ref().map_or(0, |policy| policy.claims.len())
+}
+
 fn words(checked: &Checked) -> String {
     let (decided, failed) = checked.claims;
     let count = |number: usize, verb: &str| match number {
@@ -54,9 +59,9 @@ fn words(checked: &Checked) -> String {
     match (checked.policy.is_some(), decided, failed) {
         (false, 0, _) => "not tested, as it has errors".to_owned(),
         (_, 0, _) => "no assertions".to_owned(),
-        (_, _, 0) if checked.deferred.is_empty() => count(decided, "hold"),
+        (_, _, 0) if open(checked) == 0 => count(decided, "hold"),
         (_, _, 0) => {
-            let open = checked.deferred.len();
+            let open = open(checked);
             format!("{}, {open} of them for parameters that lie apart", count(decided, "hold"))
         }
         _ => format!("{failed} of {decided} assertions failed"),
@@ -68,7 +73,7 @@ fn object(name: Option<&str>, checked: &Checked) -> serde_json::Value {
         "policy": name,
         "assertions": checked.claims.0,
         "failed": checked.claims.1,
-        "deferred": checked.deferred.len(),
+        "deferred": open(checked),
         "findings": msb_diag::to_json(&checked.diagnostics, &checked.sources),
     })
 }

@@ -3,8 +3,8 @@
 use super::{Asked, AskedCall, Evidence, Judgement, Why};
 use msb_host::{Host, Kind, kind};
 use msb_policy::{
-    Access, Arch, Connection, Endpoint, EnvKind, FsKind, Net, OriginId, Path, Peer, Places, Policy, Reason,
-    Request, SyscallAction, Value, Verdict, Which,
+    Access, Arch, Connection, Endpoint, EnvKind, FsKind, Net, NetKind, OriginId, Path, Peer, Places, Policy,
+    Reason, Request, SyscallAction, Value, Verdict, Which,
 };
 
 /// Who answers: a policy, and the places that its parameters are bound to where a test says so.
@@ -147,6 +147,7 @@ impl Judge<'_> {
             let (protocol, peer) = (endpoint.protocol, endpoint.peer.clone());
             all.push(Connection { protocol, peer, port, method: None });
         }
+        judgement.proved = loopback(&endpoint.peer) || !self.may_name(endpoint, deny);
         // `any` of an allow is the public internet.
         all.retain(|one| deny || endpoint.peer != Peer::Any || public.accepts(one));
         for one in all {
@@ -164,6 +165,31 @@ impl Judge<'_> {
             if makes { &mut judgement.allowed } else { &mut judgement.refused }.get_or_insert(evidence);
         }
         judgement
+    }
+
+    /// Whether a host that a parameter names may make the answer another one: a rule with the other answer may name what
+    /// is asked about, or what is asked about what that rule names.
+    fn may_name(&self, asked: &Endpoint, deny: bool) -> bool {
+        let rules = match &self.policy.net {
+            Net::None { .. } => &[],
+            Net::Rules { rules, .. } => rules.as_slice(),
+        };
+        let open = |peer: &Peer| matches!(peer, Peer::Param(_));
+        let meets = |rule: &Endpoint| {
+            let datagrams = |endpoint: &Endpoint| endpoint.protocol == msb_policy::Protocol::Udp;
+            let ports = rule
+                .ports
+                .iter()
+                .any(|(first, last)| asked.ports.iter().any(|(from, to)| first <= to && from <= last));
+            // The same parameter is the same host, and what is said of everybody is said of it.
+            let same = rule.peer == asked.peer || rule.peer == Peer::Any;
+            ports && datagrams(rule) == datagrams(asked) && !same && (open(&rule.peer) || open(&asked.peer))
+        };
+        rules.iter().any(|rule| match &rule.kind {
+            NetKind::Allow { endpoint, .. } => deny && meets(endpoint),
+            NetKind::Deny(endpoint) => !deny && meets(endpoint),
+            NetKind::Listen(_) | NetKind::Total(_) => false,
+        })
     }
 
     fn listen(&self, endpoint: &Endpoint) -> Judgement {

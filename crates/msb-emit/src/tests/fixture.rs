@@ -37,6 +37,7 @@ pub(super) fn policy() -> ir::Policy {
         },
         tools: Vec::new(),
         sandbox: ir::Sandbox::default(),
+        claims: Vec::new(),
         origins: (1..=9).map(line).collect(),
     }
 }

@@ -27,7 +27,7 @@ fn policy_and_target_are_named() {
     with_plan(&policy, |plan| {
         assert_eq!(plan.policy.name, "agent");
         assert_eq!(plan.policy.edition, 2026);
-        assert_eq!(plan.policy.sha256, plan::digest(&policy.canonical_bytes()));
+        assert_eq!(plan.policy.sha256, crate::sha256(&policy.canonical_bytes()));
         assert_eq!(plan.target.kernel_min, (5, 12));
     });
 }

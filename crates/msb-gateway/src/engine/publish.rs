@@ -4,17 +4,18 @@
 //! side for one for each connection.
 
 use super::connection::{Connection, Phase};
-use super::{Engine, Kind, SERVER};
+use super::{Engine, Kind, SERVER, Token};
 use crate::audit::{Decision, Subject};
 use crate::rules::{Protocol, Target};
 use crate::socket;
 use crate::state::{about, set};
 use msb_plan::OriginId;
 use msb_plan::handover::{MAKE, V4_STREAM};
+use msb_plan::network;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
 /// How long the sandbox's side may take to make a socket.
@@ -25,38 +26,59 @@ const ACCEPTS_MAX: usize = 16;
 /// A port of the host's loopback that is the sandbox's.
 #[derive(Debug)]
 pub struct Published {
-    /// Listening, non-blocking.
+    /// Listening, or for datagrams; non-blocking.
     pub(super) socket: OwnedFd,
-    port: u16,
-    origin: OriginId,
+    pub(super) port: u16,
+    pub(super) origin: OriginId,
+    datagrams: bool,
 }
 
 impl Published {
-    /// Binds `port` of the host's loopback.
+    /// Binds `port` of the host's loopback, for datagrams where `protocol` is `Udp`.
     ///
     /// # Errors
     /// As bind(2): `EADDRINUSE`, `EACCES`.
-    pub fn bind(port: u16, origin: OriginId) -> std::io::Result<Published> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
-        listener.set_nonblocking(true)?;
-        Ok(Published { socket: listener.into(), port, origin })
+    pub fn bind(protocol: network::Protocol, port: u16, origin: OriginId) -> std::io::Result<Published> {
+        let at = (Ipv4Addr::LOCALHOST, port);
+        let datagrams = protocol == network::Protocol::Udp;
+        let socket: OwnedFd = if datagrams {
+            let socket = UdpSocket::bind(at)?;
+            socket.set_nonblocking(true)?;
+            socket.into()
+        } else {
+            let listener = TcpListener::bind(at)?;
+            listener.set_nonblocking(true)?;
+            listener.into()
+        };
+        Ok(Published { socket, port, origin, datagrams })
     }
 }
 
 impl Engine {
+    /// Asks the sandbox's side for a socket, and gives the number of the entry that waits for it. Under a load at which
+    /// that side does not read, there is none.
+    pub(super) fn ask_for(&mut self, kind: u8) -> Option<Token> {
+        let token = self.allocate()?;
+        if send(&self.control, &[MAKE, kind], SendFlags::NOSIGNAL | SendFlags::DONTWAIT).is_err() {
+            self.release(token);
+            return None;
+        }
+        self.wanted.push_back(token);
+        Some(token)
+    }
+
     /// Somebody of the host dials a published port.
     pub(super) fn publish(&mut self, index: usize) {
+        if self.published.get(index).is_some_and(|published| published.datagrams) {
+            return self.visit(index);
+        }
         for _ in 0..ACCEPTS_MAX {
             let Some(published) = self.published.get(index) else { return };
             let (port, origin) = (published.port, published.origin);
             let Ok(client) = rustix::net::accept_with(&published.socket, socket::FLAGS) else { return };
             let mut more = about(Protocol::Tcp, &Target::Loopback, port);
             set(&mut more, "published", true);
-            let asked = self.allocate().filter(|_| {
-                // Under this load the launcher's side is not reading: this one is refused.
-                send(&self.control, &[MAKE, V4_STREAM], SendFlags::NOSIGNAL | SendFlags::DONTWAIT).is_ok()
-            });
-            let Some(token) = asked else {
+            let Some(token) = self.ask_for(V4_STREAM) else {
                 set(&mut more, "reason", "too-many-connections");
                 self.state.log.decided(Subject::Connection, Decision::Deny, Some(origin), more);
                 socket::reset(client);
@@ -67,7 +89,6 @@ impl Engine {
             let deadline = Instant::now() + MAKE_MAX;
             connection.deadline = Some(deadline);
             self.remind(token, deadline);
-            self.wanted.push_back(token);
             self.put(token, Kind::Stream(Box::new(connection)));
         }
     }
@@ -75,7 +96,11 @@ impl Engine {
     /// The sandbox's side made a socket, or could not.
     pub(super) fn made(&mut self, socket: Option<OwnedFd>) {
         let Some(token) = self.wanted.pop_front() else { return };
-        let Kind::Stream(mut connection) = self.take(token) else { return };
+        let mut connection = match self.take(token) {
+            Kind::Stream(connection) => connection,
+            Kind::Guest(guest) => return self.guest_made(token, guest, socket),
+            Kind::Flow(_) | Kind::Free => return,
+        };
         let Some(socket) = socket else { return self.close(token, connection, "no-socket") };
         let to = SocketAddr::from((Ipv4Addr::LOCALHOST, connection.port));
         let connected = || {

@@ -10,6 +10,7 @@ fn gateway<'a>(rules: Vec<Rule<'a>>) -> Gateway<'a> {
         listens: vec![],
         trust: None,
         java_trust: None,
+        claims: vec![],
         origin: OriginId(0),
     }
 }

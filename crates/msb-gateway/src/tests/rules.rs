@@ -107,6 +107,7 @@ fn policy(rules: Vec<NetRule>) -> Policy {
         },
         tools: Vec::new(),
         sandbox: msb_policy::Sandbox::default(),
+        claims: Vec::new(),
         origins: Vec::new(),
     }
 }

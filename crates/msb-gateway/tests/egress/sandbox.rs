@@ -202,6 +202,7 @@ impl Policy {
             mounts: vec![],
             denies: vec![],
             files: vec![],
+            claims: vec![],
             network: Network::Gateway(Gateway {
                 batch: &BATCH,
                 marks: vec![],
@@ -210,6 +211,7 @@ impl Policy {
                 listens: self.listens.clone(),
                 trust: trust("etc/msb/ca.pem"),
                 java_trust: trust("etc/msb/ca.jks"),
+                claims: vec![],
                 origin,
             }),
             limits: msb_plan::Limits::default(),

@@ -73,6 +73,7 @@ pub(crate) fn plan() -> Plan<'static> {
         mounts,
         denies: vec![],
         files: vec![],
+        claims: vec![],
         network: msb_plan::network::Network::None,
         limits: Limits { wall_ms: Some(Limit { value: 60_000, origin: ORIGIN }), ..Limits::default() },
         filters: vec![Filter {

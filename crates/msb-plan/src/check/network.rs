@@ -2,8 +2,8 @@
 
 use super::{Invalid, ensure, origin, param};
 use crate::network::{
-    Action, BATCH_BYTES_MAX, FIXED, Gateway, LISTENS_MAX, Limits, NAME_BYTES_MAX, Network, Only, PATHS_MAX,
-    PORTS_MAX, Peer, Protocol, RULES_MAX, Rule, TOTALS_MAX, TRUST_PLACES_MAX, Terms, Trust,
+    Action, BATCH_BYTES_MAX, CLAIMS_MAX, Claim, FIXED, Gateway, LISTENS_MAX, Limits, NAME_BYTES_MAX, Network,
+    Only, PATHS_MAX, PORTS_MAX, Peer, Protocol, RULES_MAX, Rule, TOTALS_MAX, TRUST_PLACES_MAX, Terms, Trust,
 };
 use crate::{Base, ORIGINS_MAX, ParamKind, Path, Plan};
 
@@ -22,6 +22,7 @@ pub(super) fn network(plan: &Plan<'_>) -> Result<(), Invalid> {
         (gateway.rules.len(), RULES_MAX),
         (gateway.totals.len(), TOTALS_MAX),
         (gateway.listens.len(), LISTENS_MAX),
+        (gateway.claims.len(), CLAIMS_MAX),
     ];
     ensure(lists.iter().all(|(length, bound)| length <= bound), Invalid::TooLong)?;
     origin(plan, gateway.origin)?;
@@ -32,6 +33,7 @@ pub(super) fn network(plan: &Plan<'_>) -> Result<(), Invalid> {
         let mut others = gateway.rules.iter().take(index);
         ensure(others.all(|other| agree(other.peer, it.peer)), Invalid::Network)?;
     }
+    gateway.claims.iter().try_for_each(|it| claim(plan, it))?;
     for total in &gateway.totals {
         limits(&total.limits).and(origin(plan, total.origin))?;
     }
@@ -92,15 +94,30 @@ fn marks(plan: &Plan<'_>, gateway: &Gateway<'_>) -> Result<(), Invalid> {
 fn rule(plan: &Plan<'_>, rule: &Rule<'_>) -> Result<(), Invalid> {
     origin(plan, rule.origin)?;
     peer(plan, rule.peer)?;
-    ensure(!rule.ports.is_empty() && rule.ports.len() <= PORTS_MAX, Invalid::Network)?;
-    ensure(rule.ports.iter().all(|(first, last)| *first > 0 && first <= last), Invalid::Network)?;
-    let rise = rule.ports.windows(2).all(|pair| match pair {
+    ports(&rule.ports)?;
+    ensure(rule.action == Action::Allow || rule.terms == Terms::default(), Invalid::Network)?;
+    terms(plan, rule)
+}
+
+fn ports(ports: &[(u16, u16)]) -> Result<(), Invalid> {
+    ensure(!ports.is_empty() && ports.len() <= PORTS_MAX, Invalid::Network)?;
+    ensure(ports.iter().all(|(first, last)| *first > 0 && first <= last), Invalid::Network)?;
+    let rise = ports.windows(2).all(|pair| match pair {
         [(_, last), (next, _)] => u32::from(*last) + 1 < u32::from(*next),
         _ => true,
     });
-    ensure(rise, Invalid::Network)?;
-    ensure(rule.action == Action::Allow || rule.terms == Terms::default(), Invalid::Network)?;
-    terms(plan, rule)
+    ensure(rise, Invalid::Network)
+}
+
+fn claim(plan: &Plan<'_>, claim: &Claim<'_>) -> Result<(), Invalid> {
+    origin(plan, claim.origin).and(ports(&claim.ports))?;
+    match claim.peer {
+        Peer::Name { name: it, address } => name(it).and(ensure(address == [0; 4], Invalid::Network)),
+        Peer::Param { index, address } => {
+            param(plan, index, &[ParamKind::Host]).and(ensure(address == [0; 4], Invalid::Network))
+        }
+        other => peer(plan, other),
+    }
 }
 
 fn terms(plan: &Plan<'_>, rule: &Rule<'_>) -> Result<(), Invalid> {

@@ -64,6 +64,13 @@ pub(super) fn plan() -> Plan<'static> {
             content: b"agent:x:1000:1000::/:/bin/sh\n",
             origin: POLICY,
         }],
+        claims: vec![crate::Claim {
+            path: Path { base: Base::Param(0), rest: ".git/hooks" },
+            right: Rights::WRITE,
+            extent: crate::Extent::Below,
+            expected: crate::Expected::Denied,
+            origin: LINE,
+        }],
         network: network(),
         limits: limits(),
         filters: vec![Filter {
@@ -134,6 +141,13 @@ pub(super) fn network() -> Network<'static> {
         listens: vec![Listen { protocol: Protocol::Tcp, port: 8080, origin: LINE }],
         trust: Some(Trust { file: "etc/ca.pem", places: vec!["usr/ca.pem"] }),
         java_trust: Some(Trust { file: "etc/ca.jks", places: vec!["usr/ca.jks"] }),
+        claims: vec![network::Claim {
+            protocol: Protocol::Https,
+            peer: Peer::Param { index: 3, address: [0; 4] },
+            ports: vec![(443, 443)],
+            expected: crate::Expected::Allowed,
+            origin: LINE,
+        }],
         origin: LINE,
     })
 }

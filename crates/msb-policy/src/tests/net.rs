@@ -236,7 +236,7 @@ fn any_protocol() -> impl Strategy<Value = Protocol> {
     prop::sample::select(Protocol::ALL.map(|(_, protocol)| protocol).to_vec())
 }
 
-fn any_endpoint() -> impl Strategy<Value = Endpoint> {
+pub(super) fn any_endpoint() -> impl Strategy<Value = Endpoint> {
     let ports = prop::sample::select(vec![(1, u16::MAX), (80, 80), (443, 443), (80, 443), (442, 444)]);
     (any_protocol(), any_peer(), ports).prop_map(|(protocol, peer, ports)| Endpoint {
         protocol,
@@ -245,13 +245,13 @@ fn any_endpoint() -> impl Strategy<Value = Endpoint> {
     })
 }
 
-fn any_net_rule() -> impl Strategy<Value = NetRule> {
+pub(super) fn any_net_rule() -> impl Strategy<Value = NetRule> {
     (any_endpoint(), any::<bool>(), 0..50u32).prop_map(|(endpoint, allows, origin)| {
         if allows { allow(endpoint, origin) } else { deny(endpoint, origin) }
     })
 }
 
-fn any_connection() -> impl Strategy<Value = Connection> {
+pub(super) fn any_connection() -> impl Strategy<Value = Connection> {
     (any_protocol(), any_host(), prop::sample::select(vec![1, 79, 80, 81, 442, 443, 444, 445, u16::MAX]))
         .prop_map(|(protocol, peer, port)| Connection { protocol, peer, port, method: None })
 }

@@ -83,7 +83,7 @@ fn a_call_has_the_arguments_of_its_tool() {
     assert_eq!(unknown, Decision { action: SyscallAction::Errno(2), origin: None });
 }
 
-fn any_type() -> impl Strategy<Value = ToolType> {
+pub(super) fn any_type() -> impl Strategy<Value = ToolType> {
     let range = || (0..4u64, 0..4u64).prop_map(|(a, b)| (a.min(b), a.max(b)));
     let leaf = prop_oneof![
         Just(ToolType::Bool),
@@ -108,7 +108,7 @@ fn any_type() -> impl Strategy<Value = ToolType> {
     })
 }
 
-fn any_value() -> impl Strategy<Value = Value> {
+pub(super) fn any_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         any::<bool>().prop_map(Value::Bool),
         (-3..6i64).prop_map(Value::Int),

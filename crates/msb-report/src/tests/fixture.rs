@@ -92,6 +92,7 @@ pub(super) fn plan() -> Plan<'static> {
             origin: DENY,
         }],
         files: vec![File { path: root("etc/passwd"), content: b"", origin: POLICY }],
+        claims: Vec::new(),
         network: msb_plan::network::Network::None,
         limits: Limits {
             hold: Hold::Best,

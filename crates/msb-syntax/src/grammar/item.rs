@@ -135,7 +135,7 @@ fn missing_edition(input: Tokens<'_>) {
         input.context.reported.set(Some(input.index()));
         return;
     }
-    let known = input.next().kind != Kind::Word
+    let known = input.is_end()
         || input.at_word(&["import", "include"])
         || input.at_word(ITEM_STARTS)
         || input.at_word(OUTER_OF_RULES)

@@ -30,7 +30,10 @@ pub(crate) struct Rules {
 /// Begins a script that makes a system call by its number on x86-64: `call(nr, …)` ends with 1 where it fails.
 macro_rules! call {
     ($body:literal) => {
-        Refuses(concat!(
+        call!(Refuses, $body)
+    };
+    ($proof:ident, $body:literal) => {
+        $proof(concat!(
             "cat >/tmp/call.py <<'END'\nimport ctypes, os, struct, sys\nlibc = ctypes.CDLL(None, use_errno=True)\n",
             "def call(nr, *a):\n  r = libc.syscall(ctypes.c_long(nr), *[ctypes.c_long(x) if isinstance(x, int) else x for x in a])\n",
             "  if r < 0: sys.exit(os.strerror(ctypes.get_errno()))\n  return r\n",
@@ -104,6 +107,27 @@ pub(crate) const BASE: Rules = Rules {
                 "python3 -c \"import fcntl, termios; fcntl.ioctl(open('/dev/ptmx'), termios.FIONREAD, bytes(4))\"",
             ),
         ),
+        // A filter of one instruction that allows everything.
+        (
+            "allow seccomp",
+            call!(
+                Works,
+                "one = ctypes.create_string_buffer(struct.pack('HBBI', 6, 0, 0, 0x7fff0000))\n\
+                 call(317, 1, 0, struct.pack('HxxxxxxQ', 1, ctypes.addressof(one)))"
+            ),
+        ),
+        ("allow landlock_create_ruleset", call!(Works, "call(444, 0, 0, 1)")),
+        (
+            "allow landlock_add_rule",
+            call!(
+                Works,
+                "rules = call(444, struct.pack('Q', 1), 8, 0)\n\
+                 call(445, rules, 1, struct.pack('=Qi', 1, os.open('/usr', os.O_PATH)), 0)"
+            ),
+        ),
+        ("allow landlock_restrict_self", call!(Works, "call(446, call(444, struct.pack('Q', 1), 8, 0), 0)")),
+        ("errno ENOSYS setrlimit", call!("call(160, 4, struct.pack('2Q', 0, 1))")),
+        ("errno ENOSYS prlimit64", call!("call(302, 0, 4, struct.pack('2Q', 0, 1), 0)")),
         ("errno ENOSYS memfd_create", call!("call(319, b'x', 0)")),
         ("errno EPERM chmod", call!("call(90, b'/work/file', 0o4755)")),
         ("errno EPERM fchmod", call!("call(91, fd, 0o2755)")),

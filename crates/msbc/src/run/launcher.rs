@@ -110,6 +110,12 @@ pub(super) fn start(
 }
 
 impl Launched {
+    /// Ends it at once, and with it everything inside.
+    pub(super) fn kill(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+    }
+
     /// The exit code, once it has ended: 128 + n where signal n ended it.
     pub(super) fn wait(mut self) -> io::Result<u8> {
         // Until it is reaped its process id is its own. Signals stop being forwarded before that.

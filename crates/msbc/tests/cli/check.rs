@@ -26,6 +26,23 @@ fn warnings_are_shown_and_are_no_failure() {
     host.msbc(&["check", "warn.msb"]).fails(0, &["warning[MSB0106]", "1 warning"]);
 }
 
+/// Each of several files is checked, and one that is wrong makes the end a failure.
+#[test]
+fn several_files_are_checked_in_one_go() {
+    let host = Host::new();
+    host.write("bad.msb", "edition 2026\npolicy p {\n  include std.base\n  limits { memory 512 }\n}\n");
+    host.write("worse.msb", "policy p {\n  net nne\n}\n");
+    let said = host.msbc(&["check", "bad.msb", "agent.msb", "worse.msb"]);
+    said.fails(1, &["bad.msb:4:19", "worse.msb:1:1", "msbc: 3 errors"]);
+    let said = host.msbc(&["check", "--json", "bad.msb", "worse.msb"]);
+    let json: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+    assert!(json.as_array().is_some_and(|all| all.len() == 3), "{json}");
+    let said = host.msbc(&["check", "--sarif", "bad.msb", "agent.msb"]);
+    let json: serde_json::Value = serde_json::from_str(&said.out).expect("JSON");
+    assert_eq!(json["runs"].as_array().map(Vec::len), Some(2));
+    host.msbc(&["check", "agent.msb", "agent.msb"]).is(0, "", "");
+}
+
 #[test]
 fn findings_as_json_are_on_standard_output_alone() {
     let host = Host::new();
@@ -119,7 +136,7 @@ fn unreadable_files_are_refused() {
 fn a_wrong_command_line_shows_the_usage() {
     let host = Host::new();
     for words in
-        [&[][..], &["check"], &["check", "a", "b"], &["frobnicate"], &["check", "--frob", "agent.msb"]]
+        [&[][..], &["check"], &["compile", "a", "b"], &["frobnicate"], &["check", "--frob", "agent.msb"]]
     {
         host.msbc(words).fails(2, &["Usage: msbc"]);
     }

@@ -159,6 +159,17 @@ fn a_launcher_that_says_nothing_is_told_of() {
     bench.run(&["agent.msb"]).fails(125, &["did not say why"]);
 }
 
+/// One that never stops reporting, whether events or not, does not keep msbc.
+#[test]
+fn a_launcher_that_reports_without_an_end_is_killed() {
+    for what in ["cat events", "head -c 4096 /dev/zero"] {
+        let end =
+            format!("trap '' PIPE; while :; do {what}; done >/proc/self/fd/$fd 2>/dev/null; sleep 1000");
+        let bench = Bench::new(&[RAN; 100], &end);
+        bench.run(&["agent.msb"]).fails(137, &["msb-launch reports without an end, and was killed"]);
+    }
+}
+
 #[test]
 fn failures_are_explained_on_the_line() {
     let bench = Bench::new(&[], "exit 125");

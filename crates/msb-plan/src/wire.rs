@@ -1,0 +1,227 @@
+//! Reading a plan: the encoding of postcard (<https://postcard.jamesmunns.com/wire-format>), the one way of writing
+//! each value and no other.
+//!
+//! postcard itself writes plans, and the tests hold both against each other. It reads what is not canonical too, so that
+//! everything had to be written again and compared; and what serde makes of so many types was a sixth of the launcher.
+//! Here nothing is returned but values: what is wrong is remembered, and asked for once, at the end.
+
+use alloc::vec::Vec;
+
+/// The bytes that are left, and whether anything was wrong with those before.
+pub(crate) struct Reader<'a> {
+    left: &'a [u8],
+    broken: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// Reads all of `bytes` as one value; `None` when that is not what they are.
+    pub(crate) fn read<T: Wire<'a>>(bytes: &'a [u8]) -> Option<T> {
+        let mut reader = Reader { left: bytes, broken: false };
+        let value = T::read(&mut reader);
+        (!reader.broken && reader.left.is_empty()).then_some(value)
+    }
+
+    /// Remembers that this is no value. Nothing is left to be read from here on, so that every list ends.
+    fn fail(&mut self) {
+        self.broken = true;
+        self.left = &[];
+    }
+
+    /// The next `count` bytes; none when there are fewer.
+    #[inline(never)]
+    fn take(&mut self, count: usize) -> &'a [u8] {
+        match self.left.split_at_checked(count) {
+            Some((taken, left)) => {
+                self.left = left;
+                taken
+            }
+            None => {
+                self.fail();
+                &[]
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn byte(&mut self) -> u8 {
+        self.take(1).first().copied().unwrap_or(0)
+    }
+
+    /// An integer of at most `bits`: seven bits a byte, the lowest first, in as few bytes as hold it.
+    #[inline(never)]
+    fn integer(&mut self, bits: u32) -> u64 {
+        let mut value = 0_u64;
+        let mut shift = 0;
+        loop {
+            let byte = self.byte();
+            let part = u64::from(byte & 0x7f);
+            let fits = shift < bits && (bits - shift >= 7 || part >> (bits - shift) == 0);
+            // A last byte of 0 says nothing.
+            if !fits || (byte == 0 && shift > 0) {
+                self.fail();
+                return 0;
+            }
+            value |= part << shift;
+            if byte < 0x80 {
+                return value;
+            }
+            shift += 7;
+        }
+    }
+
+    #[inline(never)]
+    fn length(&mut self) -> usize {
+        usize::try_from(self.integer(usize::BITS)).unwrap_or(usize::MAX)
+    }
+
+    /// 0 or 1.
+    #[inline(never)]
+    fn bit(&mut self) -> bool {
+        let byte = self.byte();
+        if byte > 1 {
+            self.fail();
+        }
+        byte == 1
+    }
+}
+
+/// A value that a plan has.
+pub(crate) trait Wire<'a>: Sized {
+    /// Reads it; anything where there is none, which `reader` then remembers.
+    fn read(reader: &mut Reader<'a>) -> Self;
+}
+
+impl Wire<'_> for bool {
+    fn read(reader: &mut Reader<'_>) -> bool {
+        reader.bit()
+    }
+}
+
+impl Wire<'_> for u8 {
+    fn read(reader: &mut Reader<'_>) -> u8 {
+        reader.byte()
+    }
+}
+
+macro_rules! integers {
+    ($($type:ty),*) => {$(
+        impl Wire<'_> for $type {
+            fn read(reader: &mut Reader<'_>) -> $type {
+                <$type>::try_from(reader.integer(<$type>::BITS)).unwrap_or(0)
+            }
+        }
+    )*};
+}
+integers!(u16, u32, u64);
+
+impl<'a> Wire<'a> for &'a [u8] {
+    #[inline(never)]
+    fn read(reader: &mut Reader<'a>) -> &'a [u8] {
+        let length = reader.length();
+        reader.take(length)
+    }
+}
+
+impl<'a> Wire<'a> for &'a str {
+    #[inline(never)]
+    fn read(reader: &mut Reader<'a>) -> &'a str {
+        let text = core::str::from_utf8(Wire::read(reader));
+        text.unwrap_or_else(|_| {
+            reader.fail();
+            ""
+        })
+    }
+}
+
+impl<const N: usize> Wire<'_> for [u8; N] {
+    fn read(reader: &mut Reader<'_>) -> [u8; N] {
+        reader.take(N).first_chunk().copied().unwrap_or([0; N])
+    }
+}
+
+impl<'a, A: Wire<'a>, B: Wire<'a>> Wire<'a> for (A, B) {
+    fn read(reader: &mut Reader<'a>) -> (A, B) {
+        let first = A::read(reader);
+        (first, B::read(reader))
+    }
+}
+
+impl<'a, T: Wire<'a>> Wire<'a> for Option<T> {
+    fn read(reader: &mut Reader<'a>) -> Option<T> {
+        reader.bit().then(|| T::read(reader))
+    }
+}
+
+impl<'a, T: Wire<'a>> Wire<'a> for Vec<T> {
+    #[inline(never)]
+    fn read(reader: &mut Reader<'a>) -> Vec<T> {
+        let length = reader.length();
+        let mut list = Vec::new();
+        // Each takes a byte at least: no more memory is asked for than there are bytes to fill it.
+        if length > reader.left.len() {
+            reader.fail();
+        }
+        for _ in 0..length {
+            if reader.broken {
+                break;
+            }
+            list.push(T::read(reader));
+        }
+        list
+    }
+}
+
+/// How structures and enumerations are read: fields and variants, in the order of their declaration. Without one of them
+/// it does not compile.
+macro_rules! wire {
+    ($(struct $name:ty { $($field:tt),* })*) => {$(
+        impl<'a> $crate::wire::Wire<'a> for $name {
+            fn read(reader: &mut $crate::wire::Reader<'a>) -> Self {
+                // The fields of an expression are evaluated as they are written.
+                Self { $($field: $crate::wire::Wire::read(reader)),* }
+            }
+        }
+    )*};
+    ($(enum $name:ty { $($variant:ident $({ $($field:ident),* })? $(($($one:tt),*))?),* })*) => {$(
+        impl<'a> $crate::wire::Wire<'a> for $name {
+            fn read(reader: &mut $crate::wire::Reader<'a>) -> Self {
+                // Whoever adds a variant adds it here.
+                let _ = |value: &Self| match value { $(Self::$variant { .. } => ()),* };
+                let mut tag = reader.variant();
+                loop {
+                    let mut number = 0;
+                    $(
+                        if tag == number {
+                            return Self::$variant
+                                $({ $($field: $crate::wire::Wire::read(reader)),* })?
+                                $(($($crate::wire::one!($one reader)),*))?;
+                        }
+                        number += 1;
+                    )*
+                    // There is no variant of this number; something has to be given back.
+                    let _ = number;
+                    reader.refuse();
+                    tag = 0;
+                }
+            }
+        }
+    )*};
+}
+macro_rules! one {
+    (_ $reader:ident) => {
+        $crate::wire::Wire::read($reader)
+    };
+}
+pub(crate) use {one, wire};
+
+impl Reader<'_> {
+    /// The number of a variant.
+    pub(crate) fn variant(&mut self) -> u64 {
+        self.integer(u32::BITS)
+    }
+
+    /// Remembers that there is no such variant.
+    pub(crate) fn refuse(&mut self) {
+        self.fail();
+    }
+}
