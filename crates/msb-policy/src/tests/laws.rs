@@ -199,7 +199,7 @@ proptest! {
     fn an_include_is_a_union(one in any_whole(), other in any_whole(), asked in any_asked()) {
         let both = union(&one, &other);
         // A mount of one lies over what the other shows: of files, their own test says more.
-        if !(!matches!(asked, Asked::Open(..) | Asked::Tool(..))) {
+        if matches!(asked, Asked::Open(..) | Asked::Tool(..)) {
             return Ok(());
         }
         if allowed(&both, &asked) {
@@ -222,15 +222,13 @@ proptest! {
     #[test]
     fn what_is_narrower_allows_no_more(child in any_whole(), parent in any_whole(), asked in any_asked()) {
         let found = child.widenings(&parent, By::Inside);
-        let about = |what: &Wider| match (&asked, what) {
+        let about = |what: &Wider| matches!((&asked, what),
             (Asked::Call(_), Wider::Call { .. })
             | (Asked::Env(_), Wider::Env { .. })
             | (Asked::Tool(..), Wider::Tool { .. } | Wider::ToolLimit { .. })
             | (Asked::Connect(_), Wider::Connect(_))
             | (Asked::Listen(_), Wider::Listen(..))
-            | (Asked::Open(..), Wider::Open { .. }) => true,
-            _ => false,
-        };
+            | (Asked::Open(..), Wider::Open { .. }));
         let clear = !found.iter().any(|it| about(&it.what));
         // Of paths that are the host's, the comparison by the host's names has a test of its own.
         let by_name = !matches!(&asked, Asked::Open(path, _) if path.base != Base::Root);
