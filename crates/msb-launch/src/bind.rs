@@ -175,7 +175,8 @@ pub(crate) fn open_unlinked(path: &[u8]) -> core::result::Result<OwnedFd, Errno>
 
 /// `path` below the working directory, where it is relative; `None` where nobody knows.
 pub(crate) fn absolute(path: &[u8]) -> Option<Vec<u8>> {
-    if path.starts_with(b"/") {
+    if path.is_empty() || path.starts_with(b"/") {
+        // Nothing names nothing, and not the working directory.
         return Some(Vec::from(path));
     }
     let directory = rustix::process::getcwd(Vec::new()).ok()?.into_bytes();

@@ -146,7 +146,10 @@ fn observed(
     };
     let compiled = msb_compile::compile_observed(&Disk, path, &options, done);
     if !policy.json {
-        findings(&compiled.diagnostics, &compiled.sources, output);
+        // What there is to know and nothing to do about is `check`'s to say, and not each run's.
+        let matters = |found: &&Diagnostic| goal == Goal::Findings || found.severity != Severity::Hint;
+        let told: Vec<Diagnostic> = compiled.diagnostics.iter().filter(matters).cloned().collect();
+        findings(&told, &compiled.sources, output);
     }
     Some(compiled)
 }
