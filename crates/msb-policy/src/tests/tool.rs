@@ -125,7 +125,7 @@ pub(super) fn any_value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     /// What is shown is of the one type and not of the other; where nothing is, no value is.
     #[test]
