@@ -219,9 +219,11 @@ fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option
             OpenAsked::Path { path: path.clone(), access: Access::Write, below: *below }
         }
         Asked::Connect { endpoint, .. } => OpenAsked::Connect(endpoint.clone()),
+        Asked::Call { tool, text, .. } => OpenAsked::Call(format!("call {tool}({text})")),
         _ => return None,
     };
     let hosts = matches!(asked, OpenAsked::Connect(_));
+    let again = !matches!(asked, OpenAsked::Call(_));
     let matters = |kind: ParamKind| match kind {
         ParamKind::Host => hosts,
         ParamKind::Dir | ParamKind::File => !hosts,
@@ -242,7 +244,11 @@ fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option
     cx.say(
         Diagnostic::new(codes::ASSERTION_DEFERRED, "assertion depends on what the parameters are")
             .label(lowered.claim.span, format!("holds where {apart} {them} that a rule names"))
-            .help("nothing to do: each launch decides it again before it starts the command"),
+            .help(if again {
+                "nothing to do: each launch decides it again before it starts the command"
+            } else {
+                "no launch decides it again: name a path below the same parameter, or give the parameters in a `test`"
+            }),
     );
     Some(OpenClaim { asked, expected: lowered.expected, origin: lowered.origin })
 }

@@ -55,18 +55,25 @@ pub(crate) fn tried(
         Item::Block(block) if Some(block.name.node.as_str()) == name => Some(block),
         _ => None,
     });
+    let span = answer.rule.as_ref().and_then(|rule| {
+        let policy = checked.policy.as_ref()?;
+        let index = policy.origins.iter().position(|origin| origin == rule)?;
+        checked.spans.get(index).copied().filter(|span| span.file == file)
+    });
     let change = match (&answer.edit, block) {
         (Change::Nothing, _) => return,
         (Change::Write { section, line }, Some(block)) => {
             let edit = written(block, section, line);
-            changes(&[&edit]).then(|| answer.change.clone())
+            let more = changes(&[&edit]).then(|| answer.change.clone());
+            // A deny of all that one item allows is refused as a contradiction: that item goes.
+            more.or_else(|| {
+                let span = span.filter(|_| answer.allowed)?;
+                let less = less(&tree.items, span, &text, "");
+                let edit = less.iter().take(TRIES_MAX).find(|edit| changes(&[edit]))?;
+                Some(words(&text, span, edit))
+            })
         }
         (Change::Take { name, also }, Some(block)) => {
-            let span = answer.rule.as_ref().and_then(|rule| {
-                let policy = checked.policy.as_ref()?;
-                let index = policy.origins.iter().position(|origin| origin == rule)?;
-                checked.spans.get(index).copied().filter(|span| span.file == file)
-            });
             // A tool stands for itself: there is no less of it.
             if let Some(tool) = span.and_then(|span| tool_at(block, span)) {
                 let edit = Edit { start: tool.start as usize, end: tool.end as usize, with: String::new() };
@@ -96,7 +103,12 @@ pub(crate) fn tried(
 /// Names the edit that was found, or says why there is none.
 fn finish(answer: &mut Explained, change: Option<String>, block: Option<&Block>, claimed: bool) {
     match change {
-        Some(change) => answer.change = change,
+        Some(change) => {
+            if matches!(answer.edit, Change::Write { .. }) && change != answer.change {
+                answer.edit = Change::Take { name: String::new(), also: None };
+            }
+            answer.change = change;
+        }
         None => {
             answer.change = no_edit(answer, block, claimed);
             answer.edit = Change::Nothing;

@@ -116,7 +116,7 @@ const ASKED: &[(&str, &[Asked])] = &[
                 "connect https \"files.packages.example\":443",
                 true,
                 "allow https \"index.packages.example\":443, https \"files.packages.example\":443 only GET",
-                "`deny https \"files.packages.example\":443`",
+                "write `allow https \"index.packages.example\":443 only GET` in place of this line",
             ),
         ],
     ),
@@ -130,8 +130,8 @@ const ASKED: &[(&str, &[Asked])] = &[
     (
         "mcp-server.msb",
         &[
-            ("env HOME", true, "set HOME = \"/home/agent\"", "`HOME`"),
-            ("open /data/x for write", false, "read  $shared at /data", "`write /data`"),
+            ("env HOME", true, "set HOME = \"/home/agent\"", "take this line away"),
+            ("open /data/x for write", false, "read  $shared at /data", "a claim of its own requires it"),
         ],
     ),
     (
@@ -141,7 +141,7 @@ const ASKED: &[(&str, &[Asked])] = &[
                 "connect https \"en.wikipedia.org\":443",
                 true,
                 "allow https \"*.wikipedia.org\":443 only GET, HEAD",
-                "`deny https \"en.wikipedia.org\":443`",
+                "a claim of its own requires it",
             ),
             ("connect tcp 10.0.0.1:22", false, "deny  tcp metadata, tcp private", "place of this line"),
             ("open ~/.ssh/id for read", false, "", "`read ~/.ssh/id`"),

@@ -60,6 +60,8 @@ pub(crate) fn lines(policy: &Policy) -> Result<Vec<String>, Undone> {
             OpenAsked::Path { path, access, .. } => {
                 format!("{verb} open {} for {}", write::path(policy, path, "")?, access.word())
             }
+            // No plan holds one.
+            OpenAsked::Call(text) => format!("{verb} {text}"),
             OpenAsked::Connect(endpoint) => format!("{verb} connect {}", write::endpoint(policy, endpoint)?),
         })
     };

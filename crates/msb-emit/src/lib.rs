@@ -177,6 +177,8 @@ pub fn emit_observed(
 fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     let mut what: Vec<(&'static str, ir::OriginId)> = Vec::new();
     what.extend(policy.tools.first().map(|tool| ("tools", tool.origin)));
+    let call = policy.claims.iter().find(|claim| matches!(claim.asked, ir::OpenAsked::Call(_)));
+    what.extend(call.map(|claim| ("assertions about tools that depend on parameters", claim.origin)));
     let open = |kind| policy.params.iter().find(|param| param.kind == kind).map(|param| param.origin);
     what.extend(open(ir::ParamKind::Number).map(|origin| ("numbers that launch gives", origin)));
     if what.is_empty() { Ok(()) } else { Err(EmitError::NotEnforced { what }) }
@@ -187,6 +189,7 @@ fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
 pub fn enforceable(policy: &ir::Policy) -> ir::Policy {
     let mut policy = policy.clone();
     policy.tools.clear();
+    policy.claims.retain(|claim| !matches!(claim.asked, ir::OpenAsked::Call(_)));
     for param in policy.params.iter_mut().filter(|param| param.kind == ir::ParamKind::Number) {
         param.kind = ir::ParamKind::Text;
     }

@@ -260,6 +260,9 @@ fn claim(claim: &OpenClaim) -> Bytes {
             out.number(1);
             endpoint(&mut out, to);
         }
+        OpenAsked::Call(text) => {
+            out.number(2).text(text);
+        }
     }
     out
 }

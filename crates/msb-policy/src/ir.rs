@@ -103,6 +103,8 @@ pub enum OpenAsked {
     },
     /// Connections; a deny of a byte stream is one of what it may carry.
     Connect(Endpoint),
+    /// A call of a tool, as a claim says it; nobody decides it again, so that no plan holds it.
+    Call(String),
 }
 
 /// What a claim says of its requests.

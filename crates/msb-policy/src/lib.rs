@@ -28,7 +28,9 @@ pub use narrow::{By, ToolWider, Widening, Wider};
 pub use net::*;
 pub use open::{Below, Open};
 pub use places::{Access, FILES_OF_GIT, GENERATED_FILES, Places, Reason, Verdict};
-pub use tool::{PATTERN_BYTES_MAX, Refusal, Tool, ToolParam, ToolSandbox, ToolType, Value, Word, pattern};
+pub use tool::{
+    Covers, PATTERN_BYTES_MAX, Refusal, Tool, ToolParam, ToolSandbox, ToolType, Value, Word, pattern,
+};
 
 #[cfg(test)]
 mod tests;

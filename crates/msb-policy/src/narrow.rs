@@ -504,7 +504,7 @@ impl Policy {
             match &mut claim.asked {
                 OpenAsked::Path { path: at, .. } => *at = path(at),
                 OpenAsked::Connect(Endpoint { peer: Peer::Param(param), .. }) => *param = index(*param),
-                OpenAsked::Connect(_) => {}
+                OpenAsked::Connect(_) | OpenAsked::Call(_) => {}
             }
         }
         for tool in &mut policy.tools {

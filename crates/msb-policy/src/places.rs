@@ -169,6 +169,14 @@ impl Places {
         Places::new(policy, other, Some("/\0home"))
     }
 
+    /// Whether `path` lies at `above` or below it, by their names on the host; not where a base is not known.
+    #[must_use]
+    pub fn covers(&self, above: &Path, path: &Path) -> bool {
+        let (Some(above), Some(path)) = (self.absolute(above), self.absolute(path)) else { return false };
+        let rest = path.strip_prefix(above.trim_end_matches('/'));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// What the rules say of `path` as a policy names it: of a name inside where it begins with `/`, otherwise of
     /// the host's file, by whatever name a rule shows it, or of what a rule with the same beginning puts inside
     /// by that name.

@@ -178,18 +178,42 @@ pub fn pattern(pattern: &str) -> Result<Regex, String> {
 }
 
 impl Policy {
-    /// Validates a call: the tool's line, or why not.
+    /// Validates a call, for parameters that lie apart: the tool's line, or why not.
     ///
     /// # Errors
     /// There is no such tool, or its arguments are others.
     pub fn call_tool(&self, name: &str, args: &[(String, Value)]) -> Result<OriginId, Refusal> {
+        self.call_tool_where(name, args, &Path::covers)
+    }
+
+    /// Validates a call where `covers` says which paths lie at another one or below it.
+    ///
+    /// # Errors
+    /// There is no such tool, or its arguments are others.
+    pub fn call_tool_where(
+        &self,
+        name: &str,
+        args: &[(String, Value)],
+        covers: Covers<'_>,
+    ) -> Result<OriginId, Refusal> {
         let Some(tool) = self.tools.iter().find(|tool| tool.name == name) else {
             return Err(Refusal { why: format!("there is no tool `{name}`"), origin: None });
         };
-        match fields(&tool.params, args) {
+        match fields(&tool.params, args, covers) {
             Ok(()) => Ok(tool.origin),
             Err(why) => Err(Refusal { why, origin: Some(tool.origin) }),
         }
+    }
+
+    /// Whether a call is decided alike for all parameters: none of them puts a path of it below another than those that
+    /// are below it by name.
+    #[must_use]
+    pub fn call_is_proved(&self, name: &str, args: &[(String, Value)]) -> bool {
+        let may = |under: &Path, path: &Path| {
+            under.covers(path) || (under.base != path.base && under.may_cover(path, 0))
+        };
+        // More paths that are below make no call be refused.
+        self.call_tool(name, args).is_ok() == self.call_tool_where(name, args, &may).is_ok()
     }
 
     /// Decides a call.
@@ -205,7 +229,10 @@ impl Policy {
     }
 }
 
-fn fields(params: &[ToolParam], args: &[(String, Value)]) -> Result<(), String> {
+/// Whether the second path lies at the first one, or below it.
+pub type Covers<'a> = &'a dyn Fn(&Path, &Path) -> bool;
+
+fn fields(params: &[ToolParam], args: &[(String, Value)], covers: Covers<'_>) -> Result<(), String> {
     for (index, (name, value)) in args.iter().enumerate() {
         let Some(param) = params.iter().find(|param| param.name == *name) else {
             return Err(format!("there is no argument `{name}`"));
@@ -213,7 +240,7 @@ fn fields(params: &[ToolParam], args: &[(String, Value)]) -> Result<(), String> 
         if args.iter().take(index).any(|(other, _)| other == name) {
             return Err(format!("`{name}` is given twice"));
         }
-        param.ty.validate(value).map_err(|why| format!("`{name}` {why}"))?;
+        param.ty.validate_where(value, covers).map_err(|why| format!("`{name}` {why}"))?;
     }
     match params.iter().find(|param| !param.optional && args.iter().all(|(name, _)| *name != param.name)) {
         Some(missing) => Err(format!("`{}` is missing", missing.name)),
@@ -222,11 +249,15 @@ fn fields(params: &[ToolParam], args: &[(String, Value)]) -> Result<(), String> 
 }
 
 impl ToolType {
-    /// Whether `value` is one.
+    /// Whether `value` is one, for parameters that lie apart.
     ///
     /// # Errors
     /// Why it is none, to follow its name.
     pub fn validate(&self, value: &Value) -> Result<(), String> {
+        self.validate_where(value, &Path::covers)
+    }
+
+    fn validate_where(&self, value: &Value, covers: Covers<'_>) -> Result<(), String> {
         let range = |count: u64, min: u64, max: u64, what: &str| {
             if (min..=max).contains(&count) {
                 Ok(())
@@ -267,14 +298,14 @@ impl ToolType {
                 range(values.len() as u64, *min, *max, "items")?;
                 values
                     .iter()
-                    .try_for_each(|value| of.validate(value))
+                    .try_for_each(|value| of.validate_where(value, covers))
                     .map_err(|why| format!("has an item that {why}"))
             }
             (ToolType::Record(params), Value::Record(values)) => {
-                fields(params, values).map_err(|why| format!("is wrong: {why}"))
+                fields(params, values, covers).map_err(|why| format!("is wrong: {why}"))
             }
             (ToolType::Path { under }, Value::Path(path)) => {
-                if under.covers(path) {
+                if covers(under, path) {
                     Ok(())
                 } else {
                     Err("is not below what it has to be".to_owned())

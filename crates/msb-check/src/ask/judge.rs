@@ -118,16 +118,23 @@ impl Judge<'_> {
 
     fn tool(&self, name: &str, args: &[(String, Value)], text: &str) -> Judgement {
         let what = format!("call {name}({text})");
-        match self.policy.call_tool(name, args) {
+        let (answer, proved) = match &self.places {
+            Some(places) => {
+                let covers = |above: &Path, path: &Path| places.covers(above, path);
+                (self.policy.call_tool_where(name, args, &covers), true)
+            }
+            None => (self.policy.call_tool(name, args), self.policy.call_is_proved(name, args)),
+        };
+        match answer {
             Ok(origin) => {
                 let allowed = Some(Evidence::new(what, Some(origin), Why::Allowed));
-                Judgement { allowed, refused: None, proved: true, rules: vec![origin] }
+                Judgement { allowed, refused: None, proved, rules: vec![origin] }
             }
             Err(refusal) => {
                 let mut refused = Evidence::new(what, refusal.origin, Why::BadArguments);
                 refused.detail = Some(refusal.why);
                 let rules = refusal.origin.into_iter().collect();
-                Judgement { allowed: None, refused: Some(refused), proved: true, rules }
+                Judgement { allowed: None, refused: Some(refused), proved, rules }
             }
         }
     }

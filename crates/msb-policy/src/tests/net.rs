@@ -17,7 +17,7 @@ fn to(protocol: Protocol, text: &str, ports: (u16, u16)) -> Endpoint {
     Endpoint { protocol, peer: peer(text), ports: vec![ports] }
 }
 
-fn allow(endpoint: Endpoint, origin: u32) -> NetRule {
+pub(super) fn allow(endpoint: Endpoint, origin: u32) -> NetRule {
     NetRule { kind: NetKind::Allow { endpoint, terms: Terms::default() }, origin: OriginId(origin) }
 }
 

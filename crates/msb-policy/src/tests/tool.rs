@@ -9,6 +9,26 @@ fn of(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
 
+fn tool(params: Vec<ToolParam>) -> Tool {
+    Tool {
+        name: "put".to_owned(),
+        params,
+        result: None,
+        exec: Vec::new(),
+        stdin: None,
+        sandbox: None,
+        rate: None,
+        quota: None,
+        timeout_ms: None,
+        concurrency: None,
+        result_bytes: None,
+        confirm: false,
+        shim: false,
+        log_args: true,
+        origin: OriginId(7),
+    }
+}
+
 #[test]
 fn a_pattern_matches_the_whole_text() {
     for (pattern, value, expected) in [
@@ -43,23 +63,7 @@ fn a_call_has_the_arguments_of_its_tool() {
     let row = vec![param("col", false, text(1, 4, None)), param("n", true, ToolType::Bool)];
     let rows = ToolType::List { of: Box::new(ToolType::Record(row)), min: 0, max: 1 };
     let params = vec![param("id", false, ToolType::Int { min: 1, max: 9 }), param("rows", true, rows)];
-    let tool = Tool {
-        name: "put".to_owned(),
-        params,
-        result: None,
-        exec: Vec::new(),
-        stdin: None,
-        sandbox: None,
-        rate: None,
-        quota: None,
-        timeout_ms: None,
-        concurrency: None,
-        result_bytes: None,
-        confirm: false,
-        shim: false,
-        log_args: true,
-        origin: OriginId(7),
-    };
+    let tool = tool(params);
     let policy = Policy { tools: vec![tool], ..policy(Vec::new(), SyscallAction::Errno(1)) };
     let arg = |name: &str, value| (name.to_owned(), value);
     let row = |col: &str| Value::List(vec![Value::Record(vec![arg("col", of(col))])]);
@@ -125,7 +129,7 @@ pub(super) fn any_value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     /// What is shown is of the one type and not of the other; where nothing is, no value is.
     #[test]
@@ -218,4 +222,39 @@ fn texts_beyond_a_pattern_are_found() {
 fn what_is_too_large_to_be_compared_counts_as_more() {
     let large = text(0, u64::MAX, Some("(.*a.{12}){9}"));
     assert_eq!(large.beyond(&text(0, 9, Some("b+"))), Beyond::Unshown);
+}
+
+/// What is proved of a call is so wherever the parameters lie, in each other and in what the policy names among it.
+#[test]
+fn a_proof_of_a_call_holds_for_every_binding() {
+    let at = |base, rest: &str| Path { base, rest: rest.to_owned() };
+    let bases = [Base::Root, Base::Param(0), Base::Param(1)];
+    let rests = ["", "a", "a/b", "b"];
+    let paths = || bases.iter().flat_map(|base| rests.map(|rest| at(*base, rest)));
+    let bound = ["/", "/a", "/a/b", "/b", "/b/a", "/c"];
+    let (mut proved, mut open) = (0, 0);
+    for under in paths() {
+        let ty = ToolType::List { of: Box::new(ToolType::Path { under: under.clone() }), min: 0, max: 2 };
+        let param = ToolParam { name: "at".to_owned(), optional: false, ty };
+        let policy = Policy { tools: vec![tool(vec![param])], ..super::open::with(Vec::new()) };
+        for path in paths() {
+            let arguments = [("at".to_owned(), Value::List(vec![Value::Path(path.clone())]))];
+            let apart = policy.call_tool("put", &arguments).is_ok();
+            let answer = |first: &str, second: &str| {
+                let given = |index| Some(if index == 0 { first } else { second }.to_owned());
+                let places = Places::apart_but(&policy, given);
+                let covers = |above: &Path, path: &Path| places.covers(above, path);
+                policy.call_tool_where("put", &arguments, &covers).is_ok()
+            };
+            let mut bindings = bound.iter().flat_map(|first| bound.map(|second| answer(first, second)));
+            let same = bindings.all(|answer| answer == apart);
+            if policy.call_is_proved("put", &arguments) {
+                proved += 1;
+                assert!(same, "{under:?} {path:?}");
+            } else {
+                open += 1;
+            }
+        }
+    }
+    assert!(proved > 40 && open > 40, "{proved} {open}");
 }

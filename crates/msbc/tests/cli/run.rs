@@ -355,19 +355,3 @@ fn the_launcher_starts_with_signals_as_they_were() {
     assert_eq!(mask("SigBlk:") & forwarded, 0, "{status}");
     assert_eq!(mask("SigIgn:") & forwarded, 0, "{status}");
 }
-
-/// What depends on a parameter is decided again with the real one, and nothing is started if it fails.
-#[test]
-fn an_assertion_that_fails_for_these_parameters_starts_nothing() {
-    let bench = Bench::new(&[], "exit 0");
-    bench.host.write(
-        "notes.msb",
-        "edition 2026\npolicy notes(folder: dir) {\n  include std.base\n  net none\n  fs { read $folder }\n  \
-         limits { memory 1GiB  pids 10  wall 1min }\n  assert { never open /usr/share for write  deny open /etc/shells for read }\n}\n",
-    );
-    let run = |folder: &str| bench.run(&["notes.msb", "--set", &format!("folder={folder}"), "--", "true"]);
-    run("/etc").fails(1, &["error[MSB0501]", "notes.msb:7:45"]);
-    assert!(!bench.host.path("arguments").exists(), "the launcher was started");
-    run("bin").fails(0, &["hint[MSB0503]"]);
-    assert!(bench.host.path("arguments").exists());
-}
