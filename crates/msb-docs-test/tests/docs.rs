@@ -34,6 +34,11 @@ fn pages() -> BTreeMap<PathBuf, Vec<Block>> {
     for folder in ["docs/src", "docs/adr", "policy-lang/spec"] {
         markdown_below(&checkout(), Path::new(folder), &mut files);
     }
+    // The policies on pages of codes are compiled by msb-compile's own test; here are those that show a launch.
+    let mut codes = Vec::new();
+    markdown_below(&checkout(), Path::new("policy-lang/errors"), &mut codes);
+    let page = |file: &PathBuf| fs::read_to_string(checkout().join(file)).expect("a page");
+    files.extend(codes.into_iter().filter(|file| page(file).contains("```console")));
     let read = |file: PathBuf| {
         let text = fs::read_to_string(checkout().join(&file)).expect("a page");
         let found = blocks(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
