@@ -308,3 +308,16 @@ fn the_oracle_knows_the_files_that_are_written() {
         .collect();
     assert_eq!(written, known);
 }
+
+/// No launch decides a call again: no plan leaves such an assertion out.
+#[test]
+fn an_assertion_about_a_call_that_is_open_gives_no_plan() {
+    let mut policy = policy();
+    policy.claims.push(ir::OpenClaim {
+        asked: ir::OpenAsked::Call("call show(file: /etc/passwd)".to_owned()),
+        expected: ir::Expected::Denied,
+        origin: POLICY,
+    });
+    assert!(matches!(error(&policy), crate::EmitError::NotEnforced { .. }));
+    assert!(emit(&crate::enforceable(&policy), Options::default()).is_ok());
+}
