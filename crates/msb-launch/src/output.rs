@@ -116,6 +116,13 @@ pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
         Event::Failed(Failure { step: Step::Usage, .. }) => {
             line.push_str("could not understand the command line; `msb-launch --help` shows it");
         }
+        // Its number is that of a parameter, and no errno.
+        Event::Failed(Failure { step: Step::ParamOverlap, origin, .. }) => {
+            line.push_str(
+                "another parameter, which may be written, lies within what this line names, or around it",
+            );
+            add_origin(&mut line, origin, plan);
+        }
         Event::Failed(Failure { step, origin, errno }) => {
             line.push_str("could not ");
             line.push_str(step.words());

@@ -36,9 +36,9 @@ pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>]) -> Result<()> {
                 continue;
             }
             if table.is_empty() {
-                table = read_small(CWD, "/proc/self/mountinfo").at(Step::ParamOverlap, origin)?;
+                table = read_small(CWD, "/proc/self/mountinfo").at(Step::Param, origin)?;
             }
-            if meet(&table, source, target).at(Step::ParamOverlap, origin)? {
+            if meet(&table, source, target).at(Step::Param, origin)? {
                 return Err(Failure { step: Step::ParamOverlap, origin, errno: u16::from(other) + 1 });
             }
         }
