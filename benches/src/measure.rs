@@ -120,8 +120,7 @@ pub fn beside<T>(waiting: &Case, count: usize, then: impl FnOnce() -> io::Result
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         alive.push(command.spawn()?);
     }
-    // The last ones are still being made.
-    std::thread::sleep(Duration::from_secs(3));
+    settle()?;
     let mut ended = 0;
     for child in &mut alive {
         ended += usize::from(child.try_wait()?.is_some());
@@ -134,6 +133,25 @@ pub fn beside<T>(waiting: &Case, count: usize, then: impl FnOnce() -> io::Result
         child.wait()?;
     }
     result
+}
+
+/// Waits until nothing but this has run for half a second: until then sandboxes are still being made.
+///
+/// # Errors
+/// When that takes more than a minute.
+fn settle() -> io::Result<()> {
+    let mut quiet = 0;
+    for _ in 0..1200 {
+        std::thread::sleep(Duration::from_millis(50));
+        // proc(5), /proc/loadavg: the fourth field begins with how many can run now, this one among them.
+        let load = std::fs::read_to_string("/proc/loadavg")?;
+        let running = load.split_whitespace().nth(3).and_then(|it| it.split('/').next());
+        quiet = if running == Some("1") { quiet + 1 } else { 0 };
+        if quiet == 10 {
+            return Ok(());
+        }
+    }
+    Err(io::Error::other("others ran for a minute beside the sandboxes that sleep"))
 }
 
 /// Xorshift64: the order has to be unlike the last one, no more.

@@ -119,7 +119,7 @@ pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
         // Its number is that of a parameter, and no errno.
         Event::Failed(Failure { step: Step::ParamOverlap, origin, .. }) => {
             line.push_str(
-                "another parameter, which may be written, lies within what this line names, or around it",
+                "could not tell the parameters apart: another, which may be written, lies within this one or around it",
             );
             add_origin(&mut line, origin, plan);
         }
