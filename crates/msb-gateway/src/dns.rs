@@ -7,7 +7,9 @@
 
 use crate::audit::{Decision, Log, Subject};
 use crate::names::{Names, NoLease, TTL_SECONDS};
+use crate::needed;
 use crate::rules::Rules;
+use crate::state::set;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, ResponseCode};
 use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::rdata::{A, OPT, SOA};
@@ -89,12 +91,11 @@ pub fn write_down(log: &Log, lookup: &Lookup) {
         Outcome::Malformed => (Decision::Deny, "malformed".to_owned()),
     };
     let key = if decision == Decision::Allow { "answer" } else { "reason" };
-    log.decided(
-        Subject::Lookup,
-        decision,
-        lookup.rule,
-        json!({"name": lookup.name, "type": lookup.kind, key: answer}),
-    );
+    let mut more = json!({"name": lookup.name, "type": lookup.kind, key: answer});
+    if let (Outcome::NoRule, Some(needed)) = (lookup.outcome, needed::lookup(&lookup.name)) {
+        set(&mut more, "needed", needed);
+    }
+    log.decided(Subject::Lookup, decision, lookup.rule, more);
 }
 
 fn reply(question: &Message, rules: &Rules, names: &mut Names, now: Instant) -> (Message, Lookup) {

@@ -99,7 +99,7 @@ impl Engine {
         let mut connection = match self.take(token) {
             Kind::Stream(connection) => connection,
             Kind::Guest(guest) => return self.guest_made(token, guest, socket),
-            Kind::Flow(_) | Kind::Free => return,
+            Kind::Flow(_) | Kind::Refusals(_) | Kind::Free => return,
         };
         let Some(socket) = socket else { return self.close(token, connection, "no-socket") };
         let to = SocketAddr::from((Ipv4Addr::LOCALHOST, connection.port));
