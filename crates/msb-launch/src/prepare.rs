@@ -448,6 +448,7 @@ impl<'a> Host<'a> {
                     begin_us,
                     gateway: self.gateway,
                     gateway_killed: false,
+                    killed_cpu_us: 0,
                     uid,
                     filter: self.filter,
                     timing,
