@@ -176,7 +176,6 @@ impl Parent<'_> {
         let deadline = limits.wall_ms.map(|limit| (self.begin_us + limit.value * 1000, limit.origin));
         let storage = core::mem::take(&mut self.storage);
         let mut watch = Watch::new(limits, self.held, init, self.begin_us, storage);
-        let mut sweep_at = cgroups.sweep_after_us().map(|after| self.begin_us + after);
         let mut killed_for = None;
         let mut abandoned = false;
         let mut gateway_ended: Option<u64> = None;
@@ -195,12 +194,8 @@ impl Parent<'_> {
                 };
                 killed_for = reached.map(|reached| self.kill(reached));
             }
-            if sweep_at.is_some_and(|at| now >= at) {
-                sweep_at = None;
-                cgroups.sweep();
-            }
             let until_kill = gateway_ended.map(|at| at + GATEWAY_GRACE_US).filter(|_| !self.gateway_killed);
-            let times = [deadline.map(|(at, _)| at), watch.next_us(), until_kill, sweep_at];
+            let times = [deadline.map(|(at, _)| at), watch.next_us(), until_kill];
             let next = times.into_iter().flatten().min();
             let wait_us = next.filter(|_| killed_for.is_none()).map(|at| at.saturating_sub(monotonic_us()));
             let wait_us = [wait_us, background].into_iter().flatten().min();
