@@ -162,7 +162,9 @@ impl Child<'_> {
             (Network::Loopback, _) => {
                 network::loopback_up().at(Step::Loopback, Some(self.plan.policy.origin))
             }
-            (Network::Gateway(gateway), Some(handover)) => handover.give(&network::set_up(gateway)?),
+            (Network::Gateway(gateway), Some(handover)) => {
+                handover.give(&network::set_up(gateway, handover.refusals)?)
+            },
             (Network::Gateway(_), None) => Err(gateway::ended(self.plan)),
         }
     }

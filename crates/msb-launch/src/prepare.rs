@@ -469,7 +469,7 @@ impl<'a> Host<'a> {
             return Ok(None);
         };
         let socket = rustix::io::fcntl_dupfd_cloexec(&gateway.socket, 3)?;
-        Ok(Some(Handover::new(socket, origin)))
+        Ok(Some(Handover::new(socket, origin, gateway.refusals)))
     }
 
     /// Who the sandbox is on the host: the user who launches, or, for root, an id of its own.
