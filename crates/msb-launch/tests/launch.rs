@@ -215,6 +215,7 @@ fn memory_is_held() {
 
 /// The v1 cgroups that launchers make theirs in, where this test can make some, too: as root. Others are looked at in
 /// rig/suite.sh.
+#[allow(clippy::print_stderr, reason = "so a test says that it was skipped")]
 fn cgroup_places() -> Option<Vec<std::path::PathBuf>> {
     let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let place = |controller: &str| {
