@@ -4,6 +4,7 @@ use crate::bounds::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::context::Context;
 use crate::values::article;
 use msb_diag::{Diagnostic, Span, codes};
+use msb_host::Host;
 use msb_policy::{Param, ParamKind};
 use msb_resolve::{ParamType, describe};
 use msb_syntax::ast::{self, Value};

@@ -134,9 +134,7 @@ fn given_name(text: &str, param: &str) -> Result<String, (Errno, String)> {
             (Errno::ACCESS, "is named by the policy itself or not at all")
         }
         Ok(Host::Name(name)) => return Ok(name),
-        Ok(Host::Address(_)) => {
-            (Errno::AFNOSUPPORT, "is an address: a parameter stands for a name")
-        }
+        Ok(Host::Address(_)) => (Errno::AFNOSUPPORT, "is an address: a parameter stands for a name"),
         Ok(Host::Below(_)) => (Errno::NOTUNIQ, "is many names: a parameter stands for one"),
         // As people write addresses of IPv6, without brackets.
         Err(_) if Range::parse(text).is_ok() || Range::parse(&format!("[{text}]")).is_ok() => {

@@ -247,6 +247,7 @@ fn launch<'p>(
         deny::find(plan, &bindings, &mut entries, &mut placeholders).and_then(|denials| {
             timing.done(Step::DenySource);
             let mut cgroups = Cgroups::new(&plan.limits)?;
+            let begin_us = monotonic_us();
             timing.done(Step::Cgroup);
             let held = cgroups.held;
             match tier {
@@ -270,6 +271,7 @@ fn launch<'p>(
             let result =
                 Host { plan, tier, filter, cwd, environment, command, listener, gateway, timing, dry_run }
                     .start(entries, denials, &mut cgroups, output);
+            cgroups.sweep(monotonic_us().saturating_sub(begin_us));
             cgroups.remove();
             result
         });
@@ -448,6 +450,7 @@ impl<'a> Host<'a> {
                     begin_us,
                     gateway: self.gateway,
                     gateway_killed: false,
+                    killed_cpu_us: 0,
                     uid,
                     filter: self.filter,
                     timing,

@@ -8,6 +8,7 @@ mod common;
 
 use common::{ORIGIN, Stage, deny, launcher, plan, stdout, workspace};
 use msb_plan::{Limit, Plan, Rights};
+use rustix::fs::{FlockOperation::NonBlockingLockShared, flock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
@@ -127,12 +128,16 @@ fn traces(stage: &Stage) -> (usize, BTreeSet<String>, BTreeSet<String>) {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("mounts").lines().count();
     let mut groups = BTreeSet::new();
     below(Path::new("/sys/fs/cgroup"), &mut groups);
-    // Of this test's own launchers: others may run beside it.
-    let gone = |name: &String| {
-        let pid = name.rsplit('/').next().and_then(|last| last.strip_prefix("msb-"));
-        pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+    // Of launchers that have ended: others may run beside this test, and each holds its own locked.
+    let left = |path: &String| {
+        let is_launchers = path.rsplit('/').next().is_some_and(|name| {
+            name.strip_prefix("msb-").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        });
+        is_launchers
+            && std::fs::File::open(path)
+                .is_ok_and(|directory| flock(&directory, NonBlockingLockShared).is_ok())
     };
-    let groups = groups.into_iter().filter(gone).collect();
+    let groups = groups.into_iter().filter(left).collect();
     let list = std::fs::read_dir(&stage.workspace).expect("a folder");
     let files =
         list.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
@@ -229,7 +234,7 @@ fn every_call_that_fails_ends_in_a_refusal_or_changes_nothing() {
     }
     assert!(refused > 50, "only {refused} refusals: was anything injected?");
     // A cgroup that could not be removed is removed by the next run that lasts a moment.
-    stdout(&stage.shell("sleep 0.5"));
+    stdout(&stage.shell("sleep 0.1"));
     assert_eq!(traces(&stage), before);
 }
 
@@ -252,7 +257,7 @@ fn nobody_survives_the_launcher() {
     }
     eprintln!("{started} of {} commands had started", rounds(200));
     // What a killed launcher left of cgroups is removed by the next run that lasts a moment.
-    stdout(&stage.shell("sleep 0.5"));
+    stdout(&stage.shell("sleep 0.1"));
     assert_eq!(traces(&stage), before);
 }
 
