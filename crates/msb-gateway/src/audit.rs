@@ -111,6 +111,11 @@ impl Log {
         self.line(Subject::Connection.word(), Some("deny"), None, more);
     }
 
+    /// Writes down that a port of the sandbox is published.
+    pub fn listens(&self, rule: OriginId, more: Value) {
+        self.line("listen", None, Some(rule), more);
+    }
+
     /// Writes down the end of a connection that was let through.
     pub fn ended(&self, rule: Option<OriginId>, up_bytes: u64, down_bytes: u64, more: Value) {
         self.tally.ended(rule, up_bytes, down_bytes);

@@ -51,6 +51,7 @@ pub fn bind(
     given: &BTreeMap<String, String>,
 ) -> Result<Bound, BadBinding> {
     let mut bound = Bound::default();
+    bound.rules.params = params.iter().map(|param| param.name.to_owned()).collect();
     for rule in &gateway.rules {
         let bad = |(errno, why)| BadBinding { why, origin: rule.origin, errno };
         let (peer, address) = peer(&rule.peer, params, given).map_err(bad)?;

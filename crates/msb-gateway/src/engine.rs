@@ -186,6 +186,7 @@ impl Engine {
             }
         }
         for (side, published) in (OWN_PUBLISHED..).zip(&listens) {
+            published.write_down(&state.log);
             socket::watch(&epoll, &published.socket, Token::own(side), EventFlags::IN)?;
         }
         let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;

@@ -71,8 +71,8 @@ pub(super) enum Phase {
     Resolving,
     /// Its addresses are being dialled.
     Dialling(Box<Dial>),
-    /// It waits for a socket inside.
-    Making,
+    /// It waits for a socket inside, to dial this address of the sandbox's loopback.
+    Making(IpAddr),
     /// Its bytes are passed on.
     Relaying,
     /// Its quota is used up; what was sent is on its way, until then.
@@ -199,7 +199,7 @@ impl Engine {
         match connection.phase {
             Phase::First(..) => self.read_first(token, connection),
             Phase::Dns => self.answer_dns(token, connection),
-            Phase::Resolving | Phase::Making => {
+            Phase::Resolving | Phase::Making(_) => {
                 // A program that went away needs nothing dialled.
                 if gone && token.side() == CLIENT {
                     return self.close(token, connection, "gone");
@@ -241,7 +241,7 @@ impl Engine {
             Phase::Dns => {
                 self.release(token);
             }
-            Phase::Resolving | Phase::Making => self.close(token, connection, "timeout"),
+            Phase::Resolving | Phase::Making(_) => self.close(token, connection, "timeout"),
             Phase::Dialling(_) => self.dial_deadline(token, connection, now),
             Phase::Relaying => self.close(token, connection, "idle"),
             Phase::Draining(until) => self.drain(token, connection, until),

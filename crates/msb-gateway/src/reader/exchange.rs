@@ -277,6 +277,7 @@ impl Link {
         if fitting.is_empty() {
             set(&mut about, "reason", "no-rule");
             let needed = needed::request(self.spoken, &self.target, self.port, (&method, &path));
+            let needed = needed.map(|needed| needed + &self.state.rules.treated(&self.rules));
             if let Some(needed) = &needed {
                 set(&mut about, "needed", self.redacted(needed));
             }
