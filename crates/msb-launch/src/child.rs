@@ -164,7 +164,7 @@ impl Child<'_> {
             }
             (Network::Gateway(gateway), Some(handover)) => {
                 handover.give(&network::set_up(gateway, handover.refusals)?)
-            },
+            }
             (Network::Gateway(_), None) => Err(gateway::ended(self.plan)),
         }
     }
