@@ -88,11 +88,8 @@ fn refusals(gateway: &Gateway<'_>) -> core::result::Result<OwnedFd, Refused> {
     // struct nfgenmsg: family, version, group.
     let [high, low] = REFUSALS_GROUP.to_be_bytes();
     let mut bytes = Vec::new();
-    let attributes: [(u16, &[u8]); 3] = [
-        (COMMAND, &[BIND]),
-        (MESSAGE, &MESSAGE_BYTES.to_be_bytes()),
-        (FLAGS, &NUMBERED.to_be_bytes()),
-    ];
+    let attributes: [(u16, &[u8]); 3] =
+        [(COMMAND, &[BIND]), (MESSAGE, &MESSAGE_BYTES.to_be_bytes()), (FLAGS, &NUMBERED.to_be_bytes())];
     message(&mut bytes, CONFIG, REQUEST | ACK, &[0, 0, high, low], &attributes);
     netlink::exchange(&socket, &bytes)?;
     netlink::send(Some(NETFILTER), gateway.refusals)?;

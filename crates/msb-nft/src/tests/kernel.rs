@@ -106,7 +106,12 @@ fn check_rules(rules: &[NetRule]) {
     std::fs::write(&as_batch, batch).expect("the batch");
     let (expected, found) = (listed("nft", &as_text), listed("batch", &as_batch));
     let differs = expected.lines().zip(found.lines()).enumerate().find(|(_, (a, b))| a != b);
-    assert!(found == expected, "{differs:?} of {} and {} lines", expected.lines().count(), found.lines().count());
+    assert!(
+        found == expected,
+        "{differs:?} of {} and {} lines",
+        expected.lines().count(),
+        found.lines().count()
+    );
     assert!(expected.contains("chain leaves"));
 }
 
