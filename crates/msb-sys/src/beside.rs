@@ -1,5 +1,5 @@
 //! Processes that share this one's memory: one that becomes a program while its maker waits, and one that makes a network
-//! namespace while its maker goes on (docs/adr/0060-processes-beside.md).
+//! namespace while its maker goes on (docs/adr/0062-processes-beside.md).
 //!
 //! A copy of the memory, which fork makes, costs its tables, a fault for each page that is written afterwards, and, when
 //! the copy executes, that they are cleared away again.
