@@ -18,6 +18,7 @@ use rustix::process::Pid;
 /// Enough for what a command's process does before it executes. Pages that nobody touches cost nothing.
 const STACK_BYTES: usize = 64 * 1024;
 
+#[allow(clippy::cast_possible_truncation, reason = "a flag below bit 32")]
 const NEWNET: usize = flags::NEWNET as usize;
 
 /// Makes a process with the caller's memory and a stack of its own, which calls `run` with `argument`.
@@ -111,7 +112,7 @@ pub fn network() -> Result<Network> {
         exit(0)
     }
     fn open_own() -> Result<usize> {
-        const AT_FDCWD: usize = -100_isize as usize; // linux/fcntl.h
+        const AT_FDCWD: usize = (-100_isize).cast_unsigned(); // linux/fcntl.h
         const O_CLOEXEC: usize = 0o2_000_000; // asm-generic/fcntl.h
         const OWN: &CStr = c"/proc/self/ns/net";
         // SAFETY: the path is a C string.
