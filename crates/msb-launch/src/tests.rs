@@ -3,13 +3,14 @@
 extern crate std;
 
 use crate::arguments::{self, Arguments, Request};
-use crate::deny::{Denial, Kind};
+use crate::deny::Denial;
 use crate::fail::refusal;
 use crate::files::{decimal, number};
 use crate::message::Message;
 use crate::output::sentence;
 use crate::parent::{exit_of_failure, exit_of_status};
 use crate::path::{ancestors, below, join, sort_by, split};
+use crate::placeholders::Kind;
 use crate::prepare::kernel;
 use alloc::vec::Vec;
 use core::ffi::CStr;
