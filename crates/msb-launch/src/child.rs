@@ -110,8 +110,7 @@ impl Child<'_> {
             self.network(&mut network)?;
         }
         umask(Mode::from_raw_mode(0));
-        let site = root::Site::new(who.mount_table, &self.entries);
-        let root = root::make(site).at(Step::Root, Some(self.plan.policy.origin))?;
+        let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
         timing.done(Step::Root);
         let wall = Wall::new(&self.plan.target, &self.plan.network)?;
         root::mount_all(&root, &mut self.entries, &wall, self.terminal.is_some())?;
@@ -132,8 +131,7 @@ impl Child<'_> {
             terminal.make(&root, &self.entries).at(Step::Terminal, who.terminal)?;
         }
         wall.root(&root).at(Step::Landlock, Some(self.plan.target.origin))?;
-        self.root =
-            root::enter(root, site, who.mount_table).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
+        self.root = root::enter(root, who.mount_table).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
         timing.done(Step::PivotRoot);
         umask(Mode::from_raw_mode(0o022));
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);

@@ -10,7 +10,6 @@ use crate::host::{Entry, Source, covering};
 use crate::landlock::{self, Wall};
 use crate::overlay::{self, Upper};
 use crate::path::{ancestors, split};
-use crate::prepare::kernel;
 use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{File, MountKind, MountTable, ProcScope, Rights};
@@ -27,36 +26,14 @@ use rustix::process::{chdir, chroot, fchdir, pivot_root};
 /// Bytes and files of the root itself: directories, mount points, /dev and generated files.
 const ROOT_OPTIONS: &[(&str, &str)] = &[("size", "4m"), ("nr_inodes", "4096"), ("mode", "0755")];
 
-/// Where the root is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Site {
-    /// In the mount namespace, over the old root.
-    Over,
-    /// In no namespace that a process can be in, where the kernel lets mounts be added.
-    Detached,
-}
-
-impl Site {
-    /// Where a root with its table of mounts as `table` says and with `entries` is built on this kernel.
-    pub(crate) fn new(table: MountTable, entries: &[Entry<'_>]) -> Site {
-        // Before Linux 6.15 nothing is mounted on what is detached (fs/namespace.c, `may_use_mount`).
-        let adds = kernel(rustix::system::uname().release().to_bytes()) >= (6, 15);
-        // An overlay's layers have to be in the namespace while it is made.
-        let overlays = entries.iter().any(|entry| matches!(entry.mount.kind, MountKind::Overlay { .. }));
-        if adds && table == MountTable::Hidden && !overlays { Site::Detached } else { Site::Over }
-    }
-}
-
 /// To a directory, and what is in it.
 const PLACE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// Makes the root, an empty tmpfs, and gives a descriptor of it.
-pub(crate) fn make(site: Site) -> core::result::Result<OwnedFd, Errno> {
+/// Makes the root, an empty tmpfs over the old one, and gives a descriptor of it.
+pub(crate) fn make() -> core::result::Result<OwnedFd, Errno> {
     let root = file_system("tmpfs", ROOT_OPTIONS, &[], 0)?;
-    if site == Site::Over {
-        move_mount(&root, CWD, "/")?;
-        fchdir(&root)?;
-    }
+    move_mount(&root, CWD, "/")?;
+    fchdir(&root)?;
     Ok(root)
 }
 
@@ -317,46 +294,40 @@ pub(crate) fn write_file(root: &OwnedFd, path: &[u8], content: &[u8]) -> core::r
     if content.is_empty() { Ok(()) } else { write_once(&file, content) }
 }
 
-/// Makes the new root read-only, goes there for good, and lets the old one go. Where the table of mounts is hidden, this
-/// gives a descriptor of the root, which then is in no namespace that a process can be in.
-///
-/// /proc/self/mountinfo lists what is mounted in the reader's namespace and lies below its root: nothing, from here on
-/// (fs/proc_namespace.c). Mounts can't be changed either, by whatever capability: they are in no namespace of the
-/// caller's (`check_mnt` of fs/namespace.c). What is left behind in the namespace is the same root, with or without what is
-/// mounted on it, so that there is no gain in finding a way back.
-///
-/// With the last descriptor the root leaves its own namespace too, and stays together for as long as it is somebody's
-/// (`dissolve_on_fput`). The kernel waits for every processor meanwhile, so that whoever has the descriptor should have
-/// nothing else to do.
-pub(crate) fn enter(
-    root: OwnedFd,
-    site: Site,
-    table: MountTable,
-) -> core::result::Result<Option<OwnedFd>, Errno> {
+/// Makes the new root read-only, goes there for good, and lets the old one go. Where the table of mounts is hidden, the root
+/// is a copy, and this its descriptor: see [`hide_mounts`].
+pub(crate) fn enter(root: OwnedFd, table: MountTable) -> core::result::Result<Option<OwnedFd>, Errno> {
     set_attributes(root.as_fd(), Depth::One, attr::RDONLY | attr::NOEXEC, None)?;
-    let detached = match site {
-        Site::Detached => {
-            // Without what is mounted on it: a namespace has to have a root.
-            let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-            let bare = open_tree(&root, "", flags | OpenTreeFlags::AT_EMPTY_PATH)?;
-            move_mount(&bare, CWD, "/")?;
-            fchdir(&bare)?;
-            Some(root)
-        }
-        Site::Over => None,
-    };
+    drop(root);
     // The working directory is the new root: pivot_root(2), "pivot_root(".", ".")".
     pivot_root(".", ".")?;
     unmount(".", UnmountFlags::DETACH)?;
     chdir("/")?;
-    let hidden = match (detached, table) {
-        (None, MountTable::Shown) => return Ok(None),
-        (None, MountTable::Hidden) => clone_tree(open(CWD, "/", OFlags::PATH | OFlags::DIRECTORY)?)?,
-        (Some(root), _) => root,
-    };
-    fchdir(&hidden)?;
+    match table {
+        MountTable::Shown => Ok(None),
+        MountTable::Hidden => hide_mounts().map(Some),
+    }
+}
+
+/// Goes into a copy of the root that belongs to no mount namespace which a process can be in.
+///
+/// /proc/self/mountinfo lists what is mounted in the reader's namespace and lies below its root: nothing, from here on
+/// (fs/proc_namespace.c). Mounts can't be changed either, by whatever capability: they are in no namespace of the
+/// caller's (`check_mnt` of fs/namespace.c). What is left behind is the same root, so that there is no gain in finding
+/// a way back.
+///
+/// INVARIANT (mount points stay): what is left behind has every mount of the copy, at the same places. A mount point can't be
+/// removed or renamed only where it is one in the caller's own namespace (`is_local_mountpoint` of fs/namespace.c), and
+/// denied places are held by that.
+///
+/// With its last descriptor the copy leaves its own namespace too, and stays together for as long as it is somebody's root
+/// (`dissolve_on_fput`). The kernel waits for every processor meanwhile, so that whoever has the descriptor should have
+/// nothing else to do.
+fn hide_mounts() -> core::result::Result<OwnedFd, Errno> {
+    let copy = clone_tree(open(CWD, "/", OFlags::PATH | OFlags::DIRECTORY)?)?;
+    fchdir(&copy)?;
     chroot(".")?;
-    Ok(Some(hidden))
+    Ok(copy)
 }
 
 /// A path inside, with its leading `/`.

@@ -42,8 +42,7 @@ fn namespaces_work() -> bool {
     match fork(crate::prepare::NAMESPACES | flags::NEWNET, None) {
         Err(_) => false,
         Ok(Fork::Child) => {
-            let tried = child::own_map(1000, uid, 1000, gid)
-                .and_then(|()| crate::root::make(crate::root::Site::Over).map(drop));
+            let tried = child::own_map(1000, uid, 1000, gid).and_then(|()| crate::root::make().map(drop));
             msb_sys::process::exit(i32::from(tried.is_err()))
         }
         Ok(Fork::Parent { pid, .. }) => loop {
