@@ -5,14 +5,16 @@ use crate::at::openat;
 use crate::bind::{self, Bindings};
 use crate::cgroup::{Cgroups, kinds};
 use crate::child::{Child, Ids, map};
-use crate::deny::{self, Placeholders};
+use crate::deny;
 use crate::fail::{At, Result, failure, refusal};
 use crate::files::{decimal, write_small};
 use crate::gateway::{self, Counts, Given, Handover, Running};
 use crate::host::{self, Entry};
+use crate::mounts::Table;
 use crate::output::{EXIT_REFUSED, Output};
 use crate::parent::{Parent, exit_of_failure};
 use crate::path::sort_by;
+use crate::placeholders::Placeholders;
 use crate::pump::Pump;
 use crate::timing::Timing;
 use crate::{describe, environment, guard, overlap, plan_file, root, signature, storage, terminal, tier};
@@ -237,14 +239,15 @@ fn launch<'p>(
     let tier = tier::choose(plan)?;
     timing.done(Step::Param);
     let mut entries = host::table(plan, &bindings)?;
-    overlap::check(plan, &entries)?;
+    let table = Table::read().at(Step::MountSource, Some(plan.policy.origin))?;
+    overlap::check(plan, &entries, &table)?;
     timing.done(Step::MountSource);
     let guards = guard::denies(guarded, &entries, plan.policy.origin)?;
     plan.denies.extend(guards);
     let plan = &*plan;
     let mut placeholders = Placeholders::default();
     let started =
-        deny::find(plan, &bindings, &mut entries, &mut placeholders).and_then(|denials| {
+        deny::find(plan, &bindings, &mut entries, &table, &mut placeholders).and_then(|denials| {
             timing.done(Step::DenySource);
             let mut cgroups = Cgroups::new(&plan.limits)?;
             let begin_us = monotonic_us();

@@ -2,7 +2,7 @@
 
 use crate::at::{mkdirat, mknodat, move_mount, open_tree, openat, openat2, symlinkat};
 use crate::bind::open_below;
-use crate::deny::{Kind, attach, clone_tree, create, open_inside};
+use crate::deny::{attach, clone_tree, open_inside};
 use crate::dev;
 use crate::fail::{At, Result, failure};
 use crate::files::{decimal, open, write_once};
@@ -10,6 +10,7 @@ use crate::host::{Entry, Source, covering};
 use crate::landlock::{self, Wall};
 use crate::overlay::{self, Upper};
 use crate::path::{ancestors, split};
+use crate::placeholders::{Kind, create};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{File, MountKind, MountTable, ProcScope, Rights};

@@ -1,5 +1,5 @@
 //! Processes that share this one's memory: one that becomes a program while its maker waits, and one that makes a network
-//! namespace while its maker goes on (docs/adr/0060-processes-beside.md).
+//! namespace while its maker goes on (docs/adr/0062-processes-beside.md).
 //!
 //! A copy of the memory, which fork makes, costs its tables, a fault for each page that is written afterwards, and, when
 //! the copy executes, that they are cleared away again.
@@ -18,6 +18,7 @@ use rustix::process::Pid;
 /// Enough for what a command's process does before it executes. Pages that nobody touches cost nothing.
 const STACK_BYTES: usize = 64 * 1024;
 
+#[allow(clippy::cast_possible_truncation, reason = "a flag below bit 32")]
 const NEWNET: usize = flags::NEWNET as usize;
 
 /// Makes a process with the caller's memory and a stack of its own, which calls `run` with `argument`.
@@ -111,7 +112,7 @@ pub fn network() -> Result<Network> {
         exit(0)
     }
     fn open_own() -> Result<usize> {
-        const AT_FDCWD: usize = -100_isize as usize; // linux/fcntl.h
+        const AT_FDCWD: usize = (-100_isize).cast_unsigned(); // linux/fcntl.h
         const O_CLOEXEC: usize = 0o2_000_000; // asm-generic/fcntl.h
         const OWN: &CStr = c"/proc/self/ns/net";
         // SAFETY: the path is a C string.
