@@ -27,6 +27,23 @@ pub const ALL: &[Case] = cases![
     old_versions_of_tls_are_not_spoken,
 ];
 
+/// A server that another program is; it ends with its case, however that ends.
+struct Server(std::process::Child);
+
+impl Server {
+    fn start(command: &mut Command) -> Server {
+        Server(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Whether a program of the host is there; else the case is skipped.
 fn has(program: &str) -> bool {
     let found = Command::new(program).arg("version").output().is_ok();
@@ -157,16 +174,15 @@ fn early_data_is_taken_for_nothing(host: &Host) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let other = listener.local_addr().unwrap().port();
     drop(listener);
-    let mut server = Command::new("openssl")
-        .args(["s_server", "-quiet", "-tls1_3", "-early_data", "-accept", &format!("127.0.0.1:{other}")])
-        .args(["-cert", file.to_str().unwrap()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
+    let server = Server::start(
+        Command::new("openssl")
+            .args(["s_server", "-quiet", "-tls1_3", "-early_data", "-accept", &format!("127.0.0.1:{other}")])
+            .args(["-cert", file.to_str().unwrap()]),
+    );
     let session = format!(
         "for _ in 1 2 3 4 5 6 7 8 9; do (sleep 0.3; echo Q) | timeout 5 openssl s_client -connect 127.0.0.1:{other} \
-         -servername api.example.org -tls1_3 -sess_out {dir}/early >/dev/null 2>&1; [ ! -s {dir}/early ] || break; sleep 0.1; done"
+         -servername api.example.org -tls1_3 -sess_out {dir}/early >/dev/null 2>&1 || true; 
+         [ ! -s {dir}/early ] || break; sleep 0.1; done"
     );
     crate::sandbox::sh(&session);
     // What would be a request if it were believed, and one that is.
@@ -179,8 +195,7 @@ fn early_data_is_taken_for_nothing(host: &Host) {
         request("/v1/early"),
         request("/v1/late"),
     ));
-    server.kill().unwrap();
-    server.wait().unwrap();
+    drop(server);
     assert!(said.contains("Early data was rejected"), "{said}");
     assert!(said.contains("200 OK"), "{said}");
     assert_eq!(seen.lock().unwrap().len(), 1);
@@ -352,14 +367,11 @@ fn old_versions_of_tls_are_not_spoken(host: &Host) {
         let listener = TcpListener::bind((PUBLIC, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let mut server = Command::new("openssl")
-            .args(["s_server", "-www", "-quiet", version, "-cipher", "ALL:@SECLEVEL=0"])
-            .args(["-accept", &format!("{PUBLIC}:{port}"), "-cert", file.to_str().unwrap()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let server = Server::start(
+            Command::new("openssl")
+                .args(["s_server", "-www", "-quiet", version, "-cipher", "ALL:@SECLEVEL=0"])
+                .args(["-accept", &format!("{PUBLIC}:{port}"), "-cert", file.to_str().unwrap()]),
+        );
         let begun = Instant::now();
         while std::net::TcpStream::connect((PUBLIC, port)).is_err() {
             assert!(begun.elapsed() < Duration::from_secs(5), "{version}");
@@ -368,11 +380,10 @@ fn old_versions_of_tls_are_not_spoken(host: &Host) {
         let it = Sandbox::new(host, &Policy::of([reading(port)]));
         let (said, _) =
             it.sh(&format!("curl -sS --max-time 10 -w '%{{http_code}}' https://api.example.org:{port}/v1/"));
-        server.kill().unwrap();
-        server.wait().unwrap();
-        // What it says to a path that it does not know.
+        // It has an answer to every path.
         assert_eq!(said.ends_with("502"), !is_good, "{version}: {said}");
-        // Nor by a program inside, whose own TLS would be downgraded.
+        drop(server);
+        // A program inside that speaks it is refused, whatever the server would say.
         let (said, code) = it.sh(&format!(
             "timeout 5 openssl s_client -connect api.example.org:{port} -servername api.example.org {version} \
              -cipher ALL:@SECLEVEL=0 </dev/null 2>&1"
