@@ -72,7 +72,7 @@ fn expected(stage: &Stage) -> BTreeSet<String> {
             && said.contains("NoNewPrivs:\t1")
             && said.contains("CapEff:\t0000000000000000")
     );
-    assert!(said.contains("\n99\n0\n") && said.contains("pid 2"), "{said}");
+    assert!(said.contains("\n99\n0\n") && said.contains("pid 3"), "{said}");
     said.lines().filter(|line| !line.contains(":[")).map(str::to_owned).collect()
 }
 

@@ -121,6 +121,8 @@ table! {
     PARAMETER_NOT_BOUND: [Param] [] "`${param}` is `{value}`: {errno}", "pass another with {set}";
     PARAMETER_NOT_BOUND: [ParamOverlap] [] "{path} is not to be written, and {other} opens it for writing",
         "pass directories that lie apart; where one has to lie in the other, `deny write` all of the one";
+    PARAMETER_NOT_BOUND: [ParamSame] [] "{path} and {other} are the same place, and both are shown at its own path",
+        "pass another directory for one of them, or give one a place of its own with `at`";
     HOME_UNKNOWN: [Home] [] "`~` names nothing, because `HOME` is not set to an absolute path",
         "set HOME, or write the path out";
 
@@ -193,7 +195,7 @@ table! {
 
     DENY_NOT_HELD: [DenySource] [ENOENT] "{path} does not exist, and the rule says `missing fail`",
         "create it, or write `missing mask` to keep the place empty";
-    DENY_NOT_HELD: [DenySource] [ELOOP] "the way to {path} goes through a symbolic link that the program could change",
+    DENY_NOT_HELD: [DenySource] [ELOOP] "symbolic links lead from {path} in a circle, or up from a folder that another link may name",
         "name what the link leads to";
     DENY_NOT_HELD: [DenySource] [EOPNOTSUPP] "{path} lies where the rights cannot be taken away",
         "deny `read` there: a device or a part of /proc is hidden or shown, but not made read-only";
