@@ -102,11 +102,22 @@ impl Cgroups {
             Version::V2 => cgroups.make_v2(&wanted),
             Version::V1 => cgroups.make_v1(&wanted),
         };
-        if let Err(failure) = made.and_then(|()| second_way(limits, cgroups.held)) {
+        let second = made.and_then(|()| second_way(limits, cgroups.held));
+        if let Err(failure) = second.and_then(|()| cgroups.may_watch(limits)) {
             cgroups.remove();
             return Err(failure);
         }
         Ok(cgroups)
+    }
+
+    /// Whether what is left to the watch can be seen.
+    fn may_watch(&self, limits: &Limits) -> Result<()> {
+        let memory = limits.memory_bytes.filter(|_| !self.held.has(LimitKind::Memory));
+        let time = limits.cpu_time_ms.filter(|_| self.cpu_us().is_none());
+        match memory.or(time) {
+            Some(limit) => crate::watch::may_look().at(Step::LimitFallback, Some(limit.origin)),
+            None => Ok(()),
+        }
     }
 
     /// The cgroup to clone into, v2.

@@ -35,9 +35,9 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, getegid, geteuid, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper,
 };
 
-/// Everything that the sandbox's first process gets a new one of.
+/// What the sandbox's first process gets a new one of as it is made; time, cgroup and network follow (`child`).
 pub(crate) const NAMESPACES: u64 =
-    flags::NEWUSER | flags::NEWPID | flags::NEWNS | flags::NEWNET | flags::NEWIPC | flags::NEWUTS;
+    flags::NEWUSER | flags::NEWPID | flags::NEWNS | flags::NEWIPC | flags::NEWUTS;
 
 /// Host ids that belong to nobody and to one sandbox at a time, when root launches: added to the launcher's
 /// pid, which is below 2^22. The range is one that systemd leaves to containers (UIDS-GIDS, 524288 to
@@ -427,6 +427,7 @@ impl<'a> Host<'a> {
                     signals: before,
                     timing,
                     dry_run: self.dry_run,
+                    root: None,
                 };
                 child.run()
             }

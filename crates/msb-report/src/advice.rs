@@ -154,6 +154,9 @@ table! {
     LIMIT_NOT_HELD: [Affinity] [] "`cpu` cannot be held without a cgroup here: {errno}",
         "without one, whole CPUs alone can be given: write `cpu 1` or another whole number that this machine has, or \
          start it in a cgroup of your own: `systemd-run --user --scope -p Delegate=yes msbc run …`";
+    LIMIT_NOT_HELD: [LimitFallback] [EACCES, ESRCH] "this limit cannot be held without a cgroup: /proc does not show the \
+         sandbox's processes", "mount /proc without `hidepid`, in the launcher's own pid namespace, or start it in a cgroup of \
+         your own: `systemd-run --user --scope -p Delegate=yes msbc run …`";
     LIMIT_NOT_HELD: [LimitFallback] [] "this limit cannot be held without a cgroup: {errno}",
         "`io`, `io_weight` and a `cpu` below a whole CPU need one: drop the limit or write a whole number of CPUs, or start \
          it in a cgroup of your own: `systemd-run --user --scope -p Delegate=yes msbc run …`";
