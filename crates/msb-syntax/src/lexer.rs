@@ -244,7 +244,8 @@ impl<'a> Lexer<'a> {
         let rest = self.rest();
         let line = rest[..rest.find('\n').unwrap_or(rest.len())].trim_end_matches('\r');
         let last = line.rfind('"').map_or(length, |at| at + 1);
-        let even = line.matches('"').count().is_multiple_of(2);
+        let goes_on = line[last..].starts_with(|c: char| c.is_alphanumeric());
+        let even = line.matches('"').count().is_multiple_of(2) && !goes_on;
         let shown = clipped(line[length..].split(['"', ' ']).next().unwrap_or_default());
         let (whole, message, help) = if even {
             (last, format!("string ends before `{shown}`"), "write `\\\"` for a `\"` inside of text")
@@ -269,6 +270,8 @@ impl<'a> Lexer<'a> {
                     value.push(character);
                     at += length;
                 }
+                // Who has made so many mistakes repeats one.
+                None if self.errors.len() >= ERRORS_MAX => break,
                 None => {
                     let length = 1 + body[at + 1..].chars().next().map_or(0, char::len_utf8);
                     let written = &body[at..at + length];
