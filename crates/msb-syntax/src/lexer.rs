@@ -32,18 +32,30 @@ pub(crate) struct Lexed {
 /// The tokens and comments of `text`.
 pub(crate) fn lex(file: FileId, text: &str) -> Lexed {
     let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    lex_from(file, text, mark, None)
+    lex_from(file, text, mark, None, "")
 }
 
-/// The tokens and comments of `text` from the byte `at`; spans are all `whole`, where it is given.
-pub(crate) fn lex_from(file: FileId, text: &str, at: usize, whole: Option<Span>) -> Lexed {
+/// The tokens and comments of `text` from the byte `at`; spans are all `whole`, where it is given. `setting` is what the
+/// text is the value of, which may say what its first number measures.
+pub(crate) fn lex_from(file: FileId, text: &str, at: usize, whole: Option<Span>, setting: &str) -> Lexed {
     // A token and the blank after it are seldom shorter than four bytes.
     let tokens = Vec::with_capacity((text.len() - at) / 4 + 1);
     let comments = Vec::new();
     let (errors, warnings) = (Vec::new(), Vec::new());
     let (first_on_line, comments_end) = (true, false);
-    let mut lexer =
-        Lexer { file, text, whole, at, first_on_line, comments_end, tokens, comments, errors, warnings };
+    let mut lexer = Lexer {
+        file,
+        text,
+        whole,
+        setting,
+        at,
+        first_on_line,
+        comments_end,
+        tokens,
+        comments,
+        errors,
+        warnings,
+    };
     while lexer.errors.len() < ERRORS_MAX && lexer.token() {}
     let (at, first_on_line) = (offset(lexer.at), lexer.first_on_line);
     lexer.tokens.push(Token { kind: Kind::End, start: at, end: at, first_on_line });
@@ -66,6 +78,7 @@ struct Lexer<'a> {
     file: FileId,
     text: &'a str,
     whole: Option<Span>,
+    setting: &'a str,
     at: usize,
     first_on_line: bool,
     /// No `*/` comes any more.
@@ -418,7 +431,7 @@ impl<'a> Lexer<'a> {
     fn measured_by(&self) -> &'a str {
         let mut before =
             self.tokens.iter().rev().map(|token| self.text.get(token.range()).unwrap_or_default());
-        before.find(|text| !matches!(*text, "=" | ":" | "<=")).unwrap_or_default()
+        before.find(|text| !matches!(*text, "=" | ":" | "<=")).unwrap_or(self.setting)
     }
 
     fn var(&mut self) {
