@@ -9,6 +9,7 @@ mod examples;
 mod explain;
 mod fix;
 mod fmt;
+mod forms;
 mod graph;
 mod host;
 mod install;
