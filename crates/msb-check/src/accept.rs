@@ -25,24 +25,37 @@ pub fn accept(resolved: &Resolved, found: Vec<Diagnostic>) -> Vec<Diagnostic> {
             );
             continue;
         }
-        for name in codes {
+        let mut unneeded: Vec<(usize, &Name, Code)> = Vec::new();
+        for (index, name) in codes.iter().enumerate() {
             let Some(code) = acceptable(name, &mut said) else { continue };
             let before = kept.len();
             kept.retain(|it| !(it.code == code && !it.is_error() && holds(placed.layer, name.span, it)));
-            let unneeded = kept.len() == before && placed.layer == LayerId::POLICY;
             // A policy with errors was not looked at as a whole: the warning may come yet.
-            if unneeded && !broken {
-                said.push(
-                    Diagnostic::new(codes::ACCEPT_NOT_NEEDED, format!("`accept {code}` is not needed"))
-                        .label(name.span, "nothing here gives this warning")
-                        .help("take it away")
-                        .edit(if codes.len() == 1 { placed.stmt.span } else { name.span }, ""),
-                );
+            if kept.len() == before && placed.layer == LayerId::POLICY && !broken {
+                unneeded.push((index, name, code));
             }
         }
+        let all = unneeded.len() == codes.len();
+        said.extend(unneeded.into_iter().map(|(index, name, code)| {
+            let whole = if all { placed.stmt.span } else { with_comma(codes, index, name) };
+            Diagnostic::new(codes::ACCEPT_NOT_NEEDED, format!("`accept {code}` is not needed"))
+                .label(name.span, "nothing here gives this warning")
+                .help("take it away")
+                .edit(whole, "")
+        }));
     }
     kept.extend(said);
     kept
+}
+
+/// A code with the comma that divides it from its neighbour.
+fn with_comma(codes: &[Name], index: usize, name: &Name) -> Span {
+    let span = |index: usize| codes.get(index).map(|name| name.span);
+    match (span(index + 1), index.checked_sub(1).and_then(span)) {
+        (Some(next), _) => Span { end: next.start, ..name.span },
+        (None, Some(before)) => Span { start: before.end, ..name.span },
+        (None, None) => name.span,
+    }
 }
 
 fn holds(layer: LayerId, accept: Span, found: &Diagnostic) -> bool {

@@ -12,6 +12,8 @@ pub(crate) const MOUNTS_MAX: usize = 256;
 pub(crate) const DENIES_MAX: usize = 256;
 /// Rules of the environment.
 pub(crate) const ENV_MAX: usize = 256;
+/// Ports of the sandbox that are published.
+pub(crate) const LISTENS_MAX: usize = 64;
 /// Words of the default command.
 pub(crate) const COMMAND_MAX: usize = 256;
 /// Bytes of the name of a parameter.
@@ -34,18 +36,23 @@ pub(crate) fn bad_text(span: Span) -> Diagnostic {
 pub(crate) fn bounds(cx: &mut Context<'_>, fs: &[FsRule], env: &[EnvRule], exec: &Exec) {
     let denies = fs.iter().filter(|rule| matches!(rule.kind, FsKind::Deny { .. })).count();
     let sections = [
-        ("parameters", cx.resolved.block.params.len(), PARAMS_MAX),
-        ("granted paths", fs.len() - denies, MOUNTS_MAX),
-        ("denied paths", denies, DENIES_MAX),
-        ("environment rules", env.len(), ENV_MAX),
-        ("words in the command", exec.command.len(), COMMAND_MAX),
+        (
+            "parameters",
+            cx.resolved.block.params.len(),
+            PARAMS_MAX,
+            "write what is always the same as `const`",
+        ),
+        ("granted paths", fs.len() - denies, MOUNTS_MAX, "name a directory in place of what is in it"),
+        ("denied paths", denies, DENIES_MAX, "name a directory in place of what is in it"),
+        ("environment rules", env.len(), ENV_MAX, "name a prefix, such as `pass LC_*`, in place of each"),
+        ("words in the command", exec.command.len(), COMMAND_MAX, "put them into a script, and name that"),
     ];
-    for (what, count, max) in sections {
+    for (what, count, max, help) in sections {
         if count > max {
             cx.say(
                 Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, format!("{count} {what} are too many"))
                     .label(cx.resolved.block.head, format!("a policy has at most {max}"))
-                    .help("name a directory instead of what is in it"),
+                    .help(help),
             );
         }
     }

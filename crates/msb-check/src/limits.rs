@@ -149,6 +149,7 @@ pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
     let (io, io_weight, output, fsize) = (next(), next(), next(), next());
     if let (Some(swap), None) = (swap, memory) {
         without_memory(cx, swap.origin, &all);
+        cx.limits_meant.push("memory".to_owned());
     }
     let narrow = |limit: Option<Limit<u64>>| {
         // The ranges above fit.

@@ -4,9 +4,10 @@ mod endpoint;
 mod lints;
 mod terms;
 
+use crate::bounds::LISTENS_MAX;
 use crate::context::Context;
 use crate::syscalls::implied::{self, Implied};
-use msb_diag::{Diagnostic, Span, codes};
+use msb_diag::{Diagnostic, Severity, Span, codes};
 use msb_host::Host;
 use msb_policy::{
     Connection, Endpoint, Net, NetKind, NetRule, Op, OriginId, Peer, Policy, Pred, Which, Width,
@@ -264,6 +265,24 @@ fn listen(cx: &mut Context<'_>, endpoint: Endpoint, written: &ast::Endpoint) -> 
             Diagnostic::new(codes::LISTEN_BEYOND_LOOPBACK, "a port is published beyond the host's loopback")
                 .label(written.span, "other machines could connect to it")
                 .help(format!("write `listen {} host:{ports}`", written.protocol.node)),
+        );
+        return None;
+    }
+    if written.ports.is_empty() {
+        cx.say(
+            Diagnostic::new(codes::EVERY_PORT, "no port is named")
+                .raise(Severity::Error)
+                .label(written.span, "one port is published, or a few")
+                .help(format!("write `listen {} host:8080`", written.protocol.node)),
+        );
+        return None;
+    }
+    let count: usize = endpoint.ports.iter().map(|(first, last)| usize::from(last - first) + 1).sum();
+    if count > LISTENS_MAX {
+        cx.say(
+            Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, format!("{count} ports are too many to publish"))
+                .label(written.span, format!("a policy publishes at most {LISTENS_MAX}"))
+                .help("name the ports that servers of the sandbox use"),
         );
         return None;
     }

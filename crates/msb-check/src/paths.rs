@@ -70,6 +70,21 @@ fn below(rest: &str) -> bool {
 }
 
 fn relative(cx: &Context<'_>, expr: &PathExpr, text: &str) -> Diagnostic {
+    if text.trim_matches(['.', '/']).is_empty() {
+        let message = if text.is_empty() {
+            "the path is empty".to_owned()
+        } else {
+            format!("path `{text}` is not absolute")
+        };
+        return Diagnostic::new(codes::PATH_NOT_NORMAL, message)
+            .label(expr.span, "a policy has no working directory")
+            .help("declare a parameter, `workspace: dir`, and write `$workspace`");
+    }
+    if text.starts_with('@') {
+        return Diagnostic::new(codes::PATH_NOT_NORMAL, format!("path `{text}` is not absolute"))
+            .label(expr.span, "an abstract socket has no path")
+            .help("take it away: a sandbox reaches no abstract socket but its own");
+    }
     let found = Diagnostic::new(codes::PATH_NOT_NORMAL, format!("path `{text}` is not absolute"))
         .label(expr.span, "a policy has no working directory");
     if let Some(name) = text.strip_prefix('$').and_then(|rest| rest.split('/').next())

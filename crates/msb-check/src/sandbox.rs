@@ -78,6 +78,14 @@ fn mdwe(cx: &mut Context<'_>, name: &Name, value: &Spanned<Value>) -> Option<Ori
 }
 
 fn landlock(cx: &mut Context<'_>, name: &Name, value: &Spanned<Value>, sandbox: &mut Sandbox) {
+    if !matches!(value.node, Value::Int(_)) {
+        cx.say(
+            Diagnostic::new(codes::WRONG_TYPE, "expected the least version of Landlock that is enough")
+                .label(value.span, "`landlock` takes an int")
+                .help("write `landlock 3`; `tier landlock` lets it run where namespaces are refused"),
+        );
+        return;
+    }
     let Some(abi) = values::int(cx, value, "landlock") else { return };
     let number = u32::try_from(abi).ok().filter(|_| (1..=LANDLOCK_ABI_MAX).contains(&abi));
     let Some(number) = number else {
@@ -106,6 +114,6 @@ fn unknown(name: &Name) -> Diagnostic {
         .label(name.span, "expected `landlock`, `mdwe` or `tier`");
     match nearest(&name.node, SETTINGS) {
         Some(meant) => found.help(format!("did you mean `{meant}`?")).edit(name.span, meant),
-        None => found.help("write `landlock 3`, the least version of Landlock that the kernel must have"),
+        None => found.help("take it away: the settings are `landlock 3`, `mdwe on` and `tier full`"),
     }
 }

@@ -305,6 +305,7 @@ fn bounds_are_those_of_a_plan() {
     use crate::bounds;
     assert_eq!(bounds::PARAMS_MAX, msb_plan::PARAMS_MAX);
     assert_eq!(bounds::MOUNTS_MAX, msb_plan::MOUNTS_MAX);
+    assert_eq!(bounds::LISTENS_MAX, msb_plan::network::LISTENS_MAX);
     assert_eq!(bounds::DENIES_MAX, msb_plan::DENIES_MAX);
     assert_eq!(bounds::ENV_MAX, msb_plan::ENV_MAX);
     assert_eq!(bounds::COMMAND_MAX, msb_plan::COMMAND_MAX);

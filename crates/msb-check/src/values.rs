@@ -96,6 +96,8 @@ pub(crate) fn mistaken<T>(
 }
 
 fn without_unit(value: &Spanned<Value>, number: u64, kind: &str, unit: &str) -> Diagnostic {
+    // Nothing is nothing in every unit.
+    let unit = if unit == "MiB" && number == 0 { "B" } else { unit };
     // Nobody means a million mebibytes: that many are bytes.
     const BYTES_MIN: u64 = 1 << 20;
     let unit = if unit == "MiB" && number >= BYTES_MIN { "B" } else { unit };

@@ -310,16 +310,21 @@ fn understand(
         let follows = |it: &Diagnostic| is_consequence(it) || unread.explains(it, sources);
         more.into_iter().filter(|it| whole || !follows(it)).collect()
     };
+    // What an unknown profile or parent would have brought is not missing.
+    let unresolved = has_errors(&more);
     found.extend(keep(more, sources));
     done(Pass::Resolve);
     let Some(resolved) = resolved else { return refused(found) };
     let checked = msb_check::check(tree, &resolved, sources, options.detail);
-    found.extend(keep(checked.found, sources));
+    let mut more = keep(checked.found, sources);
+    more.retain(|it| !(unresolved && OF_WHAT_IS_MISSING.contains(&it.code)));
+    found.extend(more);
     if let (Some(ceiling), Some(policy)) = (&options.ceiling, &checked.policy) {
         found.extend(above(files, ceiling, policy, &checked.spans, &resolved, sources));
     }
     // What seems unused is most often what an unknown name was meant to be.
-    let mistaken = [codes::UNKNOWN_NAME, codes::PATH_NOT_NORMAL, codes::WRONG_TYPE, codes::CANNOT_READ];
+    let mistaken =
+        [codes::UNKNOWN_NAME, codes::PATH_NOT_NORMAL, codes::WRONG_TYPE, codes::CANNOT_READ, codes::BAD_HOST];
     if found.iter().any(|it| it.is_error() && mistaken.contains(&it.code)) {
         found.retain(|it| it.code != codes::UNUSED);
     }
@@ -413,6 +418,10 @@ impl Unread {
 fn line(span: Span, sources: &Sources) -> Option<(msb_diag::FileId, usize)> {
     sources.line_column(span).map(|(line, ..)| (span.file, line))
 }
+
+/// What is found where rules are missing.
+const OF_WHAT_IS_MISSING: &[msb_diag::Code] =
+    &[codes::NO_LIMIT, codes::EXEC_NOT_ALLOWED, codes::DIRECTORY_NOT_SHOWN, codes::NO_SOCKETS];
 
 /// Whether a finding may be about what the parser could not read, and not about what a person wrote.
 fn is_consequence(found: &Diagnostic) -> bool {

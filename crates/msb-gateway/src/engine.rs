@@ -38,6 +38,11 @@ use udp::{Flow, FlowKey};
 const EVENTS_MAX: usize = 256;
 /// Descriptors that are no connection: files of the resolver, sockets, epoll.
 const DESCRIPTORS_KEPT: u64 = 128;
+/// What is read of a connection and not yet taken by its receiver is about this much at most, of all together: each
+/// direction of each reads its share of it at once, and no more before that was taken.
+const UNTAKEN_BYTES_MAX: usize = 64 << 20;
+/// The least share.
+const SHARE_BYTES_MIN: usize = 1024;
 /// Connections and flows, whatever the limit of descriptors.
 const ENTRIES_MAX: usize = 1 << 20;
 
@@ -408,6 +413,12 @@ impl Engine {
             entry.generation = entry.generation.wrapping_add(1) & 0xff_ffff;
             self.free.push(token.entry());
         }
+    }
+
+    /// Bytes that one direction of a connection reads at once.
+    fn share(&self) -> usize {
+        let open = self.entries.len().saturating_sub(self.free.len()).max(1);
+        (UNTAKEN_BYTES_MAX / 2 / open).clamp(SHARE_BYTES_MIN, BUFFER_BYTES)
     }
 
     fn remind(&mut self, token: Token, at: Instant) {

@@ -1,9 +1,9 @@
 //! A /dev of five devices, a private devpts and a bounded /dev/shm.
 
 use crate::at::{mkdirat, move_mount, open_tree, symlinkat};
-use crate::deny::Kind;
 use crate::files::decimal;
 use crate::path::join;
+use crate::placeholders::Kind;
 use crate::root::{file_system, make_empty};
 use msb_sys::mount::{Depth, attr, set_attributes};
 use rustix::fd::{AsFd, OwnedFd};

@@ -2,7 +2,7 @@
 
 use crate::at::{mkdirat, mknodat, move_mount, open_tree, openat, symlinkat};
 use crate::bind::open_below;
-use crate::deny::{Kind, attach, clone_tree, create, open_inside};
+use crate::deny::{attach, clone_tree, open_inside};
 use crate::dev;
 use crate::fail::{At, Result, failure};
 use crate::files::{decimal, write_once};
@@ -10,6 +10,7 @@ use crate::host::{Entry, Source, covering};
 use crate::landlock::{self, Wall};
 use crate::overlay::{self, Upper};
 use crate::path::{ancestors, split};
+use crate::placeholders::{Kind, create};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{File, MountKind, MountTable, ProcScope, Rights};
@@ -294,8 +295,9 @@ pub(crate) fn write_file(root: &OwnedFd, path: &[u8], content: &[u8]) -> core::r
     if content.is_empty() { Ok(()) } else { write_once(&file, content) }
 }
 
-/// Makes the new root read-only, goes there for good, and lets the old one go.
-pub(crate) fn enter(root: OwnedFd, table: MountTable) -> core::result::Result<(), Errno> {
+/// Makes the new root read-only, goes there for good, and lets the old one go. Where the table of mounts is hidden, the root
+/// is a copy, and this its descriptor: see [`hide_mounts`].
+pub(crate) fn enter(root: OwnedFd, table: MountTable) -> core::result::Result<Option<OwnedFd>, Errno> {
     set_attributes(root.as_fd(), Depth::One, attr::RDONLY | attr::NOEXEC, None)?;
     drop(root);
     // The working directory is the new root: pivot_root(2), "pivot_root(".", ".")".
@@ -303,8 +305,8 @@ pub(crate) fn enter(root: OwnedFd, table: MountTable) -> core::result::Result<()
     unmount(".", UnmountFlags::DETACH)?;
     chdir("/")?;
     match table {
-        MountTable::Shown => Ok(()),
-        MountTable::Hidden => hide_mounts(),
+        MountTable::Shown => Ok(None),
+        MountTable::Hidden => hide_mounts().map(Some),
     }
 }
 
@@ -314,14 +316,15 @@ pub(crate) fn enter(root: OwnedFd, table: MountTable) -> core::result::Result<()
 /// (fs/proc_namespace.c). Mounts can't be changed either, by whatever capability: they are in no namespace of the
 /// caller's (`check_mnt` of fs/namespace.c). What is left behind is the same root, so that there is no gain in finding
 /// a way back.
-fn hide_mounts() -> core::result::Result<(), Errno> {
+///
+/// With its last descriptor the copy leaves its own namespace too, and stays together for as long as it is somebody's root
+/// (`dissolve_on_fput`). The kernel waits for every processor meanwhile, so that whoever has the descriptor should have
+/// nothing else to do.
+fn hide_mounts() -> core::result::Result<OwnedFd, Errno> {
     let copy = clone_tree(crate::files::open(CWD, "/", OFlags::PATH | OFlags::DIRECTORY)?)?;
     fchdir(&copy)?;
     chroot(".")?;
-    // The copy is taken apart when the last descriptor of this kind closes: it is init's, for as long as init lives,
-    // and closes when the command is executed.
-    core::mem::forget(copy);
-    Ok(())
+    Ok(copy)
 }
 
 /// A path inside, with its leading `/`.

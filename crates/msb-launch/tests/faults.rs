@@ -8,6 +8,7 @@ mod common;
 
 use common::{ORIGIN, Stage, deny, launcher, plan, stdout, workspace};
 use msb_plan::{Limit, Plan, Rights};
+use rustix::fs::{FlockOperation::NonBlockingLockShared, flock};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
@@ -71,7 +72,7 @@ fn expected(stage: &Stage) -> BTreeSet<String> {
             && said.contains("NoNewPrivs:\t1")
             && said.contains("CapEff:\t0000000000000000")
     );
-    assert!(said.contains("\n99\n0\n") && said.contains("pid 2"), "{said}");
+    assert!(said.contains("\n99\n0\n") && said.contains("pid 3"), "{said}");
     said.lines().filter(|line| !line.contains(":[")).map(str::to_owned).collect()
 }
 
@@ -127,16 +128,28 @@ fn traces(stage: &Stage) -> (usize, BTreeSet<String>, BTreeSet<String>) {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("mounts").lines().count();
     let mut groups = BTreeSet::new();
     below(Path::new("/sys/fs/cgroup"), &mut groups);
-    // Of this test's own launchers: others may run beside it.
-    let gone = |name: &String| {
-        let pid = name.rsplit('/').next().and_then(|last| last.strip_prefix("msb-"));
-        pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists())
+    // Of launchers that have ended: others may run beside this test, and each holds its own locked.
+    let left = |path: &String| {
+        let is_launchers = path.rsplit('/').next().is_some_and(|name| {
+            name.strip_prefix("msb-").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        });
+        is_launchers
+            && std::fs::File::open(path)
+                .is_ok_and(|directory| flock(&directory, NonBlockingLockShared).is_ok())
     };
-    let groups = groups.into_iter().filter(gone).collect();
+    let groups = groups.into_iter().filter(left).collect();
     let list = std::fs::read_dir(&stage.workspace).expect("a folder");
     let files =
         list.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
     (mounts, groups, files)
+}
+
+/// Asserts that nothing is there that was not `before`. What somebody's killed launcher had left may be gone.
+#[track_caller]
+fn assert_left_nothing(stage: &Stage, before: &(usize, BTreeSet<String>, BTreeSet<String>)) {
+    let after = traces(stage);
+    assert_eq!((after.0, &after.2), (before.0, &before.2));
+    assert!(after.1.is_subset(&before.1), "{:?}", after.1.difference(&before.1));
 }
 
 fn below(directory: &Path, into: &mut BTreeSet<String>) {
@@ -229,8 +242,8 @@ fn every_call_that_fails_ends_in_a_refusal_or_changes_nothing() {
     }
     assert!(refused > 50, "only {refused} refusals: was anything injected?");
     // A cgroup that could not be removed is removed by the next run that lasts a moment.
-    stdout(&stage.shell("sleep 0.5"));
-    assert_eq!(traces(&stage), before);
+    stdout(&stage.shell("sleep 0.1"));
+    assert_left_nothing(&stage, &before);
 }
 
 /// The launcher is killed at any moment of a launch; whoever is inside ends with it.
@@ -252,8 +265,8 @@ fn nobody_survives_the_launcher() {
     }
     eprintln!("{started} of {} commands had started", rounds(200));
     // What a killed launcher left of cgroups is removed by the next run that lasts a moment.
-    stdout(&stage.shell("sleep 0.5"));
-    assert_eq!(traces(&stage), before);
+    stdout(&stage.shell("sleep 0.1"));
+    assert_left_nothing(&stage, &before);
 }
 
 #[test]
@@ -269,7 +282,8 @@ fn many_launches_leave_nothing() {
         let output = finish(spawn(&mut stage.command(&["sh", "-c", status])), 30, "a launch");
         assert_eq!(output.status.code(), Some(if round % 10 == 9 { 3 } else { 0 }), "{output:?}");
     }
-    assert_eq!((traces(&stage), descriptors()), (before, open));
+    assert_left_nothing(&stage, &before);
+    assert_eq!(descriptors(), open);
     // No child of a launcher became this process's or anybody's: every one was waited for. Who is waited for just now, by
     // another test, is gone a moment later.
     let own = format!("PPid:\t{}", std::process::id());
@@ -304,7 +318,7 @@ fn fifty_at_once() {
     for (code, child) in (0..).zip(children) {
         assert_eq!(finish(child, 60, "one of fifty").status.code(), Some(code));
     }
-    assert_eq!(traces(&stage), before);
+    assert_left_nothing(&stage, &before);
 }
 
 /// With too few descriptors, processes or bytes of memory it is refused, or all of it is there.
@@ -339,7 +353,7 @@ fn starvation_is_a_refusal() {
     }
     assert!(refused > 20 && ran > 5, "{refused} refused, {ran} ran");
     stdout(&stage.shell("true"));
-    assert_eq!(traces(&stage), before);
+    assert_left_nothing(&stage, &before);
 }
 
 /// A plan of which any byte differs is refused before anything is done for it.
@@ -393,5 +407,5 @@ fn mutated_plans_are_refused_whole() {
             "round {round}"
         );
     }
-    assert_eq!(traces(&stage), before);
+    assert_left_nothing(&stage, &before);
 }

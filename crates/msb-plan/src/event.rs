@@ -285,6 +285,9 @@ steps! {
     /// It was looked whether parameters lie apart. The errno of a refusal is the position of the parameter that is
     /// written, counted from 1; the line is that of the one that is not.
     ParamOverlap = "tell the parameters apart",
+    /// Two parameters are the same place, and both are shown at its own path. The errno of a refusal is the position of
+    /// the other parameter, counted from 1.
+    ParamSame = "show one place by two parameters",
     /// `$HOME` was looked up.
     Home = "find the home directory that `~` names",
     /// Descriptors were closed.

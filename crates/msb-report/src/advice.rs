@@ -121,6 +121,8 @@ table! {
     PARAMETER_NOT_BOUND: [Param] [] "`${param}` is `{value}`: {errno}", "pass another with {set}";
     PARAMETER_NOT_BOUND: [ParamOverlap] [] "{path} is not to be written, and {other} opens it for writing",
         "pass directories that lie apart; where one has to lie in the other, `deny write` all of the one";
+    PARAMETER_NOT_BOUND: [ParamSame] [] "{path} and {other} are the same place, and both are shown at its own path",
+        "pass another directory for one of them, or give one a place of its own with `at`";
     HOME_UNKNOWN: [Home] [] "`~` names nothing, because `HOME` is not set to an absolute path",
         "set HOME, or write the path out";
 
@@ -152,6 +154,9 @@ table! {
     LIMIT_NOT_HELD: [Affinity] [] "`cpu` cannot be held without a cgroup here: {errno}",
         "without one, whole CPUs alone can be given: write `cpu 1` or another whole number that this machine has, or \
          start it in a cgroup of your own: `systemd-run --user --scope -p Delegate=yes msbc run …`";
+    LIMIT_NOT_HELD: [LimitFallback] [EACCES, ESRCH] "this limit cannot be held without a cgroup: /proc does not show the \
+         sandbox's processes", "mount /proc without `hidepid`, in the launcher's own pid namespace, or start it in a cgroup of \
+         your own: `systemd-run --user --scope -p Delegate=yes msbc run …`";
     LIMIT_NOT_HELD: [LimitFallback] [] "this limit cannot be held without a cgroup: {errno}",
         "`io`, `io_weight` and a `cpu` below a whole CPU need one: drop the limit or write a whole number of CPUs, or start \
          it in a cgroup of your own: `systemd-run --user --scope -p Delegate=yes msbc run …`";
@@ -190,7 +195,7 @@ table! {
 
     DENY_NOT_HELD: [DenySource] [ENOENT] "{path} does not exist, and the rule says `missing fail`",
         "create it, or write `missing mask` to keep the place empty";
-    DENY_NOT_HELD: [DenySource] [ELOOP] "the way to {path} goes through a symbolic link that the program could change",
+    DENY_NOT_HELD: [DenySource] [ELOOP] "symbolic links lead from {path} in a circle, or up from a folder that another link may name",
         "name what the link leads to";
     DENY_NOT_HELD: [DenySource] [EOPNOTSUPP] "{path} lies where the rights cannot be taken away",
         "deny `read` there: a device or a part of /proc is hidden or shown, but not made read-only";

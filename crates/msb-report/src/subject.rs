@@ -65,7 +65,7 @@ fn paths<'p>(failure: Failure, plan: &Plan<'p>, context: &Context<'_>) -> Vec<Pa
     let mounts = plan.mounts.iter().filter(|mount| asked(mount.origin));
     let denies = plan.denies.iter().filter(|deny| asked(deny.origin)).map(|deny| deny.path);
     let mut paths: Vec<Path<'p>> = match failure.step {
-        Step::MountSource | Step::MountIdMap | Step::Mount | Step::ParamOverlap => {
+        Step::MountSource | Step::MountIdMap | Step::Mount | Step::ParamOverlap | Step::ParamSame => {
             mounts.map(|mount| mount.kind.source().map_or(mount.target, |(source, _)| source)).collect()
         }
         Step::MountTarget => mounts.map(|mount| mount.target).collect(),
@@ -89,22 +89,29 @@ fn paths<'p>(failure: Failure, plan: &Plan<'p>, context: &Context<'_>) -> Vec<Pa
     paths
 }
 
-/// `` `$work` (/home/u/work), by `write $work` (agent.msb:7:5) ``: the parameter that [`Step::ParamOverlap`] numbers.
+/// `` `$work` (/home/u/work), by `write $work` (agent.msb:7:5) ``: the parameter that [`Step::ParamOverlap`] or
+/// [`Step::ParamSame`] numbers.
 fn other(failure: Failure, plan: &Plan<'_>, context: &Context<'_>) -> String {
-    if failure.step != Step::ParamOverlap {
+    let overlap = failure.step == Step::ParamOverlap;
+    if !overlap && failure.step != Step::ParamSame {
         return String::new();
     }
     let index = failure.errno.checked_sub(1).and_then(|index| u8::try_from(index).ok());
-    let writes = plan.mounts.iter().find_map(|mount| match mount.kind {
+    let shows = plan.mounts.iter().find_map(|mount| match mount.kind {
         MountKind::Bind { source, rights, .. }
             if index.is_some_and(|index| source.base == Base::Param(index))
-                && rights.contains(Rights::WRITE) =>
+                && (rights.contains(Rights::WRITE) || !overlap) =>
+        {
+            Some((source, mount.origin))
+        }
+        MountKind::Overlay { source, .. }
+            if !overlap && index.is_some_and(|index| source.base == Base::Param(index)) =>
         {
             Some((source, mount.origin))
         }
         _ => None,
     });
-    let Some((source, origin)) = writes else { return "another parameter".to_owned() };
+    let Some((source, origin)) = shows else { return "another parameter".to_owned() };
     let at = place::show(plan, origin).map_or_else(String::new, |at| format!(" ({at})"));
     let line = plan.origins.get(usize::from(origin.0)).map_or("", |origin| origin.text);
     format!("{}, by `{line}`{at},", show(source, plan, context))

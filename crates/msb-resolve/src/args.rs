@@ -287,6 +287,19 @@ impl Visit for Substitute<'_> {
         }
     }
 
+    fn measure(&mut self, what: &str, value: &mut Spanned<Value>) {
+        if let Value::Var { name, .. } = &value.node
+            && !self.scope.iter().any(|binding| binding.name == name.node)
+        {
+            let unknown = unknown_variable(name, self.scope, "int");
+            // What a launch gives is no measure yet.
+            let constant = format!("declare it above the policy: `const {} = {}`", name.node, example(what));
+            self.found.push(if unknown.fix.is_none() { unknown.help(constant) } else { unknown });
+            return;
+        }
+        self.value(value);
+    }
+
     fn name(&mut self, name: &mut Name) {
         self.look_up(name, "secret");
     }
@@ -296,6 +309,17 @@ impl Visit for Substitute<'_> {
     }
 
     fn group(&mut self, _: &mut String) {}
+}
+
+/// A value that a setting takes.
+fn example(setting: &str) -> &'static str {
+    match setting {
+        "memory" | "swap" | "size" | "quota" | "io" | "fsize" | "output" => "512MiB",
+        "wall" | "cpu_time" => "10min",
+        "cpu" => "50%",
+        "rate" => "10/min",
+        _ => "64",
+    }
 }
 
 /// Substitutes in a whole statement.

@@ -84,7 +84,7 @@ pub(crate) fn list(names: &[String]) -> String {
 
 /// Reports names that are declared twice.
 pub(crate) fn duplicates(file: &File, found: &mut Vec<Diagnostic>) {
-    twice("block", blocks(file).map(|block| &block.name), found);
+    twice("name", blocks(file).map(|block| &block.name), found);
     for block in blocks(file).filter(|block| block.kind == BlockKind::Profile) {
         let name = &block.name;
         if STANDARD.iter().any(|file| file.name == name.node) {

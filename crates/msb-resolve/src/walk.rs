@@ -12,6 +12,11 @@ pub(crate) trait Visit {
     fn path(&mut self, path: &mut PathExpr);
     /// A value; the members of lists and flags come one by one.
     fn value(&mut self, value: &mut Spanned<Value>);
+    /// A value that measures something: `what` is the setting that takes it, such as `memory`.
+    fn measure(&mut self, what: &str, value: &mut Spanned<Value>) {
+        let _ = what;
+        self.value(value);
+    }
     /// A parameter's name, where the grammar takes nothing else (`inject $key`).
     fn name(&mut self, name: &mut Name);
 
@@ -44,7 +49,9 @@ pub(crate) fn stmt(stmt: &mut Stmt, visit: &mut dyn Visit) {
                 }
             }
         }
-        StmtKind::Limits { limits, .. } => limits.iter_mut().for_each(|it| value(&mut it.value, visit)),
+        StmtKind::Limits { limits, .. } => {
+            limits.iter_mut().for_each(|it| visit.measure(&it.name.node, &mut it.value));
+        }
         StmtKind::Env(rules) => {
             for rule in rules {
                 match &mut rule.kind {
@@ -72,7 +79,8 @@ pub(crate) fn stmt(stmt: &mut Stmt, visit: &mut dyn Visit) {
 fn fs_option(option: &mut FsOptionKind, visit: &mut dyn Visit) {
     match option {
         FsOptionKind::At(path) | FsOptionKind::From(path) => visit.path(path),
-        FsOptionKind::Size(it) | FsOptionKind::Inodes(it) => value(it, visit),
+        FsOptionKind::Size(it) => visit.measure("size", it),
+        FsOptionKind::Inodes(it) => visit.measure("inodes", it),
         FsOptionKind::Optional
         | FsOptionKind::Missing(_)
         | FsOptionKind::Symlinks(_)
@@ -93,9 +101,8 @@ fn network(net: &mut Net, visit: &mut dyn Visit) {
             match &mut option.kind {
                 NetOptionKind::Only { paths, .. } => paths.iter_mut().for_each(|path| visit.path(path)),
                 NetOptionKind::Inject(name) => visit.name(name),
-                NetOptionKind::Rate { rate: it, .. } | NetOptionKind::Quota { size: it, .. } => {
-                    value(it, visit);
-                }
+                NetOptionKind::Rate { rate: it, .. } => visit.measure("rate", it),
+                NetOptionKind::Quota { size: it, .. } => visit.measure("quota", it),
                 NetOptionKind::Inspect | NetOptionKind::Optional | NetOptionKind::Connections(_) => {}
             }
         }

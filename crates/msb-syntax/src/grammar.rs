@@ -15,5 +15,7 @@ mod words;
 
 pub(crate) use claim::request;
 pub use fragment::{Fragment, Read};
+pub(crate) use fs::VERBS;
 pub(crate) use item::file;
+pub(crate) use net::{METHODS, PROTOCOLS};
 pub use words::{Words, words};

@@ -12,6 +12,7 @@ mod network;
 mod settings;
 mod tools;
 
+use crate::recover::{edit_distance, nearest};
 use crate::scan::clipped;
 use crate::token::Kind;
 use crate::tokens::{Expected, Tokens};
@@ -40,6 +41,7 @@ const PLACES: &[Known] = &[
     heads::heads,
     settings::quantities,
     settings::limits,
+    network::methods,
     files::paths,
     files::files,
     calls::conditions,
@@ -177,6 +179,18 @@ impl<'a> Mistake<'a> {
         self.instead(format!("write `{text}`"), text)
     }
 
+    /// [`Self::synonym`], also of a wrong word that is misspelt, where it is long enough to be told.
+    fn synonym_like(self, table: &[(&[&str], &str)]) -> Option<Habit> {
+        const LETTERS_MIN: usize = 6;
+        self.synonym(table).or_else(|| {
+            let long = self.is_word() && self.text.len() >= LETTERS_MIN;
+            let known = nearest(self.at.next(), self.text, self.expected).is_some();
+            let similar = |wrong: &&str| wrong.len() >= LETTERS_MIN && edit_distance(self.text, wrong) <= 1;
+            let found = table.iter().filter(|_| long && !known).find(|(wrong, _)| wrong.iter().any(similar));
+            found.and_then(|(_, right)| self.write(*right))
+        })
+    }
+
     /// The first right word beside the wrong one.
     fn synonym(self, table: &[(&[&str], &str)]) -> Option<Habit> {
         let (_, right) = table.iter().find(|(wrong, _)| self.is(wrong))?;
@@ -204,6 +218,13 @@ fn lists(m: Mistake<'_>) -> Option<Habit> {
     let dash = m.text == "-" && m.at.skip().next().start > m.at.next().end;
     if entry && dash && (m.at.next().first_on_line || m.before().is_some_and(|it| it.at_sign("{"))) {
         return m.instead("remove it: entries have no `-` before them", "");
+    }
+    if entry
+        && m.text == ":"
+        && m.wants_literal("}")
+        && m.before().is_some_and(|it| it.next().kind == Kind::Word)
+    {
+        return m.remove("remove the `:`");
     }
     if entry && m.text == "," && m.wants_literal("}") {
         return m.instead("remove it: no comma stands between rules", "");
@@ -235,10 +256,19 @@ fn lists(m: Mistake<'_>) -> Option<Habit> {
     if m.wants_literal("}") && m.wants_literal(",") && m.expected.len() == 2 && m.is_word() {
         return m.instead(format!("write `,` before `{}`", m.text), format!(", {}", m.text));
     }
-    if m.wants_literal("{") && m.text == "(" {
-        return help("write `{`, and `}` in place of `)`");
+    if m.wants_literal("{") && m.is(&["(", "["]) {
+        let close = if m.text == "(" { ")" } else { "]" };
+        return help(format!("write `{{`, and `}}` in place of `{close}`"));
     }
-    if m.expected.len() == 1 && m.wants_literal("{") && m.is_word() {
+    if entry && m.text == "{" && m.after("{") {
+        return help("remove this `{`, and the `}` that belongs to it");
+    }
+    if m.expected.len() > 1 && m.wants_literal("{") && m.is_text().is_some_and(|text| m.wants_literal(text)) {
+        let text = m.is_text().unwrap_or_default();
+        return m.instead(format!("write `{text}`, without quotes"), text);
+    }
+    let limits = m.wants_literal("hard") && !matches!(m.ahead(1).next().kind, Kind::Sign(_));
+    if (m.expected.len() == 1 || limits) && m.wants_literal("{") && m.is_word() {
         return help(format!("write `{{` before `{}`, and `}}` behind the last entry", m.text));
     }
     if let Some(comma) = trailing_comma(m).filter(|_| m.is(&["}", ")", "]"])) {

@@ -7,8 +7,8 @@
 
 use crate::number::{self, Wrong};
 use crate::scan::{
-    QUOTES, ascii_word, bind_mount, braced_var, braces, clipped, escape, ip6_length, is_env_name, name,
-    offset, parameter_name, path_begins, path_run, quoted_length, word_run,
+    QUOTES, ascii_word, bind_mount, braced_var, braces, clipped, escape, goes_on, ip6_length, is_env_name,
+    latin, name, offset, parameter_name, path_begins, path_run, quoted_length, word_run,
 };
 use crate::token::{Kind, SIGNS, Token, is_word_byte};
 use msb_diag::{Code, Diagnostic, FileId, Severity, Span, codes, is_invisible};
@@ -97,6 +97,7 @@ impl<'a> Lexer<'a> {
             '"' => self.string(),
             'r' if rest.starts_with("r\"") => self.regex(),
             '0'..='9' => self.number(),
+            '.' if self.fraction_alone() => self.fraction(),
             '$' => self.var(),
             '@' => self.group(),
             _ if path_begins(rest) => self.path(0),
@@ -202,6 +203,12 @@ impl<'a> Lexer<'a> {
         let rest = self.rest();
         let (length, closed) = quoted_length(&rest[1..]);
         let length = 1 + length;
+        if !closed && let Some(end) = goes_on(&rest[length..]) {
+            return self.string_of_lines(length + end);
+        }
+        if closed && rest[length..].starts_with(|c: char| c.is_alphanumeric()) {
+            return self.quote_inside(length);
+        }
         self.check_characters(length, "the string");
         if !closed {
             self.error(codes::UNEXPECTED, length, "string has no end".to_owned(), "write `\"` at its end");
@@ -209,6 +216,45 @@ impl<'a> Lexer<'a> {
         let body = &rest[1..length - usize::from(closed)];
         let value = self.unescape(body);
         self.push(Kind::Text(value.into_boxed_str()), length);
+    }
+
+    /// A string that is closed on a line below, `length` bytes from here.
+    fn string_of_lines(&mut self, length: usize) {
+        let written = &self.rest()[..length];
+        let start = self.at;
+        for line in written.split_inclusive('\n') {
+            let text = line.trim_end_matches(['\n', '\r']);
+            self.check_characters(text.len(), "the string");
+            self.at += line.len();
+        }
+        self.at = start;
+        let joined = written[1..length - 1].split_whitespace().collect::<Vec<&str>>().join(" ");
+        self.error(
+            codes::UNEXPECTED,
+            length,
+            "string goes on behind the end of its line".to_owned(),
+            "write it on one line, with `\\n` where a line is to end",
+        );
+        self.fix_last(format!("\"{joined}\""));
+        self.push(Kind::Text(joined.into_boxed_str()), length);
+    }
+
+    /// A string of `length` bytes that goes over into a word: a `"` is missing before it, or stands in the text.
+    fn quote_inside(&mut self, length: usize) {
+        let rest = self.rest();
+        let line = rest[..rest.find('\n').unwrap_or(rest.len())].trim_end_matches('\r');
+        let last = line.rfind('"').map_or(length, |at| at + 1);
+        let even = line.matches('"').count().is_multiple_of(2);
+        let shown = clipped(line[length..].split(['"', ' ']).next().unwrap_or_default());
+        let (whole, message, help) = if even {
+            (last, format!("string ends before `{shown}`"), "write `\\\"` for a `\"` inside of text")
+        } else {
+            (line.len(), "a `\"` is missing on this line".to_owned(), "write `\"` where the text ends")
+        };
+        self.check_characters(whole, "the string");
+        self.error(codes::UNEXPECTED, whole, message, help);
+        let value = rest[1..length - 1].to_owned();
+        self.push(Kind::Text(value.into_boxed_str()), whole);
     }
 
     /// Resolves the escapes of a string's body.
@@ -263,7 +309,10 @@ impl<'a> Lexer<'a> {
         if let Some(wrong) = wrong {
             let fix = match &wrong {
                 Wrong::Unit(_, fix) => fix.clone(),
-                Wrong::Apart(fix) | Wrong::AddressForm(fix) | Wrong::Clock(fix) => Some(fix.clone()),
+                Wrong::Apart(fix) | Wrong::Parts(fix) | Wrong::AddressForm(fix) | Wrong::Clock(fix) => {
+                    Some(fix.clone())
+                }
+                Wrong::Comma(fix) => Some(fix.clone()),
                 Wrong::Fraction(_, fix) => fix.clone(),
                 _ => None,
             };
@@ -280,6 +329,19 @@ impl<'a> Lexer<'a> {
                     format!("`{written}` has a blank before its unit"),
                     format!("write `{right}`"),
                 ),
+                Wrong::Parts(right) => (
+                    codes::NUMBER_WITHOUT_UNIT,
+                    format!("`{written}` has a blank in it"),
+                    format!("write `{right}`"),
+                ),
+                Wrong::Comma(right) => (
+                    codes::NUMBER_WITHOUT_UNIT,
+                    format!("`{written}` has a comma in the place of a point"),
+                    format!("write `{right}`"),
+                ),
+                Wrong::HexUnit(help) => {
+                    (codes::NUMBER_WITHOUT_UNIT, format!("`{written}` has no known unit"), help)
+                }
                 Wrong::Fraction(help, _) => (
                     codes::NUMBER_WITHOUT_UNIT,
                     format!("`{written}` has a fraction, which only sizes have"),
@@ -323,6 +385,30 @@ impl<'a> Lexer<'a> {
             }
         }
         self.push(kind, length);
+    }
+
+    /// `.5GiB`, and not the end of a range or a part of a name.
+    fn fraction_alone(&self) -> bool {
+        let digit = self.text.as_bytes().get(self.at + 1).is_some_and(u8::is_ascii_digit);
+        let joined =
+            self.tokens.last().is_some_and(|it| it.end == offset(self.at) && it.kind != Kind::Sign("="));
+        digit && !joined
+    }
+
+    fn fraction(&mut self) {
+        let rest = self.rest();
+        let digits = rest[1..]
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '%')
+            .map_or(rest.len(), |end| 1 + end);
+        let written = &rest[..digits];
+        self.error(
+            codes::NUMBER_WITHOUT_UNIT,
+            digits,
+            format!("`{}` begins with a point", clipped(written)),
+            format!("write `0{}`", clipped(written)),
+        );
+        self.fix_last(format!("0{written}"));
+        self.push(Kind::Size(u64::MAX), digits);
     }
 
     /// The word before the next token, `=` and `:` apart: it may say what a number measures.
@@ -404,6 +490,8 @@ impl<'a> Lexer<'a> {
                 self.raise_last();
             } else {
                 let bound = bind_mount(&rest[..length]);
+                let mode =
+                    [":ro", ":rw", ":z", ":Z"].iter().find_map(|mode| rest[..length].strip_suffix(mode));
                 let help = match character {
                     _ if bound.is_some() => {
                         format!(
@@ -412,6 +500,10 @@ impl<'a> Lexer<'a> {
                         )
                     }
                     '{' => "write a path for each alternative; `{` has no meaning in paths".to_owned(),
+                    _ if mode.is_some() => format!(
+                        "write `{}`: `read` or `write` before a path says what is allowed",
+                        mode.unwrap_or_default()
+                    ),
                     '#' => "write a space before the comment, or quotes round the path".to_owned(),
                     _ if rest.starts_with('$') => {
                         "rename it: what follows a parameter cannot be quoted".to_owned()
@@ -421,6 +513,8 @@ impl<'a> Lexer<'a> {
                 self.error(codes::PATH_NEEDS_QUOTES, length, message, help);
                 if let Some(bound) = bound {
                     self.fix_last(bound);
+                } else if let Some(path) = mode {
+                    self.fix_last(path);
                 } else if !matches!(character, '{' | '#' | '"' | '\\') && prefix == 0 {
                     self.fix_last(format!("\"{}\"", &rest[..length]));
                 }
@@ -518,7 +612,14 @@ impl<'a> Lexer<'a> {
         } else {
             let message = format!("`{written}` has {}, and names are ASCII", name(foreign));
             let help = "write names with `a` to `z`, digits, `_` and `-`; other text needs quotes";
-            self.error(codes::UNEXPECTED, length, message, help);
+            match latin(&rest[..length]) {
+                Some(latin) => {
+                    let help = format!("type it anew: `{latin}` looks the same");
+                    self.error(codes::UNEXPECTED, length, message, help);
+                    self.fix_last(latin);
+                }
+                None => self.error(codes::UNEXPECTED, length, message, help),
+            }
         }
         if is_invisible(foreign) {
             self.fix_last(rest[..length].replace(is_invisible, ""));
@@ -554,7 +655,9 @@ impl<'a> Lexer<'a> {
             Some(end) => format!("write `\"{}\"`", clipped(&inner[..end])),
             None => "write `\"` round text".to_owned(),
         };
-        self.error(codes::UNEXPECTED, length, format!("unexpected {}", name(open)), help);
+        let shown = name(open);
+        let message = format!("unexpected {}", shown.trim_start_matches("a "));
+        self.error(codes::UNEXPECTED, length, message, help);
         if let Some(end) = end.filter(|&end| !inner[..end].contains(['"', '\\'])) {
             self.fix_last(format!("\"{}\"", &inner[..end]));
         }

@@ -55,6 +55,9 @@ pub fn parse(file: FileId, text: &str) -> (File, Vec<Diagnostic>) {
         let context = tokens::Context::new(file, text, &tokens);
         tree = grammar::file(context.start());
         context.drop_consequences(&mut found);
+        if context.foreign.get() {
+            say_once(&mut found, &context.found.borrow());
+        }
         let parser_found = context.found.into_inner();
         drop_repeated(&mut found, &parser_found);
         found.extend(parser_found);
@@ -158,6 +161,16 @@ pub fn too_much(span: Span) -> Diagnostic {
     Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, message)
         .label(span, "the rest was not read")
         .help("name directories, groups and patterns of hosts in place of what is in them")
+}
+
+/// Leaves one error for a file of another language: the parser's, or the first of the lexer.
+fn say_once(found: &mut Vec<Diagnostic>, by_parser: &[Diagnostic]) {
+    if msb_diag::has_errors(by_parser) {
+        return found.retain(|one| one.code == codes::INVISIBLE_CHARACTER);
+    }
+    msb_diag::sort(found);
+    let first = found.iter().position(Diagnostic::is_error);
+    found.truncate(first.map_or(found.len(), |first| first + 1));
 }
 
 fn too_many(found: &[Diagnostic]) -> bool {

@@ -6,7 +6,9 @@
 mod guess;
 
 use crate::token::Kind;
-use guess::{Measure, address6, clock, fraction_of, guess, measured, mistaken, short_address, unit_apart};
+use guess::{
+    Measure, address6, clock, fraction_of, guess, in_parts, measured, mistaken, short_address, unit_apart,
+};
 
 /// Units of sizes, in bytes.
 const SIZES: [(&str, u64); 9] = [
@@ -45,6 +47,12 @@ pub(crate) enum Wrong {
     Fraction(String, Option<String>),
     /// A blank before the unit; how it is written without one.
     Apart(String),
+    /// Parts of a duration, or a `%`, with blanks between; how it is written without them.
+    Parts(String),
+    /// A comma where fractions have a point; how it is written here.
+    Comma(String),
+    /// A hexadecimal number where a unit has to stand, which would be read as a digit; what to write instead.
+    HexUnit(String),
     /// A leading zero, which elsewhere means octal.
     LeadingZero(String),
     /// Not a hexadecimal number.
@@ -66,7 +74,24 @@ pub(crate) fn number(text: &str, before: &str) -> (usize, Kind, Option<Wrong>) {
     if let Some(found) = address6(text).or_else(|| short_address(text)).or_else(|| clock(text, before)) {
         return found;
     }
+    let measure = measured(before);
     let (length, kind, wrong) = joined(text, before);
+    if text.starts_with("0x") && matches!(measure, Some(Measure::Size | Measure::Duration | Measure::Cpus)) {
+        let value = text[2..length].trim_end_matches('B');
+        let help = match u64::from_str_radix(value, 16) {
+            Ok(bytes) if measure == Some(Measure::Size) => {
+                format!("write `{bytes}B`: units stand behind decimal digits")
+            }
+            _ => "write decimal digits and a unit".to_owned(),
+        };
+        return (length, Kind::Size(u64::MAX), Some(Wrong::HexUnit(help)));
+    }
+    if wrong.is_none()
+        && let Some((end, right)) = in_parts(text, length, &kind, measure)
+    {
+        let wrong = if right.contains('.') { Wrong::Comma(right) } else { Wrong::Parts(right) };
+        return (end, kind, Some(wrong));
+    }
     if wrong.is_none()
         && matches!(kind, Kind::Int(_))
         && !text.starts_with("0x")

@@ -50,7 +50,7 @@ impl BlockSpec {
     }
 
     fn is_outer(&self, at: Tokens<'_>) -> bool {
-        let is_outer = at.next().first_on_line && at.at_word(self.outer) && !at.at_word(self.starts);
+        let is_outer = begins_outer(at) && at.at_word(self.outer) && !at.at_word(self.starts);
         // Lines carry no meaning: where any word begins an entry, only what cannot follow one tells them apart.
         let opens = |at: Tokens<'_>| at.at_sign("{") || at.at_sign("(");
         let no_limit = self.entry == "a limit"
@@ -60,17 +60,39 @@ impl BlockSpec {
     }
 }
 
+/// Whether a line begins here with a word that begins something outside of a block of rules. `exec /usr/bin` does not:
+/// it was meant as a rule.
+fn begins_outer(at: Tokens<'_>) -> bool {
+    let value = matches!(at.after_next().kind, Kind::Path | Kind::Var | Kind::Text(_));
+    at.next().first_on_line
+        && at.at_word(OUTER_OF_RULES)
+        && !(value && at.at_word(&["exec", "env", "assert"]))
+}
+
 /// `{ entry* }`; each entry is given the text of its `##` lines. After the `{` it always succeeds.
 pub(crate) fn block<'a, O>(
     spec: &'static BlockSpec,
     mut entry: impl FnMut(Tokens<'a>, String) -> Parsed<'a, O>,
 ) -> impl FnMut(Tokens<'a>) -> Parsed<'a, Vec<O>> {
     move |input: Tokens<'a>| {
-        let (mut at, opened) = sign("{")(input)?;
+        let (mut at, opened) = match sign("{")(input) {
+            Ok((at, opened)) => (at, Some(opened)),
+            // The rules below stand there all the same, and their `}` too.
+            Err(_) if input.next().first_on_line && !spec.starts.is_empty() && spec.is_start(input) => {
+                report(input.context, None);
+                (input, None)
+            }
+            Err(wrong) => return Err(wrong),
+        };
         let mut entries = Vec::new();
         loop {
             let (after_docs, doc) = docs(at);
             at = after_docs;
+            if opened.is_none()
+                && (at.is_end() || spec.is_outer(at) || at.at_sign("}") && is_of_outer(input, at))
+            {
+                return Ok((at, entries));
+            }
             if at.at_sign("}") {
                 return Ok((at.skip(), entries));
             }
@@ -94,13 +116,26 @@ pub(crate) fn block<'a, O>(
                     }
                 }
             };
-            report(at.context, Some(opened));
+            report(at.context, opened);
             if stops {
                 return Ok((at, entries));
             }
             at = recover(at, spec);
         }
     }
+}
+
+/// Whether a `}` closes more than the block without a `{` whose first entry is at `first`: it stands further to the
+/// left than the line that begins the block.
+fn is_of_outer(first: Tokens<'_>, brace: Tokens<'_>) -> bool {
+    let mut head = first;
+    while let Some(index) = head.index().checked_sub(1) {
+        head = head.context.nth(index);
+        if head.next().first_on_line {
+            break;
+        }
+    }
+    margin(brace).zip(margin(head)).is_some_and(|(brace, head)| brace.len() < head.len())
 }
 
 /// The text of the `##` lines here. Lines with nothing behind them to document are an error.
@@ -132,11 +167,12 @@ pub(crate) fn report<'a>(context: &'a Context<'a>, opened: Option<Span>) {
     let (at, expected) = context.furthest();
     let again = context.reported.replace(Some(at.index())) == Some(at.index());
     let closes = expected.contains(&Expected::Literal("}"));
-    let outer = at.is_end() || at.next().first_on_line && at.at_word(OUTER_OF_RULES);
+    let outer = at.is_end() || begins_outer(at);
     let unclosed = outer && closes;
     // Items begin at the margin: one that does not was meant to be inside.
-    let inside =
-        unclosed && at.at_word(ITEM_ONLY_STARTS) && margin(at).is_some_and(|margin| !margin.is_empty());
+    let inside = closes
+        && at.at_word(ITEM_ONLY_STARTS)
+        && margin(at).map_or_else(|| is_declaration(at), |margin| !margin.is_empty());
     // The lexer knows best what a token is that is none; what a star or a `$` was meant for, the place says.
     let between = at.text().starts_with(';') && expected.contains(&Expected::Literal(")"));
     let explains = at.next().kind != Kind::Bad || at.text().starts_with(['*', '!', '$']) || between;
@@ -174,6 +210,14 @@ pub(crate) fn report<'a>(context: &'a Context<'a>, opened: Option<Span>) {
     context.found.borrow_mut().push(found);
 }
 
+/// `policy name {`, `const name =`: a keyword with what follows one.
+fn is_declaration(at: Tokens<'_>) -> bool {
+    let name = at.skip();
+    let named = matches!(name.next().kind, Kind::Word | Kind::Group | Kind::Text(_));
+    let goes_on = ["{", "(", "=", ":"].iter().any(|sign| name.skip().at_sign(sign));
+    named && (goes_on || name.skip().at_word(&["extends", "for"]))
+}
+
 /// A comment of other languages, or a `##` inside of a rule.
 fn is_comment(at: Tokens<'_>) -> bool {
     let text = at.text();
@@ -186,7 +230,8 @@ fn is_comment(at: Tokens<'_>) -> bool {
 fn is_consequence(at: Tokens<'_>, expected: &[Expected], unclosed: Option<Span>) -> bool {
     let context = at.context;
     if expected.contains(&Expected::Choice(ITEM, ITEM_STARTS)) {
-        return context.unclosed.get() && (at.text() == "}" || at.at_word(OUTER_OF_RULES));
+        let unbalanced = context.unclosed.get() || context.closed_early.get();
+        return unbalanced && (at.text() == "}" || at.at_word(OUTER_OF_RULES));
     }
     let Some(opened) = unclosed else { return false };
     let takes_brace = |at: Tokens<'_>| {
@@ -280,7 +325,9 @@ pub(crate) fn recover_item(item_start: Tokens<'_>) -> Tokens<'_> {
     let (furthest, _) = item_start.context.furthest();
     let mut at = if furthest.index() > item_start.index() { furthest } else { item_start.skip() };
     let is_item = |at: Tokens<'_>| {
-        at.at_word(ITEM_ONLY_STARTS) || at.next().first_on_line && at.at_word(&["tool", "import"])
+        let behind_brace = at.context.nth(at.index().saturating_sub(1)).at_sign("}");
+        (at.next().first_on_line || behind_brace) && at.at_word(ITEM_ONLY_STARTS)
+            || at.next().first_on_line && at.at_word(&["tool", "import"])
     };
     while !at.is_end() && !is_item(at) {
         at = at.skip();
@@ -389,7 +436,13 @@ fn help(at: Tokens<'_>, expected: &[Expected], unclosed: bool) -> String {
         }
     }
     if parts.is_empty() {
-        let place = if at.is_end() { "at the end".to_owned() } else { format!("before `{}`", clipped(text)) };
+        let replaced = matches!(text, "," | ":" | "=" | ";" | "-" | "|" | "&" | "+" | ".")
+            || literals.len() > 1 && matches!(at.next().kind, Kind::Word | Kind::Text(_));
+        let place = match replaced {
+            _ if at.is_end() => "at the end".to_owned(),
+            true => format!("in the place of `{}`", clipped(text)),
+            false => format!("before `{}`", clipped(text)),
+        };
         return format!("write {} {place}", either(&literals));
     }
     format!("write {}", parts.join("; or "))
@@ -432,7 +485,7 @@ fn either(words: &[String]) -> String {
 /// What people write who come from other languages.
 const HINTS: &[(&str, &str)] = &[
     ("&", "write `and` in conditions, and `,` between rules"),
-    ("|", "write `or` in conditions"),
+    ("|", "write `or` in conditions, and `,` between others"),
     ("==", "write `=` for a value"),
     ("-", "remove it: numbers are not negative here"),
     ("import", "write imports below `edition`, before everything else"),
@@ -490,7 +543,7 @@ pub(crate) fn nearest(token: &Token, text: &str, expected: &[Expected]) -> Optio
 }
 
 /// Levenshtein's distance with transpositions of neighbours; long words are far from everything.
-fn edit_distance(a: &str, b: &str) -> usize {
+pub(crate) fn edit_distance(a: &str, b: &str) -> usize {
     const WORD_BYTES_MAX: usize = 24;
     if a.len() > WORD_BYTES_MAX || b.len() > WORD_BYTES_MAX {
         return usize::MAX;

@@ -16,12 +16,58 @@ pub(crate) fn braced_var(rest: &str) -> Option<(usize, String)> {
     let end = inner.find(close)?;
     let name = &inner[..end];
     let is_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    let path_behind = |at: usize| &inner[at..at + path_run(&inner[at..])];
+    if name == "HOME" {
+        let path = path_behind(end + 1);
+        let home = if path.is_empty() { "~/".to_owned() } else { format!("~{path}") };
+        return Some(("${}HOME".len() + path.len(), home));
+    }
     if !name.bytes().all(is_name) || !name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_') {
         return None;
     }
-    let after = path_run(&inner[end + 1..]);
-    let path = &inner[end + 1..end + 1 + after];
-    Some(("${}".len() + end + after, format!("${name}{path}")))
+    let path = path_behind(end + 1);
+    Some(("${}".len() + end + path.len(), format!("${name}{path}")))
+}
+
+/// Letters of Cyrillic and Greek, and the Latin ones that they look like (UTS 39, confusables.txt).
+const LOOK_ALIKES: [(char, char); 28] = [
+    ('а', 'a'),
+    ('с', 'c'),
+    ('ԁ', 'd'),
+    ('е', 'e'),
+    ('һ', 'h'),
+    ('і', 'i'),
+    ('ј', 'j'),
+    ('ӏ', 'l'),
+    ('о', 'o'),
+    ('р', 'p'),
+    ('ԛ', 'q'),
+    ('ѕ', 's'),
+    ('у', 'y'),
+    ('ԝ', 'w'),
+    ('х', 'x'),
+    ('А', 'A'),
+    ('В', 'B'),
+    ('С', 'C'),
+    ('Е', 'E'),
+    ('Н', 'H'),
+    ('М', 'M'),
+    ('О', 'O'),
+    ('Р', 'P'),
+    ('Т', 'T'),
+    ('Х', 'X'),
+    ('ο', 'o'),
+    ('α', 'a'),
+    ('ν', 'v'),
+];
+
+/// A word in which letters of other scripts look like Latin ones, in Latin letters.
+pub(crate) fn latin(word: &str) -> Option<String> {
+    let latin = |c: char| match LOOK_ALIKES.iter().find(|(foreign, _)| *foreign == c) {
+        Some((_, latin)) => Some(*latin),
+        None => Some(c).filter(char::is_ascii),
+    };
+    word.chars().map(latin).collect()
 }
 
 /// The name of a parameter that a word was meant as: `WORK_DIR`, `work-dir`.
@@ -103,6 +149,25 @@ pub(crate) fn quoted_length(rest: &str) -> (usize, bool) {
     (at, false)
 }
 
+/// Where the string that is open at the end of a line is closed further down, if that is what it looks like: a `"`
+/// behind which no text goes on, on a line that has no other open one. `rest` begins at the end of the line, and the
+/// length includes the quote.
+pub(crate) fn goes_on(rest: &str) -> Option<usize> {
+    /// A text that is longer is more likely to have lost its end.
+    const LINES_MAX: usize = 8;
+    let mut before = 0;
+    for line in rest.split_inclusive('\n').take(1 + LINES_MAX) {
+        if let Some(at) = line.find('"') {
+            let behind = line[at + 1..].chars().next();
+            let ends = behind.is_none_or(|c| c.is_whitespace() || matches!(c, ',' | '}' | ')' | ']' | ':'));
+            let odd = line.matches('"').count() % 2 == 1;
+            return (ends && odd && before > 0).then_some(before + at + 1);
+        }
+        before += line.len();
+    }
+    None
+}
+
 /// The character of the escape at the beginning of `rest`, and the escape's length.
 pub(crate) fn escape(rest: &str) -> Option<(char, usize)> {
     match rest.as_bytes().get(1)? {
@@ -152,6 +217,7 @@ pub(crate) fn ip6_length(rest: &str) -> Option<(usize, bool)> {
 /// How a message names a character: `` `é` (U+00E9) ``, or `U+202E` where there is nothing to see.
 pub(crate) fn name(character: char) -> String {
     match character {
+        '`' => "a backtick".to_owned(),
         c if c.is_ascii_graphic() => format!("`{c}`"),
         c if c.is_control() || c.is_whitespace() || is_invisible(c) => format!("U+{:04X}", u32::from(c)),
         c => format!("`{c}` (U+{:04X})", u32::from(c)),

@@ -65,6 +65,10 @@ pub(crate) struct Context<'a> {
     skipped: RefCell<Vec<(usize, usize)>>,
     /// Whether an error said that a `}` is missing.
     pub(crate) unclosed: Cell<bool>,
+    /// Whether an error said that a `}` stands where none belongs.
+    pub(crate) closed_early: Cell<bool>,
+    /// Whether the file is no policy at all, so that nothing else is to be said of it.
+    pub(crate) foreign: Cell<bool>,
     /// The end of the edit that the last error names: what it replaces begins no rule.
     pub(crate) repaired: Cell<u32>,
 }
@@ -104,6 +108,8 @@ impl<'a> Context<'a> {
             explained: RefCell::default(),
             skipped: RefCell::default(),
             unclosed: Cell::new(false),
+            closed_early: Cell::new(false),
+            foreign: Cell::new(false),
             repaired: Cell::new(0),
         }
     }
@@ -116,6 +122,12 @@ impl<'a> Context<'a> {
     /// The furthest place at which a parser did not match, and what would have.
     pub(crate) fn furthest(&'a self) -> (Tokens<'a>, Vec<Expected>) {
         (self.start().take_from(self.furthest.get()), self.expected.borrow().clone())
+    }
+
+    /// Whether more `}` stand in the file than `{`.
+    pub(crate) fn closes_more(&self) -> bool {
+        let count = |sign| self.tokens.iter().filter(|token| token.kind == Kind::Sign(sign)).count();
+        count("}") > count("{")
     }
 
     /// The tokens from this index on, the end at least.
@@ -139,6 +151,10 @@ impl<'a> Context<'a> {
         let skipped = self.skipped.borrow();
         found.retain(|one| {
             let Some(span) = one.span().filter(|_| one.is_error()) else { return true };
+            let repaired = self.found.borrow().iter().any(|error| {
+                let edits = error.fix.iter().flat_map(|fix| &fix.edits);
+                edits.map(|edit| edit.span).any(|whole| whole.start <= span.start && span.end <= whole.end)
+            });
             let said = explained.iter().any(|&at| start(at) <= span.start && span.end <= end(at));
             // A value that is malformed by itself is a mistake of its own.
             let sign = self.text.get(span.start as usize..).and_then(|rest| rest.chars().next());
@@ -147,7 +163,7 @@ impl<'a> Context<'a> {
                 let behind = end(from) <= span.start && span.start < start(to);
                 behind && (stray || end(from) == span.start)
             });
-            !(said || given_up)
+            !(said || given_up || repaired)
         });
     }
 

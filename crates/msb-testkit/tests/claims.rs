@@ -164,6 +164,11 @@ fn parameters_that_overlap_end_the_launch() {
                 assert!(said.contains("could not tell the parameters apart"), "{claim}: {a} {b}: {said}");
             }
         }
+        // The same place, each at its own path.
+        let ended =
+            ready.launch("", &case("", "one", "one", (Try::Read, "one/file")), &[], &["/bin/echo", "ran"]);
+        assert_eq!((ended.code(), ended.out()), (125, String::new()));
+        assert!(ended.err().contains("for two parameters"), "{}", ended.err());
         let apart = case("", "one", "two", (Try::Read, "one/file"));
         assert_eq!(ready.launch("", &apart, &[], &["/bin/echo", "ran"]).out().trim(), "ran");
     });

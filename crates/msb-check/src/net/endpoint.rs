@@ -128,7 +128,9 @@ pub(crate) fn host(cx: &mut Context<'_>, text: &str, span: Span) -> Option<Host>
             let plain = rest == inside && path.is_empty();
             match port {
                 _ if plain => found.help(format!("write `\"{inside}\"`")).edit(span, format!("\"{inside}\"")),
-                Some(port) if path.is_empty() => found.help(format!("write `\"{inside}\":{port}`")),
+                Some(port) if path.is_empty() => found
+                    .help(format!("write `\"{inside}\":{port}`"))
+                    .edit(span, format!("\"{inside}\":{port}")),
                 _ => found.help(format!(
                     "write `\"{inside}\"`, and paths behind `only`: `https \"{inside}\" only GET /{path}`"
                 )),
@@ -137,17 +139,27 @@ pub(crate) fn host(cx: &mut Context<'_>, text: &str, span: Span) -> Option<Host>
         Err(BadHost::Empty) => {
             bad(text, span, "there is nothing in it").help("write a name, such as `\"example.org\"`")
         }
-        Err(BadHost::Name) => bad_name(text, span),
+        Err(BadHost::Name) => bad_name(cx, text, span),
     };
     cx.say(found);
     None
 }
 
-fn bad_name(text: &str, span: Span) -> Diagnostic {
+fn bad_name(cx: &Context<'_>, text: &str, span: Span) -> Diagnostic {
     let found = bad(text, span, "letters, digits and inner `-`, in labels of at most 63");
     if let Some(name) = text.strip_prefix('.').filter(|name| msb_host::parse(name).is_ok()) {
         return found
             .help(format!("write `\"*.{name}\"` for every name below it, or `\"{name}\"` for it alone"));
+    }
+    if let Some(name) = text.strip_prefix('$')
+        && cx.params.iter().any(|param| param.ir.name == name)
+    {
+        return found.help(format!("write `${name}`, without quotes")).edit(span, text);
+    }
+    if let Some(long) = text.split('.').find(|label| label.len() > LABEL_BYTES_MAX) {
+        let found =
+            bad(text, span, format!("a label has {} characters, and none has more than 63", long.len()));
+        return found.help("write the name that DNS has");
     }
     if text.trim() != text && msb_host::parse(text.trim()).is_ok() {
         let name = text.trim();
@@ -159,7 +171,10 @@ fn bad_name(text: &str, span: Span) -> Diagnostic {
     found.help("write a name, such as `\"example.org\"`")
 }
 
-fn bad(text: &str, span: Span, why: &str) -> Diagnostic {
+/// RFC 1035, 2.3.4.
+const LABEL_BYTES_MAX: usize = 63;
+
+fn bad(text: &str, span: Span, why: impl Into<String>) -> Diagnostic {
     Diagnostic::new(codes::BAD_HOST, format!("`{text}` is not a host")).label(span, why)
 }
 

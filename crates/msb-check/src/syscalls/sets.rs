@@ -128,7 +128,15 @@ fn named(cx: &mut Context<'_>, name: &str, span: Span, arch: Arch, view: View<'_
             let prefixes = ["__NR_", "SYS_", "sys_", "__x64_sys_", "NR_"];
             let bare = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix));
             let bare = bare.and_then(|bare| find(arch, bare)).map(|call| call.name);
+            let group = format!("@{name}");
+            let groups = groups().iter().map(|group| group.name).find(|known| *known == group);
             match bare.or_else(|| nearest(name, names)) {
+                _ if is_constant(name) => unknown.help(format!("write `|` between constants: `A | {name}`")),
+                _ if groups.is_some() => unknown.help(format!("write `{group}`")).edit(span, group),
+                Some(_) | None if of_a_library(name).is_some() => unknown.help(format!(
+                    "write what it calls, such as `{}`: `{name}` is a function of a library",
+                    of_a_library(name).unwrap_or_default()
+                )),
                 Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(span, meant),
                 None if matches!(name, "all" | "any" | "every" | "everything") => {
                     unknown.help("name the calls, or groups such as `@system-service`")
@@ -140,6 +148,30 @@ fn named(cx: &mut Context<'_>, name: &str, span: Span, arch: Arch, view: View<'_
         }
     });
     None
+}
+
+/// Whether it names a constant of some argument, such as `O_TRUNC` behind a comma.
+fn is_constant(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_uppercase()) && !msb_syscalls::sets_with(name).is_empty()
+}
+
+/// Functions of libraries, and a call that each makes: there is nothing in the kernel with such a name.
+fn of_a_library(name: &str) -> Option<&'static str> {
+    const FUNCTIONS: &[(&str, &[&str])] = &[
+        ("openat", &["fopen", "opendir", "freopen", "tmpfile"]),
+        ("mmap", &["malloc", "calloc", "realloc", "free"]),
+        ("write", &["printf", "puts", "fwrite", "putchar", "fprintf"]),
+        ("read", &["scanf", "fread", "fgets", "getchar", "getline"]),
+        ("getdents64", &["readdir", "scandir", "listdir"]),
+        ("clock_nanosleep", &["sleep", "usleep"]),
+        ("clone", &["pthread_create", "thrd_create"]),
+        ("execve", &["execv", "execvp", "execl", "execlp", "system", "popen", "posix_spawn"]),
+        ("newfstatat", &["glob", "realpath"]),
+        ("connect", &["getaddrinfo", "gethostbyname"]),
+        ("unlinkat", &["remove"]),
+        ("exit_group", &["abort"]),
+    ];
+    FUNCTIONS.iter().find(|(_, functions)| functions.contains(&name)).map(|(call, _)| *call)
 }
 
 fn group(

@@ -436,10 +436,9 @@ impl Engine {
         let quota = it.pass.as_ref().map(Pass::quota).filter(|quota| quota.is_limited());
         let (client, server) = (it.client.as_fd(), server.as_fd());
         let was_done = it.up.is_done() || it.down.is_done();
-        let turns = [
-            it.up.turn(client, server, quota, &mut self.buffer),
-            it.down.turn(server, client, quota, &mut self.buffer),
-        ];
+        let share = self.share();
+        let buffer = &mut self.buffer[..share];
+        let turns = [it.up.turn(client, server, quota, buffer), it.down.turn(server, client, quota, buffer)];
         if !(it.up.is_done() && it.down.is_done()) {
             for (turn, to) in turns.into_iter().zip([server, client]) {
                 if turn == Turn::Ended {

@@ -4,6 +4,7 @@ use msb_plan::network::{Rule, Terms};
 fn gateway<'a>(rules: Vec<Rule<'a>>) -> Gateway<'a> {
     Gateway {
         batch: &[],
+        refusals: &[],
         marks: vec![],
         rules,
         totals: vec![],

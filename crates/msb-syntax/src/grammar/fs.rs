@@ -10,7 +10,7 @@ use nom::multi::many0;
 
 const SPEC: BlockSpec = BlockSpec { entry: "a rule of `fs`", starts: VERBS, outer: OUTER_OF_RULES };
 
-pub(super) const VERBS: &[&str] =
+pub(crate) const VERBS: &[&str] =
     &["read", "write", "create", "append", "run", "deny", "scratch", "overlay", "device", "socket", "proc"];
 
 pub(super) const OPTIONS: &[&str] =

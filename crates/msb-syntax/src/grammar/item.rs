@@ -55,11 +55,23 @@ pub(crate) fn file(input: Tokens<'_>) -> File {
             if file.items.is_empty() {
                 at.expect(Expected::Literal("import"));
             }
+            let first = at.index() == 0;
             report(at.context, None);
+            if first && is_foreign(at) {
+                at.context.foreign.set(true);
+                return at.context.nth(usize::MAX);
+            }
             recover_item(at)
         });
     }
     file
+}
+
+/// Whether a file that begins here was written in another language: what it begins with is no misspelt policy.
+fn is_foreign(at: Tokens<'_>) -> bool {
+    let mut words = ITEM_STARTS.iter().chain(OUTER_OF_RULES).chain(&["edition", "import", "version"]);
+    let similar = nearest(at.next(), at.text(), &[Expected::Choice(ITEM, ITEM_STARTS)]).is_some();
+    !words.any(|word| at.at_word(&[word])) && !similar
 }
 
 /// `edition 2026`
@@ -136,9 +148,8 @@ fn missing_edition(input: Tokens<'_>) {
         return;
     }
     let known = input.is_end()
-        || input.at_word(&["import", "include"])
+        || input.at_word(&["import"])
         || input.at_word(ITEM_STARTS)
-        || input.at_word(OUTER_OF_RULES)
         || nearest(input.next(), input.text(), &[Expected::Choice(ITEM, ITEM_STARTS)]).is_some();
     if !known {
         // It is no policy at all, and that is said.

@@ -17,11 +17,11 @@ pub(super) const SPEC: BlockSpec = BlockSpec {
     outer: OUTER_OF_RULES,
 };
 
-pub(super) const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+pub(crate) const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 pub(super) const OPTIONS: &[&str] =
     &["only", "inject", "inspect", "optional", "rate", "quota", "connections"];
 const LIMITS: &[&str] = &["rate", "quota", "connections"];
-pub(super) const PROTOCOLS: &[&str] = &["tcp", "udp", "tls", "https", "http", "unix"];
+pub(crate) const PROTOCOLS: &[&str] = &["tcp", "udp", "tls", "https", "http", "unix"];
 pub(super) const PEERS: &[&str] = &["any", "private", "host", "metadata"];
 
 /// What stands after `net`.

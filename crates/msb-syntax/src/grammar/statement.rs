@@ -78,7 +78,10 @@ pub(super) fn include(input: Tokens<'_>) -> Parsed<'_, Include> {
 /// `accept MSB0611 because "…"`; without the reason it has a code of its own.
 fn accept<'a>(keyword: Tokens<'a>, input: Tokens<'a>) -> Parsed<'a, StmtKind> {
     let (rest, codes) = separated_list1(sign(","), code).parse(input)?;
-    if matches!(rest.next().kind, Kind::Text(_)) {
+    let more = matches!(rest.next().kind, Kind::Text(_))
+        || rest.at_sign(":")
+        || !rest.next().first_on_line && rest.text().starts_with("MSB");
+    if more {
         return rest.fail(Expected::Literal("because"));
     }
     if !rest.at_word(&["because"]) {

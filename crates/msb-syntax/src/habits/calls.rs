@@ -11,6 +11,7 @@ pub(super) fn conditions(m: Mistake<'_>) -> Option<Habit> {
             // `flags & A` is what `has any` says; `flags & A == A` is more than one edit.
             let alone = !m.ahead(2).at_sign("==")
                 && !m.ahead(2).at_sign("!=")
+                && !m.ahead(2).at_sign(")")
                 && m.ahead(1).next().kind == Kind::Word;
             let edit = alone.then(|| (m.at.span(), "has any".to_owned()));
             return Some(Habit {
@@ -47,6 +48,13 @@ pub(super) fn conditions(m: Mistake<'_>) -> Option<Habit> {
         if m.text == "=" && m.after("==") {
             return m.instead("write `==`", "");
         }
+        let constant = |text: &&str| {
+            text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+                && !text.is_empty()
+        };
+        if let Some(text) = m.is_text().filter(constant) {
+            return m.instead(format!("write `{}`, without quotes", clipped(text)), text);
+        }
         if m.is_text().is_some() {
             return help(
                 "write a number or a constant: what a pointer points to is not compared, as the program could change it after the check",
@@ -63,6 +71,23 @@ pub(super) fn conditions(m: Mistake<'_>) -> Option<Habit> {
             let say = format!("write `{hex}`, which is -{value} in {word} bits");
             return Some(Habit { help: say, edit: Some(edit) });
         }
+    }
+    if m.wants_literal("|") && m.is(&["+", ","]) {
+        return m.write("|");
+    }
+    if m.wants("a comparison")
+        && m.before().is_some_and(|it| it.text().contains('_'))
+        && let Some(join) = m.before().and_then(|it| it.index().checked_sub(1)).map(|it| m.at.context.nth(it))
+        && join.at_word(&["or", "and"])
+    {
+        let constant = m.before().map(Tokens::text).unwrap_or_default();
+        return Some(Habit {
+            help: format!(
+                "write `|` before `{constant}`: conditions are joined by `{}`, and constants by `|`",
+                join.text()
+            ),
+            edit: Some((join.span(), "|".to_owned())),
+        });
     }
     if m.wants_literal("{") && m.wants("a whole number") && m.is(&["[", "("]) {
         let edit = m.bracketed().map(|(inner, span)| (span, format!("{{{inner}}}")));
@@ -91,6 +116,13 @@ pub(super) fn calls(m: Mistake<'_>) -> Option<Habit> {
     }
     if let Some(text) = m.is_text() {
         return m.instead(format!("write `{}`, without quotes", clipped(text)), text);
+    }
+    if m.text == ":" {
+        return m.remove("remove the `:`");
+    }
+    let error = m.before().filter(|_| m.text == ",");
+    if let Some(error) = error.filter(|it| it.context.nth(it.index().wrapping_sub(1)).at_word(&["errno"])) {
+        return m.remove(format!("remove the `,` behind `{}`", error.text()));
     }
     if m.text == "[" && m.after("=") {
         let edit = m.bracketed().map(|(inner, span)| (span, format!("{{{inner}}}")));
@@ -160,6 +192,15 @@ pub(super) fn actions(m: Mistake<'_>) -> Option<Habit> {
             let edit = habit.edit.filter(|_| !number);
             return Some(Habit { edit, ..habit });
         }
+        let error =
+            m.text.len() > 2 && m.text.starts_with('E') && m.text.bytes().all(|b| b.is_ascii_uppercase());
+        if m.wants("a rule of `syscalls`")
+            && error
+            && matches!(m.ahead(1).next().kind, Kind::Word | Kind::Group)
+            && m.at.next().first_on_line
+        {
+            return m.write(format!("errno {}", m.text));
+        }
         if m.wants("an action") && ["EPERM", "ENOSYS", "EACCES", "EINVAL", "ENOENT"].contains(&m.text) {
             return m.write(format!("errno {}", m.text));
         }
@@ -176,7 +217,10 @@ pub(super) fn actions(m: Mistake<'_>) -> Option<Habit> {
         });
     }
     if m.wants("a rule of `syscalls`") && m.text == "(" && m.is_glued() {
-        let edit = m.bracketed().filter(|(inner, _)| !inner.contains(','));
+        let says = |inner: &str| {
+            inner.contains([':', '=', '<', '>']) || inner.contains(" has ") || inner.contains(" in ")
+        };
+        let edit = m.bracketed().filter(|(inner, _)| !inner.contains(',') && says(inner));
         let edit = edit.map(|(inner, span)| {
             let compares =
                 inner.contains(['=', '<', '>']) || inner.contains(" has ") || inner.contains(" in ");
@@ -226,6 +270,12 @@ pub(super) fn actions(m: Mistake<'_>) -> Option<Habit> {
     }
     if m.wants("the name of an error, such as `EPERM`") && m.is(&["}", ","]) {
         return help("write the error: `errno EPERM`");
+    }
+    if m.wants("a rule of `syscalls`")
+        && m.wants_literal("-")
+        && m.is(&["except", "but", "without", "excluding", "minus"])
+    {
+        return m.write("-");
     }
     if m.wants("a rule of `syscalls`") && m.is_word() && !m.at.next().first_on_line {
         let before = m.before()?;

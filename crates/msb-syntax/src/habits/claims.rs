@@ -13,6 +13,12 @@ pub(super) fn claims(m: Mistake<'_>) -> Option<Habit> {
     if m.wants("a claim") && m.is(&["cannot", "forbid", "block", "not", "no", "refuse"]) {
         return m.write("deny");
     }
+    if m.wants("a claim") && m.is(&["why", "reason"]) && m.wants_literal("because") {
+        return m.write("because");
+    }
+    if m.wants("a claim") && m.is(&["stricter", "narrow", "tighter", "subset"]) {
+        return help("write `narrower than NAME`");
+    }
     if m.wants("a claim") && m.is(&["can", "may", "permit"]) {
         return m.write("allow");
     }
@@ -33,6 +39,22 @@ pub(super) fn claims(m: Mistake<'_>) -> Option<Habit> {
             return m.write(format!("connect {}", m.text));
         }
         if m.at.next().kind == Kind::Group {
+            return m.write(format!("syscall {}", m.text));
+        }
+        if m.is(&["allow", "deny"]) && m.after("never") {
+            return m.remove(format!(
+                "remove `{}`: `never` says that it is denied, whatever parameters are",
+                m.text
+            ));
+        }
+        let ends = next.next().first_on_line
+            || next.at_sign("}")
+            || next.at_sign("(")
+            || next.at_word(&["on", "by", "because"]);
+        if m.is_word()
+            && ends
+            && m.text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        {
             return m.write(format!("syscall {}", m.text));
         }
     }
@@ -63,6 +85,9 @@ pub(super) fn claims(m: Mistake<'_>) -> Option<Habit> {
     if m.expected.len() == 1 && m.wants_literal("for") {
         if m.text == "{" {
             return help("write the policy that it tests: `for name { … }`");
+        }
+        if m.before().is_some_and(|it| it.context.nth(it.index().wrapping_sub(1)).at_word(&["test"])) {
+            return m.instead("write `for` and the policy that it tests: `for name { … }`", "for");
         }
         return help("write what for: `for read`, `for write`, `for create` or `for run`");
     }

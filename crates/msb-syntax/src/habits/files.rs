@@ -1,9 +1,11 @@
 //! Paths, and the rules of `fs`.
 
 use super::{Habit, Mistake, help, trailing_comma};
+use crate::grammar::VERBS;
 use crate::recover::nearest;
 use crate::scan::{bind_mount, clipped};
 use crate::token::Kind;
+use crate::tokens::Tokens;
 use msb_diag::Span;
 
 pub(super) fn paths(m: Mistake<'_>) -> Option<Habit> {
@@ -28,12 +30,28 @@ pub(super) fn paths(m: Mistake<'_>) -> Option<Habit> {
     if m.text == "-" && m.at.next().first_on_line {
         return m.instead("write the paths side by side, with `,` between them: `read /a, /b`", "");
     }
+    if m.text == "," && m.before().is_some_and(|it| it.at_word(VERBS)) && !m.ahead(1).at_word(RIGHTS) {
+        return m.instead("remove the `,` before the path", "");
+    }
+    if m.text == "?" {
+        let verb = m.before().map(Tokens::text).unwrap_or_default();
+        return help(format!("write `optional` behind the path: `{verb} /srv/data optional`"));
+    }
+    if m.at.at_word(&["at", "from"])
+        && !m.after(",")
+        && matches!(m.ahead(1).next().kind, Kind::Path | Kind::Var | Kind::Text(_))
+    {
+        let inside = clipped(m.ahead(1).text());
+        return help(format!("write the path of the host before it: `/srv/data {} {inside}`", m.text));
+    }
+    if denies(m) {
+        return denied(m);
+    }
     if m.text == "." {
         return help(
             "declare a parameter, `workspace: dir`, write `$workspace`, and launch with `--set workspace=.`",
         );
     }
-    const RIGHTS: &[&str] = &["read", "write", "run"];
     let begins = m
         .before()
         .filter(|it| it.at_word(RIGHTS) && !it.context.nth(it.index().wrapping_sub(1)).at_word(&["deny"]));
@@ -77,20 +95,65 @@ pub(super) fn paths(m: Mistake<'_>) -> Option<Habit> {
     None
 }
 
+/// What can be granted, and denied, of what is there.
+const RIGHTS: &[&str] = &["read", "write", "run"];
+
+/// Whether what is denied comes next.
+fn denies(m: Mistake<'_>) -> bool {
+    let before = |back: usize| m.at.index().checked_sub(back).map(|it| m.at.context.nth(it));
+    before(1).is_some_and(|it| {
+        it.at_word(&["deny"]) || it.at_word(RIGHTS) && before(2).is_some_and(|it| it.at_word(&["deny"]))
+    })
+}
+
+/// `deny *`, `deny create /a`, `deny read, write /a`, `deny read and write /a`
+fn denied(m: Mistake<'_>) -> Option<Habit> {
+    if m.text.starts_with('*') || m.is(&["all", "any", "everything"]) {
+        return help("remove the rule: what no rule names is denied");
+    }
+    if m.is(&["create", "append", "delete", "modify", "rename"]) {
+        return m.write("write");
+    }
+    if m.is(&["exec", "execute"]) {
+        return m.write("run");
+    }
+    if m.is(&[",", "and", "or", "|", "+"]) && m.ahead(1).at_word(RIGHTS) || m.at.at_word(RIGHTS) {
+        return help(
+            "write `deny /a`, which denies everything; or a rule for each: `deny write /a` and `deny run /a`",
+        );
+    }
+    None
+}
+
 pub(super) fn files(m: Mistake<'_>) -> Option<Habit> {
-    const VERBS: &[(&[&str], &str)] = &[
+    const NAMES: &[(&[&str], &str)] = &[
         (&["delete", "remove", "unlink", "rename", "chmod"], "write"),
-        (&["rw", "readwrite", "read_write", "modify", "edit", "writable", "wr"], "write"),
+        (
+            &["rw", "rwx", "readwrite", "read_write", "read-write", "modify", "edit", "writable", "wr"],
+            "write",
+        ),
         (&["ro", "readonly", "read_only", "read-only", "readable", "show", "view", "open", "list"], "read"),
         (&["exec", "execute", "rx", "executable", "x"], "run"),
         (&["tmpfs", "tmp", "temp", "private"], "scratch"),
-        (&["hide", "block", "forbid", "disallow", "mask", "exclude", "ignore", "none", "no"], "deny"),
+        (
+            &[
+                "hide", "block", "forbid", "disallow", "mask", "exclude", "ignore", "none", "no", "not",
+                "except",
+            ],
+            "deny",
+        ),
         (&["dev"], "device"),
         (&["unix"], "socket"),
     ];
     if m.wants("a rule of `fs`") && m.at.next().first_on_line | !m.wants("an option") {
-        if let Some(habit) = m.synonym(VERBS) {
+        if let Some(habit) = m.synonym(NAMES) {
             return Some(habit);
+        }
+        if m.text == "-" && m.ahead(1).at_sign("-") {
+            return help("write a rule: `read /usr`, `write /work`, `scratch /tmp size 64MiB`");
+        }
+        if m.text.starts_with('!') && matches!(m.ahead(1).next().kind, Kind::Path | Kind::Var) {
+            return m.instead("write `deny`", "deny ");
         }
         if m.text == "optional" {
             return help("write `optional` behind the path: `read /srv/data optional`");
@@ -112,18 +175,36 @@ pub(super) fn files(m: Mistake<'_>) -> Option<Habit> {
         }
     }
     if m.wants("an option") && m.wants("a rule of `fs`") {
+        if m.text == "=" && m.ahead(1).at_sign(">") {
+            let edit = (m.at.span().to(m.ahead(1).span()), "at".to_owned());
+            return Some(Habit { help: "write `at`".to_owned(), edit: Some(edit) });
+        }
         if m.is(&["->", "to", "as", "into", "on", "=>", ":", "target"]) {
-            return m.write("at");
+            return m.instead("write `at`", if m.is_glued() { " at " } else { "at" });
+        }
+        if m.is(&["recursive", "recursively"]) {
+            return m.remove("remove it: a rule is for all that is below a directory");
+        }
+        if m.is(&["mode", "chmod", "uid", "gid", "owner"]) {
+            let last = if m.ahead(1).next().first_on_line { m.at } else { m.ahead(1) };
+            let say = "remove it: files keep their modes and owners";
+            return Some(Habit {
+                help: say.to_owned(),
+                edit: Some((m.at.span().to(last.span()), String::new())),
+            });
+        }
+        if matches!(m.at.next().kind, Kind::Size(_)) {
+            return m.instead(format!("write `size` before `{}`", m.text), format!("size {}", m.text));
         }
         let path = m.before().filter(|before| matches!(before.next().kind, Kind::Path | Kind::Var));
         if let Some(path) = path.filter(|_| !m.at.next().first_on_line) {
             if matches!(m.at.next().kind, Kind::Path | Kind::Var | Kind::Text(_)) {
                 return m.instead(format!("write `,` before `{}`", clipped(m.text)), format!(", {}", m.text));
             }
-            if m.is(&["and", "or", "&"]) {
+            if m.is(&["and", "or", "&", "+"]) {
                 return m.instead("write `,` between paths", ",");
             }
-            if m.is(&["except", "without", "excluding", "but", "not", "exclude"]) {
+            if m.is(&["except", "without", "excluding", "but", "not", "exclude", "-"]) {
                 return m.write("deny");
             }
             if m.is(&["ro", "rw", "r", "w", "rx", "rwx", "x", "readonly", "bind", "z", "Z"]) {

@@ -1,7 +1,7 @@
 //! Heads of blocks, items of a file and statements of a policy.
 
 use super::{Habit, Mistake, help};
-use crate::recover::{ITEM, ITEM_STARTS};
+use crate::recover::{ITEM, ITEM_STARTS, OUTER_OF_RULES};
 use crate::scan::clipped;
 use crate::token::Kind;
 use crate::tokens::{Expected, Tokens};
@@ -19,6 +19,27 @@ pub(super) fn heads(m: Mistake<'_>) -> Option<Habit> {
         }
         let before = if m.at.is_end() { String::new() } else { format!(" before `{}`", clipped(m.text)) };
         return help(format!("write a name{before}, such as `agent`"));
+    }
+    if m.wants("a name") && m.after("tools") {
+        if m.is(&["{", "[", "("]) {
+            return m.without_brackets("write the names alone, with `,` between them: `tools search, fetch`");
+        }
+        if m.text.starts_with('*') {
+            return help("name the tools: `tools search, fetch`");
+        }
+    }
+    if m.wants("a name") && m.after("include") {
+        if m.text == "[" {
+            return help("write `include` before each: `include std.python  include std.git`");
+        }
+        if let Some(path) = m.is_text().filter(|path| path.ends_with(".msb") || path.contains('/')) {
+            let name =
+                as_name(path.rsplit('/').next().unwrap_or_default().split('.').next().unwrap_or_default());
+            return help(format!(
+                "write `import \"{}\" as {name}` below `edition`, and `include {name}.PROFILE` here",
+                clipped(path)
+            ));
+        }
     }
     if m.wants("a name")
         && let Some(text) = m.is_text()
@@ -76,6 +97,9 @@ pub(super) fn heads(m: Mistake<'_>) -> Option<Habit> {
     let in_head = m.wants_literal("(") && m.wants_literal("extends");
     if in_head && m.is_word() && m.at.skip().at_sign(":") {
         return m.instead(format!("write `(` before `{}`", m.text), format!("({}", m.text));
+    }
+    if m.text == "extends" && m.wants_literal("(") && m.wants_literal("{") && !in_head {
+        return help("write `include NAME` inside of the profile: a policy extends, and a profile does not");
     }
     if in_head && m.is(&["inherits", "inherit", "includes", "implements", "from", "extend", "narrows"]) {
         return m.write("extends");
@@ -181,7 +205,10 @@ pub(super) fn statements(m: Mistake<'_>) -> Option<Habit> {
         return None;
     }
     const NAMES: &[(&[&str], &str)] = &[
-        (&["network", "networking", "egress", "Net"], "net"),
+        (
+            &["network", "networking", "egress", "Net", "hosts", "domains", "allowed_hosts", "allowlist"],
+            "net",
+        ),
         (&["filesystem", "files", "file", "paths", "mounts", "volumes", "FS"], "fs"),
         (&["syscall", "seccomp", "Syscalls"], "syscalls"),
         (&["resources", "limit", "rlimits", "quota", "Limits"], "limits"),
@@ -189,11 +216,36 @@ pub(super) fn statements(m: Mistake<'_>) -> Option<Habit> {
         (&["environment", "envs", "vars", "variables", "ENV"], "env"),
         (&["use", "uses", "inherit", "with", "profile", "base", "from"], "include"),
         (&["process", "entrypoint", "cmd"], "exec"),
-        (&["asserts", "assertions", "claims", "check"], "assert"),
+        (
+            &["asserts", "assertions", "claims", "check", "expect", "expects", "ensure", "verify", "require"],
+            "assert",
+        ),
     ];
     let starts = m.at.next().first_on_line || m.before().is_some_and(|it| it.at_sign("{") || it.at_sign("}"));
-    if let Some(habit) = m.synonym(NAMES).filter(|_| starts && m.is_word()) {
+    if let Some(habit) = m.synonym_like(NAMES).filter(|_| starts && m.is_word()) {
         return Some(habit);
+    }
+    if starts
+        && m.is(&["ignore", "suppress", "disable", "nolint", "noqa", "skip"])
+        && m.ahead(1).text().starts_with("MSB")
+    {
+        return m.write("accept");
+    }
+    // `include` and `caps` with nothing behind them take the next statement's word for a name.
+    let taken =
+        m.before().filter(|it| m.text == "{" && it.next().first_on_line && it.at_word(OUTER_OF_RULES));
+    if let Some(keyword) = taken.and_then(|it| it.index().checked_sub(1)).map(|it| m.at.context.nth(it)) {
+        if keyword.at_word(&["include"]) {
+            return help("write a profile behind `include`, such as `include std.base`");
+        }
+        if keyword.at_word(&["caps"]) {
+            return help("write `caps none`, or the names of capabilities: `caps NET_BIND_SERVICE`");
+        }
+    }
+    if starts && m.text == "{" && !m.after("none") {
+        return help(
+            "remove this `{`, and the `}` that belongs to it; or write before it what it is: `fs {`",
+        );
     }
     if m.text == "extends" {
         return help("write it in the head of the policy: `policy NAME extends PARENT { … }`");
@@ -212,6 +264,13 @@ pub(super) fn statements(m: Mistake<'_>) -> Option<Habit> {
     if named && m.is_word() && m.at.skip().at_sign(".") {
         let name = m.glued().0;
         return m.instead(format!("write `include {name}`"), format!("include {}", m.text));
+    }
+    if named && m.is_word() && !starts && matches!(m.ahead(1).next().kind, Kind::Text(_)) {
+        let edit = (m.at.span().to(m.ahead(1).span()), format!("({}: {})", m.text, m.ahead(1).text()));
+        return Some(Habit {
+            help: "write arguments in parentheses: `(name: value)`".to_owned(),
+            edit: Some(edit),
+        });
     }
     if named && m.text == "{" {
         let edit = m.bracketed().map(|(inner, span)| (span, format!("({inner})")));
@@ -264,6 +323,12 @@ pub(super) fn statements(m: Mistake<'_>) -> Option<Habit> {
     ];
     if starts && m.is_word() {
         if let Some((_, block)) = BLOCKS.iter().find(|(words, _)| m.is(words)) {
+            if m.after("}") && m.at.context.closes_more() {
+                m.at.context.closed_early.set(true);
+                return help(format!(
+                    "remove the `}}` before it, so that it stands inside of `{block} {{ … }}`"
+                ));
+            }
             return help(format!("write it inside of `{block} {{ … }}`"));
         }
         if m.is(&["allow", "deny"]) {
@@ -279,7 +344,7 @@ pub(super) fn items(m: Mistake<'_>) -> Option<Habit> {
     if !m.expected.contains(&Expected::Choice(ITEM, ITEM_STARTS)) {
         return None;
     }
-    if m.text == "{" || m.text == "[" {
+    if m.text == "{" || m.text == "[" && m.at.skip().next().kind != Kind::Word {
         return help("write a policy; one in JSON has to be in a file whose name ends in `.json`");
     }
     if m.text == "as" {
@@ -306,7 +371,7 @@ pub(super) fn items(m: Mistake<'_>) -> Option<Habit> {
         return m
             .instead("write `+` between the members, or braces: `{read, write}`", format!("+ {}", m.text));
     }
-    if m.before().is_none() && m.is_word() {
+    if m.before().is_none() {
         return help("write `edition 2026` on the first line, and then `policy NAME { … }`");
     }
     if m.is(&["include", "use", "using", "from", "require"]) && m.at.next().first_on_line {

@@ -1,6 +1,7 @@
 //! Hosts, ports and protocols.
 
 use super::{Habit, Mistake, help, trailing_comma};
+use crate::grammar::{METHODS, PROTOCOLS};
 use crate::scan::clipped;
 use crate::token::Kind;
 use crate::tokens::Tokens;
@@ -100,6 +101,19 @@ pub(super) fn peers(m: Mistake<'_>) -> Option<Habit> {
         let protocol = m.before().map(Tokens::text).unwrap_or_default();
         return help(format!("write who is dialled: `{protocol} \"api.example.org\"`"));
     }
+    if m.text == "," && m.ahead(1).at_word(PROTOCOLS) {
+        let first = m.before().map(Tokens::text).unwrap_or_default();
+        let second = m.ahead(1).text();
+        return help(format!(
+            "write who is dialled for each: `{first} \"a.example.org\", {second} \"a.example.org\"`"
+        ));
+    }
+    if m.at.next().kind == Kind::Var && m.text.contains('/') {
+        let host = m.text.split('/').next().unwrap_or_default();
+        return help(format!(
+            "write `{host}`: a host has no path; paths stand behind `only`: `only GET /v1/*`"
+        ));
+    }
     if m.is_word() && m.text == "localhost" {
         return m.instead("write `host`, the host's own loopback", "host");
     }
@@ -123,13 +137,27 @@ pub(super) fn protocols(m: Mistake<'_>) -> Option<Habit> {
         ),
         (&["UDP", "quic", "ntp"], "udp"),
     ];
+    if m.text == ":" {
+        return m.remove("remove the `:`");
+    }
+    if m.text == "[" {
+        let say = "write the endpoints without brackets, with `,` between them";
+        return if m.ahead(1).at_word(PROTOCOLS) { m.without_brackets(say) } else { help(say) };
+    }
+    if let Some((first, second)) = m.text.split_once('/').filter(|_| m.at.next().kind == Kind::Path)
+        && PROTOCOLS.contains(&first)
+        && PROTOCOLS.contains(&second)
+    {
+        return help(format!(
+            "write an endpoint for each: `{first} \"a.example.org\", {second} \"a.example.org\"`"
+        ));
+    }
     if m.text == "dns" || m.text == "DNS" {
         return help("remove it: the names of other rules are looked up without a rule");
     }
     if m.is(&["icmp", "ping", "sctp", "raw", "icmp6"]) {
         return help(format!("remove it: `{}` does not leave a sandbox, only `tcp` and `udp` do", m.text));
     }
-    const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     if m.is(METHODS) {
         return help(format!(
             "write the methods behind the host: `https \"api.example.org\" only {}`",
@@ -158,6 +186,12 @@ pub(super) fn protocols(m: Mistake<'_>) -> Option<Habit> {
         && let (Kind::Int(second), Some(first)) = (&m.at.next().kind, before.index().checked_sub(1))
     {
         let first = m.at.context.nth(first);
+        if first.index().checked_sub(1).is_some_and(|it| m.at.context.nth(it).at_sign("..")) {
+            let protocol = m.protocol_before().unwrap_or("tcp");
+            return help(format!(
+                "write the host again before each range: `{protocol} \"a.example.org\":80..90, {protocol} \"a.example.org\":{second}`"
+            ));
+        }
         let span = first.span().to(m.at.span());
         let ports = format!("{{{}, {second}}}", first.text());
         return Some(Habit { help: format!("write `{ports}`"), edit: Some((span, ports)) });
@@ -171,7 +205,9 @@ pub(super) fn protocols(m: Mistake<'_>) -> Option<Habit> {
             "write the host that is meant, `tcp \"api.example.org\":{port}`, or `tcp any:{port}` for every public address"
         ));
     }
-    if m.is(&["all", "any", "everything", "everyone"]) || m.text.starts_with('*') {
+    let everybody =
+        ["all", "any", "everything", "everyone", "internet", "public", "world", "outbound", "egress"];
+    if m.is(&everybody) || m.text.starts_with('*') {
         if m.in_claim() {
             return m.instead("write `tcp any`", "tcp any");
         }
@@ -182,6 +218,9 @@ pub(super) fn protocols(m: Mistake<'_>) -> Option<Habit> {
                 "write `tcp any` for every public address, or better the hosts that the program needs: `https \"api.example.org\"`",
             )
         };
+    }
+    if m.at.next().kind == Kind::Address && m.in_claim() {
+        return m.write(format!("tcp {}", m.text));
     }
     if m.is_word() || m.at.next().kind == Kind::Address {
         let (written, span) = m.glued();
@@ -227,7 +266,24 @@ pub(super) fn ports(m: Mistake<'_>) -> Option<Habit> {
             return m.instead(format!("write `{port}`, without quotes"), port);
         }
     }
+    if m.at.next().kind == Kind::Path && m.after("only") && m.wants("a method") {
+        return help(format!("write the methods before the path: `only GET {}`", clipped(m.text)));
+    }
     let behind_host = m.wants_literal(":") && m.wants("an option");
+    if behind_host && m.at.next().kind == Kind::Path && m.is_glued() {
+        return help(format!("write the path behind `only`: `only GET {}`", clipped(m.text)));
+    }
+    if behind_host && m.before().is_some_and(|it| it.next().kind == Kind::Address) {
+        if m.text == "-" {
+            return help("write a range of addresses such as `10.0.0.0/28`, or each address by itself");
+        }
+        if m.text == "." && m.is_glued() {
+            return help("write four numbers of at most 255, such as `10.0.0.1`");
+        }
+    }
+    if behind_host && m.at.at_word(PROTOCOLS) && m.at.next().first_on_line {
+        return help(format!("write `allow` before `{}`, or `,` behind the line above", m.text));
+    }
     if behind_host && let Kind::Int(port) = m.at.next().kind {
         return m.write(format!(":{port}"));
     }
@@ -247,6 +303,19 @@ pub(super) fn ports(m: Mistake<'_>) -> Option<Habit> {
     None
 }
 
+/// `only GET POST`, where a path could follow, too.
+pub(super) fn methods(m: Mistake<'_>) -> Option<Habit> {
+    let behind_method =
+        m.wants_literal(",") && m.wants("a path") && m.before().is_some_and(|it| it.at_word(METHODS));
+    if behind_method && m.is(METHODS) {
+        return m.instead(format!("write `,` before `{}`", m.text), format!(", {}", m.text));
+    }
+    if behind_method && m.is(&["|", "and", "or", "+"]) {
+        return m.write(",");
+    }
+    None
+}
+
 pub(super) fn terms(m: Mistake<'_>) -> Option<Habit> {
     if m.wants("a method") && m.is(&["[", "{", "("]) {
         return m.without_brackets("write the methods without brackets: `only GET, HEAD`");
@@ -255,6 +324,52 @@ pub(super) fn terms(m: Mistake<'_>) -> Option<Habit> {
         && let Some(text) = m.is_text()
     {
         return m.instead(format!("write `{}`, without quotes", clipped(text)), text);
+    }
+    if m.wants("a method") && (m.text.starts_with('*') || m.is(&["any", "all", "ANY", "ALL"])) {
+        return help("leave `only` out: without it every method is allowed");
+    }
+    if m.wants("an option") && m.wants("a rule of `net`") {
+        if m.text == "burst" {
+            return help("write `burst` behind a rate: `rate 10/s burst 20`");
+        }
+        if m.at.next().kind == Kind::Path
+            && m.before().is_some_and(|it| matches!(it.next().kind, Kind::Size(_)))
+        {
+            return m.remove("remove it: a quota is for all of the run; `rate` counts by time");
+        }
+        if m.is(&["upload", "uploads", "out", "upstream"]) && m.wants("a direction") {
+            return m.write("up");
+        }
+        if m.is(&["download", "downloads", "in", "downstream"]) && m.wants("a direction") {
+            return m.write("down");
+        }
+        if m.is(&["as", "header", "in"]) && m.last_word(&["inject"]).is_some() {
+            return help(
+                "remove it: the header is said where the secret is, as in `x-api-key: …`, and is `authorization` otherwise",
+            );
+        }
+    }
+    if m.wants("a limit") && m.after("total") && matches!(m.at.next().kind, Kind::Rate(..)) {
+        return m.write(format!("rate {}", m.text));
+    }
+    if m.wants("a limit") && m.after("total") && matches!(m.at.next().kind, Kind::Size(_)) {
+        return m.write(format!("quota {}", m.text));
+    }
+    if m.wants("a rule of `net`") && m.is(&["rate", "quota", "connections"]) {
+        return if m.rule_begins() == Some("listen") {
+            help(format!("write `total {} …`: what is published has no limits of its own", m.text))
+        } else {
+            m.instead(
+                format!(
+                    "write `total {}` for all connections, or write it behind the rule that it is for",
+                    m.text
+                ),
+                format!("total {}", m.text),
+            )
+        };
+    }
+    if m.wants("a parameter") && m.after("inject") && m.is_word() && m.ahead(1).next().first_on_line {
+        return m.write(format!("${}", m.text));
     }
     if m.wants("a quantity") && m.is(&["up", "down"]) && m.after("quota") {
         let size = m.ahead(1);

@@ -79,6 +79,19 @@ fn example_of(limit: &str) -> Option<&'static str> {
 }
 
 pub(super) fn limits(m: Mistake<'_>) -> Option<Habit> {
+    if m.wants_literal("unlimited") && m.after("hard") {
+        return help("write `hard` before the braces: `limits hard { … }`");
+    }
+    if m.wants("a setting of `exec`") && m.is(&["timeout", "wall", "memory", "cpu", "pids"]) {
+        let limit = if m.text == "timeout" { "wall" } else { m.text };
+        return help(format!(
+            "write `{limit}` in `limits`: `limits {{ {limit} {} }}`",
+            example_of(limit).unwrap_or_default()
+        ));
+    }
+    if m.wants("a setting of `exec`") && m.text == "shell" {
+        return help("write the shell as a command: `command \"sh\" \"-c\" \"…\"`");
+    }
     let list = m.wants("a limit") || m.wants("a setting of `sandbox`") || m.wants("a setting of `exec`");
     let number = |at: Tokens<'_>| at.text().starts_with(|c: char| c.is_ascii_digit());
     let glued = m.at.skip().next().start == m.at.next().end;
@@ -91,7 +104,7 @@ pub(super) fn limits(m: Mistake<'_>) -> Option<Habit> {
     if m.wants("a limit") && m.is(&["+", "-", "*"]) {
         return help("write the sum: nothing is computed here");
     }
-    if m.wants("a limit") && !m.is_word() {
+    if m.wants("a limit") && !m.is_word() && !m.after("total") {
         return help("write the name of a limit and its value, such as `memory 1GiB`");
     }
     if m.wants("a word or a whole number") {
@@ -106,6 +119,12 @@ pub(super) fn limits(m: Mistake<'_>) -> Option<Habit> {
 }
 
 pub(super) fn environment(m: Mistake<'_>) -> Option<Habit> {
+    if m.wants("a rule of `env`")
+        && m.before().is_some_and(|it| it.next().kind == Kind::Pattern)
+        && m.is_glued()
+    {
+        return help("write the `*` at the end of a name alone: `LC_*`");
+    }
     if m.wants("a rule of `env`") {
         let next = m.at.skip();
         if m.is(&["export", "let", "var", "env", "ENV"]) {
@@ -134,11 +153,20 @@ pub(super) fn environment(m: Mistake<'_>) -> Option<Habit> {
             return m.instead(format!("write `pass {name}`"), format!("pass {name}"));
         }
     }
+    if m.wants_literal("from") && m.expected.len() == 1 {
+        if m.is(&["=", ":"]) {
+            return m.write("from");
+        }
+        return help("write where the secret is: `from $key`, with a parameter `key: secret`");
+    }
     if m.wants("an environment variable") {
         if m.text == "[" || m.text == "{" || m.text == "(" {
             return m.without_brackets("write the names without brackets: `pass LANG, TERM`");
         }
-        if m.text.starts_with('*') {
+        if m.text == ":" {
+            return m.remove("remove the `:`");
+        }
+        if m.text.starts_with('*') || m.is(&["all", "any", "everything"]) {
             return help(
                 "name the variables, such as `LANG`, or a prefix, such as `LC_*`: no policy passes all",
             );
@@ -149,6 +177,10 @@ pub(super) fn environment(m: Mistake<'_>) -> Option<Habit> {
         if m.text.starts_with('$') {
             let name = m.text.trim_start_matches('$');
             return m.instead(format!("write `{name}`, without `$`"), name);
+        }
+        if m.is_word() && m.text.contains('-') {
+            let name = m.text.replace('-', "_").to_ascii_uppercase();
+            return help(format!("write `{name}`: no name of a variable has a `-`"));
         }
         if m.is_word() {
             let star = if m.glued().0.strip_prefix(m.text).is_some_and(|rest| rest.starts_with('*')) {
@@ -204,6 +236,9 @@ pub(super) fn commands(m: Mistake<'_>) -> Option<Habit> {
             });
         }
     }
+    if m.wants("a string") && m.at.next().kind == Kind::Var && m.last_of_command() {
+        return help("write the path that it has inside: `\"/work\"`, where the rule says `at /work`");
+    }
     if m.wants("a setting of `exec`") && m.text == "," && m.wants("a string") {
         return m.instead("remove it: words of a command stand side by side", "");
     }
@@ -226,6 +261,20 @@ pub(super) fn commands(m: Mistake<'_>) -> Option<Habit> {
     None
 }
 
+impl Mistake<'_> {
+    /// Whether the words of a `command` stand before it.
+    fn last_of_command(self) -> bool {
+        let mut at = self.at;
+        while let Some(index) = at.index().checked_sub(1) {
+            at = self.at.context.nth(index);
+            if !matches!(at.next().kind, Kind::Text(_)) {
+                return at.at_word(&["command"]);
+            }
+        }
+        false
+    }
+}
+
 /// A word of a command, with what is glued to it.
 fn quoted(m: Mistake<'_>) -> Option<Habit> {
     let (word, span) = m.glued();
@@ -240,6 +289,17 @@ fn quoted(m: Mistake<'_>) -> Option<Habit> {
 pub(super) fn capabilities(m: Mistake<'_>) -> Option<Habit> {
     if m.wants("a capability") && m.is(&["{", "[", "("]) {
         return m.without_brackets("write the names alone, with `,` between them: `caps NET_BIND_SERVICE`");
+    }
+    if m.wants("a capability")
+        && let Some(text) = m.is_text()
+    {
+        return m.instead(format!("write `{}`, without quotes", clipped(text)), text);
+    }
+    if m.wants("a capability") && m.text == "+" {
+        return m.remove("remove the `+`: what is named is kept");
+    }
+    if m.wants("a capability") && m.text == "-" {
+        return help("write `caps none`; a capability that is not named is not kept");
     }
     if m.wants("a capability") && !m.is_word() {
         return help("write `caps none`, or the names of capabilities: `caps NET_BIND_SERVICE`");
@@ -279,6 +339,17 @@ pub(super) fn accepts(m: Mistake<'_>) -> Option<Habit> {
     }
     if m.wants_literal("because") && m.is_text().is_some() {
         return m.write(format!("because {}", m.text));
+    }
+    if m.wants_literal("because") && m.text.starts_with("MSB") {
+        return m.instead(format!("write `,` before `{}`", m.text), format!(", {}", m.text));
+    }
+    if m.wants_literal("because") && m.text == ":" {
+        return m.instead("write `because` before the reason", " because");
+    }
+    if m.wants("a diagnostic code")
+        && let Some(text) = m.is_text().filter(|text| text.starts_with("MSB"))
+    {
+        return m.instead(format!("write `{}`, without quotes", clipped(text)), text);
     }
     None
 }

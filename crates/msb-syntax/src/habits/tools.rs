@@ -30,12 +30,64 @@ fn types(m: Mistake<'_>) -> Option<Habit> {
             let edit = end.at_sign(")").then(|| (parenthesis.span().to(end.span()), format!("<{}>", m.text)));
             return Some(Habit { help: format!("write `list<{}>`", m.text), edit });
         }
+        if m.text == ".." {
+            return help("write both ends: `0..5`, which are included");
+        }
+        if m.text == "r" && m.ahead(1).text().starts_with('\'') {
+            let pattern = m.ahead(1).text().trim_matches('\'');
+            let right = format!("r\"{pattern}\"");
+            return Some(Habit {
+                help: format!("write `{}`", clipped(&right)),
+                edit: Some((m.at.span().to(m.ahead(1).span()), right)),
+            });
+        }
+        if m.at.next().kind == Kind::Var && m.type_before() == Some("path") {
+            return m.write(format!("under {}", m.text));
+        }
         if matches!(m.text, "<" | "<=" | ">") {
             return help("write a range, both ends included: `0..9`");
         }
     }
+    if m.wants_literal("..")
+        && m.expected.len() == 1
+        && m.before().is_some_and(|it| matches!(it.next().kind, Kind::Int(_)))
+    {
+        let first = m.before().map(Tokens::text).unwrap_or_default();
+        if m.text == ")" {
+            return help(format!("write both ends of the range: `0..{first}`"));
+        }
+        if m.text == "," {
+            return m.write("..");
+        }
+    }
+    if m.wants("a type") && m.text == "[" && matches!(m.ahead(1).next().kind, Kind::Text(_)) {
+        let edit = m.bracketed().map(|(inner, span)| (span, inner.replace(',', " |").replace("  ", " ")));
+        return Some(Habit {
+            help: "write the texts with `|` between them: `\"a\" | \"b\"`".to_owned(),
+            edit,
+        });
+    }
+    if m.wants_literal("|") && m.expected.len() == 1 && m.text == "," {
+        return m.instead("write `|` between the texts", if m.is_glued() { " |" } else { "|" });
+    }
+    if m.text == "?" && m.wants_literal(")") && m.wants_literal(",") {
+        return help("write `?` behind the name: `name?: string(1..200)`");
+    }
+    if m.wants_literal("?") && m.is_word() && m.after("optional") {
+        return help(format!("write `{}?`: a `?` behind the name says that it may be left out", m.text));
+    }
+    if m.wants_literal("{") && m.expected.len() == 1 && m.at.next().kind == Kind::Var && m.after("in") {
+        let span = m.before()?.span().to(m.at.span());
+        let right = format!("under {}", m.text);
+        return Some(Habit { help: format!("write `{right}`"), edit: Some((span, right)) });
+    }
     if m.text == "[" && m.wants_literal("(") && m.wants_literal("=") {
         let before = m.before()?;
+        if before.at_word(&["list"]) {
+            let edit = m.bracketed().map(|(inner, span)| (span, format!("<{inner}>")));
+            let element = m.bracketed().map_or("string", |(inner, _)| inner);
+            return Some(Habit { help: format!("write `list<{}>`", clipped(element)), edit });
+        }
         if m.at.skip().at_sign("]") {
             let span = before.span().to(m.at.skip().span());
             let right = format!("list<{}>", before.text());
@@ -71,6 +123,32 @@ fn options(m: Mistake<'_>) -> Option<Habit> {
             help: format!("write quotes round each word: `{right}`"),
             edit: Some((span, right)),
         });
+    }
+    if m.wants("a string or a parameter") && m.text == "[" {
+        let edit = m.bracketed().map(|(inner, span)| (span, inner.replace(", ", " ").replace(',', " ")));
+        return Some(Habit {
+            help: "write the words side by side: `exec \"git\" $arguments`".to_owned(),
+            edit,
+        });
+    }
+    if m.wants("a string or a parameter")
+        && m.text == "{"
+        && m.ahead(1).next().kind == Kind::Word
+        && m.ahead(2).at_sign("}")
+    {
+        let right = format!("${}", m.ahead(1).text());
+        return Some(Habit {
+            help: format!("write `{right}`"),
+            edit: Some((m.at.span().to(m.ahead(2).span()), right)),
+        });
+    }
+    if m.wants_literal("->") && m.is(&["returns", "return", "gives", "as"]) {
+        return m.write("->");
+    }
+    if m.wants("the name of a tool")
+        && let Some(text) = m.is_text()
+    {
+        return m.instead(format!("write `{}`: names have no quotes", clipped(text)), text);
     }
     if !m.wants("an option of the tool") {
         return None;

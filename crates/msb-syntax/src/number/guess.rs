@@ -92,6 +92,38 @@ pub(super) fn unit_apart(text: &str, length: usize) -> Option<(usize, String)> {
     Some((end, unit.to_owned()))
 }
 
+/// `1h 30min`, `50 %` and `1,5GiB`: where the number that is read up to `length` ends, and how it is written here.
+pub(super) fn in_parts(
+    text: &str,
+    length: usize,
+    kind: &Kind,
+    measure: Option<Measure>,
+) -> Option<(usize, String)> {
+    let bytes = text.as_bytes();
+    let blank = run(bytes, length, |b| b == b' ' || b == b'\t');
+    let digits = run(bytes, blank, |b| b.is_ascii_digit());
+    let unit = run(bytes, digits, |b| b.is_ascii_alphabetic());
+    let number = text.get(..length)?;
+    match kind {
+        Kind::Int(_) if blank > length && bytes.get(blank) == Some(&b'%') => {
+            Some((blank + 1, format!("{number}%")))
+        }
+        Kind::Duration(_) if blank > length && digits > blank && measure == Some(Measure::Duration) => {
+            let is_duration = unit_of(&DURATIONS, &text[digits..unit]).is_some();
+            is_duration.then(|| (unit, format!("{number}{}", &text[blank..unit])))
+        }
+        Kind::Int(_) if bytes.get(length) == Some(&b',') => {
+            let digits = run(bytes, length + 1, |b| b.is_ascii_digit());
+            let unit = run(bytes, digits, |b| b.is_ascii_alphabetic());
+            let size = unit_of(&SIZES, &text[digits..unit]).is_some() && measure == Some(Measure::Size);
+            // Three digits are thousands as well.
+            let fraction = matches!(digits - length - 1, 1 | 2);
+            (size && fraction).then(|| (unit, format!("{number}.{}", &text[length + 1..unit])))
+        }
+        _ => None,
+    }
+}
+
 /// What to write instead, and the same as text where there is one answer.
 pub(super) fn guess(
     whole: &str,
