@@ -4,7 +4,7 @@ use super::dial::Dial;
 use super::{CLIENT, Engine, Kind, Token};
 use crate::audit::{Decision, Subject};
 use crate::dns;
-use crate::hello::{self, First, HELLO_BYTES_MAX, Hello};
+use crate::hello::{self, ALERT_ACCESS_DENIED, ALERT_UNRECOGNIZED_NAME, First, HELLO_BYTES_MAX, Hello};
 use crate::limits::{Counted, Pass, Way};
 use crate::needed;
 use crate::reader::Job;
@@ -78,10 +78,6 @@ pub(super) enum Phase {
     /// Its quota is used up; what was sent is on its way, until then.
     Draining(Instant),
 }
-
-/// TLS alerts; RFC 8446, 6.
-pub(super) const ALERT_ACCESS_DENIED: u8 = 49;
-const ALERT_UNRECOGNIZED_NAME: u8 = 112;
 
 impl Connection {
     pub(super) fn new(client: OwnedFd, target: Target, port: u16, phase: Phase) -> Connection {
@@ -322,10 +318,6 @@ impl Engine {
 
     /// Why the name that a ClientHello asks for is not the one that was dialled, and the alert that says so.
     fn name_reason(&self, connection: &Connection, hello: &Hello) -> Option<(&'static str, u8)> {
-        if hello.is_encrypted {
-            // Another name than the one that is seen may be meant.
-            return Some(("encrypted-client-hello", ALERT_ACCESS_DENIED));
-        }
         let asked = hello.server_name.as_deref().map(msb_host::parse);
         match (&connection.target, asked) {
             (Target::Name(_), None) => Some(("server-name-missing", ALERT_UNRECOGNIZED_NAME)),
@@ -351,13 +343,21 @@ impl Engine {
             return self.refuse(token, connection, ALERT_ACCESS_DENIED);
         }
         let reads = |rule: &RuleId| self.state.rules.rule(*rule).is_some_and(Allow::reads_requests);
-        let opaque: Vec<RuleId> = rules.iter().copied().filter(|rule| !reads(rule)).collect();
-        if opaque.is_empty() {
+        let (reading, opaque): (Vec<RuleId>, Vec<RuleId>) = rules.into_iter().partition(reads);
+        if !opaque.is_empty() && !hello.is_encrypted {
+            self.admit(token, connection, &opaque);
+        } else if !reading.is_empty() {
+            // A hello within the hello ends here unread, and the name that was seen is the one that is dialled.
             let mut connection = connection;
             connection.spoken = Protocol::Https;
-            self.read_requests(token, connection, rules, hello);
+            self.read_requests(token, connection, reading, hello);
         } else {
-            self.admit(token, connection, &opaque);
+            // Another name than the one that is seen may be meant.
+            let mut more = connection.about();
+            set(&mut more, "reason", "encrypted-client-hello");
+            let origin = opaque.first().and_then(|rule| self.state.origin(*rule));
+            self.state.log.decided(Subject::Connection, Decision::Deny, origin, more);
+            self.refuse(token, connection, ALERT_ACCESS_DENIED);
         }
     }
 
@@ -565,10 +565,8 @@ impl Engine {
         let connection = *connection;
         let is_tls = connection.first.first() == Some(&22);
         if is_tls && alert != 0 {
-            // Record of type alert, TLS 1.2, two bytes: fatal, and which.
-            let record = [21, 3, 3, 0, 2, 2, alert];
             // The client may be gone, and is refused all the same.
-            let _ = send(&connection.client, &record, SendFlags::NOSIGNAL);
+            let _ = send(&connection.client, &hello::alert(alert), SendFlags::NOSIGNAL);
             return;
         }
         socket::reset(connection.client);

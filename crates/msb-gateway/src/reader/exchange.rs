@@ -5,6 +5,7 @@ use super::dial::{self, NotReached};
 use super::metered::{Count, Metered, Prefixed};
 use crate::audit::{Decision, Subject};
 use crate::authority::{Authority, Failed, Protocols};
+use crate::hello::{ALERT_NO_APPLICATION_PROTOCOL, alert};
 use crate::limits::{Holder, Joined, Limit, Quota};
 use crate::needed;
 use crate::path;
@@ -30,7 +31,7 @@ use std::convert::Infallible;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -183,6 +184,10 @@ where
     // HTTP/1.0 is answered as it asks, and nothing is chosen.
     let is_old = |it: &Vec<u8>| it.as_slice() == b"http/1.0";
     if !offered.is_empty() && protocols.is_empty() && !offered.iter().any(is_old) {
+        let mut client = client;
+        // The client may be gone, and is refused all the same.
+        let _ = client.write_all(&alert(ALERT_NO_APPLICATION_PROTOCOL)).await;
+        let _ = client.shutdown().await;
         return Err(Failed("the program offers no version of HTTP".to_owned()));
     }
     // A server that is not reached is tried again for each request, and each is told.
