@@ -6,6 +6,7 @@ use crate::audit::{Decision, Subject};
 use crate::dns;
 use crate::hello::{self, ALERT_ACCESS_DENIED, ALERT_UNRECOGNIZED_NAME, First, HELLO_BYTES_MAX, Hello};
 use crate::limits::{Counted, Pass, Way};
+use crate::needed;
 use crate::reader::Job;
 use crate::relay::{Direction, Turn, end, unsent_bytes};
 use crate::rules::{Allow, Opening, Protocol, Refusal, RuleId, Target};
@@ -70,8 +71,8 @@ pub(super) enum Phase {
     Resolving,
     /// Its addresses are being dialled.
     Dialling(Box<Dial>),
-    /// It waits for a socket inside.
-    Making,
+    /// It waits for a socket inside, to dial this address of the sandbox's loopback.
+    Making(IpAddr),
     /// Its bytes are passed on.
     Relaying,
     /// Its quota is used up; what was sent is on its way, until then.
@@ -132,7 +133,8 @@ impl Engine {
         };
         match self.state.rules.open(&target, port) {
             Opening::Refuse(refusal) => {
-                self.state.refused(Subject::Connection, refusal, about(Protocol::Tcp, &target, port));
+                let more = about(Protocol::Tcp, &target, port);
+                self.state.refused(refusal, (Protocol::Tcp, &target, port), more);
                 self.release(token);
                 socket::reset(client);
             }
@@ -193,7 +195,7 @@ impl Engine {
         match connection.phase {
             Phase::First(..) => self.read_first(token, connection),
             Phase::Dns => self.answer_dns(token, connection),
-            Phase::Resolving | Phase::Making => {
+            Phase::Resolving | Phase::Making(_) => {
                 // A program that went away needs nothing dialled.
                 if gone && token.side() == CLIENT {
                     return self.close(token, connection, "gone");
@@ -235,7 +237,7 @@ impl Engine {
             Phase::Dns => {
                 self.release(token);
             }
-            Phase::Resolving | Phase::Making => self.close(token, connection, "timeout"),
+            Phase::Resolving | Phase::Making(_) => self.close(token, connection, "timeout"),
             Phase::Dialling(_) => self.dial_deadline(token, connection, now),
             Phase::Relaying => self.close(token, connection, "idle"),
             Phase::Draining(until) => self.drain(token, connection, until),
@@ -268,16 +270,21 @@ impl Engine {
     fn decide_first(&mut self, token: Token, mut connection: Box<Connection>, first: First) {
         let phase = std::mem::replace(&mut connection.phase, Phase::Resolving);
         let Phase::First(tls, http) = phase else { return self.close(token, connection, "bug") };
+        let (mut asked, mut could_be) = (None, None);
         let (reason, alert) = match first {
             First::Tls(hello) => {
                 connection.spoken = Protocol::Tls;
                 match self.name_reason(&connection, &hello) {
-                    Some(refused) => refused,
+                    Some(refused) => {
+                        asked = hello.server_name;
+                        refused
+                    }
                     None => return self.decide_tls(token, connection, tls, hello),
                 }
             }
             First::Http if http.is_empty() => {
                 connection.spoken = Protocol::Http;
+                could_be = Some(Protocol::Http);
                 ("http-where-tls-is-allowed", 0)
             }
             First::Http => {
@@ -285,10 +292,24 @@ impl Engine {
                 return self.read_requests(token, connection, http, Hello::default());
             }
             First::BadTls => ("broken-client-hello", ALERT_ACCESS_DENIED),
-            First::Other | First::More => ("neither-tls-nor-http", 0),
+            First::Other | First::More => {
+                could_be = Some(Protocol::Tcp);
+                ("neither-tls-nor-http", 0)
+            }
         };
         let mut more = connection.about();
         set(&mut more, "reason", reason);
+        let needed = match (&asked, could_be) {
+            (Some(name), _) => needed::server_name(name, connection.port),
+            (None, could_be) => {
+                could_be.and_then(|it| needed::exactly(it, &connection.target, connection.port))
+            }
+        };
+        for (key, value) in [("server_name", asked), ("needed", needed)] {
+            if let Some(value) = value {
+                set(&mut more, key, value);
+            }
+        }
         let rules = [tls, http].concat();
         let origin = rules.first().and_then(|rule| self.state.origin(*rule));
         self.state.log.decided(Subject::Connection, Decision::Deny, origin, more);
@@ -317,7 +338,8 @@ impl Engine {
         if rules.is_empty() {
             let decided = self.state.rules.decide(Protocol::Tls, &connection.target, connection.port);
             let refusal = decided.err().unwrap_or(Refusal::NoRule);
-            self.state.refused(Subject::Connection, refusal, connection.about());
+            let whom = (Protocol::Tls, &connection.target, connection.port);
+            self.state.refused(refusal, whom, connection.about());
             return self.refuse(token, connection, ALERT_ACCESS_DENIED);
         }
         let reads = |rule: &RuleId| self.state.rules.rule(*rule).is_some_and(Allow::reads_requests);

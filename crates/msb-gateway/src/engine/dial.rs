@@ -85,7 +85,7 @@ impl Engine {
                 match self.take(token) {
                     Kind::Stream(connection) => self.dial_answer(token, connection, answer.clone()),
                     Kind::Flow(flow) => self.flow_answer(token, flow, &answer),
-                    Kind::Guest(_) | Kind::Free => {}
+                    Kind::Guest(_) | Kind::Refusals(_) | Kind::Free => {}
                 }
             }
         }

@@ -7,6 +7,7 @@ use crate::audit::{Decision, Subject};
 use crate::authority::{Authority, Failed, Protocols};
 use crate::hello::{ALERT_NO_APPLICATION_PROTOCOL, alert};
 use crate::limits::{Holder, Joined, Limit, Quota};
+use crate::needed;
 use crate::path;
 use crate::request::{self, Odd};
 use crate::rules::{Protocol, RuleId, Target};
@@ -218,9 +219,13 @@ where
     let service = service_fn(|request| {
         let link = Arc::clone(link);
         async move {
+            let form = answer::form(request.headers());
             let answer = link.handle(request).await;
             flush(&link.state);
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Infallible>(match answer::in_form(form, &answer) {
+                Some(text) => own(text),
+                None => answer,
+            })
         }
     });
     let io = TokioIo::new(client);
@@ -276,9 +281,13 @@ impl Link {
         }
         if fitting.is_empty() {
             set(&mut about, "reason", "no-rule");
+            let needed = needed::request(self.spoken, &self.target, self.port, (&method, &path));
+            let needed = needed.map(|needed| needed + &self.state.rules.treated(&self.rules));
+            if let Some(needed) = &needed {
+                set(&mut about, "needed", self.redacted(needed));
+            }
             self.state.log.decided(Subject::Request, Decision::Deny, self.first_origin(), about);
-            let whom = (self.spoken.word(), &self.target, self.port);
-            let answer = answer::no_rule(&self.state, &self.rules, whom, (&method, &path));
+            let answer = answer::no_rule(&self.state, &self.rules, &self.target, (&method, &path), needed);
             return refused(answer, &parts.headers, body).await;
         }
         let admitted = self.state.meters.admit_request(&fitting, Instant::now());
