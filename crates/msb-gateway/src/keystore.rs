@@ -22,7 +22,7 @@ const WHITENER: &[u8] = b"Mighty Aphrodite";
 pub fn jks(bundle: &[u8]) -> Vec<u8> {
     let words = String::from_utf8_lossy(bundle);
     // Each by itself, so that one which can't be read does not cost the others. rustls reads PEM for keys, in a time that
-    // tells nothing of what it reads: ten times as long, for a hundred and more at each launch.
+    // tells nothing of what it reads, which is longer, and here are a hundred and more at each launch.
     let blocks = words.match_indices(BEGIN).filter_map(|(at, _)| words.get(at..));
     let certificates: Vec<Vec<u8>> =
         blocks.filter_map(|block| Some(pem::parse(cut(block)?).ok()?.into_contents())).collect();
