@@ -104,6 +104,7 @@ pub(super) async fn serve(state: Arc<State>, authority: Option<Arc<Authority>>, 
     let origin = state.origin(job.rule);
     let about = about(job.spoken, &job.target, job.port);
     state.log.decided(Subject::Connection, Decision::Allow, origin, about.clone());
+    flush(&state);
     let link = Arc::new(Link {
         count: Arc::default(),
         state: Arc::clone(&state),
@@ -299,6 +300,7 @@ impl Link {
             }
         };
         self.state.log.decided(Subject::Request, Decision::Allow, self.state.origin(rule), about.clone());
+        flush(&self.state);
         forward_only(&mut parts.headers, parts.version, upgrade.is_some());
         // The target of a request to a server is a path, and Host says the rest (RFC 9112, 3.2.1); by HTTP/2 both are
         // there (RFC 9113, 8.3.1), from Host where the program left the other out.

@@ -41,7 +41,8 @@ fn fields(all: &[(&str, &str)]) -> Vec<u8> {
     bytes
 }
 
-type Tls = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
+/// A connection inside.
+pub type Tls = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
 
 /// A connection inside, behind its preface.
 fn connect(trust: &std::path::Path, port: u16) -> Tls {
@@ -79,6 +80,24 @@ fn answer(stream: &mut Tls) -> Option<u8> {
             _ => {}
         }
     }
+}
+
+/// Requests for `path` on many streams, which may send as much as there can be; nobody reads it.
+pub fn ask_and_read_nothing(trust: &std::path::Path, port: u16, path: &str, streams: u32) -> Tls {
+    const SETTINGS_INITIAL_WINDOW_SIZE: [u8; 2] = [0, 4];
+    const WINDOW_UPDATE: u8 = 8;
+    let mut stream = connect(trust, port);
+    let most = 0x7fff_ffff_u32;
+    let api = format!("api.example.org:{port}");
+    let request = fields(&[(":method", "GET"), (":scheme", "https"), (":path", path), (":authority", &api)]);
+    let settings = [&SETTINGS_INITIAL_WINDOW_SIZE[..], &most.to_be_bytes()].concat();
+    let mut bytes = frame(SETTINGS, 0, 0, &settings);
+    bytes.extend(frame(WINDOW_UPDATE, 0, 0, &(most - 65_535).to_be_bytes()));
+    for number in 0..streams {
+        bytes.extend(frame(HEADERS, END_HEADERS | END_STREAM, 2 * number + 1, &request));
+    }
+    stream.write_all(&bytes).unwrap();
+    stream
 }
 
 /// `:status 200`; RFC 7541, appendix A.

@@ -40,7 +40,8 @@ fn hello(extensions: &[(u16, Vec<u8>)]) -> Vec<u8> {
     record(22, &message(0x303, extensions))
 }
 
-fn asks(name: &[u8]) -> Vec<u8> {
+/// One for this name.
+pub fn asks(name: &[u8]) -> Vec<u8> {
     hello(&[sni(&[(0, name)])])
 }
 

@@ -26,8 +26,8 @@
 //! | DNS over TCP, names that tunnel, TXT, AAAA, ANY | `odd_questions_*`, `dns_by_tcp_and_odd_questions`, `new_names_are_bounded_in_number` |
 //! | rebinding, chains of aliases, expiry | `names_lead_to_public_addresses_only`, `resolvers_may_be_odd`, `a_lease_goes_to_another_only_when_nobody_can_use_it` |
 //! | quota, rate, connections at once | `quotas_*`, `a_quota_is_not_shared_by_a_connection`, `rates_hold_under_parallel_streams`, `connections_*`, `requests_at_once_are_counted`, `websockets_are_open_connections` |
-//! | 10,000 connections | `scripts/bench-egress.sh`; `many_that_come_at_once_are_all_answered` |
-//! | descriptors used up, slow readers, half-open peers | `descriptors_run_out_for_one_connection_only`, `a_slow_reader_holds_up_nobody_else`, `idle_and_half_closed_connections_cost_nothing` |
+//! | 10,000 connections | `scripts/bench-egress.sh`; `many_that_come_at_once_are_all_answered`, `thousands_that_say_nothing_hold_up_nobody` |
+//! | descriptors used up, slow readers, half-open peers | `starving.rs`, `descriptors_run_out_for_one_connection_only`, `a_slow_reader_holds_up_nobody_else`, `idle_and_half_closed_connections_cost_nothing` |
 //! | QUIC | `http_3_gives_way_to_tcp_at_once`; to an allowed address `datagrams_go_and_come_back`: its datagrams are like others |
 //! | sessions and early data of another name, renegotiation, ECH, ALPN, old TLS, bad chains | `peers.rs` |
 //! | one form of a host name | `one_host_in_every_spelling`, `a_hello_asks_for_one_name_in_one_place`, the fuzz target `host` |
@@ -45,6 +45,7 @@ mod peers;
 mod resolver;
 mod sandbox;
 mod servers;
+mod starving;
 mod strict;
 mod wire;
 
@@ -89,8 +90,12 @@ fn has(tool: &str) -> bool {
 }
 
 /// What waits for most of its time, and is run beside the others.
-const WAITING: [&str; 3] =
-    ["a_hello_that_never_comes_is_refused", "resolvers_may_be_odd", "clients_of_other_languages"];
+const WAITING: [&str; 4] = [
+    "a_hello_that_never_comes_is_refused",
+    "resolvers_may_be_odd",
+    "resolvers_may_be_silent_or_talk_nonsense",
+    "clients_of_other_languages",
+];
 
 fn inside(filter: Option<&str>) -> ExitCode {
     let host = sandbox::Host::new();
@@ -104,6 +109,7 @@ fn inside(filter: Option<&str>) -> ExitCode {
         lives::ALL,
         counted::ALL,
         peers::ALL,
+        starving::ALL,
     ];
     let wanted = |(name, _): &&cases::Case| filter.is_none_or(|filter| name.contains(filter));
     let (waiting, others): (Vec<_>, Vec<_>) =

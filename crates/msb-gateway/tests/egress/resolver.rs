@@ -19,6 +19,9 @@ pub fn serve() {
             let (asked, socket) = (buffer[..read].to_vec(), socket.try_clone().unwrap());
             thread::spawn(move || {
                 let mut answer = answer(&asked);
+                if answer.is_empty() {
+                    return;
+                }
                 if answer.len() > 512 {
                     // Cut: ask again by TCP (RFC 1035, 4.2.1).
                     answer.truncate(512);
@@ -79,6 +82,23 @@ fn answer(asked: &[u8]) -> Vec<u8> {
         "mixed" => records.extend([a(here, PRIVATE), a(here, PUBLIC), a(here, Ipv4Addr::LOCALHOST)]),
         "many" => records.extend((0..60).map(|_| a(here, PUBLIC))),
         "fails" => code = 2,
+        "silent" => return Vec::new(),
+        "nonsense" => return asked[..2].iter().copied().chain((0..200).map(|byte| byte ^ 0x5a)).collect(),
+        "cut" => {
+            let mut answer = [&asked[..2], &[0x81, 0x80, 0, 1, 0, 9, 0, 0, 0, 0], &asked[12..end]].concat();
+            answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, 203]);
+            return answer;
+        }
+        "other-question" => {
+            let other = b"\x03api\x07example\x03org\0\0\x01\0\x01";
+            let head = [&asked[..2], &[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0], &other[..]].concat();
+            return [head, a(here, PUBLIC)].concat();
+        }
+        "enormous" => {
+            records.push(a(here, PUBLIC));
+            let others = (0..3000_u16).map(u16::to_be_bytes);
+            records.extend(others.map(|[high, low]| a(here, Ipv4Addr::new(203, 0, 114 + high, low))));
+        }
         "slow" => {
             thread::sleep(Duration::from_millis(700));
             records.push(a(here, PUBLIC));

@@ -408,6 +408,11 @@ impl Sandbox {
         let status = self.gateway.wait().unwrap();
         assert!(status.success(), "the gateway ended with {status}");
         assert!(begun.elapsed() < Duration::from_secs(1), "it ends with the sandbox");
+        self.log()
+    }
+
+    /// What the log says.
+    pub fn log(&self) -> Vec<serde_json::Value> {
         let text = std::fs::read_to_string(&self.audit).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
