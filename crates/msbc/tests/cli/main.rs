@@ -10,6 +10,7 @@ mod examples;
 mod explain;
 mod fix;
 mod fmt;
+mod forms;
 mod graph;
 mod host;
 mod install;
