@@ -118,7 +118,8 @@ fn what_is_refused_is_said_in_whole_lines() {
             scene.workspace.setting()
         ));
         assert!(shown.contains("unshare") && shown.contains("later"), "{shown:?}");
-        let bare = shown.match_indices('\n').find(|(at, _)| !shown.get(..*at).is_some_and(|to| to.ends_with('\r')));
+        let bare =
+            shown.match_indices('\n').find(|(at, _)| !shown.get(..*at).is_some_and(|to| to.ends_with('\r')));
         assert_eq!(bare, None, "{shown:?}");
     }
 }
