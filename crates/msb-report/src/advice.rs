@@ -189,8 +189,8 @@ table! {
         "the mount around it is read-only or shows something else there: create the place on the host, or mount it \
          somewhere else with `at`";
     MOUNT_REFUSED: [MountIdMap] [] "the owner of {path} cannot be mapped to the sandbox's user: {errno}",
-        "its file system has no id-mapped mounts: start it as an ordinary user, or use a directory on another file \
-         system";
+        "its file system, or one that is mounted below it, has no id-mapped mounts (overlayfs, on which containers lie, has \
+         none): start it as an ordinary user, or use a directory on another one, such as a volume";
     MOUNT_REFUSED: [Mount] [EINVAL, ENOSYS] "could not mount {path}: {errno}",
         "mount_setattr(2) needs Linux {kernel}, and a file system that takes part";
     MOUNT_REFUSED: [Mount, MountTarget] [] "could not mount {path}: {errno}", MISTAKE;
@@ -202,6 +202,11 @@ table! {
         "name what the link leads to";
     DENY_NOT_HELD: [DenySource] [EOPNOTSUPP] "{path} lies where the rights cannot be taken away",
         "deny `read` there: a device or a part of /proc is hidden or shown, but not made read-only";
+    DENY_NOT_HELD: [DenyPlaceholder] [EROFS] "no placeholder can be put at {path}: {errno}",
+        "grant the directory with `read` instead of `write`, or write `missing skip` for what nobody can create while it is \
+         read only";
+    DENY_NOT_HELD: [DenyPlaceholder] [ENOSPC, EDQUOT] "no placeholder can be put at {path}: {errno}",
+        "make room, or files by number (`df -i`), in the file system";
     DENY_NOT_HELD: [DenyPlaceholder] [] "no placeholder can be put at {path}: {errno}",
         "create it yourself, or write `missing skip` if the program may create it";
     DENY_NOT_HELD: [DenySource, Deny] [] "{path} cannot be denied: {errno}", MISTAKE;
