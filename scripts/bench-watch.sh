@@ -1,7 +1,7 @@
 #!/bin/bash
 # bench-watch.sh [ROUNDS]: how long many processes together hold more than `memory` where no cgroup counts it, in
-# milliseconds: from when one of them begins to take what is too much until everything is killed. Run it as an ordinary user that is given no
-# cgroup; needs python3, and the programs in $MSB_BIN_DIR or target/dist.
+# milliseconds: from when they have it until everything is killed. Run it as an ordinary user that is given no cgroup; needs
+# python3, and the programs in $MSB_BIN_DIR or target/dist.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 . scripts/lib.sh
@@ -12,31 +12,39 @@ edition 2026
 policy p {
   include std.base
   include std.python
-  limits { memory 256MiB  pids 128  wall 1min }
+  limits { memory 512MiB  pids 128  wall 1min }
 }
 P
-# Processes that hold 200 MiB together wait; then another takes 96 more and tells the time until it is gone.
+# Processes that hold 100 MiB together wait; another takes what is left of the limit, and from then on a MiB at a time, and
+# tells the time until it is gone.
 cat > "$DIR/take.py" <<'P'
-import mmap, os, sys, time
-count = int(sys.argv[1])
+import glob, mmap, os, sys, time
+count, limit = int(sys.argv[1]), 512 << 20
 def take(size):
-    area = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    for at in range(0, size, 4096): area[at] = 1
-    return area
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
+def held():
+    total = 0
+    for name in glob.glob('/proc/[0-9]*/smaps_rollup'):
+        try: lines = open(name).readlines()
+        except OSError: continue  # init, which nobody looks at
+        total += sum(int(line.split()[1]) << 10 for line in lines if line.startswith('Pss_Anon'))
+    return total
 ready, done = os.pipe()
 for _ in range(count):
     if os.fork() == 0:
-        keep = take((200 << 20) // count)
+        keep = take((100 << 20) // count)
         os.write(done, b'.')
         time.sleep(60)
-while count: count -= len(os.read(ready, count))
+waiting = count
+while waiting: waiting -= len(os.read(ready, waiting))
 time.sleep(0.3)
-begin = time.monotonic()
 keep = []
+while (left := limit - held()) > 0: keep.append(take(max(left, 1 << 16)))
+begin = time.monotonic()
 while True:
     os.write(1, b'%.3f\n' % ((time.monotonic() - begin) * 1000))
-    if len(keep) < 96: keep.append(take(1 << 20))
-    else: time.sleep(0.0005)
+    keep.append(take(1 << 20))
+    time.sleep(0.0005)
 P
 "$BIN/msbc" compile "$DIR/p.msb" -o "$DIR/plan" >/dev/null
 for count in 1 20 50; do

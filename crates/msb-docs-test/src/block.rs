@@ -16,11 +16,13 @@ pub struct Block {
 pub enum Example {
     /// Commands and what they print.
     Console,
+    /// The same where Node.js is there.
+    ConsoleOfNode,
     /// A policy that compiles.
     Accept,
     /// A policy that is refused with this code.
     Reject(String),
-    /// A policy that is written to a file of this name.
+    /// What is written to a file of this name.
     File(String),
     /// For reading only.
     None,
@@ -30,22 +32,17 @@ impl Example {
     /// Reads the info string of a fence.
     ///
     /// # Errors
-    /// When it begins with `console` or `msb` and goes on in a way that is not known: a misspelt word would
-    /// turn a test off.
+    /// When it begins with `console` or `msb`, or has more than one word, and goes on in a way that is not known: a
+    /// misspelt word would turn a test off.
     fn parse(info: &str) -> Result<Example, String> {
         let words: Vec<&str> = info.split_whitespace().collect();
         match words.as_slice() {
             ["console"] => Ok(Example::Console),
+            ["console", "node"] => Ok(Example::ConsoleOfNode),
             ["msb", "accept"] => Ok(Example::Accept),
             ["msb", "reject", code] => Ok(Example::Reject((*code).to_owned())),
-            ["msb" | "yaml", file] if file.starts_with("file=") => {
-                Ok(Example::File(file["file=".len()..].to_owned()))
-            }
-            [first, ..]
-                if first.starts_with("console")
-                    || first.starts_with("msb")
-                    || words.len() > 1 && *first == "yaml" =>
-            {
+            [_, file] if file.starts_with("file=") => Ok(Example::File(file["file=".len()..].to_owned())),
+            [first, ..] if first.starts_with("console") || first.starts_with("msb") || words.len() > 1 => {
                 Err(format!("`{info}` is no kind of example"))
             }
             _ => Ok(Example::None),

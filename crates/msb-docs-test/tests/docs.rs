@@ -4,6 +4,7 @@
 //! binary answers. Each page has a folder of its own with a copy of policy-lang/ and scripts/.
 
 use msb_docs_test::{Block, Example, blocks, matches, steps};
+use msb_testkit::{Need, skip};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -112,6 +113,10 @@ fn run_transcript(dir: &Path, block: &Block) -> Vec<String> {
     wrong
 }
 
+fn has_node() -> bool {
+    Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
 /// What is wrong with a policy that is said to be accepted (`code` is none) or refused with `code`.
 fn check_policy(dir: &Path, text: &str, code: Option<&str>) -> Option<String> {
     fs::write(dir.join("example.msb"), text).expect("a file");
@@ -134,7 +139,11 @@ fn every_example_does_what_the_page_says() {
         let dir = workbench();
         for block in &blocks {
             let found = match &block.example {
-                Example::Console => run_transcript(dir.path(), block),
+                Example::ConsoleOfNode if !has_node() => {
+                    skip(Need::Node, "node is not here");
+                    continue;
+                }
+                Example::Console | Example::ConsoleOfNode => run_transcript(dir.path(), block),
                 Example::Accept => check_policy(dir.path(), &block.text, None).into_iter().collect(),
                 Example::Reject(code) => {
                     check_policy(dir.path(), &block.text, Some(code)).into_iter().collect()

@@ -190,6 +190,7 @@ impl<'p> Net<'p> {
         };
         Ok(network::Network::Gateway(network::Gateway {
             batch: &self.batch.bytes,
+            refusals: &self.batch.refusals,
             marks: self.batch.marks.iter().map(mark).collect(),
             rules,
             totals,

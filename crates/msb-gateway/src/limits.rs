@@ -241,6 +241,22 @@ impl Meters {
         Err(first.unwrap_or((Holder::Total(0), Limit::Quota)))
     }
 
+    /// Whether `rule` has a quota of its own, beside those of the policy.
+    #[must_use]
+    pub fn has_own_quota(&self, rule: RuleId) -> bool {
+        self.rules.get(rule.0).and_then(|meters| meters.first()).is_some_and(|own| own.has_quota())
+    }
+
+    /// Counts a connection for `rule`, too, when it has come in by another one and carries this rule's requests.
+    ///
+    /// # Errors
+    /// When it has as many as it may.
+    pub fn join(&self, rule: RuleId) -> Result<Joined, (Holder, Limit)> {
+        let full = (Holder::Rule(rule), Limit::Connections);
+        let own = self.rules.get(rule.0).and_then(|meters| meters.first()).ok_or(full)?;
+        if own.enter() { Ok(Joined(Arc::clone(own))) } else { Err(full) }
+    }
+
     /// The bytes of `rule`, for a connection that is already counted.
     #[must_use]
     pub fn quota(&self, rule: RuleId) -> Option<Quota> {
@@ -326,6 +342,16 @@ impl Pass {
     #[must_use]
     pub fn quota(&self) -> &Quota {
         &self.quota
+    }
+}
+
+/// A rule that a connection counts for besides. Dropping it makes room for another.
+#[derive(Debug)]
+pub struct Joined(Arc<Meter>);
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        self.0.leave();
     }
 }
 

@@ -13,6 +13,7 @@ mod metered;
 use crate::authority::Authority;
 use crate::hello::Hello;
 use crate::limits::Pass;
+use crate::resolve::{STACK_BYTES, THREADS_MAX};
 use crate::rules::{Protocol, RuleId, Target};
 use crate::state::{Held, State};
 use rustix::fd::OwnedFd;
@@ -91,9 +92,9 @@ impl Reader {
 }
 
 fn run(state: &Arc<State>, authority: Option<&Arc<Authority>>, mut jobs: UnboundedReceiver<Job>) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() else {
-        return;
-    };
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_io().enable_time().max_blocking_threads(THREADS_MAX).thread_stack_size(STACK_BYTES);
+    let Ok(runtime) = builder.build() else { return };
     runtime.block_on(async {
         while let Some(job) = jobs.recv().await {
             tokio::spawn(exchange::serve(Arc::clone(state), authority.cloned(), job));

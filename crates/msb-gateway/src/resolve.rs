@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 /// How long an answer counts.
 pub const REMEMBERED: Duration = Duration::from_secs(5);
 /// Threads that ask, at most.
-const THREADS_MAX: usize = 8;
+pub(crate) const THREADS_MAX: usize = 8;
 /// Questions that wait, at most.
 const WAITING_MAX: usize = 4096;
 /// Answers that are remembered, at most.
 const ANSWERS_MAX: usize = 4096;
 /// Bytes of a thread's stack: what glibc's resolver needs with room to spare.
-const STACK_BYTES: usize = 512 * 1024;
+pub(crate) const STACK_BYTES: usize = 512 * 1024;
 
 /// What the host's resolver said of a name.
 pub type Addresses = Result<Arc<[IpAddr]>, Failed>;

@@ -10,7 +10,7 @@ const MARGIN: f64 = 32.0;
 const GAP: f64 = 24.0;
 const PADDING: f64 = 18.0;
 const BADGE: f64 = 128.0;
-const MIDDLE: f64 = 176.0;
+const MIDDLE: f64 = 208.0;
 const LINE: f64 = 19.0;
 const NOTE_LINE: f64 = 16.0;
 
@@ -151,21 +151,38 @@ fn card_height(rows: &[Row], width: f64) -> f64 {
 }
 
 fn card(canvas: &mut Canvas, at: (f64, f64), width: f64, title: &str, rows: &[Row]) -> f64 {
-    let height = card_height(rows, width);
+    let height = column_height(rows, width);
     canvas.rect(at, (width, height), 12.0, "card");
     canvas.text(at.0 + PADDING, at.1 + 30.0, 17.0, "title", title);
     rows_at(canvas, (at.0, at.1 + 46.0), width, rows);
     height
 }
 
+/// Height of the name of a profile above its rows.
+const ORIGIN: f64 = 28.0;
+
+/// Whether the name of a profile stands above the row at `index` of a column.
+fn names_origin(rows: &[Row], index: usize) -> bool {
+    let before = index.checked_sub(1).map_or("", |before| &rows[before].by);
+    !rows[index].by.is_empty() && rows[index].by != before
+}
+
+fn column_height(rows: &[Row], width: f64) -> f64 {
+    let origins = (0..rows.len()).filter(|&index| names_origin(rows, index)).count();
+    card_height(rows, width) + count(origins) * ORIGIN
+}
+
 /// A card over the whole width, its rows in two columns of about one height.
 fn wide_card(canvas: &mut Canvas, top: f64, title: &str, rows: &[Row]) -> f64 {
     let wide = WIDTH - 2.0 * MARGIN;
     let width = wide / 2.0;
-    let half = card_height(rows, width) / 2.0 + 27.0;
-    let first = (1..=rows.len()).find(|&end| card_height(&rows[..end], width) >= half).unwrap_or(rows.len());
+    let higher = |end: usize| {
+        let (left, right) = rows.split_at(end);
+        column_height(left, width).max(column_height(right, width))
+    };
+    let first = (1..=rows.len()).min_by(|&a, &b| higher(a).total_cmp(&higher(b))).unwrap_or(rows.len());
     let (left, right) = rows.split_at(first);
-    let height = card_height(left, width).max(card_height(right, width));
+    let height = higher(first);
     canvas.rect((MARGIN, top), (wide, height), 12.0, "card");
     canvas.text(MARGIN + PADDING, top + 30.0, 17.0, "title", title);
     rows_at(canvas, (MARGIN, top + 46.0), width, left);
@@ -175,9 +192,18 @@ fn wide_card(canvas: &mut Canvas, top: f64, title: &str, rows: &[Row]) -> f64 {
 
 fn rows_at(canvas: &mut Canvas, at: (f64, f64), width: f64, rows: &[Row]) {
     let mut y = at.1;
-    for row in rows {
-        canvas.rect((at.0 + PADDING, y), (BADGE, 24.0), 12.0, class(row.tone));
-        canvas.centred(at.0 + PADDING + BADGE / 2.0, y + 16.5, 12.5, "badge", row.badge);
+    for (index, row) in rows.iter().enumerate() {
+        if names_origin(rows, index) {
+            canvas.text(at.0 + PADDING, y + 14.0, 13.5, "origin", &format!("by {}", row.by));
+            y += ORIGIN;
+        }
+        let (badge, word) = match row.tone {
+            // Not by its colour alone.
+            Tone::Deny => ("deny", "refusal"),
+            tone => (class(tone), "badge"),
+        };
+        canvas.rect((at.0 + PADDING, y), (BADGE, 24.0), 12.0, badge);
+        canvas.centred(at.0 + PADDING + BADGE / 2.0, y + 16.5, 12.5, word, row.badge);
         let x = at.0 + PADDING + BADGE + 12.0;
         let mut line_y = y + 17.0;
         for line in wrapped(&row.text, text_width(width), 15.0) {
@@ -209,7 +235,20 @@ pub(crate) fn draw(picture: &Picture) -> String {
         canvas.text(MARGIN, y, 13.5, "note", &line);
     }
     y += 26.0;
-    y = around(&mut canvas, picture, y) + GAP;
+    let (mut own, others): (Vec<Row>, Vec<Row>) =
+        picture.files.iter().cloned().partition(|row| row.by.is_empty());
+    if own.is_empty() {
+        own.push(Row {
+            badge: "see below",
+            tone: Tone::Plain,
+            text: "none of its own".to_owned(),
+            ..Row::default()
+        });
+    }
+    y = around(&mut canvas, picture, &own, y) + GAP;
+    if !others.is_empty() {
+        y += wide_card(&mut canvas, y, "Files, by what the policy includes or extends", &others) + GAP;
+    }
     if !picture.limits.is_empty() {
         y += limits(&mut canvas, picture, y) + GAP;
     }
@@ -222,7 +261,7 @@ pub(crate) fn draw(picture: &Picture) -> String {
     }
     canvas.text(MARGIN, y + 4.0, 14.0, "about", "Everything that is not in this picture is denied.");
     y += 26.0;
-    page(&canvas.svg, y)
+    page(&picture.title, &canvas.svg, y)
 }
 
 fn given(picture: &Picture) -> String {
@@ -233,10 +272,10 @@ fn given(picture: &Picture) -> String {
 }
 
 /// The program in the middle of what it can reach.
-fn around(canvas: &mut Canvas, picture: &Picture, top: f64) -> f64 {
+fn around(canvas: &mut Canvas, picture: &Picture, own: &[Row], top: f64) -> f64 {
     let left = (WIDTH - 2.0 * MARGIN - MIDDLE - 4.0 * GAP) / 2.0;
     let (middle_x, right_x) = (MARGIN + left + 2.0 * GAP, MARGIN + left + MIDDLE + 4.0 * GAP);
-    let files = card(canvas, (MARGIN, top), left, "Files", &picture.files);
+    let files = card(canvas, (MARGIN, top), left, "Files", own);
     let network = card(canvas, (right_x, top), left, "Network", &picture.network);
     let mut right = network;
     let mut tools_y = None;
@@ -294,35 +333,54 @@ fn limits(canvas: &mut Canvas, picture: &Picture, top: f64) -> f64 {
     height
 }
 
-fn page(content: &str, height: f64) -> String {
+fn page(title: &str, content: &str, height: f64) -> String {
+    let title = escaped(title);
     format!(
-        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height:.0}" viewBox="0 0 {WIDTH} {height:.0}">
-<style>
-text {{ font-family: "DejaVu Sans", Verdana, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2933; }}
-.heading {{ font-weight: bold; }}
-.title {{ font-weight: bold; }}
-.about {{ fill: #3e4c59; }}
-.note {{ fill: #616e7c; }}
-.denied {{ fill: #7b2d26; }}
-.number {{ font-weight: bold; fill: #243b53; }}
-.badge {{ fill: #ffffff; }}
-.inside {{ fill: #ffffff; }}
-.page {{ fill: #f5f7fa; }}
-.card {{ fill: #ffffff; stroke: #cbd2d9; }}
-.program {{ fill: #243b53; }}
-.look {{ fill: #2f6f9f; }}
-.change {{ fill: #b45309; }}
-.run {{ fill: #2f7d4f; }}
-.passing {{ fill: #6b5b95; }}
-.deny {{ fill: #b3261e; }}
-.plain {{ fill: #52606d; }}
-.arrow {{ stroke: #52606d; stroke-width: 2; fill: none; }}
-.barred {{ stroke: #b3261e; stroke-width: 2; stroke-dasharray: 5 5; }}
-.cross {{ stroke: #b3261e; stroke-width: 3.5; }}
-</style>
-<defs><marker id="arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L10 5L0 10z" fill="#52606d"/></marker></defs>
+        r##"<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{WIDTH}" height="{height:.0}" viewBox="0 0 {WIDTH} {height:.0}">
+<title>What the policy {title} allows</title>
+<style>{STYLE}</style>
+<defs><marker id="arrow" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L10 5L0 10z" class="head"/></marker></defs>
 <rect x="0" y="0" width="{WIDTH}" height="{height:.0}" class="page"/>
 {content}</svg>
 "##
     )
 }
+
+/// Text has a contrast of 4.5 to 1 at least to what is behind it, in the light and in the dark (WCAG 2.1, 1.4.3).
+pub(crate) const STYLE: &str = r##"
+text { font-family: "DejaVu Sans", Verdana, "Segoe UI", Helvetica, Arial, sans-serif; fill: #1f2933; }
+.heading, .title, .origin { font-weight: bold; }
+.about { fill: #3e4c59; }
+.note, .origin { fill: #5b6875; }
+.denied { fill: #7b2d26; }
+.number { font-weight: bold; fill: #243b53; }
+.badge, .inside { fill: #ffffff; }
+.refusal { fill: #b3261e; font-weight: bold; }
+.page { fill: #f5f7fa; }
+.card { fill: #ffffff; stroke: #cbd2d9; }
+.program { fill: #243b53; }
+.look { fill: #2f6f9f; }
+.change { fill: #b45309; }
+.run { fill: #2f7d4f; }
+.passing { fill: #6b5b95; }
+.plain { fill: #52606d; }
+.deny { fill: none; stroke: #b3261e; stroke-width: 2; }
+.arrow { stroke: #52606d; stroke-width: 2; fill: none; }
+.head { fill: #52606d; }
+.barred { stroke: #b3261e; stroke-width: 2; stroke-dasharray: 5 5; }
+.cross { stroke: #b3261e; stroke-width: 3.5; }
+@media (prefers-color-scheme: dark) {
+  text { fill: #e4e7eb; }
+  .about { fill: #cbd2d9; }
+  .note, .origin { fill: #9aa5b1; }
+  .denied { fill: #f5a9a1; }
+  .number { fill: #bcccdc; }
+  .refusal { fill: #ff9b91; }
+  .page { fill: #12171d; }
+  .card { fill: #1c232b; stroke: #3e4c59; }
+  .program { fill: #334e68; }
+  .deny, .barred, .cross { stroke: #ff7b6e; }
+  .arrow { stroke: #9aa5b1; }
+  .head { fill: #9aa5b1; }
+}
+"##;

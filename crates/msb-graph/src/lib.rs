@@ -1,9 +1,9 @@
 //! A picture of what a policy allows, for people who have not seen the language.
 //!
 //! [`svg`] draws the program in the middle of what it can reach: files on the left, network and tools on
-//! the right, system calls, limits and environment below. Words are plain English; what the policy's own
-//! rules grant is drawn rule by rule, what included profiles grant is drawn as one row for each. Everything
-//! that a policy grants is in the picture, because what is left out would look denied.
+//! the right, limits, system calls and variables below. Words are plain English. The policy's own rules are
+//! drawn first; those that profiles and parents bring stand below, under their names. Everything that a policy
+//! grants is in the picture, because what is left out would look denied.
 
 mod draw;
 mod picture;

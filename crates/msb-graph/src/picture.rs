@@ -31,13 +31,15 @@ pub(crate) struct Picture {
 }
 
 /// A line of a card.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) badge: &'static str,
     pub(crate) tone: Tone,
     pub(crate) text: String,
     /// Smaller, below it.
     pub(crate) note: String,
+    /// The profile or parent whose rule it is; empty for the policy's own.
+    pub(crate) by: String,
 }
 
 pub(crate) fn picture(resolved: &Resolved, sources: &Sources) -> Picture {
@@ -69,16 +71,12 @@ pub(crate) fn picture(resolved: &Resolved, sources: &Sources) -> Picture {
 
 /// Takes away rows that say what one before them says, be it of another profile: a rule that is said twice is one.
 fn once(rows: &mut Vec<Row>) {
-    let is_origin = |part: &&str| !part.starts_with("by the profile") && !part.starts_with("from ");
     let mut seen = BTreeSet::new();
-    rows.retain(|row| {
-        let note: Vec<&str> = row.note.split("; ").filter(is_origin).collect();
-        seen.insert((row.badge, row.text.clone(), note.join("; ")))
-    });
+    rows.retain(|row| seen.insert((row.badge, row.text.clone(), row.note.clone())));
 }
 
 fn row(badge: &'static str, tone: Tone, text: impl Into<String>, note: impl Into<String>) -> Row {
-    Row { badge, tone, text: text.into(), note: note.into() }
+    Row { badge, tone, text: text.into(), note: note.into(), by: String::new() }
 }
 
 impl Picture {
@@ -99,8 +97,7 @@ impl Picture {
         part.layers(parent, sources);
         let denied = |rows: Vec<Row>| {
             rows.into_iter().filter(|row| row.tone == Tone::Deny).map(|mut row| {
-                let from = format!("from {name}, which it extends");
-                row.note = if row.note.is_empty() { from } else { format!("{}; {from}", row.note) };
+                row.by = format!("{name}, which it extends");
                 row
             })
         };
@@ -137,7 +134,7 @@ impl Picture {
             }
             StmtKind::Limits { limits, .. } => {
                 for limit in limits {
-                    self.limits.push((words::limit(&limit.name.node), words::value(&limit.value.node)));
+                    self.limits.push(words::limit(&limit.name.node, &limit.value.node));
                 }
             }
             StmtKind::Caps(caps) if !caps.is_empty() => {
@@ -218,36 +215,24 @@ impl Picture {
         }
     }
 
-    /// A profile's rules: its places in one row, of the rest what there is.
+    /// A profile's rules, its places of one kind in one row.
     fn included(&mut self, name: &str, stmts: &[&Placed], sources: &Sources) {
         let mut part = Picture::default();
         stmts.iter().for_each(|placed| part.own(placed, sources));
-        let mut by_badge: Vec<(&'static str, Tone, Vec<String>)> = Vec::new();
+        let mut files: Vec<Row> = Vec::new();
         for file in part.files {
-            // What is denied stays visible in the text, what is granted is a list of places.
-            match by_badge.iter_mut().find(|(badge, ..)| *badge == file.badge) {
-                Some((.., texts)) => texts.push(file.text),
-                None => by_badge.push((file.badge, file.tone, vec![file.text])),
+            match files.iter_mut().find(|it| it.badge == file.badge && it.note == file.note) {
+                Some(row) => row.text = format!("{}, {}", row.text, file.text),
+                None => files.push(file),
             }
         }
-        for (badge, tone, texts) in by_badge {
-            self.files.push(row(badge, tone, format!("by the profile {name}:"), texts.join(", ")));
-        }
-        for mut one in part.calls {
-            one.note = [one.note, format!("by the profile {name}")]
-                .into_iter()
-                .filter(|it| !it.is_empty())
-                .collect::<Vec<_>>()
-                .join("; ");
-            self.calls.push(one);
-        }
-        for mut one in part.environment {
-            one.note = format!("by the profile {name}");
-            self.environment.push(one);
-        }
+        let by = |rows: Vec<Row>| rows.into_iter().map(|row| Row { by: name.to_owned(), ..row });
+        self.files.extend(by(files));
+        self.calls.extend(by(part.calls));
+        self.environment.extend(by(part.environment));
+        self.network.extend(by(part.network));
+        self.tools.extend(by(part.tools));
         self.online |= part.online;
-        self.network.extend(part.network);
-        self.tools.extend(part.tools);
         self.limits.extend(part.limits);
     }
 }
@@ -319,7 +304,9 @@ fn net_rows(rule: &NetRule) -> Vec<Row> {
                     if below.is_empty() { String::new() } else { format!(" of {}", below.join(", ")) };
                 format!("only {}{below}", methods.join(", "))
             }
-            NetOptionKind::Inject(key) => format!("the secret ‹{}› is added outside", key.node),
+            NetOptionKind::Inject(key) => {
+                format!("the secret ‹{}› is added outside, and never seen", key.node)
+            }
             NetOptionKind::Inspect => "read by the gateway".to_owned(),
             NetOptionKind::Optional => "if it exists".to_owned(),
             NetOptionKind::Rate { rate, burst } => {
@@ -327,8 +314,12 @@ fn net_rows(rule: &NetRule) -> Vec<Row> {
                 format!("{}{burst}", words::value(&rate.node))
             }
             NetOptionKind::Quota { size, direction } => {
-                let direction = direction.as_ref().map(|it| format!(" {}", it.node)).unwrap_or_default();
-                format!("{} in all{direction}", words::value(&size.node))
+                let direction = match direction.as_ref().map(|it| it.node.as_str()) {
+                    Some("up") => " sent",
+                    Some(_) => " received",
+                    None => "",
+                };
+                format!("{}{direction} in all", words::value(&size.node))
             }
             NetOptionKind::Connections(count) => format!("{} connections at a time", count.node),
         })

@@ -23,7 +23,7 @@ pub(crate) fn verb(verb: FsVerb) -> (&'static str, Tone) {
 }
 
 /// What a colour stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Tone {
     /// Only looked at.
     Look,
@@ -36,6 +36,7 @@ pub(crate) enum Tone {
     /// Not possible.
     Deny,
     /// A plain fact.
+    #[default]
     Plain,
 }
 
@@ -44,7 +45,7 @@ pub(crate) fn path(path: &PathExpr) -> String {
     match &path.kind {
         PathKind::Path(text) if text == "/proc/self" => "its own entries in /proc".to_owned(),
         PathKind::Path(text) => match text.strip_prefix('~') {
-            Some(rest) => format!("home{rest}"),
+            Some(rest) => format!("your home{rest}"),
             None => text.clone(),
         },
         PathKind::Var { name, rest } => format!("‹{}›{rest}", name.node),
@@ -105,22 +106,25 @@ pub(crate) fn period(micros: u64) -> &'static str {
     }
 }
 
-/// What a limit limits.
-pub(crate) fn limit(name: &str) -> String {
-    match name {
-        "memory" => "memory",
+/// What a limit limits, and to what.
+pub(crate) fn limit(name: &str, value: &Value) -> (String, String) {
+    let said = match (name, value) {
+        ("cpu", Value::Percent(percent)) if percent.is_multiple_of(100) => (percent / 100).to_string(),
+        ("cpu", Value::Percent(percent)) => format!("{}.{:02}", percent / 100, percent % 100),
+        _ => self::value(value),
+    };
+    let what = match name {
         "pids" => "processes",
+        "cpu" if said == "1" => "CPU",
         "cpu" => "CPUs",
         "wall" => "time, start to end",
         "cpu_time" => "time computing",
         "files" => "open files, each process",
         "fsize" => "largest file",
-        "swap" => "swap",
         "cpuset" => "CPUs to run on",
         "io" => "bytes a second, each disk",
         "io_weight" => "share of each disk",
-        "output" => "output",
         other => other,
-    }
-    .to_owned()
+    };
+    (what.to_owned(), said)
 }

@@ -53,9 +53,17 @@ calls! {
 }
 
 /// readlink(2).
-#[inline(never)]
 pub(crate) fn readlink(path: &[u8]) -> Result<Vec<u8>, Errno> {
-    rustix::fs::readlinkat(CWD, zero_ended(path)?.as_c_str(), Vec::new()).map(CString::into_bytes)
+    readlinkat(CWD, path)
+}
+
+/// readlinkat(2); where `path` is "", of the link that `at` is open on.
+pub(crate) fn readlinkat(at: impl AsFd, path: impl AsRef<[u8]>) -> Result<Vec<u8>, Errno> {
+    #[inline(never)]
+    fn one(at: BorrowedFd<'_>, path: &[u8]) -> Result<Vec<u8>, Errno> {
+        rustix::fs::readlinkat(at, zero_ended(path)?.as_c_str(), Vec::new()).map(CString::into_bytes)
+    }
+    one(at.as_fd(), path.as_ref())
 }
 
 /// symlinkat(2): makes `path` lead to `to`.

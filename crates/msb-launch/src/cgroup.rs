@@ -6,14 +6,14 @@
 mod place;
 mod settings;
 
-use crate::at::{mkdirat, unlinkat};
+use crate::at::unlinkat;
 use crate::fail::{At, Result, failure, refusal};
 use crate::files::{decimal, number, open, read_small, write_once, write_small};
 use alloc::vec::Vec;
 use msb_plan::event::{LimitKind, Step};
 use msb_plan::{Hold, Limits, OriginId};
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, Mode, OFlags, statfs};
+use rustix::fs::{AtFlags, OFlags, statfs};
 use rustix::io::Errno;
 use rustix::process::getpid;
 use settings::{Setting, Wanted, wanted};
@@ -24,8 +24,11 @@ const PREFIX: &[u8] = b"msb-";
 /// Where the processes of a delegated v2 cgroup are moved, so that it may have limited children
 /// (cgroups(7), "no internal processes").
 const LEAF: &[u8] = b"msb-outside";
-/// See [`Cgroups::sweep_after_us`].
-const SWEEP_AFTER_US: u64 = 50_000;
+/// How long a run lasts, microseconds, for each cgroup beside its own that it looks at when it ends: a look costs two, so
+/// that a launch is no slower where a thousand sandboxes sleep beside it.
+const RUN_US_PER_LOOK: u64 = 100;
+/// What a look costs before the first cgroup is met: the hierarchies are opened, and their files listed.
+const LOOKS_AT_LEAST: u64 = 50;
 
 /// Which limits a cgroup holds: bit n is limit n of [`LimitKind::ALL`].
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +84,7 @@ struct Group {
     controller: &'static str,
     parent: OwnedFd,
     name: Vec<u8>,
+    /// Locked: see [`place::claim`].
     directory: OwnedFd,
 }
 
@@ -98,11 +102,22 @@ impl Cgroups {
             Version::V2 => cgroups.make_v2(&wanted),
             Version::V1 => cgroups.make_v1(&wanted),
         };
-        if let Err(failure) = made.and_then(|()| second_way(limits, cgroups.held)) {
+        let second = made.and_then(|()| second_way(limits, cgroups.held));
+        if let Err(failure) = second.and_then(|()| cgroups.may_watch(limits)) {
             cgroups.remove();
             return Err(failure);
         }
         Ok(cgroups)
+    }
+
+    /// Whether what is left to the watch can be seen.
+    fn may_watch(&self, limits: &Limits) -> Result<()> {
+        let memory = limits.memory_bytes.filter(|_| !self.held.has(LimitKind::Memory));
+        let time = limits.cpu_time_ms.filter(|_| self.cpu_us().is_none());
+        match memory.or(time) {
+            Some(limit) => crate::watch::may_look().at(Step::LimitFallback, Some(limit.origin)),
+            None => Ok(()),
+        }
     }
 
     /// The cgroup to clone into, v2.
@@ -217,18 +232,20 @@ impl Cgroups {
         })
     }
 
-    /// When to look for what killed launchers left, microseconds after the start: a run of so long does not notice.
-    /// Every launch would, where a thousand sandboxes are alive beside it.
-    pub(crate) fn sweep_after_us(&self) -> Option<u64> {
-        (!self.groups.is_empty()).then_some(SWEEP_AFTER_US)
-    }
-
-    /// Removes what launchers left that were killed, beside these.
-    pub(crate) fn sweep(&self) {
+    /// Removes what launchers left that were killed, beside these, as far as a run of `run_us` does not notice it: to look
+    /// at those of others costs at most a fiftieth of it. A run that wanted no cgroup does not look.
+    pub(crate) fn sweep(&self, run_us: u64) {
+        let mut looks = run_us / RUN_US_PER_LOOK;
+        if self.groups.is_empty() || looks < LOOKS_AT_LEAST {
+            return;
+        }
         match self.version {
-            Version::V2 => self.groups.iter().for_each(|group| place::sweep(&group.parent)),
+            Version::V2 => self.groups.iter().for_each(|group| place::sweep(&group.parent, &mut looks)),
             // In every hierarchy: what was left may have held other limits than this.
-            Version::V1 => place::parents_v1(|_| true).iter().for_each(|(_, parent)| place::sweep(parent)),
+            Version::V1 => {
+                let parents = place::parents_v1(|_| true);
+                parents.iter().for_each(|(_, parent)| place::sweep(parent, &mut looks));
+            }
         }
     }
 
@@ -264,23 +281,17 @@ fn second_way(limits: &Limits, held: Held) -> Result<()> {
 impl Group {
     /// Makes an empty one below `parent`, named for this process.
     fn new(parent: &OwnedFd, controller: &'static str) -> core::result::Result<Group, Errno> {
-        let name = decimal(PREFIX, u64::from(getpid().as_raw_nonzero().get().unsigned_abs()));
-        let mut made = mkdirat(parent, name.as_slice(), Mode::from_raw_mode(0o755));
-        if made == Err(Errno::EXIST) {
-            // Left by a launcher of the same number that was killed; one in use can't be removed.
-            unlinkat(parent, name.as_slice(), AtFlags::REMOVEDIR)?;
-            made = mkdirat(parent, name.as_slice(), Mode::from_raw_mode(0o755));
-        }
-        made?;
-        let opened = open(parent, name.as_slice(), OFlags::RDONLY | OFlags::DIRECTORY)
-            .and_then(|directory| Ok((directory, open(parent, ".", OFlags::RDONLY | OFlags::DIRECTORY)?)));
-        match opened {
-            Ok((directory, parent)) => Ok(Group { controller, parent, name, directory }),
-            Err(errno) => {
-                let _ = unlinkat(parent, name.as_slice(), AtFlags::REMOVEDIR);
-                Err(errno)
+        // Launchers in other pid namespaces may have the same number, and one that was killed left its own.
+        const NAMES: u64 = 64;
+        let own = decimal(PREFIX, u64::from(getpid().as_raw_nonzero().get().unsigned_abs()));
+        let other = |n| decimal(&[own.as_slice(), b"-"].concat(), n);
+        for name in core::iter::once(own.clone()).chain((1..NAMES).map(other)) {
+            if let Some(directory) = place::claim(parent, &name)? {
+                let parent = open(parent, ".", OFlags::RDONLY | OFlags::DIRECTORY)?;
+                return Ok(Group { controller, parent, name, directory });
             }
         }
+        Err(Errno::EXIST)
     }
 
     /// Writes `values` and reads each back.

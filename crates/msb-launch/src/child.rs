@@ -18,6 +18,7 @@ use msb_plan::event::Step;
 use msb_plan::handover::{JAVA_TRUST, TRUST};
 use msb_plan::network::Network;
 use msb_plan::{Filter, MountKind, Plan, ProcScope, Tier};
+use msb_sys::beside;
 use msb_sys::shared::Word;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsRawFd, OwnedFd};
@@ -59,6 +60,8 @@ pub(crate) struct Child<'a> {
     pub(crate) timing: Timing,
     /// Whether the command is looked for and not executed.
     pub(crate) dry_run: bool,
+    /// The descriptor of a root of its own; init lets it go once the command has started (`root`).
+    pub(crate) root: Option<OwnedFd>,
 }
 
 /// Who maps the user and group ids.
@@ -73,7 +76,7 @@ impl Child<'_> {
     /// Sets everything up, runs the command and ends.
     pub(crate) fn run(mut self) -> ! {
         let failure = match self.set_up() {
-            Ok(()) => return_never(init::run(&self)),
+            Ok(()) => return_never(init::run(&mut self)),
             Err(failure) => failure,
         };
         // The parent sees the pipe close when even this fails, and takes it for a failure all the same.
@@ -90,6 +93,8 @@ impl Child<'_> {
         self.tie_to_parent()?;
         // Before ids change, which takes the own files of procfs away.
         confine::oom_score().at(Step::Rlimit, None)?;
+        // It takes as long as all the mounts, and is made beside them.
+        let network = beside::network().at(Step::Namespaces, None)?;
         time_of_its_own().at(Step::Namespaces, None)?;
         for join in &self.join {
             join.enter().at(Step::CgroupJoin, join.origin)?;
@@ -99,7 +104,11 @@ impl Child<'_> {
         let who = &self.plan.identity;
         msb_sys::process::unshare_cgroup().at(Step::Namespaces, None)?;
         sethostname(who.hostname.as_bytes()).at(Step::Hostname, Some(who.origin))?;
-        self.network()?;
+        let mut network = Some(network);
+        if self.gateway.is_some() {
+            // Which begins its own work as soon as it has the sandbox's sockets.
+            self.network(&mut network)?;
+        }
         umask(Mode::from_raw_mode(0));
         let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
         timing.done(Step::Root);
@@ -112,6 +121,8 @@ impl Child<'_> {
         let proc = self.entries.iter().find(all_of_proc).map(|entry| entry.mount.origin);
         deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials, proc)?;
         timing.done(Step::Deny);
+        self.network(&mut network)?;
+        timing.done(Step::Network);
         if let Some(socket) = self.storage.take() {
             let line = self.plan.limits.memory_bytes.map(|limit| limit.origin);
             storage::give(&socket, &root, &self.entries).at(Step::LimitFallback, line)?;
@@ -120,7 +131,7 @@ impl Child<'_> {
             terminal.make(&root, &self.entries).at(Step::Terminal, who.terminal)?;
         }
         wall.root(&root).at(Step::Landlock, Some(self.plan.target.origin))?;
-        root::enter(root, who.mount_table).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
+        self.root = root::enter(root, who.mount_table).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
         timing.done(Step::PivotRoot);
         umask(Mode::from_raw_mode(0o022));
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
@@ -147,7 +158,7 @@ impl Child<'_> {
         }
         // Closed below, all at once: each for itself is a call.
         core::mem::forget((core::mem::take(&mut self.entries), core::mem::take(&mut self.join)));
-        let kept = [Some(&self.status), Some(&self.parent), self.listener.as_ref()];
+        let kept = [Some(&self.status), Some(&self.parent), self.listener.as_ref(), self.root.as_ref()];
         let gateway = self.gateway.as_ref().map(|gateway| gateway.socket().as_raw_fd());
         let kept = kept.into_iter().flatten().map(AsRawFd::as_raw_fd).chain(gateway);
         let mut kept: Vec<u32> = kept.map(i32::unsigned_abs).collect();
@@ -155,14 +166,18 @@ impl Child<'_> {
         close_all_but(&kept).at(Step::CloseFds, None)
     }
 
-    /// Sets the network up, and gives its sockets away.
-    fn network(&self) -> Result<()> {
+    /// Enters the network namespace, sets the network up, and gives its sockets away, where that was not done before.
+    fn network(&self, made: &mut Option<beside::Network>) -> Result<()> {
+        let Some(made) = made.take() else { return Ok(()) };
+        made.enter().at(Step::Namespaces, Some(self.plan.policy.origin))?;
         match (&self.plan.network, &self.gateway) {
             (Network::None, _) => Ok(()),
             (Network::Loopback, _) => {
                 network::loopback_up().at(Step::Loopback, Some(self.plan.policy.origin))
             }
-            (Network::Gateway(gateway), Some(handover)) => handover.give(&network::set_up(gateway)?),
+            (Network::Gateway(gateway), Some(handover)) => {
+                handover.give(&network::set_up(gateway, handover.refusals)?)
+            }
             (Network::Gateway(_), None) => Err(gateway::ended(self.plan)),
         }
     }

@@ -5,9 +5,10 @@
 //! covers it. Nothing is looked up below a mount: a claim is about what may be, not about what is there today.
 
 use crate::bind::Bindings;
-use crate::deny::{Found, inside_name, names};
 use crate::fail::{At, Result, failure, refusal};
 use crate::host::{Entry, covering};
+use crate::mounts::Table;
+use crate::names::{Found, names};
 use crate::path::{below, join};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
@@ -24,13 +25,14 @@ pub(crate) fn hold(
     bindings: &Bindings<'_>,
     entries: &[Entry<'_>],
     denied: &[Found<'_>],
+    table: &Table,
 ) -> Result<()> {
     for claim in &plan.claims {
         let origin = Some(claim.origin);
         let written = bindings.host_path(claim.path, claim.origin)?;
         let names = match claim.path.base {
             Base::Root => Vec::from([written]),
-            base => names(&written, base).at(Step::Claim, origin)?,
+            base => names(&written, base, table).at(Step::Claim, origin)?,
         };
         let asked = Asked { plan, entries, denied, claim, names: &names };
         match (asked.allowed().at(Step::Claim, origin)?, claim.expected) {
@@ -132,7 +134,7 @@ impl Asked<'_, '_> {
             let takes =
                 found.deny.rights.contains(Rights::READ) || found.deny.rights.contains(self.claim.right);
             let by_host = || found.names.iter().any(|name| below(&host, name).is_some());
-            let by_inside = || inside_name(found).is_some_and(|name| below(inside, name).is_some());
+            let by_inside = || found.inside_name().is_some_and(|name| below(inside, name).is_some());
             takes && (by_host() || by_inside())
         })
     }

@@ -6,20 +6,20 @@
 //! directory above it is pinned by a mount of its own: a mount point can't be renamed (EBUSY), so that
 //! `mv .git x; mkdir -p .git/hooks` ends in an error.
 
-use crate::at::{mkdirat, move_mount, open_tree, openat, openat2, statat, unlinkat};
-use crate::bind::{Bindings, open_below, open_place};
+use crate::at::{mkdirat, move_mount, open_tree, openat2, unlinkat};
+use crate::bind::{Bindings, open_below};
 use crate::fail::{At, Result, failure};
-use crate::files::write_once;
-use crate::host::{Entry, Source, covering, is_below_parameter};
-use crate::path::{ancestors, below, join, sort_by, split};
+use crate::host::{Entry, covering};
+use crate::mounts::Table;
+use crate::names::{self, Found};
+use crate::path::{ancestors, below, join, sort_by};
+use crate::placeholders::{Kind, Made, Placeholders, create};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
-use msb_plan::{Base, Deny, Missing, MountKind, OriginId, Plan, Rights};
+use msb_plan::{Deny, Missing, MountKind, OriginId, Plan, Rights};
 use msb_sys::mount::{Depth, attr, set_attributes};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{
-    AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, ResolveFlags, Stat, Uid, chownat, flock, fstat,
-};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fstat};
 use rustix::io::Errno;
 use rustix::mount::OpenTreeFlags;
 
@@ -38,151 +38,53 @@ pub(crate) struct Denial {
     pub(crate) origin: OriginId,
 }
 
-/// What to make.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    /// An empty regular file.
-    File,
-    /// A regular file with the line `.`.
-    FileOfDot,
-    /// A directory.
-    Directory,
-}
-
-/// The line of [`Kind::FileOfDot`].
-const DOT: &[u8] = b".\n";
-
-/// The mode of a placeholder, by which one that a killed launcher left is known again: the sticky bit means nothing on
-/// a file (inode(7)), and nobody has another reason to set it there.
-const PLACEHOLDER_MODE: Mode = Mode::from_raw_mode(0o1700);
-
-/// Which kind of placeholder this is, still as it was made; `None` for a file of somebody's.
-///
-/// A directory is removed only where it is empty, as the kernel finds it.
-fn placeholder(stat: &Stat) -> Option<Kind> {
-    let mode = Mode::from_raw_mode(stat.st_mode) & PLACEHOLDER_MODE;
-    match (FileType::from_raw_mode(stat.st_mode), stat.st_size) {
-        (FileType::Directory, _) if mode == PLACEHOLDER_MODE => Some(Kind::Directory),
-        (FileType::RegularFile, 0) if mode == file_mode(PLACEHOLDER_MODE) => Some(Kind::File),
-        (FileType::RegularFile, size)
-            if mode == file_mode(PLACEHOLDER_MODE) && size == DOT.len().cast_signed() as i64 =>
-        {
-            Some(Kind::FileOfDot)
-        }
-        _ => None,
-    }
-}
-
-/// The same for a file, which nobody executes.
-fn file_mode(mode: Mode) -> Mode {
-    mode.difference(Mode::XUSR | Mode::XGRP | Mode::XOTH)
-}
-
-/// What was put on the host, to be removed at the end.
-#[derive(Debug, Default)]
-pub(crate) struct Placeholders {
-    made: Vec<Placeholder>,
-    /// Shared locks on the directories that hold any: see [`Placeholders::remove`].
-    locks: Vec<((u64, u64), OwnedFd)>,
-}
-
-#[derive(Debug)]
-struct Placeholder {
-    parent: OwnedFd,
-    name: Vec<u8>,
-    kind: Kind,
-}
-
-impl Placeholders {
-    /// Removes what is still as empty as it was made.
-    ///
-    /// Removing a file takes away the mounts over it in every namespace, so that a sandbox that runs at the
-    /// same time on the same directory would lose its protection: each launch holds a shared lock on it, and
-    /// only one that finds no other removes anything.
-    pub(crate) fn remove(&mut self) {
-        if self.made.is_empty() {
-            return;
-        }
-        let alone =
-            self.locks.iter().all(|(_, fd)| flock(fd, FlockOperation::NonBlockingLockExclusive).is_ok());
-        for made in self.made.drain(..).rev() {
-            let Ok(stat) = statat(&made.parent, made.name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) else {
-                continue;
-            };
-            if !alone || placeholder(&stat) != Some(made.kind) {
-                continue;
-            }
-            // A failure leaves an empty file behind, which harms nobody; there is no one left to tell.
-            let how = if made.kind == Kind::Directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
-            let _ = unlinkat(&made.parent, made.name.as_slice(), how);
-        }
-    }
-}
-
-/// A deny as found on this host.
-pub(crate) struct Found<'p> {
-    pub(crate) deny: Deny<'p>,
-    /// Every name of the place: as written, and as the kernel calls it.
-    pub(crate) names: Vec<Vec<u8>>,
-}
-
 /// Settles the rights of `entries` and finds every place inside that a deny of `plan` takes away.
 pub(crate) fn find<'p>(
     plan: &Plan<'p>,
     bindings: &Bindings<'_>,
     entries: &mut [Entry<'p>],
+    table: &Table,
     placeholders: &mut Placeholders,
 ) -> Result<Vec<Denial>> {
-    let found = plan.denies.iter().map(|deny| locate(*deny, bindings)).collect::<Result<Vec<_>>>()?;
-    for found in &found {
-        for entry in entries.iter_mut() {
-            narrow(entry, found)?;
+    let locate = |deny: &Deny<'p>| Found::locate(*deny, bindings, table);
+    let mut found = plan.denies.iter().map(locate).collect::<Result<Vec<_>>>()?;
+    // Each time around one more link is followed: seldom is there any.
+    for _ in 0..=LINKS_MAX {
+        for found in &found {
+            for entry in entries.iter_mut() {
+                narrow(entry, found)?;
+            }
+        }
+        crate::claims::hold(plan, bindings, entries, &found, table)?;
+        if let Some(mut denials) = settle_all(&mut found, entries, table, placeholders)? {
+            sort_by(&mut denials, |a, b| a < b);
+            merge(&mut denials);
+            return Ok(denials);
         }
     }
-    crate::claims::hold(plan, bindings, entries, &found)?;
+    Err(failure(Step::DenySource, found.first().map(|found| found.deny.origin), Errno::LOOP))
+}
+
+/// Symbolic links that are followed for all denied places together.
+const LINKS_MAX: usize = 40;
+
+/// Every denial; `None` where one of `found` has a new name, by a symbolic link.
+fn settle_all(
+    found: &mut [Found<'_>],
+    entries: &[Entry<'_>],
+    table: &Table,
+    placeholders: &mut Placeholders,
+) -> Result<Option<Vec<Denial>>> {
     let mut denials = Vec::new();
-    for found in &found {
+    for found in found {
         for inside in places(found, entries)? {
-            settle(found, inside, entries, placeholders, &mut denials)?;
-        }
-    }
-    sort_by(&mut denials, |a, b| a < b);
-    merge(&mut denials);
-    Ok(denials)
-}
-
-/// Finds what a deny names on the host.
-fn locate<'p>(deny: Deny<'p>, bindings: &Bindings<'_>) -> Result<Found<'p>> {
-    let path = bindings.host_path(deny.path, deny.origin)?;
-    let names = names(&path, deny.path.base).at(Step::DenySource, Some(deny.origin))?;
-    Ok(Found { deny, names })
-}
-
-/// Every name of `path`, which begins with `base`: as written, and as the kernel calls it.
-pub(crate) fn names(path: &[u8], base: Base) -> core::result::Result<Vec<Vec<u8>>, Errno> {
-    let mut names = Vec::from([Vec::from(path)]);
-    if !is_below_parameter(base) {
-        // The nearest ancestor that exists is called by its real name, and what is missing is added to it.
-        let mut there = path;
-        loop {
-            match open_place(there) {
-                Ok(place) => {
-                    let rest = below(path, there).unwrap_or_default();
-                    names.push(join(&place.real, rest)?);
-                    break;
-                }
-                Err(Errno::NOENT | Errno::NOTDIR) if there.len() > 1 => there = split(there).0,
-                // Out of the user's reach, and so out of the sandbox's.
-                Err(Errno::ACCESS) => break,
-                Err(errno) => return Err(errno),
-            }
-            if there.is_empty() {
-                there = b"/";
+            let Some(to) = settle(found, inside, entries, placeholders, &mut denials)? else { continue };
+            if found.add(&to, table)? {
+                return Ok(None);
             }
         }
     }
-    names.dedup();
-    Ok(names)
+    Ok(Some(denials))
 }
 
 /// Takes the rights of a deny away from an entry that lies wholly in it.
@@ -191,7 +93,7 @@ fn narrow(entry: &mut Entry<'_>, found: &Found<'_>) -> Result<()> {
         .source
         .as_ref()
         .is_some_and(|source| found.names.iter().any(|name| below(&source.real, name).is_some()));
-    let by_inside = inside_name(found).is_some_and(|name| below(&entry.target, name).is_some());
+    let by_inside = found.inside_name().is_some_and(|name| below(&entry.target, name).is_some());
     if by_host || by_inside {
         entry.rights = entry.rights.minus(found.deny.rights);
         // What shows nothing is no mount, and what is special takes no rights: the policy contradicts itself.
@@ -200,11 +102,6 @@ fn narrow(entry: &mut Entry<'_>, found: &Found<'_>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The path inside that an absolute deny names.
-pub(crate) fn inside_name<'p>(found: &Found<'p>) -> Option<&'p [u8]> {
-    (found.deny.path.base == Base::Root).then_some(found.deny.path.rest.as_bytes())
 }
 
 /// The places inside, strictly below an entry, that a deny takes away.
@@ -221,7 +118,7 @@ fn places(found: &Found<'_>, entries: &[Entry<'_>]) -> Result<Vec<Vec<u8>>> {
             }
         }
     }
-    places.extend(inside_name(found).map(Vec::from));
+    places.extend(found.inside_name().map(Vec::from));
     // Shown by another entry: it has been asked by its own source.
     places.retain(|place| {
         covering(entries, place)
@@ -233,16 +130,19 @@ fn places(found: &Found<'_>, entries: &[Entry<'_>]) -> Result<Vec<Vec<u8>>> {
 }
 
 /// Makes one place inside a denial, with a placeholder where nothing is there.
+///
+/// Where a symbolic link is it, or on the way to it, that link is kept from being changed, and where it leads is given
+/// back: a place of the host, which is denied as well.
 fn settle(
     found: &Found<'_>,
     inside: Vec<u8>,
     entries: &[Entry<'_>],
     placeholders: &mut Placeholders,
     denials: &mut Vec<Denial>,
-) -> Result<()> {
+) -> Result<Option<Vec<u8>>> {
     let deny = &found.deny;
     let origin = Some(deny.origin);
-    let Some(entry) = covering(entries, &inside) else { return Ok(()) };
+    let Some(entry) = covering(entries, &inside) else { return Ok(None) };
     let rest = below(&inside, &entry.target).unwrap_or_default();
     let pins_below = entry.is_writable().then(|| entry.target.clone());
     let denial = |inside, rights, create| Denial {
@@ -258,11 +158,11 @@ fn settle(
             if let Some(kind) = wanted(deny, entry)? {
                 denials.push(denial(inside, deny.rights, Some(kind)));
             }
-            return Ok(());
+            return Ok(None);
         }
         (None, MountKind::Dev { .. }) if deny.rights.contains(Rights::READ) => {
             denials.push(denial(inside, deny.rights, None));
-            return Ok(());
+            return Ok(None);
         }
         // A read-only mount does not hold writes to a device, and nothing holds a place in procfs.
         (None, _) => return Err(failure(Step::DenySource, origin, Errno::OPNOTSUPP)),
@@ -270,9 +170,16 @@ fn settle(
     if entry.is_writable() && !entry.is_private() {
         placeholders.lock(source).at(Step::DenyPlaceholder, origin)?;
     }
-    match open_below(&source.place, rest) {
-        Ok(place) => {
-            let stat = fstat(&place).at(Step::DenySource, origin)?;
+    let there = open_below(&source.place, rest).and_then(|place| Ok((fstat(&place)?, place)));
+    if is_linked(&there) {
+        let (link, to) = names::follow(source, rest).at(Step::DenySource, origin)?;
+        let (kept, _) = inside.split_at(inside.len() - rest.len() + link);
+        let rights = if link == rest.len() { deny.rights } else { Rights::NONE };
+        denials.push(denial(Vec::from(kept), rights, None));
+        return Ok(Some(to));
+    }
+    match there {
+        Ok((stat, place)) => {
             if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink > 1 {
                 return Err(failure(Step::DenyHardLink, origin, Errno::MLINK));
             }
@@ -282,10 +189,10 @@ fn settle(
             denials.push(denial(inside, deny.rights, None));
         }
         Err(Errno::NOENT | Errno::NOTDIR) => {
-            let Some(kind) = wanted(deny, entry)? else { return Ok(()) };
+            let Some(kind) = wanted(deny, entry)? else { return Ok(None) };
             if entry.is_private() {
                 denials.push(denial(inside, deny.rights, Some(kind)));
-                return Ok(());
+                return Ok(None);
             }
             match placeholders.make(source, rest, kind).at(Step::DenyPlaceholder, origin)? {
                 Made::Placeholder => denials.push(denial(inside, deny.rights, None)),
@@ -299,12 +206,17 @@ fn settle(
                 }
             }
         }
-        // Named by a symbolic link: where the link leads was found by its real name, unless the way to it is
-        // the program's to change.
-        Err(Errno::LOOP) if found.names.len() > 1 && !entry.is_writable() => {}
         Err(errno) => return Err(failure(Step::DenySource, origin, errno)),
     }
-    Ok(())
+    Ok(None)
+}
+
+/// Whether a place is a symbolic link, or was not reached for one on the way.
+fn is_linked(there: &core::result::Result<(Stat, OwnedFd), Errno>) -> bool {
+    match there {
+        Ok((stat, _)) => FileType::from_raw_mode(stat.st_mode) == FileType::Symlink,
+        Err(errno) => *errno == Errno::LOOP,
+    }
 }
 
 /// What to put where nothing is; `None` for nothing.
@@ -328,105 +240,6 @@ fn merge(denials: &mut Vec<Denial>) {
         }
         same
     });
-}
-
-/// What [`Placeholders::make`] came to.
-enum Made {
-    /// It is there now.
-    Placeholder,
-    /// A file stands where a directory would have to be: the first so many bytes of the path.
-    FileInTheWay(usize),
-}
-
-impl Placeholders {
-    fn lock(&mut self, source: &Source) -> core::result::Result<(), Errno> {
-        let identity = (source.stat.st_dev, source.stat.st_ino);
-        if !source.is_directory() || self.locks.iter().any(|(held, _)| *held == identity) {
-            return Ok(());
-        }
-        let fd =
-            openat(&source.place, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        lock_shared(&fd)?;
-        self.locks.push((identity, fd));
-        Ok(())
-    }
-
-    fn make(&mut self, source: &Source, rest: &[u8], kind: Kind) -> core::result::Result<Made, Errno> {
-        for directory in ancestors(rest) {
-            match open_below(&source.place, directory) {
-                Ok(place) => {
-                    if FileType::from_raw_mode(fstat(&place)?.st_mode) != FileType::Directory {
-                        return Ok(Made::FileInTheWay(directory.len()));
-                    }
-                }
-                Err(Errno::NOENT) => self.put(source, directory, Kind::Directory)?,
-                Err(errno) => return Err(errno),
-            }
-        }
-        self.put(source, rest, kind)?;
-        Ok(Made::Placeholder)
-    }
-
-    fn put(&mut self, source: &Source, rest: &[u8], kind: Kind) -> core::result::Result<(), Errno> {
-        let (parent, name) = split(rest);
-        let parent = open_below(&source.place, parent)?;
-        create(&parent, name, kind, PLACEHOLDER_MODE)?;
-        // Made by root in somebody's directory: it is theirs, as everything in it.
-        if rustix::process::geteuid().is_root() {
-            let (owner, group) = (Uid::from_raw(source.stat.st_uid), Gid::from_raw(source.stat.st_gid));
-            chownat(&parent, name, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
-        }
-        self.made.push(Placeholder { parent, name: Vec::from(name), kind });
-        Ok(())
-    }
-
-    /// Takes over what a launcher put at `rest`, and above it, and was killed before it could remove it.
-    fn adopt(&mut self, source: &Source, rest: &[u8], place: &OwnedFd) -> core::result::Result<(), Errno> {
-        for path in ancestors(rest).chain([rest]) {
-            let above = if path == rest { None } else { Some(open_below(&source.place, path)?) };
-            let stat = fstat(above.as_ref().unwrap_or(place))?;
-            let Some(kind) = placeholder(&stat) else { continue };
-            let (parent, name) = split(path);
-            let parent = open_below(&source.place, parent)?;
-            self.made.push(Placeholder { parent, name: Vec::from(name), kind });
-        }
-        Ok(())
-    }
-}
-
-/// Takes a shared lock. A launch that ends holds an exclusive one for the moment in which it removes its
-/// placeholders; whoever holds it longer is no launcher.
-///
-/// # Errors
-/// `EAGAIN` when it was not to be had in a tenth of a second.
-fn lock_shared(fd: &OwnedFd) -> core::result::Result<(), Errno> {
-    const TRIES: u32 = 50;
-    let mut result = flock(fd, FlockOperation::NonBlockingLockShared);
-    for _ in 1..TRIES {
-        if result != Err(Errno::AGAIN) {
-            break;
-        }
-        crate::parent::sleep_us(2000);
-        result = flock(fd, FlockOperation::NonBlockingLockShared);
-    }
-    result
-}
-
-/// Creates an empty file or directory, which must not be there.
-pub(crate) fn create(
-    parent: impl AsFd,
-    name: &[u8],
-    kind: Kind,
-    mode: Mode,
-) -> core::result::Result<(), Errno> {
-    match kind {
-        Kind::Directory => mkdirat(parent, name, mode),
-        Kind::File | Kind::FileOfDot => {
-            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-            let made = openat(parent, name, flags, file_mode(mode))?;
-            if kind == Kind::FileOfDot { write_once(&made, DOT) } else { Ok(()) }
-        }
-    }
 }
 
 /// An empty file and an empty directory that nobody may open, to be mounted over denied places.

@@ -28,7 +28,8 @@ pub(crate) fn print(plan: &Plan<'_>, entries: &[Entry<'_>], denials: &[Denial], 
         line.text("rights", Some(rights(entry.rights)));
         end(line, plan, Some(entry.mount.origin));
     }
-    for denial in denials {
+    // What takes nothing away only keeps a place where it is.
+    for denial in denials.iter().filter(|denial| denial.rights != Rights::NONE) {
         let mut line = begin("deny");
         line.text("target", Some(&[b"/", denial.inside.as_slice()].concat()));
         line.text("rights", Some(rights(denial.rights)));

@@ -7,7 +7,7 @@ use crate::arguments::Arguments;
 use crate::at::{accessat, openat, readlink};
 use crate::fail::{At, Result, failure};
 use crate::files::{decimal, read_all};
-use crate::network::{self, Sockets};
+use crate::network::{self, Refusals, Sockets};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -57,6 +57,8 @@ pub(crate) struct Running {
     pub(crate) pidfd: OwnedFd,
     /// The sandbox's side of the socket; the sandbox's first process has another descriptor of it.
     pub(crate) socket: OwnedFd,
+    /// Whether it says anybody what the kernel refuses.
+    pub(crate) refusals: Refusals,
     /// A file in memory where it writes at its end what it counted, if anybody wants to know.
     report: Option<OwnedFd>,
 }
@@ -101,7 +103,11 @@ pub(crate) fn start(
                 kept.extend(given.audit.iter().chain(&given.secrets).map(AsFd::as_fd));
                 become_gateway(&program, &words, environment, &kept)
             }
-            Fork::Parent { pid, pidfd } => Ok(Running { pid, pidfd, socket, report }),
+            Fork::Parent { pid, pidfd } => {
+                let is_wanted = counts == Counts::Wanted || given.audit.is_some();
+                let refusals = if is_wanted { Refusals::Wanted } else { Refusals::None };
+                Ok(Running { pid, pidfd, socket, refusals, report })
+            }
         }
     };
     begin().at(Step::Gateway, Some(origin)).map(Some)
@@ -192,7 +198,7 @@ impl Running {
     /// Says that everything inside has ended, and waits until the gateway has as well; gives what it counted, as
     /// `msb_plan::handover` has it.
     pub(crate) fn end(self) -> Vec<u8> {
-        let Running { pid, pidfd, socket, report } = self;
+        let Running { pid, pidfd, socket, report, .. } = self;
         drop(socket);
         let mut ended = [PollFd::new(&pidfd, PollFlags::IN)];
         if !matches!(poll(&mut ended, Some(&milliseconds(handover::END_MS))), Ok(1)) {
@@ -216,12 +222,14 @@ fn milliseconds(ms: u64) -> Timespec {
 pub(crate) struct Handover {
     socket: OwnedFd,
     origin: OriginId,
+    /// Whether anybody wants to know what the kernel refuses.
+    pub(crate) refusals: Refusals,
 }
 
 impl Handover {
     /// Takes the sandbox's side of the socket; `origin` is the line that begins the network rules.
-    pub(crate) fn new(socket: OwnedFd, origin: OriginId) -> Handover {
-        Handover { socket, origin }
+    pub(crate) fn new(socket: OwnedFd, origin: OriginId, refusals: Refusals) -> Handover {
+        Handover { socket, origin, refusals }
     }
 
     /// Hands the sandbox's sockets over; nobody in here keeps them.

@@ -8,7 +8,7 @@ use crate::bind::{Bindings, Place, open_below, open_place};
 use crate::fail::{At, Result, failure};
 use crate::path::{below, join, sort_by};
 use alloc::vec::Vec;
-use msb_plan::event::Step;
+use msb_plan::event::{Failure, Step};
 use msb_plan::{Base, Links, Mount, MountKind, Path, Plan, Presence, Rights};
 use msb_sys::mount::attr;
 use rustix::fd::OwnedFd;
@@ -119,6 +119,12 @@ pub(crate) fn table<'p>(plan: &Plan<'p>, bindings: &Bindings<'_>) -> Result<Vec<
         if let [a, b] = pair
             && a.target == b.target
         {
+            if let (Base::Param(index), Base::Param(other)) = (a.mount.target.base, b.mount.target.base)
+                && index != other
+            {
+                let origin = Some(a.mount.origin);
+                return Err(Failure { step: Step::ParamSame, origin, errno: u16::from(other) + 1 });
+            }
             return Err(failure(Step::MountTarget, Some(b.mount.origin), Errno::EXIST));
         }
     }

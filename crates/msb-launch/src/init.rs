@@ -9,12 +9,13 @@ use crate::fail::{At, Result, failure};
 use crate::files::write_once;
 use crate::message::Message;
 use crate::terminal::Inside;
+use core::cell::Cell;
 use core::convert::Infallible;
 use core::mem::MaybeUninit;
 use msb_plan::Tier;
 use msb_plan::event::Step;
-use msb_sys::process::{Fork, flags, fork};
-use msb_sys::shared::Words;
+use msb_sys::beside::vfork;
+use msb_sys::process::flags;
 use msb_sys::signal;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -25,9 +26,11 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait as reap_one};
 const SIGCHLD: u32 = 17; // signal(7), the same on x86-64 and AArch64
 
 /// Starts the command and waits for its end.
-pub(crate) fn run(child: &Child<'_>) -> Infallible {
-    let message = match start(child) {
-        Ok((pid, exec)) => watch(pid, exec, child),
+pub(crate) fn run(child: &mut Child<'_>) -> Infallible {
+    let started = start(child);
+    drop(child.root.take());
+    let message = match started {
+        Ok((pid, left)) => watch(pid, &left, child),
         Err(failure) => Message::Failed(failure),
     };
     if child.tier == Tier::Landlock {
@@ -56,44 +59,37 @@ fn end_all() {
     }
 }
 
-/// What the command's process leaves for init to see: words of a page that both share.
-#[derive(Clone, Copy)]
-struct Left(Words);
-
-impl Left {
-    /// What [`command::execute`] says of its failure; 0 while there is none.
-    const FAILURE: usize = 0;
-    /// The listener's descriptor, in the table that both share; 0 while there is none.
-    const LISTENER: usize = 1;
+/// What the command's process leaves for init, whose memory it shares until it has executed.
+#[derive(Debug, Default)]
+struct Left {
+    /// What [`command::execute`] says of its failure; 0 for none.
+    failure: Cell<u32>,
+    /// The listener's descriptor, in the table that both share then; 0 for none.
+    listener: Cell<u32>,
 }
 
+/// Starts the command; gives its process, and what it left.
 fn start(child: &Child<'_>) -> Result<(Pid, Left)> {
     let at = Some(child.filter.origin);
-    let left = Left(Words::new().at(Step::Spawn, None)?);
+    let left = Left::default();
     // The listener is made by the command's process, after the filter is loaded, and from then on every call
     // of that process may wait for an answer: so it shares its descriptors, and init, which waits until it
     // has executed, finds the listener among its own.
-    let shared = if child.listener.is_some() { flags::FILES | flags::VFORK } else { 0 };
+    let shared = if child.listener.is_some() { flags::FILES } else { 0 };
     // Here and not in the command's process, whose clocks are its time namespace's.
     child.timing.done(Step::Spawn);
-    match fork(shared, None).at(Step::Spawn, None)? {
-        Fork::Child => {
-            signal::block(child.signals);
-            if let Some(Err(errno)) = child.terminal.as_ref().map(Inside::control) {
-                left.0.set(Left::FAILURE, command::code(Step::Terminal, errno));
-                msb_sys::process::exit(127)
-            }
-            let code = command::execute(child, |fd| left.0.set(Left::LISTENER, fd));
-            left.0.set(Left::FAILURE, code);
-            msb_sys::process::exit(127)
-        }
-        Fork::Parent { pid, .. } => {
-            if let Some(socket) = &child.listener {
-                hand_over(left.0.get(Left::LISTENER), socket).at(Step::Listener, at)?;
-            }
-            Ok((pid, left))
-        }
+    let pid = vfork(shared, &mut || {
+        signal::block(child.signals);
+        left.failure.set(match child.terminal.as_ref().map(Inside::control) {
+            Some(Err(errno)) => command::code(Step::Terminal, errno),
+            _ => command::execute(child, |fd| left.listener.set(fd)),
+        });
+    })
+    .at(Step::Spawn, None)?;
+    if let Some(socket) = &child.listener {
+        hand_over(left.listener.get(), socket).at(Step::Listener, at)?;
     }
+    Ok((pid, left))
 }
 
 /// Sends the listener over `socket`; nobody in here keeps it.
@@ -109,7 +105,7 @@ fn hand_over(number: u32, socket: &OwnedFd) -> core::result::Result<(), Errno> {
     sendmsg(socket, &[rustix::io::IoSlice::new(b"L")], &mut control, SendFlags::NOSIGNAL).map(drop)
 }
 
-fn watch(command: Pid, left: Left, child: &Child<'_>) -> Message {
+fn watch(command: Pid, left: &Left, child: &Child<'_>) -> Message {
     loop {
         let number = wait(child);
         if child.must_end() {
@@ -118,7 +114,7 @@ fn watch(command: Pid, left: Left, child: &Child<'_>) -> Message {
         }
         if number == SIGCHLD {
             if let Some(status) = reap(command) {
-                return match command::failure(left.0.get(Left::FAILURE), child) {
+                return match command::failure(left.failure.get(), child) {
                     Some(failure) => Message::Failed(failure),
                     None => Message::Ended(status),
                 };

@@ -5,7 +5,7 @@
 
 use alloc::vec;
 use msb_sys::net::{SocketOption, turn_on};
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink::SocketAddrNetlink, recv,
@@ -41,19 +41,28 @@ impl From<Errno> for Refused {
 /// Sends `messages`, one of which asks for an answer, and comes back when all of them hold. Without a protocol they are
 /// for rtnetlink(7), whose number is 0.
 pub(crate) fn send(protocol: Option<Protocol>, messages: &[u8]) -> Result<(), Refused> {
-    let kind = SocketType::RAW;
-    let socket = socket_with(AddressFamily::NETLINK, kind, SocketFlags::CLOEXEC, protocol)?;
+    exchange(&socket(protocol)?, messages)
+}
+
+/// A new socket, non-blocking and close-on-exec.
+pub(crate) fn socket(protocol: Option<Protocol>) -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)
+}
+
+/// As [`send`], by a socket that is there.
+pub(crate) fn exchange(socket: &OwnedFd, messages: &[u8]) -> Result<(), Refused> {
     turn_on(socket.as_fd(), SocketOption::NETLINK_CAP_ACK)?;
     turn_on(socket.as_fd(), SocketOption::NETLINK_EXT_ACK)?;
     // Address 0 is the kernel's.
-    let sent = sendto(&socket, messages, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    let sent = sendto(socket, messages, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     if sent != messages.len() {
         return Err(Errno::MSGSIZE.into());
     }
     let mut answered = false;
     let mut answer = vec![0; ANSWER_BYTES];
     loop {
-        match recv(&socket, answer.as_mut_slice(), RecvFlags::DONTWAIT) {
+        match recv(socket, answer.as_mut_slice(), RecvFlags::DONTWAIT) {
             Ok((length, _)) => answered |= read(answer.get(..length).unwrap_or_default(), messages)?,
             Err(Errno::AGAIN) if answered => return Ok(()),
             // Nothing was said: it is not known whether they hold.

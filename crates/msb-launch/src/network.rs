@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use msb_plan::OriginId;
 use msb_plan::event::Step;
 use msb_plan::handover::Socket;
-use msb_plan::network::{GATEWAY_V4, GATEWAY_V6, Gateway, OWN_V4, OWN_V6, STEERED_PORT};
+use msb_plan::network::{GATEWAY_V4, GATEWAY_V6, Gateway, OWN_V4, OWN_V6, REFUSALS_GROUP, STEERED_PORT};
 use msb_sys::net::{SocketOption, turn_on};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
@@ -36,8 +36,17 @@ pub(crate) fn loopback_up() -> core::result::Result<(), Errno> {
     netlink::send(None, &bytes).map_err(|refused| refused.errno)
 }
 
+/// Whether anybody wants to know what the kernel refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusals {
+    /// Somebody does.
+    Wanted,
+    /// Nobody does.
+    None,
+}
+
 /// Sets the network up in the current namespace, which must be new.
-pub(crate) fn set_up(gateway: &Gateway<'_>) -> Result<Sockets> {
+pub(crate) fn set_up(gateway: &Gateway<'_>, wanted: Refusals) -> Result<Sockets> {
     let origin = Some(gateway.origin);
     let has_v6 = match socket(AddressFamily::INET6, SocketType::DGRAM, None) {
         Ok(_) => true,
@@ -51,7 +60,40 @@ pub(crate) fn set_up(gateway: &Gateway<'_>) -> Result<Sockets> {
         let asked = line(gateway, &refused).or(origin);
         failure(Step::NetworkRules, asked, refused.errno)
     })?;
-    sockets(has_v6).at(Step::Network, origin)
+    let mut all = sockets(has_v6).at(Step::Network, origin)?;
+    if wanted == Refusals::Wanted
+        // A kernel without nfnetlink_log refuses the same and does not say so; the gateway's log says that.
+        && let Ok(socket) = refusals(gateway)
+    {
+        all.mask |= Socket::Refusals.bit();
+        all.sockets.push(socket);
+    }
+    Ok(all)
+}
+
+/// A socket to which the kernel writes what nf_tables refuses.
+fn refusals(gateway: &Gateway<'_>) -> core::result::Result<OwnedFd, Refused> {
+    /// `NFULNL_MSG_CONFIG` of `NFNL_SUBSYS_ULOG`; linux/netfilter/nfnetlink_log.h has these and the attributes.
+    const CONFIG: u16 = 4 << 8 | 1;
+    /// `NFULA_CFG_CMD` and `NFULNL_CFG_CMD_BIND`.
+    const COMMAND: u16 = 1;
+    const BIND: u8 = 1;
+    /// `NFULA_CFG_NLBUFSIZ`, and bytes of one message: by default a page is kept for each, and few have room in the socket.
+    const MESSAGE: u16 = 3;
+    const MESSAGE_BYTES: u32 = 512;
+    /// `NFULA_CFG_FLAGS` and `NFULNL_CFG_F_SEQ`: messages are numbered, so that one that had no room is missed.
+    const FLAGS: u16 = 6;
+    const NUMBERED: u16 = 1;
+    let socket = netlink::socket(Some(NETFILTER))?;
+    // struct nfgenmsg: family, version, group.
+    let [high, low] = REFUSALS_GROUP.to_be_bytes();
+    let mut bytes = Vec::new();
+    let attributes: [(u16, &[u8]); 3] =
+        [(COMMAND, &[BIND]), (MESSAGE, &MESSAGE_BYTES.to_be_bytes()), (FLAGS, &NUMBERED.to_be_bytes())];
+    message(&mut bytes, CONFIG, REQUEST | ACK, &[0, 0, high, low], &attributes);
+    netlink::exchange(&socket, &bytes)?;
+    netlink::send(Some(NETFILTER), gateway.refusals)?;
+    Ok(socket)
 }
 
 /// The line of the policy that a refused part of the batch is there for.
@@ -110,11 +152,11 @@ fn local(bytes: &mut Vec<u8>, (family, bits): (u8, u8), own: &[u8], flags: u16) 
     message(bytes, RTM_NEWROUTE, flags, &head, &[(RTA_OIF, &LOOPBACK.to_le_bytes()), (RTA_PREFSRC, own)]);
 }
 
-/// One message of rtnetlink(7). Lengths of all parts are multiples of four.
+/// One message of netlink(7). The length of `head` is a multiple of four.
 fn message(bytes: &mut Vec<u8>, kind: u16, flags: u16, head: &[u8], attributes: &[(u16, &[u8])]) {
     let length = |it: usize| u32::try_from(it).unwrap_or(0);
     let start = bytes.len();
-    let all: usize = attributes.iter().map(|(_, value)| 4 + value.len()).sum();
+    let all: usize = attributes.iter().map(|(_, value)| 4 + value.len().next_multiple_of(4)).sum();
     bytes.extend_from_slice(&length(16 + head.len() + all).to_le_bytes());
     bytes.extend_from_slice(&kind.to_le_bytes());
     bytes.extend_from_slice(&flags.to_le_bytes());
@@ -127,37 +169,41 @@ fn message(bytes: &mut Vec<u8>, kind: u16, flags: u16, head: &[u8], attributes: 
         bytes.extend_from_slice(&[low, high]);
         bytes.extend_from_slice(&kind.to_le_bytes());
         bytes.extend_from_slice(value);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
     }
 }
 
+/// What nf_tables steers to, and answers to datagrams.
+const STEERED: [(Socket, AddressFamily, SocketType); 6] = [
+    (Socket::Tcp4, AddressFamily::INET, SocketType::STREAM),
+    (Socket::Tcp6, AddressFamily::INET6, SocketType::STREAM),
+    (Socket::Udp4, AddressFamily::INET, SocketType::DGRAM),
+    (Socket::Udp6, AddressFamily::INET6, SocketType::DGRAM),
+    (Socket::Raw4, AddressFamily::INET, SocketType::RAW),
+    (Socket::Raw6, AddressFamily::INET6, SocketType::RAW),
+];
+
 fn sockets(has_v6: bool) -> core::result::Result<Sockets, Errno> {
     let mut all = Sockets { mask: 0, sockets: Vec::with_capacity(Socket::ALL.len()) };
-    for kind in Socket::ALL {
-        if has_v6 || matches!(kind, Socket::Tcp4 | Socket::Udp4 | Socket::Raw4) {
+    for (kind, family, how) in STEERED {
+        if has_v6 || family == AddressFamily::INET {
             all.mask |= kind.bit();
-            all.sockets.push(steered(kind)?);
+            all.sockets.push(steered(family, how)?);
         }
     }
     Ok(all)
 }
 
 /// A socket of the gateway's.
-fn steered(kind: Socket) -> core::result::Result<OwnedFd, Errno> {
-    let (family, how, protocol) = match kind {
-        Socket::Tcp4 => (AddressFamily::INET, SocketType::STREAM, None),
-        Socket::Tcp6 => (AddressFamily::INET6, SocketType::STREAM, None),
-        Socket::Udp4 => (AddressFamily::INET, SocketType::DGRAM, None),
-        Socket::Udp6 => (AddressFamily::INET6, SocketType::DGRAM, None),
-        Socket::Raw4 => (AddressFamily::INET, SocketType::RAW, Some(ipproto::RAW)),
-        Socket::Raw6 => (AddressFamily::INET6, SocketType::RAW, Some(ipproto::RAW)),
-    };
+fn steered(family: AddressFamily, how: SocketType) -> core::result::Result<OwnedFd, Errno> {
+    let protocol = (how == SocketType::RAW).then_some(ipproto::RAW);
     let socket = socket(family, how, protocol)?;
-    let options: &[SocketOption] = match kind {
-        Socket::Tcp4 => &[SocketOption::IP_TRANSPARENT],
-        Socket::Tcp6 => &[SocketOption::IPV6_TRANSPARENT],
-        Socket::Udp4 => &[SocketOption::IP_TRANSPARENT, SocketOption::IP_RECVORIGDSTADDR],
-        Socket::Udp6 => &[SocketOption::IPV6_TRANSPARENT, SocketOption::IPV6_RECVORIGDSTADDR],
-        Socket::Raw4 | Socket::Raw6 => return Ok(socket),
+    let options: &[SocketOption] = match (family, how) {
+        (_, SocketType::RAW) => return Ok(socket),
+        (AddressFamily::INET, SocketType::STREAM) => &[SocketOption::IP_TRANSPARENT],
+        (AddressFamily::INET, _) => &[SocketOption::IP_TRANSPARENT, SocketOption::IP_RECVORIGDSTADDR],
+        (_, SocketType::STREAM) => &[SocketOption::IPV6_TRANSPARENT],
+        _ => &[SocketOption::IPV6_TRANSPARENT, SocketOption::IPV6_RECVORIGDSTADDR],
     };
     for option in options {
         turn_on(socket.as_fd(), *option)?;

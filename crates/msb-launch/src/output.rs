@@ -123,6 +123,13 @@ pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
             );
             add_origin(&mut line, origin, plan);
         }
+        Event::Failed(Failure { step: Step::ParamSame, origin, .. }) => {
+            line.push_str("could not show the same folder at its own path for two parameters");
+            add_origin(&mut line, origin, plan);
+        }
+        Event::Failed(Failure { step: Step::PlanDecode, errno: 8, .. }) => {
+            line.push_str("this is no plan; `msbc compile` makes one of a policy");
+        }
         Event::Failed(Failure { step, origin, errno }) => {
             line.push_str("could not ");
             line.push_str(step.words());

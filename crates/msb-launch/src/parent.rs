@@ -41,6 +41,8 @@ pub(crate) struct Parent<'a> {
     pub(crate) held: Held,
     /// When the wall clock began.
     pub(crate) begin_us: u64,
+    /// What everything inside had used of CPUs, microseconds, when it was killed for a limit.
+    pub(crate) killed_cpu_us: u64,
     pub(crate) gateway: Option<Running>,
     /// Whether everything was killed because the gateway had ended.
     pub(crate) gateway_killed: bool,
@@ -91,14 +93,15 @@ impl Parent<'_> {
         let end = match (killed_for, said) {
             (None, Some(Message::Failed(failure))) => Err(failure),
             _ if self.gateway_killed && killed_for.is_none() => Ok((SIGKILL, Cause::Gateway)),
-            (None, Some(Message::Ended(status))) => Ok((status, Cause::Command)),
             (Some((limit, origin)), _) => Ok((SIGKILL, Cause::Limit(limit, origin))),
-            (None, None) => {
-                let cause = match self.plan.limits.memory_bytes {
-                    Some(limit) if cgroups.times_reached(LimitKind::Memory) > 0 => {
-                        Cause::Limit(LimitKind::Memory, limit.origin)
-                    }
-                    _ => Cause::Outside,
+            (None, Some(Message::Ended(status))) if status & 0x7f != SIGKILL => Ok((status, Cause::Command)),
+            (None, said) => {
+                let by_itself = if said.is_some() { Cause::Command } else { Cause::Outside };
+                // The kernel killed the command, or with it everything: memory.oom.group.
+                let out_of_memory = |_: &_| cgroups.times_reached(LimitKind::Memory) > 0;
+                let cause = match self.plan.limits.memory_bytes.filter(out_of_memory) {
+                    Some(limit) => Cause::Limit(LimitKind::Memory, limit.origin),
+                    None => by_itself,
                 };
                 Ok((SIGKILL, cause))
             }
@@ -146,7 +149,7 @@ impl Parent<'_> {
             wait_status: status.cast_unsigned(),
             cause,
             wall_us: monotonic_us().saturating_sub(self.begin_us),
-            cpu_us: usage.cpu_us,
+            cpu_us: usage.cpu_us.max(cgroups.cpu_us().unwrap_or(self.killed_cpu_us)),
             memory_peak_bytes: cgroups.memory_peak_bytes().unwrap_or(usage.resident_peak_bytes),
             usage: event::Usage {
                 pids_peak: cgroups.pids_peak(),
@@ -169,11 +172,10 @@ impl Parent<'_> {
     /// process was killed, and the sandbox ends with it.
     fn wait(&mut self, cgroups: &Cgroups, output: &Output) -> Option<(LimitKind, OriginId)> {
         let limits = &self.plan.limits;
-        let init = self.init.as_raw_nonzero().get().unsigned_abs();
+        let init = self.init();
         let deadline = limits.wall_ms.map(|limit| (self.begin_us + limit.value * 1000, limit.origin));
         let storage = core::mem::take(&mut self.storage);
         let mut watch = Watch::new(limits, self.held, init, self.begin_us, storage);
-        let mut sweep_at = cgroups.sweep_after_us().map(|after| self.begin_us + after);
         let mut killed_for = None;
         let mut abandoned = false;
         let mut gateway_ended: Option<u64> = None;
@@ -192,12 +194,8 @@ impl Parent<'_> {
                 };
                 killed_for = reached.map(|reached| self.kill(reached));
             }
-            if sweep_at.is_some_and(|at| now >= at) {
-                sweep_at = None;
-                cgroups.sweep();
-            }
             let until_kill = gateway_ended.map(|at| at + GATEWAY_GRACE_US).filter(|_| !self.gateway_killed);
-            let times = [deadline.map(|(at, _)| at), watch.next_us(), until_kill, sweep_at];
+            let times = [deadline.map(|(at, _)| at), watch.next_us(), until_kill];
             let next = times.into_iter().flatten().min();
             let wait_us = next.filter(|_| killed_for.is_none()).map(|at| at.saturating_sub(monotonic_us()));
             let wait_us = [wait_us, background].into_iter().flatten().min();
@@ -318,9 +316,19 @@ impl Parent<'_> {
         }
     }
 
-    fn kill(&self, reached: (LimitKind, OriginId)) -> (LimitKind, OriginId) {
+    /// Ends everything for a limit.
+    fn kill(&mut self, reached: (LimitKind, OriginId)) -> (LimitKind, OriginId) {
+        // Nobody is left to wait for those that an init leaves behind, and what they used goes with them. Memory does not
+        // wait for the sum.
+        if reached.0 != LimitKind::Memory {
+            self.killed_cpu_us = watch::cpu_us(self.init().into());
+        }
         self.end_init();
         reached
+    }
+
+    fn init(&self) -> u32 {
+        self.init.as_raw_nonzero().get().unsigned_abs()
     }
 
     /// Ends the init. Its death is everybody's: by the kernel in a pid namespace (pid_namespaces(7)), by its own hand

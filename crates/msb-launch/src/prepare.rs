@@ -5,14 +5,16 @@ use crate::at::openat;
 use crate::bind::{self, Bindings};
 use crate::cgroup::{Cgroups, kinds};
 use crate::child::{Child, Ids, map};
-use crate::deny::{self, Placeholders};
+use crate::deny;
 use crate::fail::{At, Result, failure, refusal};
 use crate::files::{decimal, write_small};
 use crate::gateway::{self, Counts, Given, Handover, Running};
 use crate::host::{self, Entry};
+use crate::mounts::Table;
 use crate::output::{EXIT_REFUSED, Output};
 use crate::parent::{Parent, exit_of_failure};
 use crate::path::sort_by;
+use crate::placeholders::Placeholders;
 use crate::pump::Pump;
 use crate::timing::Timing;
 use crate::{describe, environment, guard, overlap, plan_file, root, signature, storage, terminal, tier};
@@ -33,9 +35,9 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, getegid, geteuid, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper,
 };
 
-/// Everything that the sandbox's first process gets a new one of.
+/// What the sandbox's first process gets a new one of as it is made; time, cgroup and network follow (`child`).
 pub(crate) const NAMESPACES: u64 =
-    flags::NEWUSER | flags::NEWPID | flags::NEWNS | flags::NEWNET | flags::NEWIPC | flags::NEWUTS;
+    flags::NEWUSER | flags::NEWPID | flags::NEWNS | flags::NEWIPC | flags::NEWUTS;
 
 /// Host ids that belong to nobody and to one sandbox at a time, when root launches: added to the launcher's
 /// pid, which is below 2^22. The range is one that systemd leaves to containers (UIDS-GIDS, 524288 to
@@ -237,16 +239,18 @@ fn launch<'p>(
     let tier = tier::choose(plan)?;
     timing.done(Step::Param);
     let mut entries = host::table(plan, &bindings)?;
-    overlap::check(plan, &entries)?;
+    let table = Table::read().at(Step::MountSource, Some(plan.policy.origin))?;
+    overlap::check(plan, &entries, &table)?;
     timing.done(Step::MountSource);
     let guards = guard::denies(guarded, &entries, plan.policy.origin)?;
     plan.denies.extend(guards);
     let plan = &*plan;
     let mut placeholders = Placeholders::default();
     let started =
-        deny::find(plan, &bindings, &mut entries, &mut placeholders).and_then(|denials| {
+        deny::find(plan, &bindings, &mut entries, &table, &mut placeholders).and_then(|denials| {
             timing.done(Step::DenySource);
             let mut cgroups = Cgroups::new(&plan.limits)?;
+            let begin_us = monotonic_us();
             timing.done(Step::Cgroup);
             let held = cgroups.held;
             match tier {
@@ -270,6 +274,7 @@ fn launch<'p>(
             let result =
                 Host { plan, tier, filter, cwd, environment, command, listener, gateway, timing, dry_run }
                     .start(entries, denials, &mut cgroups, output);
+            cgroups.sweep(monotonic_us().saturating_sub(begin_us));
             cgroups.remove();
             result
         });
@@ -422,6 +427,7 @@ impl<'a> Host<'a> {
                     signals: before,
                     timing,
                     dry_run: self.dry_run,
+                    root: None,
                 };
                 child.run()
             }
@@ -448,6 +454,7 @@ impl<'a> Host<'a> {
                     begin_us,
                     gateway: self.gateway,
                     gateway_killed: false,
+                    killed_cpu_us: 0,
                     uid,
                     filter: self.filter,
                     timing,
@@ -466,7 +473,7 @@ impl<'a> Host<'a> {
             return Ok(None);
         };
         let socket = rustix::io::fcntl_dupfd_cloexec(&gateway.socket, 3)?;
-        Ok(Some(Handover::new(socket, origin)))
+        Ok(Some(Handover::new(socket, origin, gateway.refusals)))
     }
 
     /// Who the sandbox is on the host: the user who launches, or, for root, an id of its own.

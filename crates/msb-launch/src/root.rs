@@ -1,21 +1,22 @@
 //! The new root: mounts on descriptors, then pivot_root.
 
-use crate::at::{mkdirat, mknodat, move_mount, open_tree, openat, symlinkat};
+use crate::at::{mkdirat, mknodat, move_mount, open_tree, openat, openat2, symlinkat};
 use crate::bind::open_below;
-use crate::deny::{Kind, attach, clone_tree, create, open_inside};
+use crate::deny::{attach, clone_tree, open_inside};
 use crate::dev;
 use crate::fail::{At, Result, failure};
-use crate::files::{decimal, write_once};
+use crate::files::{decimal, open, write_once};
 use crate::host::{Entry, Source, covering};
 use crate::landlock::{self, Wall};
 use crate::overlay::{self, Upper};
 use crate::path::{ancestors, split};
+use crate::placeholders::{Kind, create};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{File, MountKind, MountTable, ProcScope, Rights};
 use msb_sys::mount::{Depth, attr, set_attributes};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
@@ -23,8 +24,11 @@ use rustix::mount::{
 };
 use rustix::process::{chdir, chroot, fchdir, pivot_root};
 
-/// Bytes and files of the root itself: directories, mount points and generated files.
+/// Bytes and files of the root itself: directories, mount points, /dev and generated files.
 const ROOT_OPTIONS: &[(&str, &str)] = &[("size", "4m"), ("nr_inodes", "4096"), ("mode", "0755")];
+
+/// To a directory, and what is in it.
+const PLACE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Makes the root, an empty tmpfs over the old one, and gives a descriptor of it.
 pub(crate) fn make() -> core::result::Result<OwnedFd, Errno> {
@@ -83,7 +87,6 @@ pub(crate) fn mount_all(
     wall: &Wall,
     has_terminal: bool,
 ) -> Result<()> {
-    let mut device_root = None;
     let mut places = Places { root, made: Vec::new() };
     for index in 0..entries.len() {
         let (done, rest) = entries.split_at_mut(index);
@@ -98,26 +101,25 @@ pub(crate) fn mount_all(
             _ => Kind::Directory,
         };
         let place = places.make(done, &entry.target, kind).at(Step::MountTarget, origin)?;
-        let tree = tree(root, entry).map_err(|(step, errno)| failure(step, origin, errno))?;
-        place.attach(&tree).at(Step::MountTarget, origin)?;
+        let tree = if let MountKind::Dev { shm_bytes } = entry.mount.kind {
+            // A directory of the root, which nobody may change in the end.
+            let dev = openat2(root, entry.target.as_slice(), PLACE, Mode::empty(), ResolveFlags::NO_SYMLINKS)
+                .at(Step::Dev, origin)?;
+            dev::fill(&dev, shm_bytes, has_terminal).at(Step::Dev, origin)?;
+            dev
+        } else {
+            let tree = tree(root, entry).map_err(|(step, errno)| failure(step, origin, errno))?;
+            place.attach(&tree).at(Step::MountTarget, origin)?;
+            tree
+        };
         let rights = landlock::rights(entry.mount.kind, entry.rights);
         match kind {
             Kind::Directory => wall.directory(&tree, rights),
             Kind::File | Kind::FileOfDot => wall.file(&tree, rights),
         }
         .at(Step::Landlock, origin)?;
-        if let MountKind::Dev { shm_bytes } = entry.mount.kind {
-            dev::fill(&tree, shm_bytes, has_terminal).at(Step::Dev, origin)?;
-            device_root = Some((tree, entry.mount.origin));
-        }
     }
-    // Nothing is added to /dev later.
-    match device_root {
-        Some((tree, origin)) => {
-            set_attributes(tree.as_fd(), Depth::One, attr::RDONLY, None).at(Step::Dev, Some(origin))
-        }
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// The detached mount of an entry.
@@ -141,7 +143,6 @@ fn tree(root: &OwnedFd, entry: &mut Entry<'_>) -> core::result::Result<OwnedFd, 
             scratch(size_bytes, inodes, rights).map_err(|errno| (Step::Mount, errno))
         }
         MountKind::Proc(scope) => processes(scope).map_err(|errno| (Step::Proc, errno)),
-        MountKind::Dev { .. } => dev::make().map_err(|errno| (Step::Dev, errno)),
         _ => Err((Step::MountSource, Errno::NOENT)),
     }
 }
@@ -294,8 +295,9 @@ pub(crate) fn write_file(root: &OwnedFd, path: &[u8], content: &[u8]) -> core::r
     if content.is_empty() { Ok(()) } else { write_once(&file, content) }
 }
 
-/// Makes the new root read-only, goes there for good, and lets the old one go.
-pub(crate) fn enter(root: OwnedFd, table: MountTable) -> core::result::Result<(), Errno> {
+/// Makes the new root read-only, goes there for good, and lets the old one go. Where the table of mounts is hidden, the root
+/// is a copy, and this its descriptor: see [`hide_mounts`].
+pub(crate) fn enter(root: OwnedFd, table: MountTable) -> core::result::Result<Option<OwnedFd>, Errno> {
     set_attributes(root.as_fd(), Depth::One, attr::RDONLY | attr::NOEXEC, None)?;
     drop(root);
     // The working directory is the new root: pivot_root(2), "pivot_root(".", ".")".
@@ -303,8 +305,8 @@ pub(crate) fn enter(root: OwnedFd, table: MountTable) -> core::result::Result<()
     unmount(".", UnmountFlags::DETACH)?;
     chdir("/")?;
     match table {
-        MountTable::Shown => Ok(()),
-        MountTable::Hidden => hide_mounts(),
+        MountTable::Shown => Ok(None),
+        MountTable::Hidden => hide_mounts().map(Some),
     }
 }
 
@@ -314,14 +316,19 @@ pub(crate) fn enter(root: OwnedFd, table: MountTable) -> core::result::Result<()
 /// (fs/proc_namespace.c). Mounts can't be changed either, by whatever capability: they are in no namespace of the
 /// caller's (`check_mnt` of fs/namespace.c). What is left behind is the same root, so that there is no gain in finding
 /// a way back.
-fn hide_mounts() -> core::result::Result<(), Errno> {
-    let copy = clone_tree(crate::files::open(CWD, "/", OFlags::PATH | OFlags::DIRECTORY)?)?;
+///
+/// INVARIANT (mount points stay): what is left behind has every mount of the copy, at the same places. A mount point can't be
+/// removed or renamed only where it is one in the caller's own namespace (`is_local_mountpoint` of fs/namespace.c), and
+/// denied places are held by that.
+///
+/// With its last descriptor the copy leaves its own namespace too, and stays together for as long as it is somebody's root
+/// (`dissolve_on_fput`). The kernel waits for every processor meanwhile, so that whoever has the descriptor should have
+/// nothing else to do.
+fn hide_mounts() -> core::result::Result<OwnedFd, Errno> {
+    let copy = clone_tree(open(CWD, "/", OFlags::PATH | OFlags::DIRECTORY)?)?;
     fchdir(&copy)?;
     chroot(".")?;
-    // The copy is taken apart when the last descriptor of this kind closes: it is init's, for as long as init lives,
-    // and closes when the command is executed.
-    core::mem::forget(copy);
-    Ok(())
+    Ok(copy)
 }
 
 /// A path inside, with its leading `/`.

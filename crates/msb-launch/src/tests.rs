@@ -3,13 +3,14 @@
 extern crate std;
 
 use crate::arguments::{self, Arguments, Request};
-use crate::deny::{Denial, Kind};
+use crate::deny::Denial;
 use crate::fail::refusal;
 use crate::files::{decimal, number};
 use crate::message::Message;
 use crate::output::sentence;
 use crate::parent::{exit_of_failure, exit_of_status};
 use crate::path::{ancestors, below, join, sort_by, split};
+use crate::placeholders::Kind;
 use crate::prepare::kernel;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -179,6 +180,13 @@ fn events_are_said_in_words() {
     let failed = Event::Failed(Failure { step: Step::MountSource, origin: None, errno: 2 });
     let expected = "msb-launch: could not open the source of the mount: no such file or directory (ENOENT)\n";
     assert_eq!(sentence(&failed, None), expected);
+    let error = msb_plan::decode(b"edition 2026\npolicy p {}\n").expect_err("a policy");
+    let failed = Event::Failed(Failure { step: Step::PlanDecode, origin: None, errno: 8 });
+    assert_eq!(error, msb_plan::DecodeError::NotAPlan);
+    assert_eq!(
+        sentence(&failed, None),
+        "msb-launch: this is no plan; `msbc compile` makes one of a policy\n"
+    );
     let reached = Event::LimitReached { limit: LimitKind::Pids, times: 3, origin: OriginId(0) };
     assert_eq!(sentence(&reached, None), "msb-launch: the limit of pids was reached 3 times\n");
 }

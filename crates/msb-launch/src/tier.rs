@@ -15,7 +15,7 @@ use msb_plan::event::{LimitKind, Step};
 use msb_plan::network::Network;
 use msb_plan::{HOSTNAME_DEFAULT, ID_DEFAULT, MountKind, Plan, ProcScope, Tier};
 use msb_sys::landlock::access;
-use msb_sys::process::{Fork, fork};
+use msb_sys::process::{Fork, flags, fork};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, getegid, geteuid, kill_process, wait};
@@ -39,7 +39,7 @@ pub(crate) fn choose(plan: &Plan<'_>) -> Result<Tier> {
 /// Whether this user gets namespaces, and rights in them: some hosts give the first without the second.
 fn namespaces_work() -> bool {
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
-    match fork(crate::prepare::NAMESPACES, None) {
+    match fork(crate::prepare::NAMESPACES | flags::NEWNET, None) {
         Err(_) => false,
         Ok(Fork::Child) => {
             let tried = child::own_map(1000, uid, 1000, gid).and_then(|()| crate::root::make().map(drop));

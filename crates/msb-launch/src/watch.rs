@@ -4,6 +4,7 @@
 //! CPUs by no more than there are CPUs. A look costs a few microseconds for each process, and never takes more than
 //! a fifth of the parent's time.
 
+use crate::at::{accessat, readlink};
 use crate::cgroup::{Cgroups, Held};
 use crate::files::{decimal, number, read_small};
 use crate::storage::Storage;
@@ -12,8 +13,9 @@ use msb_plan::event::LimitKind;
 use msb_plan::{Limit, Limits, OriginId};
 use msb_sys::process::monotonic_us;
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, CWD, OFlags, RawDir, readlinkat, statat};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::fs::{Access, AtFlags, CWD, OFlags, RawDir, readlinkat, statat};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
 /// Between two looks at memory. A program can take more than its limit for so long, and for the time of two looks.
 const MEMORY_PERIOD_US: u64 = 10_000;
@@ -21,7 +23,6 @@ const MEMORY_PERIOD_US: u64 = 10_000;
 const MEMORY_PERIOD_MAX_US: u64 = 25_000;
 /// The shortest time between two looks at time on CPUs.
 const CPU_PERIOD_US: u64 = 10_000;
-const PAGE_BYTES: u64 = 4096; // getconf PAGESIZE on x86-64; on AArch64 with larger pages, less is counted at a time
 /// `USER_HZ` of proc(5), the same on x86-64 and AArch64: 10 ms each.
 const TICK_US: u64 = 10_000;
 
@@ -83,24 +84,36 @@ impl Watch {
     }
 }
 
+/// Whether this procfs is of the launcher's own pid namespace and shows processes that are not to be traced, which the
+/// sandbox's init is not: a watch that sees nothing holds nothing.
+///
+/// # Errors
+/// `ESRCH` for another namespace's; `EACCES` where processes are hidden (proc(5), `hidepid`).
+pub(crate) fn may_look() -> Result<(), Errno> {
+    let own = decimal(b"", u64::from(getpid().as_raw_nonzero().get().unsigned_abs()));
+    if readlink(b"/proc/self")? != own {
+        return Err(Errno::SRCH);
+    }
+    // Process 1 is nobody's to trace but root's.
+    accessat(CWD, "/proc/1/stat", Access::READ_OK, AtFlags::empty()).map_err(|_| Errno::ACCESS)
+}
+
 /// Whether the process `init` and all its descendants hold more than `bytes` together, with the files in memory that are
 /// theirs alone.
 fn exceeds(init: u64, storage: &mut Storage, bytes: u64) -> bool {
-    let (mut private, mut resident) = (0, 0);
+    let mut mapped = 0;
     let mut files = Files::default();
     let whole = each(init, |directory| {
-        let (own, all) = pages(directory);
-        private += own * PAGE_BYTES;
-        resident += all * PAGE_BYTES;
+        mapped += Mapped::of(directory).all();
         files.add(directory);
     });
     let files = files.bytes() + storage.bytes();
-    if !whole || private + files > bytes {
+    if !whole {
         return true;
     }
-    // What is shared counts in each process that maps it, files too: only when all that could be too much is it
-    // worth to ask how much of it is nobody else's and no file's.
-    if resident + files <= bytes {
+    // What processes share counts in each of them, which fork(2) makes of all that its caller has: only when the sum could
+    // be too much is it worth to ask how much of it is nobody else's. That takes 3 ms for a GiB.
+    if mapped + files <= bytes {
         return false;
     }
     let mut exact = files;
@@ -108,16 +121,43 @@ fn exceeds(init: u64, storage: &mut Storage, bytes: u64) -> bool {
     !whole || exact > bytes
 }
 
-/// Resident pages that are not shared, and all resident pages: the second and third number of statm, proc(5).
-fn pages(directory: &[u8]) -> (u64, u64) {
-    let text = read_small(CWD, [directory, b"/statm"].concat()).unwrap_or_default();
-    let mut fields = text.split(|b| *b == b' ').map(|field| number(field).unwrap_or(0));
-    let (_, resident, shared) = (fields.next(), fields.next().unwrap_or(0), fields.next().unwrap_or(0));
-    (resident.saturating_sub(shared), resident)
+/// What the kernel counts of a process, bytes (`status` of proc(5)).
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Mapped {
+    /// In memory or swapped out, and in no file of a disk: shared or not.
+    resident: u64,
+    /// That its page tables take, which nobody shares: a page of nothing but zeroes takes no other memory.
+    tables: u64,
+    /// Of huge pages, which are counted nowhere else.
+    huge: u64,
 }
 
-/// Files of memfd_create(2), by number, and their bytes: they are in no file system that anybody sees, and no process has
-/// to map them.
+impl Mapped {
+    /// Of the process of `directory`; nothing for one that has ended.
+    fn of(directory: &[u8]) -> Mapped {
+        let text = read_small(CWD, [directory, b"/status"].concat()).unwrap_or_default();
+        let mut mapped = Mapped::default();
+        for line in text.split(|b| *b == b'\n') {
+            let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
+            let (key, value) = line.split_at(colon);
+            let bytes = || value.get(1..).and_then(number).unwrap_or(0) * 1024;
+            match key {
+                b"RssAnon" | b"RssShmem" | b"VmSwap" => mapped.resident += bytes(),
+                b"VmPTE" => mapped.tables = bytes(),
+                b"HugetlbPages" => mapped.huge = bytes(),
+                _ => {}
+            }
+        }
+        mapped
+    }
+
+    fn all(&self) -> u64 {
+        self.resident + self.tables + self.huge
+    }
+}
+
+/// Files of memfd_create(2) and memfd_secret(2), by number, and their bytes: they are in no file system that anybody sees,
+/// and no process has to map them.
 #[derive(Debug, Default)]
 struct Files(Vec<(u64, u64)>);
 
@@ -132,14 +172,17 @@ impl Files {
         let mut entries = RawDir::new(again, buffer.spare_capacity_mut());
         while let Some(Ok(entry)) = entries.next() {
             let target = readlinkat(&listing, entry.file_name(), Vec::new()).unwrap_or_default();
-            if !target.to_bytes().starts_with(b"/memfd:") {
+            let is_secret = target.to_bytes().starts_with(b"/secretmem");
+            if !is_secret && !target.to_bytes().starts_with(b"/memfd:") {
                 continue;
             }
             if let Ok(stat) = statat(&listing, entry.file_name(), AtFlags::empty())
                 && !self.0.iter().any(|(number, _)| *number == stat.st_ino)
             {
-                // Blocks of 512 bytes: stat(2).
-                self.0.push((stat.st_ino, u64::try_from(stat.st_blocks).unwrap_or(0) * 512));
+                // Blocks of 512 bytes: stat(2). Of secret ones nobody counts them, but their size is given once
+                // (mm/secretmem.c).
+                let bytes = if is_secret { stat.st_size } else { stat.st_blocks * 512 };
+                self.0.push((stat.st_ino, u64::try_from(bytes).unwrap_or(0)));
             }
         }
     }
@@ -153,8 +196,9 @@ impl Files {
 /// (smaps_rollup of proc(5), Linux 5.9 for `Pss_Anon`). A process that does not let itself be looked at counts in
 /// full.
 fn proportional_bytes(directory: &[u8]) -> u64 {
+    let mapped = Mapped::of(directory);
     let Ok(text) = read_small(CWD, [directory, b"/smaps_rollup"].concat()) else {
-        return pages(directory).1 * PAGE_BYTES;
+        return mapped.all();
     };
     let value = |key: &[u8]| {
         let lines = text.split(|b| *b == b'\n');
@@ -165,7 +209,7 @@ fn proportional_bytes(directory: &[u8]) -> u64 {
         // Most of it are files that were counted. With more mappings than are read, they count twice.
         all => shared_bytes(directory).unwrap_or(all),
     };
-    value(b"Pss_Anon:") + value(b"SwapPss:") + shared
+    value(b"Pss_Anon:") + value(b"SwapPss:") + shared + mapped.tables + mapped.huge
 }
 
 /// What a process has of memory that is shared and in no file that somebody has open: mmap(2) with `MAP_SHARED` and
@@ -202,7 +246,8 @@ pub(crate) fn cpu_us(init: u64) -> u64 {
     ticks * TICK_US
 }
 
-/// Calls `of` with the directory of `init` and of each of its descendants; `false` when there was no end of them.
+/// Calls `of` with the directory of `init` and of each of its descendants; `false` when there was no end of them, or no
+/// beginning: `init` is shown until it is reaped.
 fn each(init: u64, mut of: impl FnMut(&[u8])) -> bool {
     let mut pending = Vec::from([init]);
     // A bound on the walk: no kernel has more processes (PID_MAX_LIMIT).
@@ -214,15 +259,17 @@ fn each(init: u64, mut of: impl FnMut(&[u8])) -> bool {
         };
         let directory = decimal(b"/proc/", pid);
         of(&directory);
-        children(&directory, &mut pending);
+        if !children(&directory, &mut pending) && pid == init {
+            return false;
+        }
     }
     true
 }
 
-/// Adds the children of every thread of a process (proc(5), `task/[tid]/children`).
-fn children(directory: &[u8], pending: &mut Vec<u64>) {
+/// Adds the children of every thread of a process (proc(5), `task/[tid]/children`); `false` for one that is not shown.
+fn children(directory: &[u8], pending: &mut Vec<u64>) -> bool {
     let tasks = [directory, b"/task"].concat();
-    let Ok(listing) = crate::files::open(CWD, tasks.as_slice(), OFlags::RDONLY) else { return };
+    let Ok(listing) = crate::files::open(CWD, tasks.as_slice(), OFlags::RDONLY) else { return false };
     let mut buffer: Vec<u8> = Vec::with_capacity(8192);
     let mut entries = RawDir::new(listing, buffer.spare_capacity_mut());
     while let Some(Ok(entry)) = entries.next() {
@@ -233,6 +280,7 @@ fn children(directory: &[u8], pending: &mut Vec<u64>) {
         let text = read_small(CWD, [tasks.as_slice(), b"/", name, b"/children"].concat()).unwrap_or_default();
         pending.extend(text.split(|b| *b == b' ').filter_map(number));
     }
+    true
 }
 
 /// Stops every descendant of `init` that is not stopped already, and gives those that it did stop: what somebody else had

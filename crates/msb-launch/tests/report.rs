@@ -55,6 +55,35 @@ fn a_limit_that_ends_the_run_is_named_with_its_line() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), format!("{reached}\n{end}\n"));
 }
 
+/// Nobody waits for what is killed with the init, and its time counts all the same.
+#[test]
+fn what_was_killed_for_a_limit_had_used_time_on_cpus() {
+    let mut plan = plan();
+    plan.limits.wall_ms = Some(Limit { value: 500, origin: ORIGIN });
+    let (_, lines) = reported(&Stage::new(&plan), &[], "while :; do :; done");
+    let used = member(lines.last().expect("an end"), "cpu_us").parse::<u64>().expect("a number");
+    assert!((20_000..600_000).contains(&used), "{lines:?}");
+}
+
+#[test]
+fn a_command_that_took_too_much_memory_was_ended_by_the_limit() {
+    let mut plan = plan();
+    plan.limits.memory_bytes = Some(Limit { value: 64 << 20, origin: ORIGIN });
+    let (output, lines) = reported(&Stage::new(&plan), &[], "exec tail /dev/zero");
+    let end = lines.last().expect("an end");
+    let without_cgroup = lines.iter().any(|line| member(line, "event") == "\"held-without-cgroup\"");
+    if without_cgroup && output.status.code() == Some(1) {
+        // Its address space is limited too: it was told before it had too much, and ended by itself.
+        assert_eq!(member(end, "cause"), "\"command\"", "{lines:?}");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(137), "{output:?}");
+    assert_eq!((member(end, "cause"), member(end, "limit")), ("\"limit\"", "\"memory\""), "{end}");
+    // Somebody's own signal is no limit.
+    let (_, lines) = reported(&Stage::new(&plan), &[], "kill -KILL $$");
+    assert_eq!(member(lines.last().expect("an end"), "cause"), "\"command\"", "{lines:?}");
+}
+
 #[test]
 fn a_launch_that_fails_is_reported() {
     let stage = Stage::new(&plan());

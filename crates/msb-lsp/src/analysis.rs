@@ -2,7 +2,7 @@
 
 use msb_compile::{Checked, Files, Options, ReadError};
 use msb_data::Form;
-use msb_diag::{Diagnostic, FileId, codes, sort};
+use msb_diag::{FileId, codes};
 use msb_syntax::ast::{BlockKind, File, Item};
 
 /// The file system with what is open in the editor in the place of what was saved.
@@ -26,8 +26,9 @@ pub(crate) fn tree(path: &str, text: &str) -> File {
     msb_data::parse(Form::of(path), FileId::default(), text).0
 }
 
-/// Everything about the file at `path`: of each of its policies, since an editor shows them all.
-pub(crate) fn check(files: &dyn Files, path: &str, tree: &File) -> Checked {
+/// Everything about the file at `path`: of each of its policies, since an editor shows them all. Of several runs,
+/// because files besides the first may have other numbers in another.
+pub(crate) fn check(files: &dyn Files, path: &str, tree: &File) -> Vec<Checked> {
     let policies: Vec<&str> = tree
         .items
         .iter()
@@ -36,23 +37,17 @@ pub(crate) fn check(files: &dyn Files, path: &str, tree: &File) -> Checked {
             _ => None,
         })
         .collect();
-    let mut checked = msb_compile::check(files, path, &Options::default());
+    let mut first = msb_compile::check(files, path, &Options::default());
     // A file of profiles is a library and needs no policy.
     let is_library = !tree.items.is_empty() && policies.is_empty();
-    checked.diagnostics.retain(|it| !(is_library && it.code == codes::NO_POLICY));
+    first.diagnostics.retain(|it| !(is_library && it.code == codes::NO_POLICY));
+    let mut all = vec![first];
     if policies.len() > 1 {
-        checked.diagnostics.retain(|it| it.code != codes::WHICH_POLICY);
-        for name in policies {
+        all[0].diagnostics.retain(|it| it.code != codes::WHICH_POLICY);
+        all.extend(policies.into_iter().map(|name| {
             let options = Options { policy: Some(name.to_owned()), ..Options::default() };
-            let more = msb_compile::check(files, path, &options).diagnostics;
-            // Files besides the first may have other numbers in another run.
-            checked.diagnostics.extend(more.into_iter().filter(is_of_first));
-        }
-        sort(&mut checked.diagnostics);
+            msb_compile::check(files, path, &options)
+        }));
     }
-    checked
-}
-
-fn is_of_first(found: &Diagnostic) -> bool {
-    found.labels.iter().all(|label| label.span.file == FileId::default())
+    all
 }

@@ -5,12 +5,13 @@ use crate::hover::hover;
 use crate::names::{self, Declared};
 use crate::place::Places;
 use crate::{Host, place};
-use msb_compile::Checked;
+use msb_compile::{Checked, Files};
 use msb_data::Form;
 use msb_diag::{Diagnostic, FileId, Severity, SourceFile, codes};
 use msb_syntax::ast::{File, Import, Item, StmtKind};
 use msb_syntax::{Class, lexemes};
 use serde_json::{Value, json};
+use std::collections::{BTreeSet, HashSet};
 
 /// A text in the editor.
 pub(crate) struct Open<'a> {
@@ -31,9 +32,19 @@ impl Open<'_> {
     }
 }
 
-/// The findings that are about this file.
-pub(crate) fn diagnostics(open: &Open<'_>, checked: &Checked) -> Value {
-    checked.diagnostics.iter().map(|found| diagnostic(open, found, checked)).collect()
+/// The findings about this file in the order of their places; what several policies have in common is told once.
+pub(crate) fn diagnostics(open: &Open<'_>, checked: &[Checked]) -> Value {
+    let mut seen = HashSet::new();
+    let mut all: Vec<Value> = findings(checked)
+        .map(|(found, checked)| diagnostic(open, found, checked))
+        .filter(|it| seen.insert(it.to_string()))
+        .collect();
+    all.sort_by_key(|it| ["line", "character"].map(|part| it["range"]["start"][part].as_u64()));
+    Value::Array(all)
+}
+
+fn findings(checked: &[Checked]) -> impl Iterator<Item = (&Diagnostic, &Checked)> {
+    checked.iter().flat_map(|one| one.diagnostics.iter().map(move |found| (found, one)))
 }
 
 fn diagnostic(open: &Open<'_>, found: &Diagnostic, checked: &Checked) -> Value {
@@ -84,7 +95,7 @@ fn diagnostic(open: &Open<'_>, found: &Diagnostic, checked: &Checked) -> Value {
 /// The fixes of findings in a range, as quick fixes, and one that makes them all.
 pub(crate) fn actions(
     open: &Open<'_>,
-    checked: &Checked,
+    checked: &[Checked],
     range: (usize, usize),
     all: Option<String>,
 ) -> Value {
@@ -96,7 +107,7 @@ pub(crate) fn actions(
         })
     };
     let mut actions: Vec<Value> = Vec::new();
-    for found in checked.diagnostics.iter().filter(|found| touches(found)) {
+    for (found, checked) in findings(checked).filter(|(found, _)| touches(found)) {
         let Some(fix) = &found.fix else { continue };
         if fix.edits.iter().any(|edit| edit.span.file != FileId::default()) {
             continue;
@@ -111,13 +122,16 @@ pub(crate) fn actions(
             [edit] => format!("write `{}`", edit.text.trim()),
             _ => found.help.clone().unwrap_or_else(|| found.message.clone()),
         };
-        actions.push(json!({
+        let action = json!({
             "title": title,
             "kind": "quickfix",
             "diagnostics": [diagnostic(open, found, checked)],
             "isPreferred": true,
             "edit": {"changes": {open.uri: edits}},
-        }));
+        });
+        if !actions.contains(&action) {
+            actions.push(action);
+        }
     }
     if let Some(text) = all.filter(|text| text != open.text) {
         actions.push(json!({
@@ -156,8 +170,8 @@ pub(crate) fn completions(open: &Open<'_>, at: usize) -> Value {
 }
 
 /// Where what is at byte `at` is declared; null where it is not.
-pub(crate) fn definition(open: &Open<'_>, at: usize, host: &dyn Host) -> Value {
-    if let Some(there) = open.is_language().then(|| imported(open, at, host)).flatten() {
+pub(crate) fn definition(open: &Open<'_>, at: usize, files: &dyn Files, host: &dyn Host) -> Value {
+    if let Some(there) = open.is_language().then(|| imported(open, at, files)).flatten() {
         return there;
     }
     let declared = open.is_language().then(|| declared(open, at)).flatten();
@@ -165,8 +179,10 @@ pub(crate) fn definition(open: &Open<'_>, at: usize, host: &dyn Host) -> Value {
         None => return Value::Null,
         Some(Declared::Standard { name, text, block }) => {
             let Some(path) = host.standard(name, text) else { return Value::Null };
-            let tree = names::standard(text);
-            let span = names::blocks(&tree).nth(block).map(|block| block.name.span).unwrap_or_default();
+            let span = names::blocks(names::standard(name))
+                .nth(block)
+                .map(|block| block.name.span)
+                .unwrap_or_default();
             let range =
                 Places::new(text, place::Encoding::Utf16).range(span.start as usize, span.end as usize);
             return json!({"uri": place::uri_of(&path), "range": range});
@@ -178,7 +194,7 @@ pub(crate) fn definition(open: &Open<'_>, at: usize, host: &dyn Host) -> Value {
 }
 
 /// Where a name of an imported file, such as `org.ceiling`, is declared.
-fn imported(open: &Open<'_>, at: usize, host: &dyn Host) -> Option<Value> {
+fn imported(open: &Open<'_>, at: usize, files: &dyn Files) -> Option<Value> {
     let name = &names::include_at(open.tree, at)?.name;
     let [alias, name] = name.parts.as_slice() else { return None };
     let file = open.tree.imports.iter().find_map(|import| match import {
@@ -187,7 +203,7 @@ fn imported(open: &Open<'_>, at: usize, host: &dyn Host) -> Option<Value> {
     })?;
     let folder = open.path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let path = format!("{folder}/{}", file.trim_start_matches("./"));
-    let bytes = host.read(&path).ok()?;
+    let bytes = files.read(&path).ok()?;
     let text = std::str::from_utf8(&bytes).ok()?;
     let tree = msb_data::parse(Form::of(&path), FileId::default(), text).0;
     let span = names::blocks(&tree).find(|block| block.name.node == name.node)?.name.span;
@@ -196,10 +212,10 @@ fn imported(open: &Open<'_>, at: usize, host: &dyn Host) -> Option<Value> {
 }
 
 /// Above each `assert`: how many of its claims hold.
-pub(crate) fn lenses(open: &Open<'_>, checked: &Checked) -> Value {
+pub(crate) fn lenses(open: &Open<'_>, checked: &[Checked]) -> Value {
     // A policy with other errors is not decided about.
     let decided = [codes::ASSERTION_FAILED, codes::ASSERTION_DEFERRED, codes::NOT_ENFORCED];
-    let wrong = checked.diagnostics.iter().any(|it| it.is_error() && !decided.contains(&it.code));
+    let wrong = findings(checked).any(|(it, _)| it.is_error() && !decided.contains(&it.code));
     let asserts =
         names::blocks(open.tree).flat_map(|block| &block.stmts).filter_map(|stmt| match &stmt.kind {
             StmtKind::Assert(claims) => Some((stmt.span, claims.len())),
@@ -207,10 +223,10 @@ pub(crate) fn lenses(open: &Open<'_>, checked: &Checked) -> Value {
         });
     let lens = |(span, claims): (msb_diag::Span, usize)| {
         let count = |code| {
-            let within = |it: &&Diagnostic| {
-                it.code == code && it.span().is_some_and(|at| names::holds(span, at.start as usize))
-            };
-            checked.diagnostics.iter().filter(within).count()
+            let within = findings(checked).filter(|(it, _)| it.code == code).filter_map(|(it, _)| it.span());
+            let within = within.filter(|at| at.file == span.file && names::holds(span, at.start as usize));
+            // A profile's claim can fail in several policies.
+            within.collect::<BTreeSet<_>>().len()
         };
         let (failed, deferred) = (count(codes::ASSERTION_FAILED), count(codes::ASSERTION_DEFERRED));
         let later = if deferred > 0 { format!(", {deferred} decided at launch") } else { String::new() };

@@ -109,7 +109,7 @@ impl List {
     fn profiles(&mut self, file: &File, last: &str) {
         for standard in STANDARD {
             let prefix = if last == "." { "" } else { "std." };
-            for block in names::blocks(&names::standard(standard.text)) {
+            for block in names::blocks(names::standard(standard.name)) {
                 let own = &block.name.node;
                 let inner = if own == standard.name { String::new() } else { format!(".{own}") };
                 let about = block.doc.lines().next().unwrap_or_default();
@@ -131,9 +131,11 @@ impl List {
     fn arguments(&mut self, file: &File, entry: &[&str]) {
         let name: String = entry.iter().skip(1).take_while(|word| **word != "(").copied().collect();
         match names::profile(file, &name) {
-            Some(names::Declared::Standard { text, block, .. }) => {
-                let tree = names::standard(text);
-                names::blocks(&tree).nth(block).into_iter().for_each(|block| self.params(block));
+            Some(names::Declared::Standard { name, block, .. }) => {
+                names::blocks(names::standard(name))
+                    .nth(block)
+                    .into_iter()
+                    .for_each(|block| self.params(block));
             }
             Some(names::Declared::Block(block)) => self.params(block),
             _ => {}

@@ -197,8 +197,7 @@ pub(crate) fn constants(kind: Kind) -> &'static [msb_syscalls::Constant] {
 fn about_profile(text: &str, file: &File, name: &str) -> Option<String> {
     match names::profile(file, name)? {
         Declared::Standard { name, text, block } => {
-            let tree = names::standard(text);
-            let block = names::blocks(&tree).nth(block)?;
+            let block = names::blocks(names::standard(name)).nth(block)?;
             let prefix = if block.name.node == name { "std.".to_owned() } else { format!("std.{name}.") };
             Some(about_block(text, block, &prefix))
         }

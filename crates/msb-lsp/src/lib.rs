@@ -26,4 +26,6 @@ pub trait Host: Files {
 }
 
 #[cfg(test)]
+mod protocol_tests;
+#[cfg(test)]
 mod tests;

@@ -3,6 +3,8 @@
 use msb_diag::{FileId, Span};
 use msb_resolve::STANDARD;
 use msb_syntax::ast::{Block, File, Include, Item, QName, StmtKind, Type};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// A declaration.
 pub(crate) enum Declared<'a> {
@@ -88,7 +90,7 @@ pub(crate) fn profile<'a>(file: &'a File, name: &str) -> Option<Declared<'a>> {
     if let Some(rest) = name.strip_prefix("std.") {
         let (module, block) = rest.split_once('.').unwrap_or((rest, rest));
         let standard = STANDARD.iter().find(|it| it.name == module)?;
-        let block = blocks(&self::standard(standard.text)).position(|it| it.name.node == block)?;
+        let block = blocks(self::standard(standard.name)).position(|it| it.name.node == block)?;
         return Some(Declared::Standard { name: standard.name, text: standard.text, block });
     }
     blocks(file).find(|block| block.name.node == name).map(Declared::Block)
@@ -116,7 +118,11 @@ pub(crate) fn include_at(file: &File, at: usize) -> Option<&Include> {
     block.extends.iter().chain(includes).find(|include| holds(include.name.span, at))
 }
 
-/// A standard profile as a tree.
-pub(crate) fn standard(text: &str) -> File {
-    msb_syntax::parse(FileId::default(), text).0
+/// A file of the standard profiles, by its name without `std.`, as a tree. Each is read once: completion looks at all.
+pub(crate) fn standard(name: &str) -> &'static File {
+    static TREES: LazyLock<BTreeMap<&str, File>> = LazyLock::new(|| {
+        STANDARD.iter().map(|it| (it.name, msb_syntax::parse(FileId::default(), it.text).0)).collect()
+    });
+    static NONE: File = File { edition: None, imports: Vec::new(), items: Vec::new() };
+    TREES.get(name).unwrap_or(&NONE)
 }

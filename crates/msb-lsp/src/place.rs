@@ -11,7 +11,7 @@ pub(crate) enum Encoding {
     Utf16,
 }
 
-/// Lines of a text.
+/// Lines of a text, which end with `\n`, `\r\n` or `\r`, as the protocol has it.
 pub(crate) struct Places<'a> {
     text: &'a str,
     starts: Vec<usize>,
@@ -20,7 +20,10 @@ pub(crate) struct Places<'a> {
 
 impl<'a> Places<'a> {
     pub(crate) fn new(text: &'a str, encoding: Encoding) -> Places<'a> {
-        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let ends = text.bytes().enumerate().filter(|&(at, byte)| {
+            byte == b'\n' || byte == b'\r' && text.as_bytes().get(at + 1) != Some(&b'\n')
+        });
+        let starts = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
         Places { text, starts, encoding }
     }
 
@@ -34,8 +37,7 @@ impl<'a> Places<'a> {
         let (line, character) = (number("line")?, number("character")?);
         let Some(&start) = self.starts.get(line) else { return Some(self.text.len()) };
         let rest = self.text.get(start..)?;
-        let line = rest.get(..rest.find('\n').unwrap_or(rest.len()))?;
-        let end = line.strip_suffix('\r').unwrap_or(line).len();
+        let end = rest.find(['\n', '\r']).unwrap_or(rest.len());
         let mut counted = 0;
         for (at, found) in rest[..end].char_indices() {
             if counted >= character {

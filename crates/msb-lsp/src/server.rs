@@ -4,10 +4,10 @@ use crate::Host;
 use crate::analysis::{Overlay, check, tree};
 use crate::answers::{self, Open};
 use crate::place::{Encoding, Places, path_of};
-use lsp_server::{Connection, ErrorCode, Message, Notification, Request, Response};
+use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
 use msb_compile::Options;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Speaks the protocol on standard input and output until the editor says that it is over.
 ///
@@ -30,28 +30,50 @@ pub(crate) fn session(connection: &Connection, host: &dyn Host) -> Result<(), St
         "serverInfo": {"name": "msbc", "version": env!("CARGO_PKG_VERSION")},
     });
     connection.initialize_finish(id, answer).map_err(|error| error.to_string())?;
-    let mut server = Server { connection, host, encoding, texts: BTreeMap::new(), changed: BTreeMap::new() };
+    let mut server = Server { connection, host, encoding, texts: BTreeMap::new(), changed: BTreeSet::new() };
+    if params.pointer("/capabilities/workspace/didChangeWatchedFiles/dynamicRegistration")
+        == Some(&json!(true))
+    {
+        server.watch();
+    }
+    let mut waiting: VecDeque<Message> = VecDeque::new();
+    let mut over = false;
     loop {
-        // Who types quickly waits for findings once, and for an answer never behind them.
-        if connection.receiver.is_empty() {
+        waiting.extend(connection.receiver.try_iter());
+        let Some(message) = waiting.pop_front() else {
+            // Who types quickly waits for findings once, and for an answer never behind them.
             server.publish_changed();
-        }
-        let Ok(message) = connection.receiver.recv() else { return Ok(()) };
+            let Ok(message) = connection.receiver.recv() else { return Ok(()) };
+            waiting.push_back(message);
+            continue;
+        };
         match message {
-            Message::Request(request) => {
-                if connection.handle_shutdown(&request).map_err(|error| error.to_string())? {
-                    return Ok(());
-                }
-                server.request(request);
+            Message::Request(request) if over => {
+                server.refuse(request.id, ErrorCode::InvalidRequest, "nothing is answered after `shutdown`");
             }
-            // The protocol wants another exit code where nobody asked for the end before.
+            Message::Request(request) if request.method == "shutdown" => {
+                over = true;
+                server.send(Response::new_ok(request.id, ()));
+            }
+            Message::Request(request) if waiting.iter().any(|it| cancels(it, &request.id)) => {
+                server.refuse(request.id, ErrorCode::RequestCanceled, "cancelled");
+            }
+            Message::Request(request) => server.request(request),
             Message::Notification(notification) if notification.method == "exit" => {
-                return Err("`exit` without `shutdown`".to_owned());
+                // The protocol wants another exit code where nobody asked for the end before.
+                return if over { Ok(()) } else { Err("`exit` without `shutdown`".to_owned()) };
             }
             Message::Notification(notification) => server.notification(&notification),
             Message::Response(_) => {}
         }
     }
+}
+
+/// Whether a message says that nobody waits for the answer to `id` any more.
+fn cancels(message: &Message, id: &RequestId) -> bool {
+    let Message::Notification(it) = message else { return false };
+    let cancelled = &it.params["id"];
+    it.method == "$/cancelRequest" && serde_json::to_value(id).is_ok_and(|id| id == *cancelled)
 }
 
 /// UTF-8 where the editor offers it, which saves counting.
@@ -65,7 +87,7 @@ fn capabilities(encoding: Encoding) -> Value {
     json!({
         "positionEncoding": if encoding == Encoding::Utf8 { "utf-8" } else { "utf-16" },
         // What changed, and not the whole text with each key.
-        "textDocumentSync": {"openClose": true, "change": 2},
+        "textDocumentSync": {"openClose": true, "change": 2, "save": {"includeText": false}},
         "hoverProvider": true,
         "completionProvider": {"triggerCharacters": ["$", "@", ".", " ", "("]},
         "definitionProvider": true,
@@ -79,12 +101,20 @@ fn capabilities(encoding: Encoding) -> Value {
 /// Makes a change: of the range that it names, or of everything where it names none.
 fn change(text: &mut String, change: &Value, encoding: Encoding) {
     let Some(new) = change["text"].as_str() else { return };
+    if change["range"].is_null() {
+        return new.clone_into(text);
+    }
     let places = Places::new(text, encoding);
     let byte = |end: &str| places.byte(&change["range"][end]);
-    match (byte("start"), byte("end")) {
-        (Some(start), Some(end)) => text.replace_range(start..end.max(start), new),
-        _ => new.clone_into(text),
+    if let (Some(start), Some(end)) = (byte("start"), byte("end")) {
+        text.replace_range(start..end.max(start), new);
     }
+}
+
+/// A text in the editor, and the editor's number for this state of it.
+struct Text {
+    text: String,
+    version: Value,
 }
 
 struct Server<'a> {
@@ -92,9 +122,9 @@ struct Server<'a> {
     host: &'a dyn Host,
     encoding: Encoding,
     /// By URI.
-    texts: BTreeMap<String, String>,
-    /// Texts of which the findings are to be told again, with their versions.
-    changed: BTreeMap<String, Value>,
+    texts: BTreeMap<String, Text>,
+    /// Texts of which the findings are to be told again.
+    changed: BTreeSet<String>,
 }
 
 impl Server<'_> {
@@ -103,53 +133,77 @@ impl Server<'_> {
         let _ = self.connection.sender.send(message.into());
     }
 
+    fn refuse(&self, id: RequestId, code: ErrorCode, why: &str) {
+        self.send(Response::new_err(id, code as i32, why.to_owned()));
+    }
+
+    /// Has the editor tell of policies that change on the disk: others may import them.
+    fn watch(&self) {
+        let options = json!({"watchers": [{"globPattern": "**/*.msb"}]});
+        let registration = json!({"id": "policies", "method": "workspace/didChangeWatchedFiles", "registerOptions": options});
+        let params = json!({"registrations": [registration]});
+        let id = RequestId::from("watch".to_owned());
+        self.send(Request::new(id, "client/registerCapability".to_owned(), params));
+    }
+
     fn notification(&mut self, notification: &Notification) {
+        if notification.method == "workspace/didChangeWatchedFiles" {
+            return self.changed_beside(None);
+        }
         let document = &notification.params["textDocument"];
-        let Some(uri) = document["uri"].as_str().map(str::to_owned) else { return };
+        let Some(uri) = document["uri"].as_str() else { return };
         match notification.method.as_str() {
             "textDocument/didOpen" => {
                 let text = document["text"].as_str().unwrap_or_default().to_owned();
-                self.texts.insert(uri.clone(), text);
-                self.changed.insert(uri, document["version"].clone());
+                self.texts.insert(uri.to_owned(), Text { text, version: document["version"].clone() });
             }
             "textDocument/didChange" => {
                 let changes = notification.params["contentChanges"].as_array();
-                if let (Some(changes), Some(text)) = (changes, self.texts.get_mut(&uri)) {
-                    for change in changes {
-                        self::change(text, change, self.encoding);
-                    }
-                    self.changed.insert(uri, document["version"].clone());
-                }
+                let (Some(changes), Some(text)) = (changes, self.texts.get_mut(uri)) else { return };
+                changes.iter().for_each(|it| change(&mut text.text, it, self.encoding));
+                text.version = document["version"].clone();
             }
             "textDocument/didClose" => {
-                self.texts.remove(&uri);
-                self.changed.remove(&uri);
+                self.texts.remove(uri);
+                self.changed.remove(uri);
                 let params = json!({"uri": uri, "diagnostics": []});
                 self.send(Notification::new("textDocument/publishDiagnostics".to_owned(), params));
             }
-            _ => {}
+            // The text is what it was; files that only the disk has may be others.
+            "textDocument/didSave" => {}
+            _ => return,
         }
+        self.changed_beside(Some(uri));
+    }
+
+    /// A text changed, or files on the disk did: its own findings are to be told again, and those of what imports.
+    fn changed_beside(&mut self, changed: Option<&str>) {
+        let concerned = |(uri, it): &(&String, &Text)| changed == Some(uri) || it.text.contains("import");
+        let concerned: Vec<String> =
+            self.texts.iter().filter(concerned).map(|(uri, _)| uri.clone()).collect();
+        self.changed.extend(concerned);
     }
 
     fn publish_changed(&mut self) {
-        for (uri, version) in std::mem::take(&mut self.changed) {
-            self.publish(&uri, &version);
+        for uri in std::mem::take(&mut self.changed) {
+            self.publish(&uri);
         }
     }
 
-    fn publish(&self, uri: &str, version: &Value) {
+    fn publish(&self, uri: &str) {
+        let Some(text) = self.texts.get(uri) else { return };
         let found =
             self.with(uri, |open, files| answers::diagnostics(open, &check(files, open.path, open.tree)));
         let mut params = json!({"uri": uri, "diagnostics": found.unwrap_or(json!([]))});
-        if version.is_i64() {
-            params["version"] = version.clone();
+        if text.version.is_i64() {
+            params["version"] = text.version.clone();
         }
         self.send(Notification::new("textDocument/publishDiagnostics".to_owned(), params));
     }
 
     /// What `answer` says about an open text; `None` where it is not open.
     fn with<T>(&self, uri: &str, answer: impl FnOnce(&Open<'_>, &Overlay<'_>) -> T) -> Option<T> {
-        let text = self.texts.get(uri)?;
+        let text = &self.texts.get(uri)?.text;
         // A text that was never saved has a name all the same, so that messages can name it.
         let path = path_of(uri).unwrap_or_else(|| uri.to_owned());
         let tree = tree(&path, text);
@@ -159,7 +213,7 @@ impl Server<'_> {
             .texts
             .iter()
             .filter(|(other, _)| *other != uri)
-            .filter_map(|(uri, text)| Some((path_of(uri)?, text)))
+            .filter_map(|(uri, it)| Some((path_of(uri)?, &it.text)))
             .collect();
         let mut all = vec![(path.as_str(), text.as_str())];
         all.extend(others.iter().map(|(path, text)| (path.as_str(), text.as_str())));
@@ -174,7 +228,7 @@ impl Server<'_> {
             "textDocument/hover" => self.with(uri, |open, _| answers::hovered(open, at(open))),
             "textDocument/completion" => self.with(uri, |open, _| answers::completions(open, at(open))),
             "textDocument/definition" => {
-                self.with(uri, |open, _| answers::definition(open, at(open), self.host))
+                self.with(uri, |open, files| answers::definition(open, at(open), files, self.host))
             }
             "textDocument/formatting" => self.with(uri, |open, _| answers::formatting(open)),
             "textDocument/codeLens" => {
@@ -189,8 +243,8 @@ impl Server<'_> {
                 answers::actions(open, &checked, range, all)
             }),
             other => {
-                let message = format!("`{other}` is not known");
-                return self.send(Response::new_err(request.id, ErrorCode::MethodNotFound as i32, message));
+                let why = format!("`{other}` is not known");
+                return self.refuse(request.id, ErrorCode::MethodNotFound, &why);
             }
         };
         self.send(Response::new_ok(request.id, answer.unwrap_or(Value::Null)));

@@ -8,7 +8,7 @@
 use crate::Batch;
 use crate::reach::{Family, Reach, Transport};
 use crate::ruleset::{Chain, Hook, Match, Rule, Ruleset, Set, Verdict};
-use msb_plan::network::{GATEWAY_V4, GATEWAY_V6, STEERED_PORT};
+use msb_plan::network::{GATEWAY_V4, GATEWAY_V6, REFUSALS_GROUP, STEERED_PORT};
 use msb_policy::OriginId;
 use std::net::IpAddr;
 
@@ -46,7 +46,7 @@ const ELEMENTS_PER_MESSAGE: usize = 800;
 
 /// The finished messages.
 pub(crate) fn batch(ruleset: &Ruleset) -> Batch {
-    let mut out = Out { bytes: Vec::new(), marks: Vec::new(), sequence: 0 };
+    let mut out = Out::default();
     out.mark(ruleset.origin);
     out.control(BATCH_BEGIN, REQUEST);
     out.message(NEW_TABLE, CREATE, |to| to.text(1, TABLE));
@@ -65,7 +65,29 @@ pub(crate) fn batch(ruleset: &Ruleset) -> Batch {
         new_rule(&mut out, ask, ruleset, chain, rule);
     }
     out.control(BATCH_END, REQUEST);
-    Batch { bytes: out.bytes, marks: out.marks }
+    Batch { bytes: out.bytes, marks: out.marks, refusals: refusals() }
+}
+
+/// Has what is refused logged: a rule before the others of its chain (without `NLM_F_APPEND`).
+fn refusals() -> Vec<u8> {
+    /// As much of a packet as says from whom to whom it is: the longest header of IPv4 with the ports behind it (RFC 791).
+    const HEAD_BYTES: u32 = 64;
+    let mut out = Out::default();
+    out.control(BATCH_BEGIN, REQUEST);
+    out.message(NEW_RULE, CREATE | ACK, |to| {
+        to.text(1, TABLE);
+        to.text(2, Hook::Refused.name());
+        to.nested(4, |to| {
+            // NFTA_LOG_GROUP, NFTA_LOG_SNAPLEN, and NFTA_LOG_QTHRESHOLD: each is told of at once.
+            to.expression("log", |to| {
+                to.bytes(1, &REFUSALS_GROUP.to_be_bytes());
+                to.number(3, HEAD_BYTES);
+                to.bytes(4, &1_u16.to_be_bytes());
+            });
+        });
+    });
+    out.control(BATCH_END, REQUEST);
+    out.bytes
 }
 
 /// Sets are known to the rest of the batch by a number.
@@ -127,14 +149,16 @@ fn key(address: IpAddr, port: u16) -> Vec<u8> {
 
 fn new_chain(out: &mut Out, chain: &Chain) {
     // NF_INET_PRE_ROUTING and NF_INET_LOCAL_OUT of linux/netfilter.h; NF_IP_PRI_MANGLE and NF_IP_PRI_FILTER.
-    let (hook, priority) = match chain.hook {
-        Hook::Arrives => (0, -150),
-        Hook::Leaves => (3, 0_i32),
+    let base = match chain.hook {
+        Hook::Arrives => Some((0, -150)),
+        Hook::Leaves => Some((3, 0_i32)),
+        Hook::Refused => None,
     };
     const NF_DROP: u32 = 0;
     out.message(NEW_CHAIN, CREATE, |to| {
         to.text(1, TABLE);
         to.text(3, chain.hook.name());
+        let Some((hook, priority)) = base else { return };
         to.nested(4, |to| {
             to.number(1, hook);
             to.number(2, priority.cast_unsigned());
@@ -248,17 +272,23 @@ fn verdict(to: &mut Out, verdict: Verdict) {
     match verdict {
         Verdict::Accept => decide(to, 1),
         Verdict::Drop => decide(to, 0),
+        // NFT_GOTO of linux/netfilter/nf_tables.h, with NFTA_VERDICT_CHAIN.
+        Verdict::Refuse => to.expression("immediate", |to| {
+            to.number(1, 0);
+            to.nested(2, |to| {
+                to.nested(2, |to| {
+                    to.number(1, (-4_i32).cast_unsigned());
+                    to.text(2, Hook::Refused.name());
+                });
+            });
+        }),
         Verdict::Steer(family) => {
-            let port = match family {
-                Family::V4 => {
-                    immediate(to, REGISTER, &GATEWAY_V4);
-                    AFTER_V4
-                }
-                Family::V6 => {
-                    immediate(to, REGISTER, &GATEWAY_V6);
-                    AFTER_V6
-                }
-            };
+            match family {
+                Family::V4 => immediate(to, REGISTER, &GATEWAY_V4),
+                Family::V6 => immediate(to, REGISTER, &GATEWAY_V6),
+            }
+            // Where nft(8) has it, too.
+            let port = AFTER_V6;
             immediate(to, port, &STEERED_PORT.to_be_bytes());
             to.expression("tproxy", |to| {
                 to.number(1, if family == Family::V4 { 2 } else { 10 });
@@ -280,6 +310,7 @@ fn verdict(to: &mut Out, verdict: Verdict) {
 }
 
 /// Messages as they are written.
+#[derive(Default)]
 struct Out {
     bytes: Vec<u8>,
     marks: Vec<(u32, OriginId)>,

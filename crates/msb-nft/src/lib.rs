@@ -22,6 +22,9 @@ pub struct Batch {
     pub bytes: Vec<u8>,
     /// From this offset on, up to the next one, bytes are there for this line.
     pub marks: Vec<(u32, OriginId)>,
+    /// One more batch, to be sent after it where somebody wants to know what is refused
+    /// ([`msb_plan::network::Gateway::refusals`]).
+    pub refusals: Vec<u8>,
 }
 
 /// Why there is no batch.

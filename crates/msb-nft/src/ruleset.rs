@@ -1,4 +1,4 @@
-//! Two chains: what programs send is let through or refused as it leaves, and steered to the gateway as it arrives.
+//! What programs send is let through or refused as it leaves, and steered to the gateway as it arrives.
 //!
 //! Every address is local to the sandbox, so that what leaves arrives at once, on the same loopback interface.
 
@@ -13,7 +13,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ruleset {
     pub(crate) sets: Vec<Set>,
-    pub(crate) chains: [Chain; 2],
+    pub(crate) chains: [Chain; 3],
     /// The line that begins the network rules.
     pub(crate) origin: OriginId,
 }
@@ -33,13 +33,16 @@ pub(crate) struct Chain {
     pub(crate) rules: Vec<Rule>,
 }
 
-/// Where a chain is.
+/// Which chain it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hook {
     /// What has arrived: `prerouting`, at priority `mangle`, before what a packet is for is looked up.
     Arrives,
     /// What is sent: `output`.
     Leaves,
+    /// What is sent and refused; [`Hook::Leaves`] ends here. A chain of its own, so that a rule that writes it down can be put
+    /// before the others later.
+    Refused,
 }
 
 /// A rule.
@@ -79,6 +82,8 @@ pub(crate) enum Verdict {
     Accept,
     /// It is lost.
     Drop,
+    /// The chain for what is refused decides how.
+    Refuse,
     /// It goes to the gateway's socket, and does not match where there is none.
     Steer(Family),
     /// TCP is answered by a reset: connect(2) gives ECONNREFUSED at once.
@@ -98,7 +103,7 @@ impl Ruleset {
                 }
             }
         }
-        let chains = [arrives(), leaves(&sets)];
+        let chains = [arrives(), refused(), leaves(&sets)];
         Ruleset { sets, chains, origin }
     }
 }
@@ -141,14 +146,12 @@ fn arrives() -> Chain {
 
 fn leaves(sets: &[Set]) -> Chain {
     let mut rules = Vec::from(own());
-    // A program can bind any address here. What is sent from one that is not its own is never answered.
-    rules.push(rule([Match::Family(Family::V4), Match::NotFrom4(OWN_V4)], Verdict::Drop));
-    rules.push(rule([Match::Family(Family::V6), Match::NotFrom6(OWN_V6)], Verdict::Drop));
+    rules.extend(foreign(Verdict::Refuse));
     rules.extend([Transport::Udp, Transport::Tcp].map(|transport| {
         let matches = [
             Match::Family(Family::V4),
-            Match::Transport(transport),
             Match::To4(GATEWAY_V4),
+            Match::Transport(transport),
             Match::Port(DNS_PORT),
         ];
         rule(matches, Verdict::Accept)
@@ -156,8 +159,22 @@ fn leaves(sets: &[Set]) -> Chain {
     rules.extend(sets.iter().enumerate().map(|(index, set)| {
         rule([Match::Family(set.family), Match::Transport(set.transport), Match::In(index)], Verdict::Accept)
     }));
-    rules.extend(refuse());
+    rules.push(rule([], Verdict::Refuse));
     Chain { hook: Hook::Leaves, rules }
+}
+
+fn refused() -> Chain {
+    let mut rules = Vec::from(foreign(Verdict::Drop));
+    rules.extend(refuse());
+    Chain { hook: Hook::Refused, rules }
+}
+
+/// A program can bind any address here. What is sent from one that is not its own is never answered.
+fn foreign(verdict: Verdict) -> [Rule; 2] {
+    [
+        rule([Match::Family(Family::V4), Match::NotFrom4(OWN_V4)], verdict),
+        rule([Match::Family(Family::V6), Match::NotFrom6(OWN_V6)], verdict),
+    ]
 }
 
 impl Set {
@@ -178,6 +195,7 @@ impl Hook {
         match self {
             Hook::Arrives => "arrives",
             Hook::Leaves => "leaves",
+            Hook::Refused => "refused",
         }
     }
 }
@@ -195,12 +213,15 @@ impl fmt::Display for Ruleset {
             writeln!(f, "\t}}\n")?;
         }
         for (index, chain) in self.chains.iter().enumerate() {
-            let (hook, priority) = match chain.hook {
-                Hook::Arrives => ("prerouting", "mangle"),
-                Hook::Leaves => ("output", "filter"),
+            let base = match chain.hook {
+                Hook::Arrives => Some(("prerouting", "mangle")),
+                Hook::Leaves => Some(("output", "filter")),
+                Hook::Refused => None,
             };
             writeln!(f, "{}\tchain {} {{", if index == 0 { "" } else { "\n" }, chain.hook.name())?;
-            writeln!(f, "\t\ttype filter hook {hook} priority {priority}; policy drop;")?;
+            if let Some((hook, priority)) = base {
+                writeln!(f, "\t\ttype filter hook {hook} priority {priority}; policy drop;")?;
+            }
             for rule in &chain.rules {
                 writeln!(f, "\t\t{}", self.line(rule))?;
             }
@@ -251,6 +272,7 @@ impl Ruleset {
         words.push(match rule.verdict {
             Verdict::Accept => "accept".to_owned(),
             Verdict::Drop => "drop".to_owned(),
+            Verdict::Refuse => format!("goto {}", Hook::Refused.name()),
             Verdict::Steer(Family::V4) => {
                 format!(
                     "tproxy ip to {}:{} accept",

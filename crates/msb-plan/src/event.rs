@@ -285,6 +285,9 @@ steps! {
     /// It was looked whether parameters lie apart. The errno of a refusal is the position of the parameter that is
     /// written, counted from 1; the line is that of the one that is not.
     ParamOverlap = "tell the parameters apart",
+    /// Two parameters are the same place, and both are shown at its own path. The errno of a refusal is the position of
+    /// the other parameter, counted from 1.
+    ParamSame = "show one place by two parameters",
     /// `$HOME` was looked up.
     Home = "find the home directory that `~` names",
     /// Descriptors were closed.
@@ -313,8 +316,9 @@ steps! {
     Secret = "read the secret",
     /// A secret stood where its source should: `env:NAME`, `file:PATH`, `fd:N` or `command:PROGRAM`.
     SecretSource = "take a secret by value, where it must be `env:NAME`, `file:PATH`, `fd:N` or `command:PROGRAM`,",
-    /// The gateway looked for the host that a rule names.
-    GatewayHost = "find the host",
+    /// The gateway took the host that was given for a rule's parameter: `EAFNOSUPPORT` of an address, `ENOTUNIQ` of a pattern,
+    /// `EACCES` of a name that no parameter may stand for, `ECONNREFUSED` where the line denies it, else `EINVAL`.
+    GatewayHost = "take the host",
     /// The gateway bound a port of the host's loopback.
     Publish = "publish the port",
     /// The certificates of the run were put in their places.

@@ -83,7 +83,7 @@ pub const REPORT_BYTES_MAX: usize = 1 << 20;
 pub const END_MS: u64 = 1000;
 
 /// The sockets of [`SOCKETS`]: the bit of each, and its place among the descriptors. All are non-blocking. Those of
-/// IPv6 are missing where the kernel has none.
+/// IPv6 are missing where the kernel has none, and [`Socket::Refusals`] where nobody wants to know or the kernel can't say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Socket {
@@ -101,12 +101,22 @@ pub enum Socket {
     Raw4 = 4,
     /// The same of IPv6; the header is in what is sent (`IPV6_HDRINCL`).
     Raw6 = 5,
+    /// `AF_NETLINK`, bound to [`crate::network::REFUSALS_GROUP`]: a message of nfnetlink_log for each packet that nf_tables
+    /// refused, numbered (`NFULNL_CFG_F_SEQ`), so that lost ones show.
+    Refusals = 6,
 }
 
 impl Socket {
     /// Every socket, in the order of bits.
-    pub const ALL: [Socket; 6] =
-        [Socket::Tcp4, Socket::Tcp6, Socket::Udp4, Socket::Udp6, Socket::Raw4, Socket::Raw6];
+    pub const ALL: [Socket; 7] = [
+        Socket::Tcp4,
+        Socket::Tcp6,
+        Socket::Udp4,
+        Socket::Udp6,
+        Socket::Raw4,
+        Socket::Raw6,
+        Socket::Refusals,
+    ];
 
     /// Its bit in the mask.
     #[must_use]

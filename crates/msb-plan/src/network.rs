@@ -35,6 +35,9 @@ pub const FIXED: [u8; 2] = [198, 18];
 /// Addresses that the gateway leases to names that match a wildcard or `any`: 198.19.0.0/16.
 pub const LEASED: [u8; 2] = [198, 19];
 
+/// The group of nfnetlink_log that what nf_tables refuses goes to. Groups are a network namespace's own.
+pub const REFUSALS_GROUP: u16 = 1;
+
 /// Bytes of a batch: netlink takes a message that fits the default send buffer of 212,992 bytes
 /// (net.core.wmem_default, socket(7)) in one piece.
 pub const BATCH_BYTES_MAX: usize = 192 * 1024;
@@ -74,6 +77,10 @@ pub struct Gateway<'a> {
     /// before the end, and no other, asks for an answer (`NLM_F_ACK`).
     #[serde(serialize_with = "crate::plan::bytes")]
     pub batch: &'a [u8],
+    /// One more batch of the kind of `batch`, which has nf_tables log to [`REFUSALS_GROUP`] what it refuses of what programs
+    /// send. It changes no verdict: it is sent where somebody wants to know, and may be refused.
+    #[serde(serialize_with = "crate::plan::bytes")]
+    pub refusals: &'a [u8],
     /// Which line of the policy which bytes of the batch are there for, by offset.
     pub marks: Vec<Mark>,
     /// Whom the sandbox may reach, and whom not. A deny overrides every allow; what none allows is refused.

@@ -81,7 +81,7 @@ wire! {
         io_weight, output_bytes, file_bytes
     }
     struct Filter<'a> { arch, listener, program, kills, origin }
-    struct Gateway<'a> { batch, marks, rules, totals, listens, trust, java_trust, claims, origin }
+    struct Gateway<'a> { batch, refusals, marks, rules, totals, listens, trust, java_trust, claims, origin }
     struct NetworkClaim<'a> { protocol, peer, ports, expected, origin }
     struct Mark { offset_bytes, origin }
     struct Rule<'a> { action, protocol, peer, ports, terms, origin }

@@ -45,7 +45,10 @@ const EUSERS: u16 = 87;
 const ENOTSOCK: u16 = 88;
 const EOPNOTSUPP: u16 = 95;
 const EPROTONOSUPPORT: u16 = 93;
+const ENOTUNIQ: u16 = 76;
+const EAFNOSUPPORT: u16 = 97;
 const EADDRINUSE: u16 = 98;
+const ECONNREFUSED: u16 = 111;
 const ESTALE: u16 = 116;
 const EDQUOT: u16 = 122;
 const ENOKEY: u16 = 126;
@@ -121,6 +124,8 @@ table! {
     PARAMETER_NOT_BOUND: [Param] [] "`${param}` is `{value}`: {errno}", "pass another with {set}";
     PARAMETER_NOT_BOUND: [ParamOverlap] [] "{path} is not to be written, and {other} opens it for writing",
         "pass directories that lie apart; where one has to lie in the other, `deny write` all of the one";
+    PARAMETER_NOT_BOUND: [ParamSame] [] "{path} and {other} are the same place, and both are shown at its own path",
+        "pass another directory for one of them, or give one a place of its own with `at`";
     HOME_UNKNOWN: [Home] [] "`~` names nothing, because `HOME` is not set to an absolute path",
         "set HOME, or write the path out";
 
@@ -152,6 +157,9 @@ table! {
     LIMIT_NOT_HELD: [Affinity] [] "`cpu` cannot be held without a cgroup here: {errno}",
         "without one, whole CPUs alone can be given: write `cpu 1` or another whole number that this machine has, or \
          start it in a cgroup of your own: `systemd-run --user --scope -p Delegate=yes msbc run …`";
+    LIMIT_NOT_HELD: [LimitFallback] [EACCES, ESRCH] "this limit cannot be held without a cgroup: /proc does not show the \
+         sandbox's processes", "mount /proc without `hidepid`, in the launcher's own pid namespace, or start it in a cgroup of \
+         your own: `systemd-run --user --scope -p Delegate=yes msbc run …`";
     LIMIT_NOT_HELD: [LimitFallback] [] "this limit cannot be held without a cgroup: {errno}",
         "`io`, `io_weight` and a `cpu` below a whole CPU need one: drop the limit or write a whole number of CPUs, or start \
          it in a cgroup of your own: `systemd-run --user --scope -p Delegate=yes msbc run …`";
@@ -190,7 +198,7 @@ table! {
 
     DENY_NOT_HELD: [DenySource] [ENOENT] "{path} does not exist, and the rule says `missing fail`",
         "create it, or write `missing mask` to keep the place empty";
-    DENY_NOT_HELD: [DenySource] [ELOOP] "the way to {path} goes through a symbolic link that the program could change",
+    DENY_NOT_HELD: [DenySource] [ELOOP] "symbolic links lead from {path} in a circle, or up from a folder that another link may name",
         "name what the link leads to";
     DENY_NOT_HELD: [DenySource] [EOPNOTSUPP] "{path} lies where the rights cannot be taken away",
         "deny `read` there: a device or a part of /proc is hidden or shown, but not made read-only";
@@ -245,8 +253,16 @@ table! {
         "end that program, or publish another port";
     GATEWAY_NOT_STARTED: [Publish] [EACCES, EPERM] "you may not bind this port of the host: {errno}",
         "publish a port from 1024 on";
-    GATEWAY_NOT_STARTED: [GatewayHost] [] "the host of this rule is not known: {errno}",
-        "see that the host's resolver finds it, or write `optional` where it may be missing";
+    HOST_NOT_TAKEN: [GatewayHost] [EAFNOSUPPORT] "`${param}` is `{value}`, an address, and a parameter stands for a name",
+        "pass a name with {set}, or write the address into the policy: `allow tcp 192.0.2.7:443`";
+    HOST_NOT_TAKEN: [GatewayHost] [ENOTUNIQ] "`${param}` is `{value}`, many names, and a parameter stands for one",
+        "pass one name with {set}, or write the pattern into the policy: `allow tls \"*.example.org\"`";
+    HOST_NOT_TAKEN: [GatewayHost] [EACCES] "`${param}` is `{value}`, which no parameter may stand for",
+        "pass another name with {set}; the policy itself names the host's loopback (`host`), `metadata`, `private` and `any`";
+    HOST_NOT_TAKEN: [GatewayHost] [ECONNREFUSED] "this line denies all that a parameter would allow",
+        "pass a host that it does not cover";
+    HOST_NOT_TAKEN: [GatewayHost] [] "`${param}` is `{value}`, which is no name of a host",
+        "pass a name alone with {set}: what is spoken, ports and paths are the policy's";
     GATEWAY_NOT_STARTED: [Trust, Publish] [] "could not {step}: {errno}", MISTAKE;
     SECRET_NOT_READ: [SecretSource] [] "`${param}` must say where the secret is, and not be it",
         "pass {set}, `file:PATH`, `fd:N` or `command:PROGRAM`: who can list processes would read it otherwise";

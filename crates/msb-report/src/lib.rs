@@ -160,6 +160,7 @@ fn blamed(failure: Failure, plan: &Plan<'_>) -> (Option<OriginId>, String) {
         }
         // Its errno is the number of a parameter.
         Step::ParamOverlap => (failure.origin, "not to be written".to_owned()),
+        Step::ParamSame => (failure.origin, "shown at its own path".to_owned()),
         // A command is given at launch, and what is there to execute is the whole policy's matter.
         Step::Exec => (Some(plan.policy.origin), words::failure(failure)),
         _ => (failure.origin, words::failure(failure)),

@@ -2,6 +2,7 @@
 
 use crate::{Context, place, words};
 use msb_plan::event::{Failure, Step};
+use msb_plan::network::{Network, Peer};
 use msb_plan::{Arch, Base, MountKind, OriginId, Param, ParamKind, Path, Plan, Rights};
 
 /// The values of the fields that a text of the table can have.
@@ -14,7 +15,7 @@ impl Subject {
         let paths = paths(failure, plan, context);
         let param = failure
             .origin
-            .and_then(|origin| parameter(origin, plan, context))
+            .and_then(|origin| parameter(origin, plan, context).or_else(|| host(origin, plan)))
             .or_else(|| paths.iter().find_map(|path| base_parameter(*path, plan)));
         let fields = vec![
             ("{other}", other(failure, plan, context)),
@@ -65,7 +66,7 @@ fn paths<'p>(failure: Failure, plan: &Plan<'p>, context: &Context<'_>) -> Vec<Pa
     let mounts = plan.mounts.iter().filter(|mount| asked(mount.origin));
     let denies = plan.denies.iter().filter(|deny| asked(deny.origin)).map(|deny| deny.path);
     let mut paths: Vec<Path<'p>> = match failure.step {
-        Step::MountSource | Step::MountIdMap | Step::Mount | Step::ParamOverlap => {
+        Step::MountSource | Step::MountIdMap | Step::Mount | Step::ParamOverlap | Step::ParamSame => {
             mounts.map(|mount| mount.kind.source().map_or(mount.target, |(source, _)| source)).collect()
         }
         Step::MountTarget => mounts.map(|mount| mount.target).collect(),
@@ -89,22 +90,29 @@ fn paths<'p>(failure: Failure, plan: &Plan<'p>, context: &Context<'_>) -> Vec<Pa
     paths
 }
 
-/// `` `$work` (/home/u/work), by `write $work` (agent.msb:7:5) ``: the parameter that [`Step::ParamOverlap`] numbers.
+/// `` `$work` (/home/u/work), by `write $work` (agent.msb:7:5) ``: the parameter that [`Step::ParamOverlap`] or
+/// [`Step::ParamSame`] numbers.
 fn other(failure: Failure, plan: &Plan<'_>, context: &Context<'_>) -> String {
-    if failure.step != Step::ParamOverlap {
+    let overlap = failure.step == Step::ParamOverlap;
+    if !overlap && failure.step != Step::ParamSame {
         return String::new();
     }
     let index = failure.errno.checked_sub(1).and_then(|index| u8::try_from(index).ok());
-    let writes = plan.mounts.iter().find_map(|mount| match mount.kind {
+    let shows = plan.mounts.iter().find_map(|mount| match mount.kind {
         MountKind::Bind { source, rights, .. }
             if index.is_some_and(|index| source.base == Base::Param(index))
-                && rights.contains(Rights::WRITE) =>
+                && (rights.contains(Rights::WRITE) || !overlap) =>
+        {
+            Some((source, mount.origin))
+        }
+        MountKind::Overlay { source, .. }
+            if !overlap && index.is_some_and(|index| source.base == Base::Param(index)) =>
         {
             Some((source, mount.origin))
         }
         _ => None,
     });
-    let Some((source, origin)) = writes else { return "another parameter".to_owned() };
+    let Some((source, origin)) = shows else { return "another parameter".to_owned() };
     let at = place::show(plan, origin).map_or_else(String::new, |at| format!(" ({at})"));
     let line = plan.origins.get(usize::from(origin.0)).map_or("", |origin| origin.text);
     format!("{}, by `{line}`{at},", show(source, plan, context))
@@ -170,6 +178,17 @@ fn value<'c>(param: &Param<'c>, context: &Context<'c>) -> Option<&'c str> {
 fn parameter<'p>(origin: OriginId, plan: &Plan<'p>, context: &Context<'p>) -> Option<Param<'p>> {
     let here = || plan.params.iter().filter(|param| param.origin == origin).copied();
     here().find(|param| value(param, context).is_none()).or_else(|| here().next())
+}
+
+/// The parameter that the network rule of a line names.
+fn host<'p>(origin: OriginId, plan: &Plan<'p>) -> Option<Param<'p>> {
+    let Network::Gateway(gateway) = &plan.network else { return None };
+    let rules = gateway.rules.iter().map(|rule| (rule.origin, rule.peer));
+    let claims = gateway.claims.iter().map(|claim| (claim.origin, claim.peer));
+    rules.chain(claims).filter(|(line, _)| *line == origin).find_map(|(_, peer)| match peer {
+        Peer::Param { index, .. } => plan.params.get(usize::from(index)).copied(),
+        _ => None,
+    })
 }
 
 /// `` `--set workspace=DIR` ``.

@@ -1,7 +1,8 @@
 //! The grammars for editors know the words that the parser knows, no more and no fewer.
 //!
 //! `msb.tmLanguage.json` is made here from the parser's table; `MSB_UPDATE=1` writes it anew. The grammar of
-//! tree-sitter is written by hand and held against the table.
+//! tree-sitter and the EBNF are written by hand and held against the table; `scripts/tree-sitter.sh` holds what
+//! tree-sitter reads against what the parser reads.
 
 use msb_syntax::words;
 use serde_json::{Value, json};
@@ -177,27 +178,54 @@ fn the_text_mate_grammar_is_made_from_the_parsers_words() {
     }
 }
 
-/// Words in single quotes of a JavaScript file, without its comments.
-fn quoted(text: &str) -> BTreeSet<String> {
-    let lines = text.lines().map(|line| line.split(" // ").next().unwrap_or_default());
-    let code = lines.filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
-    // Names of fields are not of the language.
-    let mut parts = code.split("field('");
-    let mut kept = parts.next().unwrap_or_default().to_owned();
-    kept.extend(parts.map(|part| part.split_once("',").map_or("", |(_, rest)| rest)));
-    kept.split('\'').skip(1).step_by(2).map(str::to_owned).collect()
+/// Every word and sign of a grammar of tree-sitter, as JSON.
+fn strings(rule: &Value, found: &mut BTreeSet<String>) {
+    match rule {
+        Value::Object(it) if it.get("type") == Some(&json!("STRING")) => {
+            found.insert(it["value"].as_str().expect("a text").to_owned());
+        }
+        Value::Object(it) => it.values().for_each(|value| strings(value, found)),
+        Value::Array(it) => it.iter().for_each(|value| strings(value, found)),
+        _ => {}
+    }
+}
+
+/// What the parser takes in places that are no table: words of refinements, directions and the like.
+const BESIDES: [&str; 9] = ["list", "under", "up", "down", "burst", "args", "from", "syscall", ">="];
+
+/// The words and signs of the language, the byte order mark apart.
+fn known() -> BTreeSet<String> {
+    let words = words().iter().flat_map(|it| it.words).chain(&BESIDES);
+    words.map(|word| (*word).to_owned()).collect()
 }
 
 #[test]
 fn the_tree_sitter_grammar_has_the_same_words_and_signs() {
-    let text = std::fs::read_to_string(grammar("tree-sitter-msb/grammar.js")).expect("the grammar");
-    let found = quoted(&text);
-    let known: BTreeSet<String> =
-        words().iter().flat_map(|it| it.words).map(|word| (*word).to_owned()).collect();
+    let text = std::fs::read_to_string(grammar("tree-sitter-msb/src/grammar.json")).expect("the grammar");
+    let mut found = BTreeSet::new();
+    strings(&serde_json::from_str::<Value>(&text).expect("JSON")["rules"], &mut found);
+    assert!(found.remove("\u{feff}"), "a byte order mark is skipped");
+    let known = known();
     let missing: Vec<_> = known.difference(&found).collect();
-    // What the parser takes in places that are no table: words of refinements, directions and the like.
-    let besides = ["list", "under", "up", "down", "burst", "args", "from", "syscall", ">=", "msb"];
-    let surplus: Vec<_> = found.difference(&known).filter(|it| !besides.contains(&it.as_str())).collect();
+    let surplus: Vec<_> = found.difference(&known).collect();
+    assert!(missing.is_empty() && surplus.is_empty(), "missing {missing:?}, not of the language {surplus:?}");
+}
+
+/// The reference's EBNF: what is quoted in it, comments and patterns apart.
+#[test]
+fn the_ebnf_has_the_same_words_and_signs() {
+    let text = std::fs::read_to_string(grammar("msb.ebnf")).expect("the grammar");
+    let (rules, tokens) = text.split_once("# ---- tokens").expect("a part for tokens");
+    let lines = rules.lines().map(|line| line.split("  #").next().unwrap_or_default());
+    let lines = lines.filter(|line| !line.starts_with('#'));
+    let mut found: BTreeSet<String> =
+        lines.flat_map(|line| line.split('"').skip(1).step_by(2)).map(str::to_owned).collect();
+    let signs = tokens.lines().find_map(|line| line.strip_prefix("signs")).expect("the signs");
+    let signs = signs.trim_start_matches([' ', ':']).split("  #").next().unwrap_or_default();
+    found.extend(signs.split_whitespace().map(str::to_owned));
+    let known = known();
+    let missing: Vec<_> = known.difference(&found).collect();
+    let surplus: Vec<_> = found.difference(&known).collect();
     assert!(missing.is_empty() && surplus.is_empty(), "missing {missing:?}, not of the language {surplus:?}");
 }
 

@@ -20,7 +20,9 @@ pub(crate) mod nr {
     pub(crate) const EXIT_GROUP: usize = 231;
     pub(crate) const KEYCTL: usize = 250;
     pub(crate) const SIGNALFD4: usize = 289;
+    pub(crate) const OPENAT: usize = 257;
     pub(crate) const UNSHARE: usize = 272;
+    pub(crate) const SETNS: usize = 308;
     pub(crate) const SECCOMP: usize = 317;
 }
 
@@ -28,6 +30,7 @@ pub(crate) mod nr {
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod nr {
     pub(crate) const IOCTL: usize = 29;
+    pub(crate) const OPENAT: usize = 56;
     pub(crate) const UNSHARE: usize = 97;
     pub(crate) const SIGNALFD4: usize = 74;
     pub(crate) const EXIT_GROUP: usize = 94;
@@ -42,6 +45,7 @@ pub(crate) mod nr {
     pub(crate) const EXECVE: usize = 221;
     pub(crate) const MMAP: usize = 222;
     pub(crate) const WAIT4: usize = 260;
+    pub(crate) const SETNS: usize = 268;
     pub(crate) const SECCOMP: usize = 277;
 }
 
@@ -62,12 +66,48 @@ pub(crate) mod common {
 #[inline]
 pub(crate) unsafe fn syscall(nr: usize, args: [usize; 6]) -> Result<usize> {
     // SAFETY: the caller answers for the arguments.
-    let value = unsafe { raw(nr, args) };
+    checked(unsafe { raw(nr, args) })
+}
+
+/// Tells errors from values.
+#[inline]
+fn checked(value: usize) -> Result<usize> {
     let errno = value.wrapping_neg();
     if (1..=4095).contains(&errno) {
         return Err(Errno::from_raw_os_error(i32::try_from(errno).unwrap_or(i32::MAX)));
     }
     Ok(value)
+}
+
+/// clone3 with a stack of the child's own, on which it calls `run` with `argument`; gives the child's number.
+///
+/// # Safety
+/// `args` must point to a `struct clone_args` of `bytes` bytes with a stack that nobody else uses, aligned to 16 bytes at
+/// its end. What `run` does with `argument` must be sound while the caller goes on, or is suspended, as the flags say.
+pub(crate) unsafe fn clone_on(
+    args: usize,
+    bytes: usize,
+    run: extern "C" fn(usize) -> !,
+    argument: usize,
+) -> Result<usize> {
+    let value;
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: the kernel keeps every register but rax, rcx and r11 (syscall(2)), so that the child, on its own stack, finds
+    // what to call; it never comes out of here.
+    unsafe {
+        core::arch::asm!("syscall", "test rax, rax", "jnz 2f", "xor ebp, ebp", "mov rdi, r12", "call r13", "ud2", "2:",
+            inlateout("rax") common::CLONE3 => value, in("rdi") args, in("rsi") bytes, in("r12") argument,
+            in("r13") run, out("rcx") _, out("r11") _);
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: the kernel keeps every register but x0 (syscall(2)), so that the child, on its own stack, finds what to call;
+    // it never comes out of here.
+    unsafe {
+        core::arch::asm!("svc 0", "cbnz x0, 2f", "mov x29, xzr", "mov x30, xzr", "mov x0, x21", "blr x22", "brk #1",
+            "2:", in("x8") common::CLONE3, inlateout("x0") args => value, in("x1") bytes, in("x21") argument,
+            in("x22") run);
+    }
+    checked(value)
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -25,8 +25,8 @@ pub mod flags {
     pub const NEWNET: u64 = 0x4000_0000;
     /// Share the table of descriptors.
     pub const FILES: u64 = 0x0000_0400;
-    /// Suspend the caller until the child has executed or ended.
-    pub const VFORK: u64 = 0x0000_4000;
+    pub(crate) const VM: u64 = 0x0000_0100;
+    pub(crate) const VFORK: u64 = 0x0000_4000;
     pub(crate) const PIDFD: u64 = 0x0000_1000;
     pub(crate) const INTO_CGROUP: u64 = 0x2_0000_0000;
 }
@@ -48,21 +48,21 @@ pub enum Fork {
 /// `struct clone_args` of linux/sched.h, version 2 (Linux 5.7).
 #[repr(C)]
 #[derive(Default)]
-struct CloneArgs {
-    flags: u64,
-    pidfd: u64,
-    child_tid: u64,
-    parent_tid: u64,
-    exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
-    tls: u64,
-    set_tid: u64,
-    set_tid_size: u64,
-    cgroup: u64,
+pub(crate) struct CloneArgs {
+    pub(crate) flags: u64,
+    pub(crate) pidfd: u64,
+    pub(crate) child_tid: u64,
+    pub(crate) parent_tid: u64,
+    pub(crate) exit_signal: u64,
+    pub(crate) stack: u64,
+    pub(crate) stack_size: u64,
+    pub(crate) tls: u64,
+    pub(crate) set_tid: u64,
+    pub(crate) set_tid_size: u64,
+    pub(crate) cgroup: u64,
 }
 
-const SIGCHLD: u64 = 17; // signal(7), the same on x86-64 and AArch64
+pub(crate) const SIGCHLD: u64 = 17; // signal(7), the same on x86-64 and AArch64
 
 /// Forks with `flags` (of [`flags`]), into `cgroup` where one is given (cgroup v2, Linux 5.7).
 ///

@@ -164,6 +164,11 @@ fn parameters_that_overlap_end_the_launch() {
                 assert!(said.contains("could not tell the parameters apart"), "{claim}: {a} {b}: {said}");
             }
         }
+        // The same place, each at its own path.
+        let ended =
+            ready.launch("", &case("", "one", "one", (Try::Read, "one/file")), &[], &["/bin/echo", "ran"]);
+        assert_eq!((ended.code(), ended.out()), (125, String::new()));
+        assert!(ended.err().contains("for two parameters"), "{}", ended.err());
         let apart = case("", "one", "two", (Try::Read, "one/file"));
         assert_eq!(ready.launch("", &apart, &[], &["/bin/echo", "ran"]).out().trim(), "ran");
     });
@@ -242,11 +247,9 @@ fn claims_about_hosts_are_decided_by_the_gateway() {
         };
         for (mirror, holds) in [
             ("mirror.example", true),
-            ("93.184.216.34", true),
             ("evil.example", false),
             ("EVIL.example.", false),
             ("cdn.evil.example", false),
-            ("10.0.0.5", false),
         ] {
             let ended = run(mirror);
             let wanted = if holds { (0, "ran") } else { (125, "") };

@@ -112,6 +112,22 @@ time.sleep(2)
 print('survived')
 "
     );
+    // Of which each process may have 8 MiB mapped at a time (RLIMIT_MEMLOCK). 447: memfd_secret(2); a kernel may be without.
+    let secret = format!(
+        "{TAKE}
+import ctypes, resource
+fd = ctypes.CDLL(None).syscall(447, 0)
+if fd < 0: sys.exit(3)
+os.ftruncate(fd, 512 << 20)
+step = min(1 << 20, resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] // 2)
+for at in range(0, 512 << 20, step):
+    area = mmap.mmap(fd, step, offset=at)
+    for byte in range(0, step, 4096): area[byte] = 1
+    area.close()
+time.sleep(2)
+print('survived')
+"
+    );
     let shared = format!(
         "{TAKE}
 fd = os.memfd_create('x', 0x8)
@@ -133,8 +149,54 @@ print('survived' if all(os.waitpid(pid, 0)[1] == 0 for pid in children) else 'so
     );
     for account in accounts() {
         expect_stopped(&run(account, "memory 256MiB", &unmapped));
+        expect_stopped(&run(account, "memory 256MiB", &secret));
         let ended = run(account, "memory 256MiB", &shared);
         assert!(ended.out().contains("survived"), "{} {} {}", ended.code(), ended.out(), ended.err());
+    }
+}
+
+/// What a fork shares with its parent is there once, as long as nobody writes to it.
+#[test]
+fn memory_that_forks_share_counts_once() {
+    let script = |child: &str| {
+        format!(
+            "{TAKE}
+area = take(100 << 20)
+children = []
+for _ in range(6):
+    pid = os.fork()
+    if pid == 0:
+        {child}
+        time.sleep(1); os._exit(0)
+    children.append(pid)
+print('survived' if all(os.waitpid(pid, 0)[1] == 0 for pid in children) else 'some were ended')
+"
+        )
+    };
+    for account in accounts() {
+        let ended = run(account, "memory 256MiB", &script("area[0]"));
+        assert!(ended.out().contains("survived"), "{} {} {}", ended.code(), ended.out(), ended.err());
+        let writes = "for at in range(0, 100 << 20, 4096): area[at] = 2";
+        expect_stopped(&run(account, "memory 256MiB", &script(writes)));
+    }
+}
+
+/// To read from memory that nobody wrote to takes a page of a table for each 2 MiB, and no other.
+#[test]
+fn memory_holds_page_tables() {
+    let script = format!(
+        "{TAKE}
+areas = []
+for _ in range(4):
+    area = mmap.mmap(-1, 64 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, prot=mmap.PROT_READ)
+    for at in range(0, 64 << 30, 2 << 20): area[at]
+    areas.append(area)
+time.sleep(2)
+print('survived')
+"
+    );
+    for account in accounts() {
+        expect_stopped(&run(account, "memory 256MiB", &script));
     }
 }
 
@@ -163,6 +225,42 @@ os._exit(0)
         let named = ended.err().contains("memory was reached") && ended.err().contains("policy.msb:7");
         assert!(named, "{}", ended.err());
     }
+}
+
+/// A host that hides processes from whom they are not leaves nothing to watch: refused, and not held in silence.
+#[test]
+fn memory_that_cannot_be_watched_is_refused() {
+    if Account::root().is_none() {
+        return;
+    }
+    let account = Account::ordinary();
+    let workspace = Workspace::new(account);
+    let policy = |limit: &str| {
+        format!("edition 2026\npolicy hidden {{\n  include std.base\n  limits {{ {limit} }}\n}}\n")
+    };
+    let run = |hidepid: &str, limit: &str| {
+        let plan = workspace.compile(&policy(limit));
+        let mount = format!("mount -t proc -o {hidepid} proc /proc && exec \"$@\"");
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &mount, "sh", "setpriv", "--clear-groups"]);
+        command.arg(format!("--reuid={}", account.uid)).arg(format!("--regid={}", account.gid));
+        command.arg(workspace.bin().join("msb-launch")).arg(plan).args(["--", "echo", "ran"]);
+        finish(&mut command, 60)
+    };
+    for limit in ["memory 256MiB", "cpu_time 10s"] {
+        for hidepid in ["hidepid=1", "hidepid=2"] {
+            let ended = run(hidepid, limit);
+            assert_eq!(
+                (ended.code(), ended.out()),
+                (125, String::new()),
+                "{hidepid}, {limit}: {}",
+                ended.err()
+            );
+            assert!(ended.err().contains("policy.msb:4"), "{}", ended.err());
+        }
+        assert_eq!(run("hidepid=0", limit).out(), "ran\n", "{limit}");
+    }
+    assert_eq!(run("hidepid=2", "pids 20").out(), "ran\n");
 }
 
 const FORKS: &str = "

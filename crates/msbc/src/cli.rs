@@ -330,8 +330,8 @@ pub(crate) struct Run {
     /// Writes what the network gateway decides to a file: a JSON object for each lookup, connection and request
     #[arg(long, value_name = "FILE")]
     pub(crate) audit: Option<PathBuf>,
-    /// The command; without one, the policy's own
-    #[arg(last = true, value_name = "COMMAND")]
+    /// The command and its arguments; without one, the policy's own
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
 }
 

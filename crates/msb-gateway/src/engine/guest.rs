@@ -1,5 +1,6 @@
 //! Published ports of datagrams: for each sender of the host a socket inside, so that the sandbox's server answers to it.
 
+use super::udp::enqueue;
 use super::{CLIENT, Engine, Kind, SERVER, Token};
 use crate::audit::{Decision, Subject};
 use crate::rules::{Protocol, Target};
@@ -20,8 +21,6 @@ const IDLE: Duration = Duration::from_secs(120);
 const GUESTS_MAX: usize = 1024;
 /// Datagrams of one socket before others have their turn.
 const TURNS_MAX: usize = 64;
-/// Datagrams that wait while a socket is made inside.
-const QUEUE_MAX: usize = 16;
 
 /// A sender of the host: which published port, and who.
 pub(super) type GuestKey = (usize, SocketAddr);
@@ -69,8 +68,8 @@ impl Engine {
             guest.used = Instant::now();
             if let Some(inside) = &guest.socket {
                 guest.down_bytes += pass(inside, &payload);
-            } else if guest.queue.len() < QUEUE_MAX {
-                guest.queue.push(payload);
+            } else {
+                enqueue(&mut guest.queue, payload);
             }
             self.put(token, Kind::Guest(guest));
         }

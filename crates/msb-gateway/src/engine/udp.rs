@@ -31,8 +31,11 @@ const REFUSED: Duration = Duration::from_secs(2);
 const FLOWS_MAX: usize = 4096;
 /// Datagrams of one socket before others have their turn.
 const TURNS_MAX: usize = 64;
-/// Datagrams that wait while a name is resolved.
-const QUEUE_MAX: usize = 16;
+/// Bytes of datagrams of one flow that wait while a name is resolved or a socket made: the first flight of QUIC, and little
+/// enough for all flows at once. What does not fit is lost, as datagrams are.
+pub(super) const QUEUE_BYTES_MAX: usize = 16 * 1024;
+/// What a datagram counts as at least: an empty one is kept by somebody, too.
+const DATAGRAM_BYTES_MIN: usize = 64;
 /// The port of QUIC, as browsers try it first (RFC 9114, 3.1).
 const QUIC_PORT: u16 = 443;
 
@@ -94,8 +97,8 @@ impl Engine {
         }
         if flow.socket.is_some() {
             pass_up(&mut flow, &payload);
-        } else if flow.queue.len() < QUEUE_MAX {
-            flow.queue.push(payload);
+        } else {
+            enqueue(&mut flow.queue, payload);
         }
         self.put(token, Kind::Flow(flow));
     }
@@ -141,7 +144,7 @@ impl Engine {
                 if port == QUIC_PORT {
                     set(&mut more, "hint", "HTTP/3 needs a rule for udp; clients go on with TCP");
                 }
-                self.state.refused(Subject::Connection, refusal, more);
+                self.state.refused(refusal, (Protocol::Udp, &flow.target, port), more);
             }
             Ok(rules) => match self.state.meters.admit(&rules, Counted::Connection, now) {
                 Err(limit) => self.state.limited(Subject::Connection, limit, more),
@@ -286,6 +289,14 @@ impl Engine {
             // Datagrams get lost; that is what they are.
             let _ = sendto(raw, &packet, SendFlags::DONTWAIT, &to);
         }
+    }
+}
+
+/// Keeps a datagram for later, if there is room.
+pub(super) fn enqueue(queue: &mut Vec<Vec<u8>>, payload: Vec<u8>) {
+    let queued: usize = queue.iter().map(|it| it.len().max(DATAGRAM_BYTES_MIN)).sum();
+    if queued + payload.len().max(DATAGRAM_BYTES_MIN) <= QUEUE_BYTES_MAX {
+        queue.push(payload);
     }
 }
 

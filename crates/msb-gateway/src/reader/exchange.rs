@@ -5,6 +5,9 @@ use super::dial::{self, NotReached};
 use super::metered::{Count, Metered, Prefixed};
 use crate::audit::{Decision, Subject};
 use crate::authority::{Authority, Failed, Protocols};
+use crate::hello::{ALERT_NO_APPLICATION_PROTOCOL, alert};
+use crate::limits::{Holder, Joined, Limit, Quota};
+use crate::needed;
 use crate::path;
 use crate::request::{self, Odd};
 use crate::rules::{Protocol, RuleId, Target};
@@ -23,13 +26,15 @@ use hyper::{Request, Response, StatusCode, Uri, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::pki_types::ServerName;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -41,6 +46,12 @@ const HEAD_MAX: Duration = Duration::from_secs(120);
 const STREAMS_MAX: u32 = 128;
 /// Bytes of the head of a request.
 const HEAD_BYTES_MAX: u32 = 64 * 1024;
+/// Bytes that a stream of HTTP/2 has on its way to a peer who does not take them.
+const STREAM_SEND_BYTES_MAX: usize = 32 * 1024;
+/// Bytes of HTTP/2 that may come before somebody takes those before, on a stream and on a connection. A receiver who is
+/// 100 ms away and takes everything gets 20 MB each second by it.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
 /// How much of a body is read that goes nowhere, and for how long.
 const UNWANTED_BYTES_MAX: usize = 16 << 20;
 const UNWANTED_MAX: Duration = Duration::from_secs(5);
@@ -57,7 +68,20 @@ struct Link {
     port: u16,
     spoken: Protocol,
     rules: Vec<RuleId>,
+    /// The rule that the connection came in by.
+    rule: RuleId,
+    /// Others whose requests it carries.
+    joined: std::sync::Mutex<HashMap<RuleId, Joined>>,
     count: Arc<Count>,
+    lines: std::sync::Mutex<HashMap<Option<RuleId>, Arc<Line>>>,
+    /// What a connection that changed its protocol is passed on by.
+    tunnel: std::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A way to the server. Requests whose rule has a quota of its own have one of their own: on a connection that streams of
+/// several rules share, nobody could say whose the bytes are.
+struct Line {
+    quota: Option<Quota>,
     sender: Mutex<Option<Sender>>,
 }
 
@@ -81,14 +105,17 @@ pub(super) async fn serve(state: Arc<State>, authority: Option<Arc<Authority>>, 
     let about = about(job.spoken, &job.target, job.port);
     state.log.decided(Subject::Connection, Decision::Allow, origin, about.clone());
     let link = Arc::new(Link {
-        count: Arc::new(Count::new(state.meters.quota(job.rule))),
+        count: Arc::default(),
         state: Arc::clone(&state),
         authority,
         target: job.target,
         port: job.port,
         spoken: job.spoken,
         rules: job.rules,
-        sender: Mutex::new(None),
+        rule: job.rule,
+        joined: std::sync::Mutex::default(),
+        lines: std::sync::Mutex::default(),
+        tunnel: std::sync::Mutex::default(),
     });
     let mut ending = Ending { state, origin, about, started, count: Arc::clone(&link.count), how: None };
     let client = Prefixed::new(job.first, stream);
@@ -97,6 +124,12 @@ pub(super) async fn serve(state: Arc<State>, authority: Option<Arc<Authority>>, 
     } else {
         serve_http(&link, client, Version::HTTP_11).await
     };
+    // It counts as open, and has no end yet, for as long as bytes go to and fro.
+    let tunnel = link.tunnel.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(tunnel) = tunnel {
+        // How it ended is between the two.
+        let _ = tunnel.await;
+    }
     ending.how = Some(ended);
     drop(ending);
     flush(&link.state);
@@ -151,12 +184,17 @@ where
     // HTTP/1.0 is answered as it asks, and nothing is chosen.
     let is_old = |it: &Vec<u8>| it.as_slice() == b"http/1.0";
     if !offered.is_empty() && protocols.is_empty() && !offered.iter().any(is_old) {
+        let mut client = client;
+        // The client may be gone, and is refused all the same.
+        let _ = client.write_all(&alert(ALERT_NO_APPLICATION_PROTOCOL)).await;
+        let _ = client.shutdown().await;
         return Err(Failed("the program offers no version of HTTP".to_owned()));
     }
     // A server that is not reached is tried again for each request, and each is told.
-    let version = match link.connect(&protocols).await {
+    let line = link.line(link.rule);
+    let version = match link.connect(&line, &protocols).await {
         Ok((sender, version)) => {
-            *link.sender.lock().await = Some(sender);
+            *line.sender.lock().await = Some(sender);
             version
         }
         Err(_) if protocols.first().is_some_and(|first| first == HTTP_2) && protocols.len() == 1 => {
@@ -181,9 +219,13 @@ where
     let service = service_fn(|request| {
         let link = Arc::clone(link);
         async move {
+            let form = answer::form(request.headers());
             let answer = link.handle(request).await;
             flush(&link.state);
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Infallible>(match answer::in_form(form, &answer) {
+                Some(text) => own(text),
+                None => answer,
+            })
         }
     });
     let io = TokioIo::new(client);
@@ -192,6 +234,9 @@ where
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS_MAX)
             .max_header_list_size(HEAD_BYTES_MAX)
+            .max_send_buf_size(STREAM_SEND_BYTES_MAX)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .serve_connection(io, service)
             .await?;
     } else {
@@ -200,6 +245,7 @@ where
             .header_read_timeout(HEAD_MAX)
             .half_close(true)
             .preserve_header_case(true)
+            .max_buf_size(HEAD_BYTES_MAX as usize)
             .serve_connection(io, service)
             .with_upgrades()
             .await?;
@@ -235,12 +281,17 @@ impl Link {
         }
         if fitting.is_empty() {
             set(&mut about, "reason", "no-rule");
+            let needed = needed::request(self.spoken, &self.target, self.port, (&method, &path));
+            let needed = needed.map(|needed| needed + &self.state.rules.treated(&self.rules));
+            if let Some(needed) = &needed {
+                set(&mut about, "needed", self.redacted(needed));
+            }
             self.state.log.decided(Subject::Request, Decision::Deny, self.first_origin(), about);
-            let whom = (self.spoken.word(), &self.target, self.port);
-            let answer = answer::no_rule(&self.state, &self.rules, whom, (&method, &path));
+            let answer = answer::no_rule(&self.state, &self.rules, &self.target, (&method, &path), needed);
             return refused(answer, &parts.headers, body).await;
         }
-        let rule = match self.state.meters.admit_request(&fitting, Instant::now()) {
+        let admitted = self.state.meters.admit_request(&fitting, Instant::now());
+        let rule = match admitted.and_then(|rule| self.join(rule).map(|()| rule)) {
             Ok(rule) => rule,
             Err(limit) => {
                 self.state.limited(Subject::Request, limit, about);
@@ -248,7 +299,6 @@ impl Link {
             }
         };
         self.state.log.decided(Subject::Request, Decision::Allow, self.state.origin(rule), about.clone());
-        self.count.set(self.state.meters.quota(rule));
         forward_only(&mut parts.headers, parts.version, upgrade.is_some());
         // The target of a request to a server is a path, and Host says the rest (RFC 9112, 3.2.1); by HTTP/2 both are
         // there (RFC 9113, 8.3.1), from Host where the program left the other out.
@@ -266,7 +316,7 @@ impl Link {
         {
             parts.headers.insert(secret.name(), secret.value().clone());
         }
-        let sent = self.send(Request::from_parts(parts, body)).await;
+        let sent = self.send(&self.line(rule), Request::from_parts(parts, body)).await;
         self.answered(sent, upgrade, about)
     }
 
@@ -299,13 +349,14 @@ impl Link {
                 return own(answer::bad_gateway("the server changed the protocol without being asked"));
             };
             let server = hyper::upgrade::on(&mut response);
-            tokio::spawn(async move {
+            let tunnel = tokio::spawn(async move {
                 if let (Ok(client), Ok(server)) = (client.await, server.await) {
                     let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
                     // How it ends is between the two.
                     let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
                 }
             });
+            *self.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
             return response.map(Either::Right);
         }
         forward_only(response.headers_mut(), Version::HTTP_11, false);
@@ -314,14 +365,35 @@ impl Link {
         response.map(Either::Right)
     }
 
+    /// Counts the connection for `rule`, once.
+    fn join(&self, rule: RuleId) -> Result<(), (Holder, Limit)> {
+        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        if rule != self.rule && !joined.contains_key(&rule) {
+            joined.insert(rule, self.state.meters.join(rule)?);
+        }
+        Ok(())
+    }
+
+    /// The way to the server for requests of `rule`.
+    fn line(&self, rule: RuleId) -> Arc<Line> {
+        let meters = &self.state.meters;
+        let key = meters.has_own_quota(rule).then_some(rule);
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || {
+            let quota = meters.quota(rule).filter(Quota::is_limited);
+            Arc::new(Line { quota, sender: Mutex::new(None) })
+        };
+        Arc::clone(lines.entry(key).or_insert_with(new))
+    }
+
     /// Sends a request to the server, over a new connection if the one that there was is closed.
-    async fn send(&self, request: Request<Incoming>) -> Result<Response<Incoming>, NotReached> {
+    async fn send(&self, line: &Line, request: Request<Incoming>) -> Result<Response<Incoming>, NotReached> {
         let version = request.version();
         let mut request = request;
         let mut tries = 0;
         loop {
             tries += 1;
-            let mut held = self.sender.lock().await;
+            let mut held = line.sender.lock().await;
             let is_open = match held.as_mut() {
                 None => false,
                 Some(Sender::One(sender)) => sender.ready().await.is_ok(),
@@ -334,7 +406,12 @@ impl Link {
                     _ => Vec::new(),
                 };
                 *held = None;
-                *held = Some(self.connect(&protocols).await?.0);
+                let (sender, now) = self.connect(line, &protocols).await?;
+                if (now == Version::HTTP_2) != (version == Version::HTTP_2) {
+                    let why = "it speaks another version of HTTP than before";
+                    return Err(NotReached::Failed(why.to_owned()));
+                }
+                *held = Some(sender);
             }
             let sent = match held.as_mut() {
                 // One request after the other: the lock is held until the answer begins.
@@ -358,9 +435,9 @@ impl Link {
     }
 
     /// A new connection to the server.
-    async fn connect(&self, protocols: &Protocols) -> Result<(Sender, Version), NotReached> {
+    async fn connect(&self, line: &Line, protocols: &Protocols) -> Result<(Sender, Version), NotReached> {
         let stream = dial::connect(&self.state, self.spoken, &self.target, self.port).await?;
-        let stream = Metered::new(stream, Arc::clone(&self.count));
+        let stream = Metered::new(stream, line.quota.clone(), Arc::clone(&self.count));
         if self.spoken != Protocol::Https {
             return begin(stream, Version::HTTP_11).await;
         }
@@ -407,12 +484,18 @@ where
     let failed = |error: hyper::Error| NotReached::Failed(reason(&error));
     let io = TokioIo::new(stream);
     if version == Version::HTTP_2 {
-        let builder = client2::Builder::new(TokioExecutor::new());
+        let builder = { client2::Builder::new(TokioExecutor::new()) }
+            .max_header_list_size(HEAD_BYTES_MAX)
+            .max_send_buf_size(STREAM_SEND_BYTES_MAX)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .clone();
         let (sender, connection) = builder.handshake(io).await.map_err(failed)?;
         tokio::spawn(connection);
         return Ok((Sender::Many(sender), version));
     }
-    let builder = { client1::Builder::new() }.preserve_header_case(true).clone();
+    let builder =
+        { client1::Builder::new() }.preserve_header_case(true).max_buf_size(HEAD_BYTES_MAX as usize).clone();
     let (sender, connection) = builder.handshake(io).await.map_err(failed)?;
     tokio::spawn(connection.with_upgrades());
     Ok((Sender::One(sender), version))

@@ -3,49 +3,33 @@
 use crate::limits::{Quota, Way};
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Bytes that are read at once under a quota.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// What is counted, and by which quota.
-#[derive(Debug)]
+/// What is counted.
+#[derive(Debug, Default)]
 pub(super) struct Count {
-    quota: Mutex<Option<Quota>>,
     pub(super) up_bytes: AtomicU64,
     pub(super) down_bytes: AtomicU64,
-}
-
-impl Count {
-    pub(super) fn new(quota: Option<Quota>) -> Count {
-        Count { quota: Mutex::new(quota), up_bytes: AtomicU64::new(0), down_bytes: AtomicU64::new(0) }
-    }
-
-    /// From now on bytes are of this rule.
-    pub(super) fn set(&self, quota: Option<Quota>) {
-        *self.quota.lock().unwrap_or_else(PoisonError::into_inner) = quota;
-    }
-
-    fn limited(&self) -> Option<Quota> {
-        let quota = self.quota.lock().unwrap_or_else(PoisonError::into_inner);
-        quota.as_ref().filter(|quota| quota.is_limited()).cloned()
-    }
 }
 
 /// A socket whose bytes are counted.
 #[derive(Debug)]
 pub(super) struct Metered<S> {
     inner: S,
+    quota: Option<Quota>,
     count: Arc<Count>,
     piece: Vec<u8>,
 }
 
 impl<S> Metered<S> {
-    pub(super) fn new(inner: S, count: Arc<Count>) -> Metered<S> {
-        Metered { inner, count, piece: Vec::new() }
+    pub(super) fn new(inner: S, quota: Option<Quota>, count: Arc<Count>) -> Metered<S> {
+        Metered { inner, quota, count, piece: Vec::new() }
     }
 }
 
@@ -56,7 +40,7 @@ fn used_up() -> io::Error {
 impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let Some(quota) = this.count.limited() else {
+        let Some(quota) = &this.quota else {
             let before = buf.filled().len();
             let polled = Pin::new(&mut this.inner).poll_read(cx, buf);
             let read = buf.filled().len() - before;
@@ -81,8 +65,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let quota = this.count.limited();
-        let may = quota.as_ref().map_or(bytes.len(), |quota| quota.reserve(Way::Up, bytes.len()));
+        let may = this.quota.as_ref().map_or(bytes.len(), |quota| quota.reserve(Way::Up, bytes.len()));
         if may == 0 && !bytes.is_empty() {
             return Poll::Ready(Err(used_up()));
         }
@@ -91,7 +74,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
             Poll::Ready(Ok(written)) => *written,
             _ => 0,
         };
-        if let Some(quota) = quota {
+        if let Some(quota) = &this.quota {
             quota.give_back(Way::Up, may - written);
         }
         this.count.up_bytes.fetch_add(written as u64, Ordering::Relaxed);

@@ -205,6 +205,7 @@ impl Policy {
             claims: vec![],
             network: Network::Gateway(Gateway {
                 batch: &BATCH,
+                refusals: &BATCH,
                 marks: vec![],
                 rules: self.rules.clone(),
                 totals: self.totals.clone(),

@@ -6,13 +6,17 @@ use hyper::body::{Frame, Incoming};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::thread;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// An authority that the gateway is told to trust.
 pub struct TestAuthority {
@@ -34,20 +38,55 @@ impl TestAuthority {
 
     /// A server's side of TLS for these names.
     pub fn server(&self, names: &[&str], alpn: &[&str]) -> Arc<rustls::ServerConfig> {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
-        let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], private)
-            .unwrap();
-        config.alpn_protocols = alpn.iter().map(|it| it.as_bytes().to_vec()).collect();
-        Arc::new(config)
+        let chain = vec![self.certificate(names, &key, |_| ())];
+        Arc::new(server_config(chain, &key, alpn))
     }
+
+    /// A certificate for these names, changed by `change` before it is signed.
+    pub fn certificate(
+        &self,
+        names: &[&str],
+        key: &KeyPair,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> CertificateDer<'static> {
+        params(names, change).signed_by(key, &self.issuer).unwrap().der().clone()
+    }
+
+    /// An authority that this one vouches for, and its certificate.
+    pub fn below(&self) -> (Issuer<'static, KeyPair>, CertificateDer<'static>) {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(rcgen::DnType::CommonName, "another authority of the tests");
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
+        (Issuer::new(params, key), certificate)
+    }
+}
+
+pub fn params(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    change(&mut params);
+    params
+}
+
+/// A server's side of TLS with this chain.
+pub fn server_config(
+    chain: Vec<CertificateDer<'static>>,
+    key: &KeyPair,
+    alpn: &[&str],
+) -> rustls::ServerConfig {
+    let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .unwrap();
+    config.alpn_protocols = alpn.iter().map(|it| it.as_bytes().to_vec()).collect();
+    config
 }
 
 /// Serves each connection with `serve`, on a thread of its own.
@@ -109,6 +148,16 @@ pub fn tls_hello(config: Arc<rustls::ServerConfig>) -> impl Fn(TcpStream) + Send
 
 /// Serves HTTP, by TLS where there is a configuration, 1.1 and 2.
 pub fn http(address: impl Into<std::net::IpAddr>, tls: Option<Arc<rustls::ServerConfig>>) -> SocketAddr {
+    http_counted(address, tls).0
+}
+
+/// The same, and how many bytes came, on the wire.
+pub fn http_counted(
+    address: impl Into<std::net::IpAddr>,
+    tls: Option<Arc<rustls::ServerConfig>>,
+) -> (SocketAddr, Arc<AtomicU64>) {
+    let came = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&came);
     let listener = TcpListener::bind((address.into(), 0)).unwrap();
     listener.set_nonblocking(true).unwrap();
     let bound = listener.local_addr().unwrap();
@@ -119,6 +168,7 @@ pub fn http(address: impl Into<std::net::IpAddr>, tls: Option<Arc<rustls::Server
             let acceptor = tls.map(tokio_rustls::TlsAcceptor::from);
             loop {
                 let Ok((stream, _)) = listener.accept().await else { continue };
+                let stream = Counted { stream, came: Arc::clone(&counter) };
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
                     match acceptor {
@@ -134,12 +184,49 @@ pub fn http(address: impl Into<std::net::IpAddr>, tls: Option<Arc<rustls::Server
             }
         });
     });
-    bound
+    (bound, came)
+}
+
+/// A socket whose bytes are counted as they come.
+struct Counted {
+    stream: tokio::net::TcpStream,
+    came: Arc<AtomicU64>,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.came.fetch_add((buf.filled().len() - before) as u64, Ordering::Relaxed);
+        polled
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
 }
 
 async fn serve<S>(stream: S, is_2: bool)
 where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = hyper::service::service_fn(answer);
     let io = TokioIo::new(stream);
@@ -157,12 +244,18 @@ where
 async fn answer(mut request: Request<Incoming>) -> Result<Response<BoxBody<Bytes, Infallible>>, Infallible> {
     let is_head = request.method() == hyper::Method::HEAD;
     let text = match request.uri().path() {
-        "/ws" => {
+        path @ ("/ws" | "/ws-sink") => {
+            let echoes = path == "/ws";
             let upgrade = hyper::upgrade::on(&mut request);
             tokio::spawn(async move {
                 if let Ok(upgraded) = upgrade.await {
                     let (mut from, mut to) = tokio::io::split(TokioIo::new(upgraded));
-                    let _ = tokio::io::copy(&mut from, &mut to).await;
+                    // How it ends is the client's affair.
+                    let _ = if echoes {
+                        tokio::io::copy(&mut from, &mut to).await
+                    } else {
+                        tokio::io::copy(&mut from, &mut tokio::io::sink()).await
+                    };
                 }
             });
             let response = Response::builder()
@@ -195,6 +288,11 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<BoxBody<Bytes
                 .map(|(name, value)| format!("{name}: {}\n", String::from_utf8_lossy(value.as_bytes())))
                 .collect()
         }
+        "/v1/bytes" => {
+            // As many as somebody takes.
+            let body = StreamBody::new(Endless).boxed();
+            return Ok(Response::new(body));
+        }
         // hyper leaves it to us to say nothing by HTTP/2.
         _ if is_head => String::new(),
         path => format!("{} {path} {:?}\n", request.method(), request.version()),
@@ -202,15 +300,22 @@ async fn answer(mut request: Request<Incoming>) -> Result<Response<BoxBody<Bytes
     Ok(Response::builder().header("alt-svc", "h3=\":443\"").body(Full::from(text).boxed()).unwrap())
 }
 
+struct Endless;
+
+impl futures_core::Stream for Endless {
+    type Item = Result<Frame<Bytes>, Infallible>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'x'; 10_000])))))
+    }
+}
+
 struct Received(tokio::sync::mpsc::UnboundedReceiver<Result<Frame<Bytes>, Infallible>>);
 
 impl futures_core::Stream for Received {
     type Item = Result<Frame<Bytes>, Infallible>;
 
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.0.poll_recv(cx)
     }
 }

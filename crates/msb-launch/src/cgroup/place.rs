@@ -2,12 +2,12 @@
 
 use super::settings::Wanted;
 use super::{LEAF, PREFIX};
-use crate::at::{mkdirat, statat, unlinkat};
+use crate::at::{accessat, mkdirat, unlinkat};
 use crate::files::{open, read_small, write_small};
 use crate::path::{join, split};
 use alloc::vec::Vec;
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, fgetxattr, fstat};
+use rustix::fs::{Access, AtFlags, CWD, FlockOperation, Mode, OFlags, RawDir, fgetxattr, flock, fstat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -20,21 +20,50 @@ pub(super) fn mount() -> &'static [u8] {
     MOUNT
 }
 
-/// Removes what launchers left that were killed: cgroups named for a process that is gone. One that is in use
-/// can't be removed.
-pub(super) fn sweep(parent: &OwnedFd) {
+/// Makes the cgroup `name` and locks its directory for as long as this process lives; `None` where the name is taken.
+///
+/// The lock says that the launcher lives: a number does not, which other launchers have in other pid namespaces (containers
+/// that share these cgroups), and other processes later. It ends with the last descriptor: the sandbox closes its own
+/// before the command starts.
+pub(super) fn claim(parent: &OwnedFd, name: &[u8]) -> core::result::Result<Option<OwnedFd>, Errno> {
+    match mkdirat(parent, name, Mode::from_raw_mode(0o755)) {
+        Err(Errno::EXIST) => return Ok(None),
+        made => made?,
+    }
+    let directory = match open(parent, name, OFlags::RDONLY | OFlags::DIRECTORY) {
+        // A sweep met it before it was locked.
+        Err(Errno::NOENT) => return Ok(None),
+        opened => opened?,
+    };
+    match flock(&directory, FlockOperation::NonBlockingLockExclusive)
+        .and_then(|()| accessat(&directory, "cgroup.procs", Access::EXISTS, AtFlags::empty()))
+    {
+        // The same.
+        Err(Errno::WOULDBLOCK | Errno::NOENT) => Ok(None),
+        locked => locked.map(|()| Some(directory)),
+    }
+}
+
+/// Removes what launchers left that were killed: cgroups that nobody holds locked. One that is in use can't be removed.
+/// Each that is somebody's takes one of `looks`.
+pub(super) fn sweep(parent: &OwnedFd, looks: &mut u64) {
     let Ok(listing) = open(parent, ".", OFlags::RDONLY | OFlags::DIRECTORY) else { return };
     let mut buffer: Vec<u8> = Vec::with_capacity(4096);
     let mut entries = RawDir::new(listing, buffer.spare_capacity_mut());
     while let Some(Ok(entry)) = entries.next() {
         let name = entry.file_name().to_bytes();
-        let Some(process) = name.strip_prefix(PREFIX).filter(|rest| rest.iter().all(u8::is_ascii_digit))
-        else {
+        let rest = name.strip_prefix(PREFIX).and_then(|rest| rest.first());
+        if !rest.is_some_and(u8::is_ascii_digit) {
             continue;
-        };
-        if statat(CWD, [b"/proc/", process].concat(), AtFlags::empty()).err() == Some(Errno::NOENT) {
-            // Another launch may have been faster.
-            let _ = unlinkat(parent, name, AtFlags::REMOVEDIR);
+        }
+        let Ok(directory) = open(parent, name, OFlags::RDONLY | OFlags::DIRECTORY) else { continue };
+        let removed = flock(&directory, FlockOperation::NonBlockingLockExclusive)
+            .and_then(|()| unlinkat(parent, name, AtFlags::REMOVEDIR));
+        if removed.is_err() {
+            match looks.checked_sub(1) {
+                Some(left) => *looks = left,
+                None => return,
+            }
         }
     }
 }

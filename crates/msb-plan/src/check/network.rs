@@ -18,6 +18,7 @@ pub(super) fn network(plan: &Plan<'_>) -> Result<(), Invalid> {
     let Network::Gateway(gateway) = &plan.network else { return Ok(()) };
     let lists = [
         (gateway.batch.len(), BATCH_BYTES_MAX),
+        (gateway.refusals.len(), BATCH_BYTES_MAX),
         (gateway.marks.len(), ORIGINS_MAX),
         (gateway.rules.len(), RULES_MAX),
         (gateway.totals.len(), TOTALS_MAX),
@@ -26,7 +27,7 @@ pub(super) fn network(plan: &Plan<'_>) -> Result<(), Invalid> {
     ];
     ensure(lists.iter().all(|(length, bound)| length <= bound), Invalid::TooLong)?;
     origin(plan, gateway.origin)?;
-    batch(gateway.batch)?;
+    batch(gateway.batch).and(batch(gateway.refusals))?;
     marks(plan, gateway)?;
     for (index, it) in gateway.rules.iter().enumerate() {
         rule(plan, it)?;

@@ -126,6 +126,7 @@ pub(super) fn network() -> Network<'static> {
     let private = Rule { action: Action::Deny, ..allow(Protocol::Tcp, Peer::Private, plain()) };
     Network::Gateway(Gateway {
         batch: &BATCH,
+        refusals: &BATCH,
         marks: vec![Mark { offset_bytes: 20, origin: LINE }],
         rules: vec![
             allow(Protocol::Https, name, Terms { inject: Some(4), only, limits, ..plain() }),

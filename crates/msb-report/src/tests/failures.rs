@@ -101,6 +101,8 @@ fn cgroups_and_cpus_say_how_to_get_one() {
         message.contains("without a cgroup") && help.contains("whole") && help.contains(delegate),
         "{help}"
     );
+    let (message, help) = said(Step::LimitFallback, EACCES, Some(POLICY));
+    assert!(message.contains("/proc") && help.contains("hidepid") && help.contains(delegate), "{help}");
 }
 
 #[test]

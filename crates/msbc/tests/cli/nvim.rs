@@ -69,3 +69,47 @@ fn neovim_sees_repairs_completes_and_formats() {
         "{formatted:#?}"
     );
 }
+
+/// What `docs/src/how-to/editors.md` says: a library beside a query, in a folder of the `runtimepath`.
+#[test]
+fn neovim_colours_by_the_tree_sitter_grammar() {
+    let nvim = Command::new("nvim").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if nvim.is_err() {
+        return skip(Need::Neovim, "there is no nvim");
+    }
+    let host = Host::new();
+    let language = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policy-lang");
+    let grammar = language.join("grammar/tree-sitter-msb");
+    for folder in ["nvim", "nvim/parser", "nvim/queries", "nvim/queries/msb"] {
+        std::fs::create_dir(host.path(folder)).expect("a folder");
+    }
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-I"])
+        .arg(grammar.join("src"))
+        .arg("-o")
+        .arg(host.path("nvim/parser/msb.so"))
+        .arg(grammar.join("src/parser.c"))
+        .status();
+    assert!(built.expect("cc").success());
+    let query = std::fs::read_to_string(grammar.join("queries/highlights.scm")).expect("the query");
+    host.write("nvim/queries/msb/highlights.scm", query);
+    let status = Command::new("nvim")
+        .args(["--headless", "-u", "NONE", "-n", "-S"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/colours.lua"))
+        .env("POLICY", language.join("examples/coding-agent.msb"))
+        .env("RUNTIME", host.path("nvim"))
+        .env("SEEN", host.path("seen.json"))
+        .env("HOME", host.path("."))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status();
+    assert!(status.expect("nvim").success());
+    let seen: Value = serde_json::from_slice(&host.read("seen.json")).expect("JSON");
+    assert_eq!(seen["failed"], Value::Null, "{seen:#}");
+    assert_eq!(seen["error"], false, "{seen:#}");
+    for (word, group) in
+        [("policy", "keyword"), ("write", "keyword"), ("std", "module"), ("$repo", "variable.parameter")]
+    {
+        assert_eq!(seen["groups"][word], group, "{seen:#}");
+    }
+}

@@ -1,0 +1,118 @@
+//! Every name of a denied place: as the policy writes it, as the kernel calls it, where the host has mounted it a second
+//! time, and where symbolic links lead.
+
+use crate::at::readlinkat;
+use crate::bind::{Bindings, open_below, open_place};
+use crate::fail::{At, Result};
+use crate::host::{Source, is_below_parameter};
+use crate::mounts::Table;
+use crate::path::{ancestors, below, join, split};
+use alloc::vec::Vec;
+use msb_plan::event::Step;
+use msb_plan::{Base, Deny};
+use rustix::fd::AsFd;
+use rustix::io::Errno;
+
+/// A deny as found on this host.
+pub(crate) struct Found<'p> {
+    pub(crate) deny: Deny<'p>,
+    /// Every name of the place.
+    pub(crate) names: Vec<Vec<u8>>,
+}
+
+impl<'p> Found<'p> {
+    /// Finds what a deny names on the host.
+    pub(crate) fn locate(deny: Deny<'p>, bindings: &Bindings<'_>, table: &Table) -> Result<Found<'p>> {
+        let path = bindings.host_path(deny.path, deny.origin)?;
+        let names = names(&path, deny.path.base, table).at(Step::DenySource, Some(deny.origin))?;
+        Ok(Found { deny, names })
+    }
+
+    /// Adds a place that a symbolic link leads to; gives whether it is new.
+    pub(crate) fn add(&mut self, place: &[u8], table: &Table) -> Result<bool> {
+        let before = self.names.len();
+        // It may lie anywhere, so that its real name is looked up.
+        for name in names(place, Base::Root, table).at(Step::DenySource, Some(self.deny.origin))? {
+            add(&mut self.names, name);
+        }
+        Ok(self.names.len() > before)
+    }
+
+    /// The path inside that an absolute deny names.
+    pub(crate) fn inside_name(&self) -> Option<&'p [u8]> {
+        (self.deny.path.base == Base::Root).then_some(self.deny.path.rest.as_bytes())
+    }
+}
+
+/// Every name of `path`, which begins with `base`, but those that a symbolic link below a parameter leads to.
+pub(crate) fn names(path: &[u8], base: Base, table: &Table) -> core::result::Result<Vec<Vec<u8>>, Errno> {
+    let mut names = Vec::from([Vec::from(path)]);
+    // Below a parameter the name as written is the kernel's, and nothing has to be looked up.
+    if is_below_parameter(base) && !table.shows_twice() {
+        return Ok(names);
+    }
+    // The nearest ancestor that exists is called by its real name, and what is missing is added to it.
+    let mut there = path;
+    loop {
+        match open_place(there) {
+            Ok(place) => {
+                let missing = below(path, there).unwrap_or_default();
+                if !is_below_parameter(base) {
+                    add(&mut names, join(&place.real, missing)?);
+                }
+                if table.shows_twice() {
+                    table.add_names(place.fd.as_fd(), &place.real, missing, &mut names)?;
+                }
+                return Ok(names);
+            }
+            Err(Errno::NOENT | Errno::NOTDIR) if there.len() > 1 => there = split(there).0,
+            // Out of the user's reach, and so out of the sandbox's.
+            Err(Errno::ACCESS) => return Ok(names),
+            Err(errno) => return Err(errno),
+        }
+        if there.is_empty() {
+            there = b"/";
+        }
+    }
+}
+
+/// Adds a name that is not there yet.
+#[inline(never)]
+pub(crate) fn add(names: &mut Vec<Vec<u8>>, name: Vec<u8>) {
+    if !names.contains(&name) {
+        names.push(name);
+    }
+}
+
+/// The first symbolic link on the way from `source` to `rest`, or at its end: so many bytes of `rest`, and where `rest` lies
+/// once that link was followed.
+///
+/// # Errors
+/// `ELOOP` where the link goes up from a folder that it names itself, which may be another link.
+pub(crate) fn follow(source: &Source, rest: &[u8]) -> core::result::Result<(usize, Vec<u8>), Errno> {
+    let mut paths = ancestors(rest).chain([rest]);
+    let (link, text) = loop {
+        let path = paths.next().ok_or(Errno::LOOP)?;
+        match readlinkat(open_below(&source.place, path)?, "") {
+            // It is no link: readlink(2), of "".
+            Err(Errno::NOENT) => {}
+            text => break (path, text?),
+        }
+    };
+    let mut to = if text.starts_with(b"/") { Vec::new() } else { join(&source.real, split(link).0)? };
+    let mut named = false;
+    for component in text.split(|b| *b == b'/') {
+        match component {
+            b"" | b"." => {}
+            b".." if named => return Err(Errno::LOOP),
+            b".." => to.truncate(split(&to).0.len()),
+            name => {
+                named = true;
+                to.push(b'/');
+                to.extend_from_slice(name);
+            }
+        }
+    }
+    let after = below(rest, link).unwrap_or_default();
+    Ok((link.len(), join(if to.is_empty() { b"/" } else { &to }, after)?))
+}

@@ -1,0 +1,201 @@
+//! Placeholders: what stands at a denied place where nothing is, for the time of the run (ADR 0043).
+
+use crate::at::{mkdirat, openat, statat, unlinkat};
+use crate::bind::open_below;
+use crate::files::write_once;
+use crate::host::Source;
+use crate::path::{ancestors, split};
+use alloc::vec::Vec;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid, chownat, flock, fstat};
+use rustix::io::Errno;
+
+/// What to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    /// An empty regular file.
+    File,
+    /// A regular file with the line `.`.
+    FileOfDot,
+    /// A directory.
+    Directory,
+}
+
+/// The line of [`Kind::FileOfDot`].
+const DOT: &[u8] = b".\n";
+
+/// The mode of a placeholder, by which one that a killed launcher left is known again: the sticky bit means nothing on
+/// a file (inode(7)), and nobody has another reason to set it there.
+const PLACEHOLDER_MODE: Mode = Mode::from_raw_mode(0o1700);
+
+/// Which kind of placeholder this is, still as it was made; `None` for a file of somebody's.
+///
+/// A directory is removed only where it is empty, as the kernel finds it.
+fn placeholder(stat: &Stat) -> Option<Kind> {
+    let mode = Mode::from_raw_mode(stat.st_mode) & PLACEHOLDER_MODE;
+    match (FileType::from_raw_mode(stat.st_mode), stat.st_size) {
+        (FileType::Directory, _) if mode == PLACEHOLDER_MODE => Some(Kind::Directory),
+        (FileType::RegularFile, 0) if mode == file_mode(PLACEHOLDER_MODE) => Some(Kind::File),
+        (FileType::RegularFile, size)
+            if mode == file_mode(PLACEHOLDER_MODE) && size == DOT.len().cast_signed() as i64 =>
+        {
+            Some(Kind::FileOfDot)
+        }
+        _ => None,
+    }
+}
+
+/// The same for a file, which nobody executes.
+fn file_mode(mode: Mode) -> Mode {
+    mode.difference(Mode::XUSR | Mode::XGRP | Mode::XOTH)
+}
+
+/// What was put on the host, to be removed at the end.
+#[derive(Debug, Default)]
+pub(crate) struct Placeholders {
+    made: Vec<Placeholder>,
+    /// Shared locks on the directories that hold any: see [`Placeholders::remove`].
+    locks: Vec<((u64, u64), OwnedFd)>,
+}
+
+#[derive(Debug)]
+struct Placeholder {
+    parent: OwnedFd,
+    name: Vec<u8>,
+    kind: Kind,
+}
+
+impl Placeholders {
+    /// Removes what is still as empty as it was made.
+    ///
+    /// Removing a file takes away the mounts over it in every namespace, so that a sandbox that runs at the
+    /// same time on the same directory would lose its protection: each launch holds a shared lock on it, and
+    /// only one that finds no other removes anything.
+    pub(crate) fn remove(&mut self) {
+        if self.made.is_empty() {
+            return;
+        }
+        let alone =
+            self.locks.iter().all(|(_, fd)| flock(fd, FlockOperation::NonBlockingLockExclusive).is_ok());
+        for made in self.made.drain(..).rev() {
+            let Ok(stat) = statat(&made.parent, made.name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) else {
+                continue;
+            };
+            if !alone || placeholder(&stat) != Some(made.kind) {
+                continue;
+            }
+            // A failure leaves an empty file behind, which harms nobody; there is no one left to tell.
+            let how = if made.kind == Kind::Directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+            let _ = unlinkat(&made.parent, made.name.as_slice(), how);
+        }
+    }
+}
+
+/// What [`Placeholders::make`] came to.
+pub(crate) enum Made {
+    /// It is there now.
+    Placeholder,
+    /// A file stands where a directory would have to be: the first so many bytes of the path.
+    FileInTheWay(usize),
+}
+
+impl Placeholders {
+    pub(crate) fn lock(&mut self, source: &Source) -> core::result::Result<(), Errno> {
+        let identity = (source.stat.st_dev, source.stat.st_ino);
+        if !source.is_directory() || self.locks.iter().any(|(held, _)| *held == identity) {
+            return Ok(());
+        }
+        let fd =
+            openat(&source.place, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        lock_shared(&fd)?;
+        self.locks.push((identity, fd));
+        Ok(())
+    }
+
+    pub(crate) fn make(
+        &mut self,
+        source: &Source,
+        rest: &[u8],
+        kind: Kind,
+    ) -> core::result::Result<Made, Errno> {
+        for directory in ancestors(rest) {
+            match open_below(&source.place, directory) {
+                Ok(place) => {
+                    if FileType::from_raw_mode(fstat(&place)?.st_mode) != FileType::Directory {
+                        return Ok(Made::FileInTheWay(directory.len()));
+                    }
+                }
+                Err(Errno::NOENT) => self.put(source, directory, Kind::Directory)?,
+                Err(errno) => return Err(errno),
+            }
+        }
+        self.put(source, rest, kind)?;
+        Ok(Made::Placeholder)
+    }
+
+    fn put(&mut self, source: &Source, rest: &[u8], kind: Kind) -> core::result::Result<(), Errno> {
+        let (parent, name) = split(rest);
+        let parent = open_below(&source.place, parent)?;
+        create(&parent, name, kind, PLACEHOLDER_MODE)?;
+        // Made by root in somebody's directory: it is theirs, as everything in it.
+        if rustix::process::geteuid().is_root() {
+            let (owner, group) = (Uid::from_raw(source.stat.st_uid), Gid::from_raw(source.stat.st_gid));
+            chownat(&parent, name, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        self.made.push(Placeholder { parent, name: Vec::from(name), kind });
+        Ok(())
+    }
+
+    /// Takes over what a launcher put at `rest`, and above it, and was killed before it could remove it.
+    pub(crate) fn adopt(
+        &mut self,
+        source: &Source,
+        rest: &[u8],
+        place: &OwnedFd,
+    ) -> core::result::Result<(), Errno> {
+        for path in ancestors(rest).chain([rest]) {
+            let above = if path == rest { None } else { Some(open_below(&source.place, path)?) };
+            let stat = fstat(above.as_ref().unwrap_or(place))?;
+            let Some(kind) = placeholder(&stat) else { continue };
+            let (parent, name) = split(path);
+            let parent = open_below(&source.place, parent)?;
+            self.made.push(Placeholder { parent, name: Vec::from(name), kind });
+        }
+        Ok(())
+    }
+}
+
+/// Takes a shared lock. A launch that ends holds an exclusive one for the moment in which it removes its
+/// placeholders; whoever holds it longer is no launcher.
+///
+/// # Errors
+/// `EAGAIN` when it was not to be had in a tenth of a second.
+fn lock_shared(fd: &OwnedFd) -> core::result::Result<(), Errno> {
+    const TRIES: u32 = 50;
+    let mut result = flock(fd, FlockOperation::NonBlockingLockShared);
+    for _ in 1..TRIES {
+        if result != Err(Errno::AGAIN) {
+            break;
+        }
+        crate::parent::sleep_us(2000);
+        result = flock(fd, FlockOperation::NonBlockingLockShared);
+    }
+    result
+}
+
+/// Creates an empty file or directory, which must not be there.
+pub(crate) fn create(
+    parent: impl AsFd,
+    name: &[u8],
+    kind: Kind,
+    mode: Mode,
+) -> core::result::Result<(), Errno> {
+    match kind {
+        Kind::Directory => mkdirat(parent, name, mode),
+        Kind::File | Kind::FileOfDot => {
+            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            let made = openat(parent, name, flags, file_mode(mode))?;
+            if kind == Kind::FileOfDot { write_once(&made, DOT) } else { Ok(()) }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Processes that share this one's memory: one that becomes a program while its maker waits, and one that makes a network
+//! namespace while its maker goes on (docs/adr/0062-processes-beside.md).
+//!
+//! A copy of the memory, which fork makes, costs its tables, a fault for each page that is written afterwards, and, when
+//! the copy executes, that they are cleared away again.
+
+use crate::Result;
+use crate::arch::{clone_on, nr, syscall};
+use crate::process::{CloneArgs, SIGCHLD, exit, flags};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use rustix::fd::{AsRawFd, FromRawFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+/// Enough for what a command's process does before it executes. Pages that nobody touches cost nothing.
+const STACK_BYTES: usize = 64 * 1024;
+
+#[allow(clippy::cast_possible_truncation, reason = "a flag below bit 32")]
+const NEWNET: usize = flags::NEWNET as usize;
+
+/// Makes a process with the caller's memory and a stack of its own, which calls `run` with `argument`.
+///
+/// # Safety
+/// What `run` does with `argument` must be sound while the caller waits, with [`flags::VFORK`], or goes on, without.
+unsafe fn start(
+    flags: u64,
+    exit_signal: u64,
+    run: extern "C" fn(usize) -> !,
+    argument: usize,
+) -> Result<Pid> {
+    // It is not given back: nobody here knows when its process ends, and there is one for each kind.
+    let mut stack: Vec<u128> = Vec::with_capacity(STACK_BYTES / size_of::<u128>());
+    let bottom = stack.as_mut_ptr().expose_provenance();
+    core::mem::forget(stack);
+    let args = CloneArgs {
+        flags: flags | self::flags::VM,
+        exit_signal,
+        stack: bottom as u64,
+        stack_size: STACK_BYTES as u64,
+        ..CloneArgs::default()
+    };
+    // SAFETY: `args` lives through the call, its stack is new and aligned, and the caller answers for `run`.
+    let child =
+        unsafe { clone_on((&raw const args).expose_provenance(), size_of::<CloneArgs>(), run, argument) }?;
+    i32::try_from(child).ok().and_then(Pid::from_raw).ok_or(Errno::CHILD)
+}
+
+/// Calls `work` in a new process, which has the caller's memory, and, with [`flags::FILES`], its descriptors. The caller
+/// waits until that process has executed a program or ended (vfork(2)); it ends with status 127 when `work` returns.
+///
+/// # Errors
+/// As clone3(2): `EAGAIN` at a process limit, `ENOMEM`.
+pub fn vfork(flags: u64, mut work: &mut dyn FnMut()) -> Result<Pid> {
+    extern "C" fn enter(argument: usize) -> ! {
+        let work = core::ptr::with_exposed_provenance_mut::<&mut dyn FnMut()>(argument);
+        // SAFETY: it is `work` of `vfork`, which nobody else uses while that waits.
+        unsafe { (*work)() };
+        exit(127)
+    }
+    let argument = (&raw mut work).expose_provenance();
+    // SAFETY: the caller is suspended for as long as `work` runs, so that it has what it borrows to itself.
+    unsafe { start(flags | self::flags::VFORK, SIGCHLD, enter, argument) }
+}
+
+/// A network namespace that another process is making.
+#[derive(Debug)]
+pub struct Network {
+    maker: Pid,
+    word: &'static AtomicUsize,
+}
+
+/// What the word says that both share, besides what [`encoded`] gives: that nobody has begun, or who has.
+const NOBODY: usize = 0;
+const MAKER: usize = 1;
+const CALLER: usize = 2;
+
+/// What the maker leaves: its descriptor and 3, or the complement of an errno.
+fn encoded(made: Result<usize>) -> usize {
+    match made {
+        Ok(fd) => fd + 3,
+        Err(errno) => !usize::try_from(errno.raw_os_error()).unwrap_or(0),
+    }
+}
+
+/// Whether `who` is the first to begin.
+fn begins(word: &AtomicUsize, who: usize) -> bool {
+    word.compare_exchange(NOBODY, who, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+}
+
+fn unshare() -> Result<()> {
+    // SAFETY: a namespace alone is unshared; no memory and no descriptor of the process changes.
+    unsafe { syscall(nr::UNSHARE, [NEWNET, 0, 0, 0, 0, 0]) }.map(drop)
+}
+
+/// Begins to make a network namespace, owned by the caller's user namespace, in a process beside. It is a process of the
+/// caller's pid namespace, so that it can't outlive that.
+///
+/// # Errors
+/// As clone3(2): `EAGAIN` at a process limit, `ENOMEM`.
+pub fn network() -> Result<Network> {
+    /// Nothing but system calls and one word of shared memory: the caller goes on meanwhile, with everything else.
+    extern "C" fn enter(argument: usize) -> ! {
+        let word = core::ptr::with_exposed_provenance::<AtomicUsize>(argument);
+        // SAFETY: the word is never given back.
+        let word = unsafe { &*word };
+        if begins(word, MAKER) {
+            word.store(encoded(unshare().and_then(|()| open_own())), Ordering::Release);
+        }
+        exit(0)
+    }
+    fn open_own() -> Result<usize> {
+        const AT_FDCWD: usize = (-100_isize).cast_unsigned(); // linux/fcntl.h
+        const O_CLOEXEC: usize = 0o2_000_000; // asm-generic/fcntl.h
+        const OWN: &CStr = c"/proc/self/ns/net";
+        // SAFETY: the path is a C string.
+        unsafe { syscall(nr::OPENAT, [AT_FDCWD, OWN.as_ptr().expose_provenance(), O_CLOEXEC, 0, 0, 0]) }
+    }
+    let word: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(NOBODY)));
+    // SAFETY: `enter` uses the word, which both may, and nothing else of the caller's.
+    let maker = unsafe { start(flags::FILES, SIGCHLD, enter, (&raw const *word).expose_provenance()) }?;
+    Ok(Network { maker, word })
+}
+
+impl Network {
+    /// Enters it, when it is made and its maker is gone. Where that one did not have its turn yet, as on a host with more
+    /// to do than processors, the caller makes one itself, and is told of the maker's end like of that of any child.
+    ///
+    /// # Errors
+    /// As unshare(2) or setns(2): `ENOSPC` at a limit on namespaces, `EPERM` where the right to make one is missing;
+    /// `ECHILD` when the maker ended without making it.
+    pub fn enter(self) -> Result<()> {
+        if begins(self.word, CALLER) {
+            return unshare();
+        }
+        loop {
+            match crate::process::wait(self.maker) {
+                Err(Errno::INTR) => {}
+                waited => break waited.map(|_| ())?,
+            }
+        }
+        let made = self.word.load(Ordering::Acquire);
+        let namespace = match (i32::try_from(made), i32::try_from(!made)) {
+            (Ok(number @ 3..), _) => {
+                // SAFETY: the maker opened it in the table that both share, and is gone.
+                unsafe { OwnedFd::from_raw_fd(number - 3) }
+            }
+            (_, Ok(errno @ 1..)) => return Err(Errno::from_raw_os_error(errno)),
+            _ => return Err(Errno::CHILD),
+        };
+        let number = namespace.as_raw_fd().unsigned_abs() as usize;
+        // SAFETY: no pointer is passed, and nothing of this process's memory belongs to a network.
+        unsafe { syscall(nr::SETNS, [number, NEWNET, 0, 0, 0, 0]) }.map(drop)
+    }
+}
