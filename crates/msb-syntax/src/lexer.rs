@@ -5,10 +5,13 @@
 //! something is wrong but its meaning is plain (a path that needs quotes), the token is made all the
 //! same, so that the parser goes on.
 
-use crate::number::{self, Wrong};
+mod foreign;
+mod numbers;
+mod strings;
+
 use crate::scan::{
-    QUOTES, ascii_word, bind_mount, braced_var, braces, clipped, escape, goes_on, ip6_length, is_env_name,
-    latin, name, offset, parameter_name, path_begins, path_run, quoted_length, word_run,
+    QUOTES, ascii_word, bind_mount, braced_var, braces, clipped, ip6_length, is_env_name, name, offset,
+    parameter_name, path_begins, path_run, quoted_length, word_run,
 };
 use crate::token::{Kind, SIGNS, Token, is_word_byte};
 use msb_diag::{Code, Diagnostic, FileId, Severity, Span, codes, is_invisible};
@@ -62,16 +65,6 @@ pub(crate) fn lex_from(file: FileId, text: &str, at: usize, whole: Option<Span>,
     let mut found = lexer.errors;
     found.append(&mut lexer.warnings);
     Lexed { tokens: lexer.tokens, comments: lexer.comments, found }
-}
-
-/// A comment as other languages write it.
-struct ForeignComment {
-    /// The bytes that are shown.
-    mark: usize,
-    /// All of it, in bytes.
-    length: usize,
-    /// What stands in the place of what is shown.
-    fix: Option<String>,
 }
 
 struct Lexer<'a> {
@@ -212,96 +205,6 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn string(&mut self) {
-        let rest = self.rest();
-        let (length, closed) = quoted_length(&rest[1..]);
-        let length = 1 + length;
-        if !closed && let Some(end) = goes_on(&rest[length..]) {
-            return self.string_of_lines(length + end);
-        }
-        if closed && rest[length..].starts_with(|c: char| c.is_alphanumeric()) {
-            return self.quote_inside(length);
-        }
-        self.check_characters(length, "the string");
-        if !closed {
-            self.error(codes::UNEXPECTED, length, "string has no end".to_owned(), "write `\"` at its end");
-        }
-        let body = &rest[1..length - usize::from(closed)];
-        let value = self.unescape(body);
-        self.push(Kind::Text(value.into_boxed_str()), length);
-    }
-
-    /// A string that is closed on a line below, `length` bytes from here.
-    fn string_of_lines(&mut self, length: usize) {
-        let written = &self.rest()[..length];
-        let start = self.at;
-        for line in written.split_inclusive('\n') {
-            let text = line.trim_end_matches(['\n', '\r']);
-            self.check_characters(text.len(), "the string");
-            self.at += line.len();
-        }
-        self.at = start;
-        let joined = written[1..length - 1].split_whitespace().collect::<Vec<&str>>().join(" ");
-        self.error(
-            codes::UNEXPECTED,
-            length,
-            "string goes on behind the end of its line".to_owned(),
-            "write it on one line, with `\\n` where a line is to end",
-        );
-        self.fix_last(format!("\"{joined}\""));
-        self.push(Kind::Text(joined.into_boxed_str()), length);
-    }
-
-    /// A string of `length` bytes that goes over into a word: a `"` is missing before it, or stands in the text.
-    fn quote_inside(&mut self, length: usize) {
-        let rest = self.rest();
-        let line = rest[..rest.find('\n').unwrap_or(rest.len())].trim_end_matches('\r');
-        let last = line.rfind('"').map_or(length, |at| at + 1);
-        let goes_on = line[last..].starts_with(|c: char| c.is_alphanumeric());
-        let even = line.matches('"').count().is_multiple_of(2) && !goes_on;
-        let shown = clipped(line[length..].split(['"', ' ']).next().unwrap_or_default());
-        let (whole, message, help) = if even {
-            (last, format!("string ends before `{shown}`"), "write `\\\"` for a `\"` inside of text")
-        } else {
-            (line.len(), "a `\"` is missing on this line".to_owned(), "write `\"` where the text ends")
-        };
-        self.check_characters(whole, "the string");
-        self.error(codes::UNEXPECTED, whole, message, help);
-        let value = rest[1..length - 1].to_owned();
-        self.push(Kind::Text(value.into_boxed_str()), whole);
-    }
-
-    /// Resolves the escapes of a string's body.
-    fn unescape(&mut self, body: &str) -> String {
-        let mut value = String::with_capacity(body.len());
-        let mut at = 0;
-        while let Some(found) = body[at..].find('\\') {
-            value.push_str(&body[at..at + found]);
-            at += found;
-            match escape(&body[at..]) {
-                Some((character, length)) => {
-                    value.push(character);
-                    at += length;
-                }
-                // Who has made so many mistakes repeats one.
-                None if self.errors.len() >= ERRORS_MAX => break,
-                None => {
-                    let length = 1 + body[at + 1..].chars().next().map_or(0, char::len_utf8);
-                    let written = &body[at..at + length];
-                    let span = self.span(self.at + 1 + at, self.at + 1 + at + length);
-                    self.errors.push(
-                        Diagnostic::new(codes::UNEXPECTED, format!("unknown escape `{written}`"))
-                            .label(span, "")
-                            .help("write `\\\"`, `\\\\`, `\\n`, `\\t`, `\\r` or `\\u{e9}`; `\\\\` is a single `\\`"),
-                    );
-                    at += length;
-                }
-            }
-        }
-        value.push_str(&body[at..]);
-        value
-    }
-
     fn regex(&mut self) {
         let rest = self.rest();
         let (length, closed) = quoted_length(&rest[2..]);
@@ -316,122 +219,6 @@ impl<'a> Lexer<'a> {
             );
         }
         self.push(if closed { Kind::Regex } else { Kind::Bad }, length);
-    }
-
-    fn number(&mut self) {
-        let before = self.measured_by();
-        let (length, kind, wrong) = number::number(self.rest(), before);
-        let written = clipped(&self.rest()[..length]);
-        if let Some(wrong) = wrong {
-            let fix = match &wrong {
-                Wrong::Unit(_, fix) => fix.clone(),
-                Wrong::Apart(fix) | Wrong::Parts(fix) | Wrong::AddressForm(fix) | Wrong::Clock(fix) => {
-                    Some(fix.clone())
-                }
-                Wrong::Comma(fix) => Some(fix.clone()),
-                Wrong::Fraction(_, fix) => fix.clone(),
-                _ => None,
-            };
-            let (code, message, help) = match wrong {
-                Wrong::TooBig => {
-                    let help = number::greatest(self.rest());
-                    (codes::NUMBER_OUT_OF_RANGE, format!("`{written}` is too big"), help)
-                }
-                Wrong::Unit(help, _) => {
-                    (codes::NUMBER_WITHOUT_UNIT, format!("`{written}` has no known unit"), help)
-                }
-                Wrong::Apart(right) => (
-                    codes::NUMBER_WITHOUT_UNIT,
-                    format!("`{written}` has a blank before its unit"),
-                    format!("write `{right}`"),
-                ),
-                Wrong::Parts(right) => (
-                    codes::NUMBER_WITHOUT_UNIT,
-                    format!("`{written}` has a blank in it"),
-                    format!("write `{right}`"),
-                ),
-                Wrong::Comma(right) => (
-                    codes::NUMBER_WITHOUT_UNIT,
-                    format!("`{written}` has a comma in the place of a point"),
-                    format!("write `{right}`"),
-                ),
-                Wrong::HexUnit(help) => {
-                    (codes::NUMBER_WITHOUT_UNIT, format!("`{written}` has no known unit"), help)
-                }
-                Wrong::Fraction(help, _) => (
-                    codes::NUMBER_WITHOUT_UNIT,
-                    format!("`{written}` has a fraction, which only sizes have"),
-                    help,
-                ),
-                Wrong::LeadingZero(help) => (
-                    codes::UNEXPECTED,
-                    format!("`{written}` begins with a zero, which could mean octal"),
-                    help,
-                ),
-                Wrong::Hex => {
-                    let help = "write `0x` and the digits `0` to `9`, `a` to `f`".to_owned();
-                    (codes::UNEXPECTED, format!("`{written}` is not a hexadecimal number"), help)
-                }
-                Wrong::Address => {
-                    let help = "write four numbers of at most 255, such as `10.0.0.0/8`".to_owned();
-                    (codes::UNEXPECTED, format!("`{written}` is not an address"), help)
-                }
-                Wrong::Prefix => {
-                    let help = "write at most 32 bits behind the `/`, such as `10.0.0.0/8`".to_owned();
-                    (codes::UNEXPECTED, format!("`{written}` is not a range of addresses"), help)
-                }
-                Wrong::AddressForm(right) => {
-                    let why = if right.starts_with('[') {
-                        ": IPv6 addresses have brackets"
-                    } else {
-                        ": addresses have four numbers"
-                    };
-                    let message = format!("`{written}` is not an address as it is written here");
-                    (codes::UNEXPECTED, message, format!("write `{right}`{why}"))
-                }
-                Wrong::Clock(right) => (
-                    codes::NUMBER_WITHOUT_UNIT,
-                    format!("`{written}` is a time of a clock"),
-                    format!("write `{right}`"),
-                ),
-            };
-            self.error(code, length, message, help);
-            if let Some(fix) = fix {
-                self.fix_last(fix);
-            }
-        }
-        self.push(kind, length);
-    }
-
-    /// `.5GiB`, and not the end of a range or a part of a name.
-    fn fraction_alone(&self) -> bool {
-        let digit = self.text.as_bytes().get(self.at + 1).is_some_and(u8::is_ascii_digit);
-        let joined =
-            self.tokens.last().is_some_and(|it| it.end == offset(self.at) && it.kind != Kind::Sign("="));
-        digit && !joined
-    }
-
-    fn fraction(&mut self) {
-        let rest = self.rest();
-        let digits = rest[1..]
-            .find(|c: char| !c.is_ascii_alphanumeric() && c != '%')
-            .map_or(rest.len(), |end| 1 + end);
-        let written = &rest[..digits];
-        self.error(
-            codes::NUMBER_WITHOUT_UNIT,
-            digits,
-            format!("`{}` begins with a point", clipped(written)),
-            format!("write `0{}`", clipped(written)),
-        );
-        self.fix_last(format!("0{written}"));
-        self.push(Kind::Size(u64::MAX), digits);
-    }
-
-    /// The word before the next token, `=` and `:` apart: it may say what a number measures.
-    fn measured_by(&self) -> &'a str {
-        let mut before =
-            self.tokens.iter().rev().map(|token| self.text.get(token.range()).unwrap_or_default());
-        before.find(|text| !matches!(*text, "=" | ":" | "<=")).unwrap_or(self.setting)
     }
 
     fn var(&mut self) {
@@ -613,135 +400,6 @@ impl<'a> Lexer<'a> {
         } else {
             self.push(Kind::Word, length);
         }
-    }
-
-    /// A run with a letter or an invisible character that no name has.
-    fn foreign_word(&mut self) {
-        let rest = self.rest();
-        let length = word_run(rest);
-        let foreign = rest[..length].chars().find(|c| !c.is_ascii()).unwrap_or_default();
-        let written = clipped(&rest[..length]);
-        if is_invisible(foreign) {
-            let message = format!("`{written}` has the invisible character {}", name(foreign));
-            self.error(codes::INVISIBLE_CHARACTER, length, message, "remove it, or type the name anew");
-            self.raise_last();
-        } else {
-            let message = format!("`{written}` has {}, and names are ASCII", name(foreign));
-            let help = "write names with `a` to `z`, digits, `_` and `-`; other text needs quotes";
-            match latin(&rest[..length]) {
-                Some(latin) => {
-                    let help = format!("type it anew: `{latin}` looks the same");
-                    self.error(codes::UNEXPECTED, length, message, help);
-                    self.fix_last(latin);
-                }
-                None => self.error(codes::UNEXPECTED, length, message, help),
-            }
-        }
-        if is_invisible(foreign) {
-            self.fix_last(rest[..length].replace(is_invisible, ""));
-        }
-        self.push(Kind::Bad, length);
-    }
-
-    /// A sign as keyboards for Chinese and Japanese have it, which is plainly meant.
-    fn wide_sign(&mut self, first: char) -> bool {
-        let narrow = u32::from(first).checked_sub(0xfee0).and_then(char::from_u32);
-        let narrow = narrow.filter(|it| ('\u{ff01}'..='\u{ff5e}').contains(&first) && !it.is_alphanumeric());
-        let sign = narrow.and_then(|it| SIGNS.iter().find(|sign| sign.len() == 1 && sign.starts_with(it)));
-        let Some(sign) = sign else { return false };
-        self.error(
-            codes::UNEXPECTED,
-            first.len_utf8(),
-            format!("unexpected {}", name(first)),
-            format!("write `{sign}`"),
-        );
-        self.fix_last(*sign);
-        self.push(Kind::Sign(sign), first.len_utf8());
-        true
-    }
-
-    /// Text in the quotes of other languages, which is plainly meant as a string.
-    fn foreign_quotes(&mut self, open: char, close: char) {
-        let rest = self.rest();
-        let line = &rest[..rest.find('\n').unwrap_or(rest.len())];
-        let inner = &line[open.len_utf8()..];
-        let end = inner.find(close);
-        let length = end.map_or(open.len_utf8(), |end| open.len_utf8() + end + close.len_utf8());
-        let help = match end {
-            Some(end) => format!("write `\"{}\"`", clipped(&inner[..end])),
-            None => "write `\"` round text".to_owned(),
-        };
-        let shown = name(open);
-        let message = format!("unexpected {}", shown.trim_start_matches("a "));
-        self.error(codes::UNEXPECTED, length, message, help);
-        if let Some(end) = end.filter(|&end| !inner[..end].contains(['"', '\\'])) {
-            self.fix_last(format!("\"{}\"", &inner[..end]));
-        }
-        self.push(Kind::Bad, length);
-    }
-
-    /// Whether the last token is a word that ends here.
-    fn follows_word(&self) -> bool {
-        self.tokens.last().is_some_and(|it| it.kind == Kind::Word && it.end == offset(self.at))
-    }
-
-    fn follows_number(&self) -> bool {
-        let number = |kind: &Kind| matches!(kind, Kind::Int(_) | Kind::Size(_) | Kind::Duration(_));
-        self.tokens.last().is_some_and(|it| number(&it.kind))
-    }
-
-    /// Whether a set of system calls may end before this.
-    fn follows_set(&self) -> bool {
-        self.tokens.last().is_some_and(|it| it.kind == Kind::Group)
-    }
-
-    /// A comment of another language: its length, and how much of it is not to be read.
-    fn foreign_comment(&mut self) -> Option<ForeignComment> {
-        let rest = self.rest();
-        if !rest.starts_with(['/', '-']) {
-            return None;
-        }
-        let after = |mark: &str| rest.get(mark.len()..).and_then(|it| it.chars().next());
-        let apart = |mark: &str| after(mark).is_none_or(char::is_whitespace);
-        if rest.starts_with("//") && (apart("//") || self.first_on_line)
-            || rest.starts_with("--") && self.first_on_line && apart("--")
-        {
-            let line = rest.find('\n').unwrap_or(rest.len());
-            let length = rest[..line].trim_end_matches('\r').len();
-            return Some(ForeignComment { mark: 2, length, fix: Some("#".to_owned()) });
-        }
-        if rest.starts_with("/*") && (apart("/*") || after("/*") == Some('*')) {
-            if self.comments_end {
-                return None;
-            }
-            let Some(end) = rest.find("*/") else {
-                // Searched once: time stays linear.
-                self.comments_end = true;
-                return None;
-            };
-            let length = end + "*/".len();
-            let inner = rest[2..length - 2].trim_matches('*').trim();
-            let alone = rest[length..].starts_with(['\n', '\r']) || rest.len() == length;
-            let fix = (alone && !inner.contains('\n')).then(|| format!("# {inner}"));
-            return Some(ForeignComment { mark: if fix.is_some() { length } else { 2 }, length, fix });
-        }
-        None
-    }
-
-    fn comment_of_another_language(&mut self, comment: &ForeignComment) {
-        self.check_characters(comment.length, "the comment");
-        let mark = clipped(&self.rest()[..2]).clone();
-        let help = if comment.fix.is_some() {
-            "write `#` for a comment"
-        } else {
-            "write `#` before each line of a comment"
-        };
-        self.error(codes::UNEXPECTED, comment.mark, format!("unexpected `{mark}`"), help);
-        if let Some(fix) = &comment.fix {
-            self.fix_last(fix.clone());
-        }
-        self.first_on_line |= self.rest()[..comment.length].contains('\n');
-        self.at += comment.length;
     }
 
     /// What begins no token.

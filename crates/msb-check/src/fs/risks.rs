@@ -60,9 +60,18 @@ const CREDENTIALS: &[(Base, &str, &str)] = &[
     (Base::Root, "etc/ssh", "host keys"),
     (Base::Root, "home", "the homes of all users"),
     (Base::Root, "root", "the home of root"),
-    (Base::Root, "run", "sockets and tokens of services"),
-    (Base::Root, "var/run", "sockets and tokens of services"),
+    (Base::Root, "tmp", "sockets and files of everybody's sessions"),
 ];
+
+/// Folders in which services keep the sockets through which they act for who connects (file-hierarchy(7)); below
+/// `run/user` each user's. To show one is to show all of these sockets: docs/adr/0056-folders-of-sockets.md.
+const SOCKET_FOLDERS: &[&str] = &["run", "run/user", "var/run", "var/run/user"];
+
+/// Whether a folder is one of [`SOCKET_FOLDERS`], or a user's.
+fn has_sockets(path: &Path) -> bool {
+    let of_user = path.rest.rsplit_once('/').is_some_and(|(above, _)| above.ends_with("run/user"));
+    path.base == Base::Root && (SOCKET_FOLDERS.contains(&path.rest.as_str()) || of_user)
+}
 
 /// Whether a grant may be there at all; what is wrong with it is reported.
 pub(super) fn grant_allowed(
@@ -90,6 +99,17 @@ pub(super) fn grant_allowed(
     }
     if source.base == Base::Root {
         crate::net::dangerous_socket(cx, source, span);
+    }
+    if has_sockets(source) {
+        cx.say(
+            Diagnostic::new(
+                codes::SOCKET_OF_A_SERVICE,
+                format!("`{path}` has the sockets of services in it"),
+            )
+            .label(span, "who sees a socket connects to it, and services act for who does")
+            .help(format!("name what the program needs of it, such as `read {path}/NAME`")),
+        );
+        return false;
     }
     target_free(cx, target, at)
 }
@@ -205,7 +225,7 @@ fn credentials(cx: &mut Context<'_>, rule: &Rule) {
     );
 }
 
-const BROAD: &[&str] = &["", ".config", "etc", "home", "run", "var/run"];
+const BROAD: &[&str] = &["", ".config", "etc", "home", "tmp"];
 
 fn skipped(cx: &mut Context<'_>, rule: &Rule, places: &Places<'_>) {
     let FsKind::Deny { path, missing: Missing::Skip, rights } = &rule.kind else { return };
