@@ -27,21 +27,15 @@ const LINKS: [(&str, &str); 5] = [
     ("ptmx", "pts/ptmx"),
 ];
 
-/// A detached mount of an empty one.
-pub(crate) fn make() -> Result<OwnedFd, Errno> {
-    let options = [("size", "64k"), ("nr_inodes", "64"), ("mode", "0755")];
-    file_system("tmpfs", &options, &[], attr::NOEXEC)
-}
-
-/// Fills it, once it is mounted; it stays writable, since single devices come later.
+/// Fills `dev`, an empty directory of the new root.
 pub(crate) fn fill(dev: &OwnedFd, shm_bytes: u64, has_terminal: bool) -> Result<(), Errno> {
     for (name, major, minor) in DEVICES.into_iter().chain(has_terminal.then_some(TERMINAL)) {
         let device = device(name, major, minor)?;
+        // A device, and nothing else of what a mount of the host may be.
+        set_attributes(device.as_fd(), Depth::One, attr::NOSUID | attr::NOEXEC, None)?;
         make_empty(dev, name.as_bytes(), Kind::File)?;
         put(&device, dev, name)?;
     }
-    // All at once: they are devices, and nothing else of what a mount of the host may be.
-    set_attributes(dev.as_fd(), Depth::Tree, attr::NOSUID | attr::NOEXEC, None)?;
     for (name, to) in LINKS {
         symlinkat(to, dev, name)?;
     }

@@ -1,11 +1,11 @@
 //! The new root: mounts on descriptors, then pivot_root.
 
-use crate::at::{mkdirat, mknodat, move_mount, open_tree, openat, symlinkat};
+use crate::at::{mkdirat, mknodat, move_mount, open_tree, openat, openat2, symlinkat};
 use crate::bind::open_below;
 use crate::deny::{attach, clone_tree, open_inside};
 use crate::dev;
 use crate::fail::{At, Result, failure};
-use crate::files::{decimal, write_once};
+use crate::files::{decimal, open, write_once};
 use crate::host::{Entry, Source, covering};
 use crate::landlock::{self, Wall};
 use crate::overlay::{self, Upper};
@@ -16,7 +16,7 @@ use msb_plan::event::Step;
 use msb_plan::{File, MountKind, MountTable, ProcScope, Rights};
 use msb_sys::mount::{Depth, attr, set_attributes};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat};
 use rustix::io::Errno;
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
@@ -24,8 +24,11 @@ use rustix::mount::{
 };
 use rustix::process::{chdir, chroot, fchdir, pivot_root};
 
-/// Bytes and files of the root itself: directories, mount points and generated files.
+/// Bytes and files of the root itself: directories, mount points, /dev and generated files.
 const ROOT_OPTIONS: &[(&str, &str)] = &[("size", "4m"), ("nr_inodes", "4096"), ("mode", "0755")];
+
+/// To a directory, and what is in it.
+const PLACE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Makes the root, an empty tmpfs over the old one, and gives a descriptor of it.
 pub(crate) fn make() -> core::result::Result<OwnedFd, Errno> {
@@ -84,7 +87,6 @@ pub(crate) fn mount_all(
     wall: &Wall,
     has_terminal: bool,
 ) -> Result<()> {
-    let mut device_root = None;
     let mut places = Places { root, made: Vec::new() };
     for index in 0..entries.len() {
         let (done, rest) = entries.split_at_mut(index);
@@ -99,26 +101,25 @@ pub(crate) fn mount_all(
             _ => Kind::Directory,
         };
         let place = places.make(done, &entry.target, kind).at(Step::MountTarget, origin)?;
-        let tree = tree(root, entry).map_err(|(step, errno)| failure(step, origin, errno))?;
-        place.attach(&tree).at(Step::MountTarget, origin)?;
+        let tree = if let MountKind::Dev { shm_bytes } = entry.mount.kind {
+            // A directory of the root, which nobody may change in the end.
+            let dev = openat2(root, entry.target.as_slice(), PLACE, Mode::empty(), ResolveFlags::NO_SYMLINKS)
+                .at(Step::Dev, origin)?;
+            dev::fill(&dev, shm_bytes, has_terminal).at(Step::Dev, origin)?;
+            dev
+        } else {
+            let tree = tree(root, entry).map_err(|(step, errno)| failure(step, origin, errno))?;
+            place.attach(&tree).at(Step::MountTarget, origin)?;
+            tree
+        };
         let rights = landlock::rights(entry.mount.kind, entry.rights);
         match kind {
             Kind::Directory => wall.directory(&tree, rights),
             Kind::File | Kind::FileOfDot => wall.file(&tree, rights),
         }
         .at(Step::Landlock, origin)?;
-        if let MountKind::Dev { shm_bytes } = entry.mount.kind {
-            dev::fill(&tree, shm_bytes, has_terminal).at(Step::Dev, origin)?;
-            device_root = Some((tree, entry.mount.origin));
-        }
     }
-    // Nothing is added to /dev later.
-    match device_root {
-        Some((tree, origin)) => {
-            set_attributes(tree.as_fd(), Depth::One, attr::RDONLY, None).at(Step::Dev, Some(origin))
-        }
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// The detached mount of an entry.
@@ -142,7 +143,6 @@ fn tree(root: &OwnedFd, entry: &mut Entry<'_>) -> core::result::Result<OwnedFd, 
             scratch(size_bytes, inodes, rights).map_err(|errno| (Step::Mount, errno))
         }
         MountKind::Proc(scope) => processes(scope).map_err(|errno| (Step::Proc, errno)),
-        MountKind::Dev { .. } => dev::make().map_err(|errno| (Step::Dev, errno)),
         _ => Err((Step::MountSource, Errno::NOENT)),
     }
 }
@@ -317,11 +317,15 @@ pub(crate) fn enter(root: OwnedFd, table: MountTable) -> core::result::Result<Op
 /// caller's (`check_mnt` of fs/namespace.c). What is left behind is the same root, so that there is no gain in finding
 /// a way back.
 ///
+/// INVARIANT (mount points stay): what is left behind has every mount of the copy, at the same places. A mount point can't be
+/// removed or renamed only where it is one in the caller's own namespace (`is_local_mountpoint` of fs/namespace.c), and
+/// denied places are held by that.
+///
 /// With its last descriptor the copy leaves its own namespace too, and stays together for as long as it is somebody's root
 /// (`dissolve_on_fput`). The kernel waits for every processor meanwhile, so that whoever has the descriptor should have
 /// nothing else to do.
 fn hide_mounts() -> core::result::Result<OwnedFd, Errno> {
-    let copy = clone_tree(crate::files::open(CWD, "/", OFlags::PATH | OFlags::DIRECTORY)?)?;
+    let copy = clone_tree(open(CWD, "/", OFlags::PATH | OFlags::DIRECTORY)?)?;
     fchdir(&copy)?;
     chroot(".")?;
     Ok(copy)

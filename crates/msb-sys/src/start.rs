@@ -38,7 +38,10 @@ impl Arena {
 
     /// Bytes of the block that serves `layout`, and the list for that size; `None` when there is no such block.
     fn class(&self, layout: Layout) -> Option<(usize, &AtomicUsize)> {
-        let wanted = layout.size().max(layout.align()).max(BLOCK_BYTES_MIN);
+        if layout.align() > BLOCK_BYTES_MIN {
+            return None;
+        }
+        let wanted = layout.size().max(BLOCK_BYTES_MIN);
         let bytes = wanted.checked_next_power_of_two().filter(|bytes| *bytes <= ARENA_BYTES)?;
         Some((bytes, self.free.get(bytes.trailing_zeros() as usize)?))
     }
@@ -51,7 +54,7 @@ impl Default for Arena {
 }
 
 // SAFETY: a block is cut once from `memory`, where `used` only grows past it, or taken off a list of free
-// blocks of its size; it is aligned to its size, which is at least the alignment that is asked for.
+// blocks of its size; it is aligned to 16 bytes, and nothing that asks for more is served.
 unsafe impl GlobalAlloc for Arena {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let Some((bytes, free)) = self.class(layout) else { return core::ptr::null_mut() };
@@ -64,7 +67,9 @@ unsafe impl GlobalAlloc for Arena {
             free.store(next, Ordering::Relaxed);
             return block;
         }
-        let start = (base.addr() + self.used.load(Ordering::Relaxed)).next_multiple_of(bytes) - base.addr();
+        // One block after the other, whatever their sizes: each page that is touched the first time is a fault.
+        let used = base.addr() + self.used.load(Ordering::Relaxed);
+        let start = used.next_multiple_of(BLOCK_BYTES_MIN) - base.addr();
         if start + bytes > ARENA_BYTES {
             return core::ptr::null_mut();
         }

@@ -5,6 +5,7 @@ mod compile;
 mod convert;
 mod decompile;
 mod doc;
+mod doctor;
 mod examples;
 mod explain;
 mod fix;
