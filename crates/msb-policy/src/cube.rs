@@ -8,7 +8,7 @@ use crate::Width;
 const LOW: u64 = 0xffff_ffff;
 
 /// The values of one argument that are still possible.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Cube {
     /// First and last value of the whole.
     whole: (u64, u64),

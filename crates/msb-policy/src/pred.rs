@@ -92,15 +92,47 @@ impl Pred {
     }
 }
 
+/// One of a list of conditions must have this truth.
+type Choice<'a> = (&'a [Pred], bool);
+
+/// So many open choices are tried as they come; among more, looking ahead costs less than going astray.
+const CHOICES_FEW: usize = 2;
+
 /// Finds arguments in `cubes` for which each condition of `open` has the truth that stands beside it, and for
 /// each list of `choices` one of its conditions does.
 ///
-/// Everything that must hold is taken in before a choice is made, so that choices are few.
+/// Everything that must hold is taken in before a choice is made, and of many choices the narrowest is made first:
+/// the time still doubles with each condition in the worst case, which those that people write are far from.
 fn search<'a>(
-    mut open: Vec<(&'a Pred, bool)>,
-    mut choices: Vec<(&'a [Pred], bool)>,
+    open: Vec<(&'a Pred, bool)>,
+    mut choices: Vec<Choice<'a>>,
     mut cubes: [Cube; 6],
 ) -> Option<[u64; 6]> {
+    take_in(open, &mut choices, &mut cubes)?;
+    if choices.len() > CHOICES_FEW {
+        look_ahead(&mut choices, &mut cubes)?;
+    }
+    let found = smallest(&cubes)?;
+    let Some((choice, truth)) = choices.pop() else {
+        return Some(found);
+    };
+    choice.iter().find_map(|one| search(vec![(one, truth)], choices.clone(), cubes.clone()))
+}
+
+fn smallest(cubes: &[Cube; 6]) -> Option<[u64; 6]> {
+    let mut found = [0; 6];
+    for (value, cube) in found.iter_mut().zip(cubes) {
+        *value = cube.smallest()?;
+    }
+    Some(found)
+}
+
+/// Narrows `cubes` by the conditions of `open`, and adds the choices that they leave; `None` if no value is left.
+fn take_in<'a>(
+    mut open: Vec<(&'a Pred, bool)>,
+    choices: &mut Vec<Choice<'a>>,
+    cubes: &mut [Cube; 6],
+) -> Option<()> {
     while let Some((pred, truth)) = open.pop() {
         match (pred, truth) {
             (Pred::True, true) => {}
@@ -119,14 +151,44 @@ fn search<'a>(
             }
         }
     }
-    let mut found = [0; 6];
-    for (value, cube) in found.iter_mut().zip(&cubes) {
-        *value = cube.smallest()?;
+    Some(())
+}
+
+/// Drops choices that are made already, makes those that have one way left, and puts the narrowest of the others
+/// last; `None` if one has no way.
+fn look_ahead<'a>(choices: &mut Vec<Choice<'a>>, cubes: &mut [Cube; 6]) -> Option<()> {
+    'again: loop {
+        let mut narrowest = (usize::MAX, 0);
+        let mut index = 0;
+        while let Some(&(options, truth)) = choices.get(index) {
+            let mut ways = 0;
+            let mut last = None;
+            for option in options {
+                let (mut more, mut narrower) = (Vec::new(), cubes.clone());
+                let goes = take_in(vec![(option, truth)], &mut more, &mut narrower).is_some();
+                if !goes || smallest(&narrower).is_none() {
+                    continue;
+                }
+                if more.is_empty() && narrower == *cubes {
+                    choices.remove(index);
+                    continue 'again;
+                }
+                ways += 1;
+                last = Some(option);
+            }
+            if ways < 2 {
+                choices.remove(index);
+                take_in(vec![(last?, truth)], choices, cubes)?;
+                continue 'again;
+            }
+            narrowest = narrowest.min((ways, index));
+            index += 1;
+        }
+        if let Some(last) = choices.len().checked_sub(1) {
+            choices.swap(narrowest.1, last);
+        }
+        return Some(());
     }
-    let Some((choice, truth)) = choices.pop() else {
-        return Some(found);
-    };
-    choice.iter().find_map(|one| search(vec![(one, truth)], choices.clone(), cubes.clone()))
 }
 
 /// Takes a comparison, or its contrary, into `cube`; `None` if no value is left.

@@ -2,7 +2,7 @@
 
 use crate::nearest;
 use crate::scope::list;
-use crate::types::{self, Known, ParamType, describe};
+use crate::types::{self, Known, ParamType, Refined, describe};
 use crate::walk::{self, Visit};
 use msb_diag::{Diagnostic, Span, codes};
 use msb_syntax::ast::{Block, Include, Name, Param, PathExpr, PathKind, Spanned, TypeKind, Value};
@@ -196,22 +196,37 @@ fn argument(
         }
         let mut whole = value.clone();
         Substitute { scope: outer, found }.value(&mut whole);
-        return Some(whole.node);
+        return refined(whole, param, found);
     }
     if !wanted.takes(&value.node) {
         wrong(describe(&value.node));
         return None;
     }
-    if let Some(range) = types::refused(&param.ty, &value.node) {
-        found.push(
-            Diagnostic::new(codes::WRONG_TYPE, format!("`{}` must be {range}", param.name.node))
-                .label(value.span, "outside of that")
-                .label(param.ty.span, "declared here")
-                .help(format!("give a value {range}")),
-        );
-        return None;
-    }
-    Some(value.node.clone())
+    refined(value.clone(), param, found)
+}
+
+/// `value`, where it holds what the parameter's type asks of it besides.
+fn refined(value: Spanned<Value>, param: &Param, found: &mut Vec<Diagnostic>) -> Option<Value> {
+    let name = &param.name.node;
+    let wrong = match types::refined(&param.ty, &value.node) {
+        Refined::Holds => return Some(value.node),
+        Refined::Breaks(range) => Diagnostic::new(codes::WRONG_TYPE, format!("`{name}` must be {range}"))
+            .label(value.span, "outside of that")
+            .label(param.ty.span, "declared here")
+            .help(format!("give a value that is {range}")),
+        Refined::Later => {
+            let message = format!("this refinement of the type of `{name}` is not enforced by this version");
+            Diagnostic::new(codes::NOT_ENFORCED, message)
+                .label(param.ty.span, "nothing would hold the value to it")
+                .label(value.span, "given here")
+                .help(format!(
+                    "write `{name}: {}`",
+                    ParamType::of(&param.ty).map_or("string", ParamType::word)
+                ))
+        }
+    };
+    found.push(wrong);
+    None
 }
 
 /// `ty` is the type that a parameter would have there.

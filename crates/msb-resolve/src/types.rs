@@ -134,15 +134,51 @@ pub(crate) fn known(ty: &Type) -> Known {
     Known::Unknown(crate::nearest(name, words))
 }
 
-/// The refinement of `ty` that `value` breaks, in words; `None` if it holds all that this version checks.
-pub(crate) fn refused(ty: &Type, value: &Value) -> Option<String> {
-    let Value::Int(number) = value else { return None };
-    ty.refine.iter().find_map(|refine| match refine {
-        Refine::Range(from, to) if !(from.node..=to.node).contains(number) => {
-            Some(format!("from {} to {}", from.node, to.node))
+/// Whether a value is what a type asks for behind its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refined {
+    /// It is.
+    Holds,
+    /// It is not; what it must be, in words.
+    Breaks(String),
+    /// This version cannot say: a regular expression, a place, or a value that launch gives.
+    Later,
+}
+
+/// Whether `value` is what each refinement of `ty` asks for.
+pub(crate) fn refined(ty: &Type, value: &Value) -> Refined {
+    let within = |from: u64, to: u64, number: u64, of: &str| {
+        if (from..=to).contains(&number) {
+            Refined::Holds
+        } else {
+            Refined::Breaks(format!("from {from} to {to}{of}"))
         }
-        _ => None,
-    })
+    };
+    let one = |refine: &Refine| match (refine, value) {
+        (_, Value::Var { .. }) => Refined::Later,
+        (Refine::Range(from, to), Value::Int(number)) => within(from.node, to.node, *number, ""),
+        (Refine::Range(from, to), Value::Text(text)) => {
+            let characters = u64::try_from(text.chars().count()).unwrap_or(u64::MAX);
+            within(from.node, to.node, characters, " characters long")
+        }
+        (Refine::In(all), value) if all.iter().any(|it| it.node == *value) => Refined::Holds,
+        (Refine::In(all), _) => {
+            let all: Vec<String> = all.iter().map(|it| written(&it.node)).collect();
+            Refined::Breaks(format!("one of {}", all.join(", ")))
+        }
+        (Refine::Range(..) | Refine::Regex(_) | Refine::Under(_), _) => Refined::Later,
+    };
+    ty.refine.iter().map(one).find(|it| *it != Refined::Holds).unwrap_or(Refined::Holds)
+}
+
+/// A value of a list of choices as somebody would write it.
+fn written(value: &Value) -> String {
+    match value {
+        Value::Text(text) => format!("`\"{text}\"`"),
+        Value::Path(text) => format!("`{text}`"),
+        Value::Int(number) => format!("`{number}`"),
+        other => format!("the {}", describe(other)),
+    }
 }
 
 /// The kind of a value, in the words of the language.

@@ -128,7 +128,7 @@ impl Reader<'_> {
 
     /// `"dir"`, or `{"type": "dir", "default": …}`
     pub(super) fn param(&mut self, key: &Key, node: &Node) -> Option<Param> {
-        let name = self.key(key, |it| it.name());
+        let name = self.key(key, |it| it.parameter_name());
         let (ty, default) = self.typed(node, "default", "a type in a text", |it| it.parameter_type());
         Some(Param { name: name?, ty: ty?, default, span: key.span.to(node.span) })
     }
@@ -158,7 +158,6 @@ impl Reader<'_> {
 
     /// A value, or one with its type: `{"type": "size", "value": "1GiB"}`.
     pub(super) fn constant(&mut self, key: &Key, node: &Node) -> Option<Item> {
-        let name = self.key(key, |it| it.name());
         let typed =
             matches!(&node.kind, Kind::Map(members) if members.iter().any(|(key, _)| key.text == "value"));
         let (ty, value) = if typed {
@@ -166,7 +165,9 @@ impl Reader<'_> {
         } else {
             (None, self.value(node))
         };
-        Some(Item::Const { name: name?, ty, value: value? })
+        let value = value?;
+        let name = self.key(key, |it| it.constant_name(&value.node))?;
+        Some(Item::Const { name, ty, value })
     }
 
     /// A reason, an unknown code: what `accept` takes.

@@ -127,3 +127,19 @@ proptest! {
         }
     }
 }
+
+/// What contradicts itself among many other choices is seen before those are made: one after the other they would be
+/// 2²⁴ ways, each to the same end.
+#[test]
+fn a_contradiction_among_many_choices_is_found_at_once() {
+    let is = |argument, value| Pred::Compare { argument, width: Width::W64, op: Op::Eq, value };
+    let bit =
+        |argument, bit: u64| Pred::Masked { argument, width: Width::W64, mask: 1 << bit, value: 1 << bit };
+    let mut all = vec![Pred::Any(vec![is(0, 1), is(0, 2)])];
+    all.extend((0..24).map(|at| Pred::Any(vec![bit(1, at), bit(2, at)])));
+    let good = Pred::All(all.clone());
+    let found = good.witness().expect("a way");
+    assert!(good.holds(&found));
+    all.push(Pred::Any(vec![is(0, 3), is(0, 4)]));
+    assert_eq!(Pred::All(all).witness(), None);
+}

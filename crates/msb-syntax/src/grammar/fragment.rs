@@ -1,6 +1,6 @@
 //! Pieces of the language within other files: the leaves of policies that are written as YAML or JSON.
 
-use super::{claim, syscalls, value};
+use super::{claim, item, syscalls, value};
 use crate::ast::{Action, Arg, Claim, Name, PathExpr, QName, Set, Spanned, SysItem, Type, Value};
 use crate::lexer::lex_from;
 use crate::recover::report;
@@ -156,6 +156,21 @@ impl<'a> Fragment<'a> {
         self.read("a name", |input| name("a name")(input))
     }
 
+    /// The name of a parameter, which a `$` can stand before.
+    #[must_use]
+    pub fn parameter_name(self) -> Read<Name> {
+        self.read("a name", |input| declared(input, "a parameter"))
+    }
+
+    /// The name of a constant with `value`: numbers are named without a `$`, too, all others must be like parameters.
+    #[must_use]
+    pub fn constant_name(self, value: &Value) -> Read<Name> {
+        match value {
+            Value::Int(_) | Value::Ident(_) | Value::Flags(_) => self.name(),
+            _ => self.read("a name", |input| declared(input, "a constant")),
+        }
+    }
+
     /// A word out of `words`.
     #[must_use]
     pub fn one_of(self, what: &'static str, words: &'static [&'static str]) -> Read<Name> {
@@ -203,4 +218,10 @@ impl<'a> Fragment<'a> {
             }
         })
     }
+}
+
+fn declared<'a>(input: Tokens<'a>, what: &str) -> Parsed<'a, Name> {
+    let (rest, name) = name("a name")(input)?;
+    item::usable(input, &name, what);
+    Ok((rest, name))
 }

@@ -261,7 +261,7 @@ fn head(input: Tokens<'_>, kind: BlockKind) -> Parsed<'_, Head> {
 }
 
 /// Says of a name that `$name` cannot be written with it.
-fn usable(at: Tokens<'_>, name: &Name, what: &str) {
+pub(super) fn usable(at: Tokens<'_>, name: &Name, what: &str) {
     let meant = parameter_name(&name.node).unwrap_or_default();
     if meant != name.node {
         let found = Diagnostic::new(codes::UNEXPECTED, format!("`{}` is not the name of {what}", name.node))
