@@ -14,6 +14,12 @@ pub(crate) const DENIES_MAX: usize = 256;
 pub(crate) const ENV_MAX: usize = 256;
 /// Ports of the sandbox that are published.
 pub(crate) const LISTENS_MAX: usize = 64;
+/// Ports and ranges of them of one endpoint.
+pub(crate) const PORTS_MAX: usize = 256;
+/// Paths of requests of one rule.
+pub(crate) const REQUEST_PATHS_MAX: usize = 64;
+/// Limits of all connections together.
+pub(crate) const TOTALS_MAX: usize = 64;
 /// Words of the default command.
 pub(crate) const COMMAND_MAX: usize = 256;
 /// Bytes of the name of a parameter.
@@ -30,6 +36,13 @@ pub(crate) fn bad_text(span: Span) -> Diagnostic {
     Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, "text is too long or has a NUL in it")
         .label(span, format!("at most {TEXT_BYTES_MAX} bytes, none of them NUL"))
         .help("shorten it")
+}
+
+/// Reports `span` for having more of something than a plan can hold.
+pub(crate) fn too_many(count: usize, what: &str, max: usize, span: Span, help: &str) -> Diagnostic {
+    Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, format!("{count} {what} are too many"))
+        .label(span, format!("at most {max}"))
+        .help(help)
 }
 
 /// Reports sections that have more entries than a plan can hold.

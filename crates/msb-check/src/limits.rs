@@ -267,7 +267,9 @@ fn out_of_range(limit: &LimitStmt, known: &Known, value: u64) -> Diagnostic {
 /// A limit that one block sets to two values. From two blocks the smaller holds, as a profile that limits
 /// cannot be undone.
 fn twice(cx: &mut Context<'_>, limit: &LimitStmt, lines: &[Set], set: &Set) {
-    let other = lines.iter().find(|other| other.layer == set.layer && other.value != set.value);
+    // What came before was compared with each other already.
+    let mut same_layer = lines.iter().rev().filter(|other| other.layer == set.layer).take(1);
+    let other = same_layer.find(|other| other.value != set.value);
     if let Some(other) = other {
         cx.say(
             Diagnostic::new(codes::DUPLICATE_SETTING, format!("limit `{}` is set twice", limit.name.node))

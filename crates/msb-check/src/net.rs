@@ -4,7 +4,7 @@ mod endpoint;
 mod lints;
 mod terms;
 
-use crate::bounds::LISTENS_MAX;
+use crate::bounds::{LISTENS_MAX, TOTALS_MAX, too_many};
 use crate::context::Context;
 use crate::syscalls::implied::{self, Implied};
 use msb_diag::{Diagnostic, Severity, Span, codes};
@@ -73,6 +73,7 @@ pub(crate) fn net(cx: &mut Context<'_>) -> (Net, Vec<Implied>) {
                 .help("take one of the two away"),
         );
     }
+    bounds(cx, &rules);
     // What could not be understood may be what a lint misses.
     if !msb_diag::has_errors(cx.found.get(before..).unwrap_or(&[])) {
         lints::lints(cx, &rules);
@@ -277,14 +278,32 @@ fn listen(cx: &mut Context<'_>, endpoint: Endpoint, written: &ast::Endpoint) -> 
         );
         return None;
     }
-    let count: usize = endpoint.ports.iter().map(|(first, last)| usize::from(last - first) + 1).sum();
-    if count > LISTENS_MAX {
-        cx.say(
-            Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, format!("{count} ports are too many to publish"))
-                .label(written.span, format!("a policy publishes at most {LISTENS_MAX}"))
-                .help("name the ports that servers of the sandbox use"),
-        );
-        return None;
-    }
     Some(NetKind::Listen(endpoint))
+}
+
+/// Reports more published ports, or more limits of everything, than a plan can hold, at the first that is too much.
+fn bounds(cx: &mut Context<'_>, rules: &[Rule]) {
+    let of = |kind: &NetKind| match kind {
+        NetKind::Listen(endpoint) => {
+            (endpoint.ports.iter().map(|(first, last)| usize::from(last - first) + 1).sum(), 0)
+        }
+        NetKind::Total(_) => (0, 1),
+        NetKind::Allow { .. } | NetKind::Deny(_) => (0, 0),
+    };
+    let (mut ports, mut totals) = (0usize, 0usize);
+    let (mut first_port, mut first_total) = (None, None);
+    for rule in rules {
+        let (more_ports, more_totals) = of(&rule.kind);
+        ports += more_ports;
+        totals += more_totals;
+        first_port = first_port.or(Some(rule.span).filter(|_| ports > LISTENS_MAX));
+        first_total = first_total.or(Some(rule.span).filter(|_| totals > TOTALS_MAX));
+    }
+    if let Some(span) = first_port {
+        let help = "name the ports that servers of the sandbox use";
+        cx.say(too_many(ports, "published ports", LISTENS_MAX, span, help));
+    }
+    if let Some(span) = first_total {
+        cx.say(too_many(totals, "rules `total`", TOTALS_MAX, span, "write one `total` with all limits"));
+    }
 }

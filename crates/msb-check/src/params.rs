@@ -4,6 +4,7 @@ use crate::bounds::{NAME_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::context::Context;
 use crate::values::article;
 use msb_diag::{Diagnostic, Span, codes};
+use msb_host::Host;
 use msb_policy::{Param, ParamKind};
 use msb_resolve::{ParamType, describe};
 use msb_syntax::ast::{self, Value};
@@ -73,7 +74,17 @@ fn default(cx: &mut Context<'_>, param: &ast::Param, kind: ParamKind) -> Option<
     let text = match (&value.node, kind) {
         (Value::Text(text), ParamKind::Text) => text,
         (Value::Text(text), ParamKind::Host) => {
-            return crate::net::host(cx, text, value.span).map(|host| host.to_string());
+            return match crate::net::host(cx, text, value.span)? {
+                Host::Name(name) => Some(name),
+                other => {
+                    cx.say(
+                        Diagnostic::new(codes::BAD_HOST, format!("`{other}` is not one name"))
+                            .label(value.span, "a parameter of type `host` stands for a name")
+                            .help("write a name here, or the address or pattern in a rule"),
+                    );
+                    None
+                }
+            };
         }
         (Value::Int(_) | Value::Size(_) | Value::Duration(_) | Value::Percent(_), ParamKind::Number) => {
             return Some(crate::context::written(cx, value.span));

@@ -142,17 +142,22 @@ fn components(cx: &mut Context<'_>, expr: &PathExpr, base: Base, rest: &str) -> 
         return None;
     }
     let long = |component: &&str| component.len() > COMPONENT_BYTES_MAX;
-    if joined.len() > PATH_BYTES_MAX || normal.iter().any(long) || joined.contains('\0') {
+    if joined.len() > PATH_BYTES_MAX || normal.iter().any(long) {
         cx.say(
-            Diagnostic::new(
-                codes::LIMIT_OF_THE_LANGUAGE,
-                "path is longer than the kernel takes, or has a NUL in it",
-            )
-            .label(
-                expr.span,
-                format!("at most {PATH_BYTES_MAX} bytes, {COMPONENT_BYTES_MAX} for each component"),
-            )
-            .help("write a shorter path"),
+            Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, "the path is longer than the kernel takes")
+                .label(
+                    expr.span,
+                    format!("at most {PATH_BYTES_MAX} bytes, {COMPONENT_BYTES_MAX} for each component"),
+                )
+                .help("write a shorter path"),
+        );
+        return None;
+    }
+    if joined.contains('\0') {
+        cx.say(
+            Diagnostic::new(codes::PATH_NOT_NORMAL, "the path has a NUL in it")
+                .label(expr.span, "every reader ends it there")
+                .help("take it away"),
         );
         return None;
     }

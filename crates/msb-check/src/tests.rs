@@ -306,6 +306,9 @@ fn bounds_are_those_of_a_plan() {
     assert_eq!(bounds::PARAMS_MAX, msb_plan::PARAMS_MAX);
     assert_eq!(bounds::MOUNTS_MAX, msb_plan::MOUNTS_MAX);
     assert_eq!(bounds::LISTENS_MAX, msb_plan::network::LISTENS_MAX);
+    assert_eq!(bounds::PORTS_MAX, msb_plan::network::PORTS_MAX);
+    assert_eq!(bounds::REQUEST_PATHS_MAX, msb_plan::network::PATHS_MAX);
+    assert_eq!(bounds::TOTALS_MAX, msb_plan::network::TOTALS_MAX);
     assert_eq!(bounds::DENIES_MAX, msb_plan::DENIES_MAX);
     assert_eq!(bounds::ENV_MAX, msb_plan::ENV_MAX);
     assert_eq!(bounds::COMMAND_MAX, msb_plan::COMMAND_MAX);

@@ -5,6 +5,7 @@
 //! gives the same bytes. A plan exists only if there is no error.
 
 mod change;
+mod data;
 mod failure;
 mod fix;
 
@@ -153,6 +154,7 @@ fn check_observed(files: &dyn Files, path: &str, options: &Options, done: &mut d
     let mut checked = understand(files, &tree, found, options, &mut sources, done);
     sort(&mut checked.diagnostics);
     shorten(&mut checked.diagnostics);
+    data::worded(&mut checked.diagnostics, &sources);
     Checked { sources, ..checked }
 }
 
@@ -279,6 +281,7 @@ pub fn compile_observed(
             let rest = msb_emit::emit(&msb_emit::enforceable(policy), emit_options).err();
             said.extend(rest.map(|failure| failure::diagnostic(&failure, policy, &sources)));
         }
+        data::worded(&mut said, &sources);
         diagnostics.extend(said);
         sort(&mut diagnostics);
         None

@@ -146,6 +146,39 @@ fn every_edit_takes_its_finding_away_and_brings_none() {
     assert!(wrong.is_empty(), "{} of {tried}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// Policies that are data: each gives the code in its name, says what to write as data, and offers edits that work.
+#[test]
+fn findings_about_data_are_in_its_words() {
+    let yaml = common::files("conformance/reject", "yaml");
+    let json =
+        common::files("conformance/reject", "json").into_iter().filter(|(name, _)| name.starts_with("data-"));
+    let mut all = String::new();
+    let mut tried = 0;
+    for (name, text) in yaml.into_iter().chain(json) {
+        let compiled = common::compile(&name, &text);
+        let errors = compiled.diagnostics.iter().filter(|it| it.is_error());
+        let codes: Vec<String> = errors.map(|it| it.code.to_string()).collect();
+        let wanted = name.split('-').nth(1).unwrap_or_default();
+        assert!(codes.iter().any(|code| code == wanted), "{name}: {codes:?}");
+        all.push_str(&common::rendered(&compiled));
+        let text = String::from_utf8(text).expect("UTF-8");
+        for found in &compiled.diagnostics {
+            let help = found.help.as_deref().unwrap_or_default();
+            let block =
+                ["fs", "net", "syscalls", "limits", "env", "exec", "assert"].map(|it| format!("{it} {{"));
+            assert!(!block.iter().any(|it| help.contains(it.as_str())), "{name}: {help}");
+            let Some(fix) = &found.fix else { continue };
+            let (repaired, made) = msb_diag::apply(&text, msb_diag::FileId(0), [fix]);
+            assert!(!made.is_empty(), "{name}: {}", found.message);
+            let after = common::check(&name, &repaired);
+            assert!(!after.diagnostics.iter().any(|it| it.message == found.message), "{name}:\n{repaired}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 15, "{tried}");
+    insta::assert_snapshot!("data", all);
+}
+
 /// What `msbc fix` makes of what people write who come from other languages: an edit that is offered has to work.
 #[test]
 fn edits_repair_what_they_are_offered_for() {

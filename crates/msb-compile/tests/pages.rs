@@ -142,7 +142,8 @@ fn every_code_of_data_is_given_by_a_file_of_data() {
         let checked = common::compile(&name, &text);
         assert!(checked.diagnostics.is_empty(), "{name}:\n{}", common::rendered(&checked));
     }
-    assert_eq!(given, ["MSB0030", "MSB0031", "MSB0032", "MSB0033"].map(str::to_owned).into());
+    let of_data = ["MSB0030", "MSB0031", "MSB0032", "MSB0033"];
+    assert!(of_data.iter().all(|code| given.contains(*code)), "{given:?}");
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn json_into(data: &Data, indent: usize, out: &mut String) {
     }
 }
 
-fn json_flow(data: &Data) -> String {
+pub(crate) fn json_flow(data: &Data) -> String {
     match data {
         Data::Bool(it) => it.to_string(),
         Data::Int(it) => it.to_string(),
@@ -146,7 +146,7 @@ fn yaml_into(data: &Data, indent: usize, out: &mut String) {
     }
 }
 
-fn yaml_flow(data: &Data) -> String {
+pub(crate) fn yaml_flow(data: &Data) -> String {
     match data {
         Data::Bool(it) => it.to_string(),
         Data::Int(it) => it.to_string(),

@@ -12,10 +12,12 @@ mod json;
 mod lists;
 mod print;
 mod read;
+mod said;
 mod schema;
 mod write;
 mod yaml;
 
+pub use said::said;
 pub use schema::schema;
 
 use data::Data;

@@ -60,14 +60,47 @@ impl Reader<'_> {
     }
 
     fn wrong_kind(&mut self, node: &Node, wanted: &str) {
-        let help = match node.kind {
-            Kind::Odd(_) | Kind::Bool(_) | Kind::Int(_) if wanted.contains("text") => {
-                "write quotes round it".to_owned()
-            }
-            _ => format!("write {wanted}"),
-        };
         let message = format!("expected {wanted}, found {}", node.what());
-        self.say(Diagnostic::new(codes::WRONG_DATA, message).label(node.span, "").help(help));
+        let found = Diagnostic::new(codes::WRONG_DATA, message).label(node.span, "");
+        let written = self.text.get(node.span.start as usize..node.span.end as usize).unwrap_or_default();
+        let one_line = !written.contains('\n') && !written.is_empty();
+        self.say(match &node.kind {
+            Kind::Odd(_) | Kind::Bool(_) | Kind::Int(_) if wanted.contains("a rate") => {
+                found.help("write how often, such as `10/min`")
+            }
+            Kind::Odd(_)
+                if wanted.starts_with("a whole number")
+                    && written.starts_with(|c: char| c.is_ascii_digit()) =>
+            {
+                found.help("write a whole number in plain digits, such as `64`")
+            }
+            Kind::Odd(_) | Kind::Bool(_) | Kind::Int(_) if wanted.contains("text") && one_line => {
+                let quoted = format!("\"{written}\"");
+                found.help(format!("write quotes round it: `{quoted}`")).edit(node.span, quoted)
+            }
+            Kind::Text { text, .. } if wanted == "a whole number" && text.parse::<u64>().is_ok() => {
+                found.help(format!("write `{text}`, without quotes")).edit(node.span, text.as_str())
+            }
+            Kind::Text { text, .. }
+                if wanted.starts_with("a mapping with `edition`") && text.starts_with("edition ") =>
+            {
+                found.help("give the file a name that ends in `.msb`: this is the language, and no data")
+            }
+            Kind::Text { verbatim: Some(_), .. } if wanted.starts_with("a list of") && one_line => {
+                let listed = format!("[{written}]");
+                found.help(format!("write brackets round it: `{listed}`")).edit(node.span, listed)
+            }
+            Kind::Map(_) if wanted.starts_with("a list") && !written.starts_with('{') => {
+                found.help("write `- ` before its first member, and indent the others as far")
+            }
+            Kind::List(_) if wanted.starts_with("a mapping") && !written.starts_with('[') => {
+                found.help("write the members without `- ` before them")
+            }
+            Kind::Map(_) if wanted.starts_with("a rule with one ") => {
+                found.help("write a rule for each: `- read: …`, and `- write: …` on a line of its own")
+            }
+            _ => found.help(format!("write {wanted}")),
+        });
     }
 
     /// The members of a mapping.

@@ -55,9 +55,25 @@ impl<'a> Reader<'a> {
                 let length = self.text[at..].chars().next().map_or(0, char::len_utf8);
                 let place = span(self.file, at, at + length);
                 let message = format!("not YAML: {}", wrong.info());
-                Err(malformed(message, place, "look at indentation, quotes and brackets here and above"))
+                Err(malformed(message, place, self.help(wrong.info(), at)))
             }
         }
+    }
+
+    /// What to write where the parser of YAML gave up.
+    fn help(&self, why: &str, at: usize) -> &'static str {
+        let rest = self.text.get(at..).unwrap_or_default();
+        let line = self.text.get(..at).and_then(|before| before.rsplit('\n').next()).unwrap_or_default();
+        if rest.starts_with(['@', '`', '%']) {
+            return "write quotes round a text that begins with this sign: `\"@system-service\"`";
+        }
+        if line.contains('\t') || rest.starts_with('\t') {
+            return "write blanks in the place of the tab: YAML is indented by blanks alone";
+        }
+        if why.contains("mapping values") {
+            return "write quotes round a text that has `: ` in it";
+        }
+        "look at indentation, quotes and brackets here and above"
     }
 
     fn node(&mut self, event: Event<'a>, at: Span) -> Read<Node> {

@@ -239,6 +239,7 @@ codes! {
     SECRET_NOT_READ = 1122, Error, "secret was not read";
     PLAN_NOT_TRUSTED = 1123, Error, "plan is not signed by a trusted key";
     CLAIM_BROKEN = 1124, Error, "assertion does not hold for these parameters";
+    HOST_NOT_TAKEN = 1125, Error, "host given at launch cannot be taken";
     TIER_NOT_ENOUGH = 1130, Error, "tier does not hold what the policy asks for";
 
     // 12xx: limits and denials at run time

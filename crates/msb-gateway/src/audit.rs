@@ -4,7 +4,7 @@
 //! can't be written ends the gateway, and with it the run: what is not written down does not happen. Each line is tied to
 //! the one before (`msb_audit`).
 
-use crate::tally::Tally;
+use crate::tally::{self, Tally};
 use msb_audit::Chain;
 use msb_plan::{Origin, OriginId};
 use serde_json::{Map, Value, json};
@@ -48,6 +48,15 @@ pub enum Decision {
     Allow,
     /// It is not.
     Deny,
+}
+
+/// Whether the kernel says what it refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernel {
+    /// It does.
+    Listed,
+    /// It does not: it has no nfnetlink_log.
+    Silent,
 }
 
 /// Where decisions are written down.
@@ -95,6 +104,18 @@ impl Log {
         self.line(subject.word(), Some(word), rule, more);
     }
 
+    /// Writes down that `times` connections and datagrams were refused by the kernel, of which nothing more is known.
+    pub fn unlisted(&self, times: u64) {
+        self.tally.unlisted(times);
+        let more = json!({"by": "kernel", "reason": tally::UNLISTED, "times": times});
+        self.line(Subject::Connection.word(), Some("deny"), None, more);
+    }
+
+    /// Writes down that a port of the sandbox is published.
+    pub fn listens(&self, rule: OriginId, more: Value) {
+        self.line("listen", None, Some(rule), more);
+    }
+
     /// Writes down the end of a connection that was let through.
     pub fn ended(&self, rule: Option<OriginId>, up_bytes: u64, down_bytes: u64, more: Value) {
         self.tally.ended(rule, up_bytes, down_bytes);
@@ -106,8 +127,8 @@ impl Log {
         self.line("end", None, rule, more);
     }
 
-    /// Writes the totals down, as the last line.
-    pub fn finish(&self) {
+    /// Writes the totals down, as the last line; `kernel` is whether they have what it refused.
+    pub fn finish(&self, kernel: Kernel) {
         let all = self.tally.all();
         let both = |allowed: u64, denied: u64| json!({"allowed": allowed, "denied": denied});
         let totals = json!({
@@ -116,6 +137,10 @@ impl Log {
             "requests": both(all.requests, all.requests_denied),
             "up_bytes": all.up_bytes,
             "down_bytes": all.down_bytes,
+            "kernel": match kernel {
+                Kernel::Listed => "listed",
+                Kernel::Silent => "silent",
+            },
         });
         self.line(msb_audit::LAST_EVENT, None, None, totals);
     }

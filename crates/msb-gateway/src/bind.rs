@@ -1,10 +1,13 @@
 //! From the plan's network section, with parameters bound, to what the gateway decides by.
 
 use crate::claims::Claim;
-use crate::rules::{Allow, Deny, Endpoint, Limits, Only, Peer, Protocol, Rate, Rules, Total};
+use crate::rules::{
+    Allow, Deny, Endpoint, Limits, Only, Peer, Protocol, Rate, Refusal, Rules, Target, Total,
+};
 use msb_host::{Host, Network as Range};
 use msb_plan::network::{self, Action, Gateway, Methods};
 use msb_plan::{Origin, OriginId, Param, ParamKind};
+use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -26,8 +29,10 @@ pub struct Bound {
 pub struct BadBinding {
     /// What is wrong, in words.
     pub why: String,
-    /// The line that needs it.
+    /// The line that needs it, or that denies it.
     pub origin: OriginId,
+    /// Which kind of wrong, for the launcher's report.
+    pub errno: Errno,
 }
 
 /// What `--set` gave, or the plan's own values.
@@ -46,8 +51,9 @@ pub fn bind(
     given: &BTreeMap<String, String>,
 ) -> Result<Bound, BadBinding> {
     let mut bound = Bound::default();
+    bound.rules.params = params.iter().map(|param| param.name.to_owned()).collect();
     for rule in &gateway.rules {
-        let bad = |why: String| BadBinding { why, origin: rule.origin };
+        let bad = |(errno, why)| BadBinding { why, origin: rule.origin, errno };
         let (peer, address) = peer(&rule.peer, params, given).map_err(bad)?;
         if let (Peer::Host(Host::Name(name)), Some(address)) = (&peer, address)
             && !bound.names.iter().any(|(known, _)| known == name)
@@ -72,7 +78,7 @@ pub fn bind(
         }
     }
     for claim in &gateway.claims {
-        let bad = |why: String| BadBinding { why, origin: claim.origin };
+        let bad = |(errno, why)| BadBinding { why, origin: claim.origin, errno };
         let (peer, _) = peer(&claim.peer, params, given).map_err(bad)?;
         let endpoint = Endpoint { protocol: protocol(claim.protocol), peer, ports: claim.ports.clone() };
         bound.claims.push(Claim { endpoint, expected: claim.expected, origin: claim.origin });
@@ -85,14 +91,76 @@ pub fn bind(
         .iter()
         .map(|total| Total { limits: limits(&total.limits), origin: total.origin.0 })
         .collect();
+    for rule in &gateway.rules {
+        if let (network::Peer::Param { index, .. }, Action::Allow) = (&rule.peer, rule.action) {
+            denied(&bound, rule, params.get(usize::from(*index)), given)?;
+        }
+    }
     Ok(bound)
+}
+
+/// That some connection which a rule allows to a host that was given is not denied: the compiler says so of other hosts.
+fn denied(
+    bound: &Bound,
+    rule: &network::Rule<'_>,
+    param: Option<&Param<'_>>,
+    given: &BTreeMap<String, String>,
+) -> Result<(), BadBinding> {
+    let text = param.and_then(|param| value(param, given)).unwrap_or_default();
+    let Ok(Host::Name(name)) = msb_host::parse(text) else { return Ok(()) };
+    let spoken = protocol(rule.protocol);
+    let target = Target::Name(name);
+    // Denies begin and end at these.
+    let ends = bound.rules.deny.iter().flat_map(|deny| &deny.endpoint.ports);
+    let ends = ends.filter_map(|(_, last)| last.checked_add(1));
+    let within = |port: &u16| rule.ports.iter().any(|(first, last)| (*first..=*last).contains(port));
+    let ports = rule.ports.iter().map(|(first, _)| *first).chain(ends.filter(within));
+    let mut by = None;
+    for port in ports {
+        match bound.rules.denied(spoken, &target, port) {
+            Some(Refusal::Rule(origin)) => by = Some(OriginId(origin)),
+            _ => return Ok(()),
+        }
+    }
+    let why = format!("`{text}`, given for `${}`, is denied", param.map_or("?", |param| param.name));
+    by.map_or(Ok(()), |origin| Err(BadBinding { why, origin, errno: Errno::CONNREFUSED }))
+}
+
+/// The name that `text`, given for a parameter, is.
+///
+/// An address has no rule of nf_tables for it in a finished plan, and a pattern no address.
+fn given_name(text: &str, param: &str) -> Result<String, (Errno, String)> {
+    let (errno, why) = match msb_host::parse(text) {
+        Ok(Host::Name(name)) if is_reserved(&name) => {
+            (Errno::ACCESS, "is named by the policy itself or not at all")
+        }
+        Ok(Host::Name(name)) => return Ok(name),
+        Ok(Host::Address(_)) => (Errno::AFNOSUPPORT, "is an address: a parameter stands for a name"),
+        Ok(Host::Below(_)) => (Errno::NOTUNIQ, "is many names: a parameter stands for one"),
+        // As people write addresses of IPv6, without brackets.
+        Err(_) if Range::parse(text).is_ok() || Range::parse(&format!("[{text}]")).is_ok() => {
+            (Errno::AFNOSUPPORT, "is an address: a parameter stands for a name")
+        }
+        Err(_) => (Errno::INVAL, "is no name of a host"),
+    };
+    Err((errno, format!("`{text}`, given for `${param}`, {why}")))
+}
+
+/// Names that mean the host itself, a metadata service, or a word of the language.
+fn is_reserved(name: &str) -> bool {
+    const WORDS: [&str; 3] = ["any", "private", "metadata"];
+    let is_localhost = name == "localhost" || name.ends_with(".localhost") || name == "localhost.localdomain";
+    is_localhost
+        || WORDS.contains(&name)
+        || network::HOST_NAMES.contains(&name)
+        || msb_host::METADATA_NAMES.contains(&name)
 }
 
 fn peer(
     peer: &network::Peer<'_>,
     params: &[Param<'_>],
     given: &BTreeMap<String, String>,
-) -> Result<(Peer, Option<Ipv4Addr>), String> {
+) -> Result<(Peer, Option<Ipv4Addr>), (Errno, String)> {
     Ok(match *peer {
         network::Peer::Name { name, address } => {
             (Peer::Host(Host::Name(name.to_owned())), Some(address.into()))
@@ -106,20 +174,20 @@ fn peer(
         network::Peer::Host => (Peer::Loopback, None),
         network::Peer::Param { index, address } => {
             let param = params.get(usize::from(index)).filter(|param| param.kind == ParamKind::Host);
-            let param = param.ok_or_else(|| "no such parameter".to_owned())?;
-            let text = value(param, given).ok_or_else(|| format!("`${}` has no value", param.name))?;
-            let host = msb_host::parse(text)
-                .map_err(|_| format!("`{text}`, given for `${}`, is no host", param.name))?;
-            (Peer::Host(host), Some(address.into()))
+            let param = param.ok_or_else(|| (Errno::SRCH, "no such parameter".to_owned()))?;
+            let text = value(param, given);
+            let text = text.ok_or_else(|| (Errno::INVAL, format!("`${}` has no value", param.name)))?;
+            let name = given_name(text, param.name)?;
+            (Peer::Host(Host::Name(name)), Some(address.into()))
         }
     })
 }
 
-fn range(first: IpAddr, bits: u8) -> Result<Peer, String> {
+fn range(first: IpAddr, bits: u8) -> Result<Peer, (Errno, String)> {
     let text = format!("{first}/{bits}");
     Range::parse(&text)
         .map(|range| Peer::Host(Host::Address(range)))
-        .map_err(|_| format!("`{text}` is no range"))
+        .map_err(|_| (Errno::INVAL, format!("`{text}` is no range")))
 }
 
 const fn protocol(protocol: network::Protocol) -> Protocol {

@@ -9,6 +9,7 @@ mod connection;
 pub(crate) mod dial;
 mod guest;
 mod publish;
+mod refusals;
 mod udp;
 
 use crate::reader::Reader;
@@ -20,6 +21,7 @@ use connection::Connection;
 use guest::{Guest, GuestKey};
 use msb_plan::handover::{MADE, MESSAGE_BYTES_MAX};
 pub use publish::Published;
+use refusals::Refusals;
 use rustix::event::Timespec;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::{AsFd as _, OwnedFd};
@@ -57,6 +59,8 @@ pub struct Sockets {
     pub raw4: Option<OwnedFd>,
     /// Answers to them, IPv6.
     pub raw6: Option<OwnedFd>,
+    /// What the kernel refuses, where it says so.
+    pub refusals: Option<OwnedFd>,
 }
 
 /// Why the loop ended.
@@ -91,6 +95,8 @@ pub struct Engine {
     more: Vec<Token>,
     flows: HashMap<FlowKey, Token>,
     guests: HashMap<GuestKey, Token>,
+    /// Who reads what the kernel refuses.
+    refusals: Option<Token>,
     reader: Reader,
     published: Vec<Published>,
     /// Who waits for a socket of the sandbox, in order.
@@ -112,6 +118,7 @@ enum Kind {
     Stream(Box<Connection>),
     Flow(Box<Flow>),
     Guest(Box<Guest>),
+    Refusals(Box<Refusals>),
 }
 
 /// Names an entry and one of its sockets: what epoll gives back. An entry that was freed and used again has another
@@ -160,7 +167,7 @@ impl Engine {
     /// When the kernel refuses what an event loop needs.
     pub fn new(
         state: Arc<State>,
-        sockets: Sockets,
+        mut sockets: Sockets,
         control: OwnedFd,
         listens: Vec<Published>,
         reader: Reader,
@@ -179,11 +186,13 @@ impl Engine {
             }
         }
         for (side, published) in (OWN_PUBLISHED..).zip(&listens) {
+            published.write_down(&state.log);
             socket::watch(&epoll, &published.socket, Token::own(side), EventFlags::IN)?;
         }
         let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         let entries_max = descriptors.unwrap_or(u64::MAX).saturating_sub(DESCRIPTORS_KEPT) / 2;
-        Ok(Engine {
+        let refusals = sockets.refusals.take();
+        let mut engine = Engine {
             state,
             epoll,
             sockets,
@@ -198,11 +207,16 @@ impl Engine {
             more: Vec::new(),
             flows: HashMap::new(),
             guests: HashMap::new(),
+            refusals: None,
             reader,
             published: listens,
             wanted: VecDeque::new(),
             spare: spare(),
-        })
+        };
+        if let Some(socket) = refusals {
+            engine.watch_refusals(socket)?;
+        }
+        Ok(engine)
     }
 
     /// Runs until everything inside has ended.
@@ -242,6 +256,7 @@ impl Engine {
 
     /// Writes down what was still open.
     pub fn end(&mut self) {
+        self.end_refusals();
         self.end_flows();
         self.reader.end();
         for index in 0..self.entries.len() {
@@ -253,7 +268,7 @@ impl Engine {
             match kind {
                 Kind::Stream(connection) => self.close(token, connection, "end-of-run"),
                 Kind::Guest(guest) => self.end_guest(token, guest, "end-of-run"),
-                Kind::Flow(_) | Kind::Free => {}
+                Kind::Flow(_) | Kind::Refusals(_) | Kind::Free => {}
             }
         }
     }
@@ -276,7 +291,7 @@ impl Engine {
             let entry = self.entries.get(token.entry() as usize);
             let is_awaited = entry.is_some_and(|entry| match &entry.kind {
                 Kind::Stream(connection) => connection.deadline.is_some(),
-                Kind::Flow(_) | Kind::Guest(_) => true,
+                Kind::Flow(_) | Kind::Guest(_) | Kind::Refusals(_) => true,
                 Kind::Free => false,
             });
             let is_same = entry.is_some_and(|it| Token::new(token.entry(), it.generation, CLIENT) == token);
@@ -304,6 +319,7 @@ impl Engine {
             Kind::Stream(connection) => self.stream_event(token, connection, flags),
             Kind::Flow(flow) => self.flow_event(token, flow),
             Kind::Guest(guest) => self.guest_event(token, guest),
+            Kind::Refusals(refusals) => self.refusals_event(token, refusals),
             Kind::Free => {}
         }
     }
@@ -319,6 +335,7 @@ impl Engine {
                 Kind::Stream(connection) => self.stream_deadline(token, connection, now),
                 Kind::Flow(flow) => self.flow_deadline(token, flow, now),
                 Kind::Guest(guest) => self.guest_deadline(token, guest, now),
+                Kind::Refusals(refusals) => self.refusals_deadline(token, refusals),
                 Kind::Free => {}
             }
         }

@@ -46,6 +46,7 @@ pub fn sockets(control: &OwnedFd) -> io::Result<Option<Sockets>> {
         udp: [take(Socket::Udp4), take(Socket::Udp6)].into_iter().flatten().collect(),
         raw4: take(Socket::Raw4),
         raw6: take(Socket::Raw6),
+        refusals: take(Socket::Refusals),
     }))
 }
 

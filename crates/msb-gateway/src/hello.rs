@@ -22,6 +22,19 @@ const EXTENSION_ECH: u16 = 0xfe0d;
 /// `encrypted_server_name`, its predecessor; draft-ietf-tls-esni-06.
 const EXTENSION_ESNI: u16 = 0xffce;
 
+/// Why a handshake is refused; RFC 8446, 6.2 and RFC 7301, 3.2.
+pub const ALERT_ACCESS_DENIED: u8 = 49;
+/// The name that is asked for is not the one that was dialled; RFC 6066, 3.
+pub const ALERT_UNRECOGNIZED_NAME: u8 = 112;
+/// None of the protocols that are offered is spoken.
+pub const ALERT_NO_APPLICATION_PROTOCOL: u8 = 120;
+
+/// A record that ends a handshake before it began: of type alert, TLS 1.2, two bytes: fatal, and why.
+#[must_use]
+pub const fn alert(why: u8) -> [u8; 7] {
+    [21, 3, 3, 0, 2, 2, why]
+}
+
 /// What a ClientHello says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Hello {

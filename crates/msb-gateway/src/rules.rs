@@ -170,6 +170,8 @@ pub struct Rules {
     pub deny: Vec<Deny>,
     /// For all connections together, each of them.
     pub totals: Vec<Total>,
+    /// What the policy calls its parameters, which [`Allow::inject`] numbers.
+    pub params: Vec<String>,
 }
 
 /// Limits of all connections together.
@@ -282,6 +284,15 @@ impl Rules {
             })
         };
         rules.iter().copied().filter(allows).collect()
+    }
+
+    /// What the requests of `rules` get besides, as the policy writes it: all rules of one host agree on it.
+    #[must_use]
+    pub fn treated(&self, rules: &[RuleId]) -> String {
+        let find = |of: fn(&Allow) -> Option<usize>| rules.iter().find_map(|rule| of(self.rule(*rule)?));
+        let inject = find(|rule| rule.inject).and_then(|index| self.params.get(index));
+        let inspect = find(|rule| rule.inspect.then_some(0)).map_or("", |_| " inspect");
+        format!("{}{inspect}", inject.map_or_else(String::new, |name| format!(" inject ${name}")))
     }
 
     /// The rule with this number.

@@ -1,6 +1,6 @@
 //! From the command line to the event loop: what is set up, in which order, and who is told when it fails.
 
-use crate::audit::Log;
+use crate::audit::{Kernel, Log};
 use crate::authority::{self, Authority};
 use crate::bind::{self, Bound};
 use crate::claims;
@@ -172,7 +172,14 @@ fn state(
     gateway: &Gateway<'_>,
     audit: Option<File>,
 ) -> Result<State, NotStarted> {
-    let bad = |bad: bind::BadBinding| not_started(Step::GatewayHost, Some(bad.origin), bad.why);
+    let bad = |bad: bind::BadBinding| NotStarted {
+        failure: Failure {
+            step: Step::GatewayHost,
+            origin: Some(bad.origin),
+            errno: bad.errno.raw_os_error().unsigned_abs().try_into().unwrap_or(0),
+        },
+        why: bad.why,
+    };
     let bound = bind::bind(gateway, &plan.params, &options.given).map_err(bad)?;
     if let Some((origin, why)) = claims::broken(&bound) {
         return Err(not_started(Step::Claim, Some(origin), why));
@@ -225,13 +232,14 @@ fn serve(control: OwnedFd, prepared: Prepared) -> Result<End, String> {
         handover::send_trust(&control, message, &file).map_err(words)?;
     }
     let reader = Reader::new(Arc::clone(&state), authority);
+    let kernel = if sockets.refusals.is_some() { Kernel::Listed } else { Kernel::Silent };
     let ready = control.try_clone().map_err(words)?;
     let mut engine = Engine::new(Arc::clone(&state), sockets, control, listens, reader).map_err(words)?;
     handover::send_ready(&ready).map_err(words)?;
     drop(ready);
     let end = engine.run();
     engine.end();
-    state.log.finish();
+    state.log.finish(kernel);
     let flushed = state.log.flush();
     if let Some(mut report) = report {
         let (lines, digest) = state.log.sealed();

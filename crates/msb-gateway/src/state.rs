@@ -3,6 +3,7 @@
 use crate::audit::{Decision, Log, Subject};
 use crate::limits::{Holder, Limit, Meters};
 use crate::names::Names;
+use crate::needed;
 use crate::rules::{Protocol, Refusal, RuleId, Rules, Target};
 use crate::secret::Secret;
 use msb_plan::OriginId;
@@ -68,14 +69,22 @@ impl State {
         self.rules.rule(rule).map(|rule| OriginId(rule.origin))
     }
 
-    /// Writes a refusal by the rules down.
-    pub fn refused(&self, subject: Subject, refusal: Refusal, mut more: Value) {
+    /// Writes down that the rules refuse a connection: what is spoken, with whom, and on which port.
+    pub fn refused(
+        &self,
+        refusal: Refusal,
+        (spoken, target, port): (Protocol, &Target, u16),
+        mut more: Value,
+    ) {
         let (origin, reason) = match refusal {
             Refusal::NoRule => (None, "no-rule"),
             Refusal::Rule(origin) => (Some(OriginId(origin)), "deny-rule"),
         };
         set(&mut more, "reason", reason);
-        self.log.decided(subject, Decision::Deny, origin, more);
+        if let Some(needed) = needed::connection(refusal, spoken, target, port) {
+            set(&mut more, "needed", needed);
+        }
+        self.log.decided(Subject::Connection, Decision::Deny, origin, more);
     }
 
     /// Writes a refusal by a limit down.

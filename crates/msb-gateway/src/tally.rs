@@ -11,6 +11,9 @@ use std::sync::{Mutex, PoisonError};
 /// Refusals that are told apart; those beyond are counted together.
 const DENIED_KINDS_MAX: usize = 64;
 
+/// Why there is no more to say of some refusals.
+pub const UNLISTED: &str = "too-many-to-list";
+
 /// Counts of a run.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -45,6 +48,16 @@ impl Tally {
         if decision == Decision::Deny {
             counts.deny(subject, rule, more);
         }
+    }
+
+    /// Counts what the kernel refused so often that it was not looked at.
+    pub fn unlisted(&self, times: u64) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.all.connections_denied += times;
+        let subject = Subject::Connection.word();
+        let kind =
+            Kind { subject, target: String::new(), port: 0, reason: UNLISTED.to_owned(), origin: None };
+        *counts.denied.entry(kind).or_default() += times;
     }
 
     /// Counts the bytes of a connection.

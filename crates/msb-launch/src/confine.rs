@@ -138,8 +138,9 @@ fn capabilities(kept: u64) -> core::result::Result<(), Errno> {
             continue;
         }
         match remove_capability_from_bounding_set(capability) {
-            // Past the last one that this kernel has: capabilities(7).
-            Err(Errno::INVAL) if number > 0 => break,
+            // Past the last one that this kernel has: capabilities(7). Every kernel that plans run on has those up to
+            // `CAPABILITY_MAX`.
+            Err(Errno::INVAL) if number > CAPABILITY_MAX => break,
             removed => removed?,
         }
     }

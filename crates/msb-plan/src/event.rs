@@ -316,8 +316,9 @@ steps! {
     Secret = "read the secret",
     /// A secret stood where its source should: `env:NAME`, `file:PATH`, `fd:N` or `command:PROGRAM`.
     SecretSource = "take a secret by value, where it must be `env:NAME`, `file:PATH`, `fd:N` or `command:PROGRAM`,",
-    /// The gateway looked for the host that a rule names.
-    GatewayHost = "find the host",
+    /// The gateway took the host that was given for a rule's parameter: `EAFNOSUPPORT` of an address, `ENOTUNIQ` of a pattern,
+    /// `EACCES` of a name that no parameter may stand for, `ECONNREFUSED` where the line denies it, else `EINVAL`.
+    GatewayHost = "take the host",
     /// The gateway bound a port of the host's loopback.
     Publish = "publish the port",
     /// The certificates of the run were put in their places.

@@ -45,7 +45,10 @@ const EUSERS: u16 = 87;
 const ENOTSOCK: u16 = 88;
 const EOPNOTSUPP: u16 = 95;
 const EPROTONOSUPPORT: u16 = 93;
+const ENOTUNIQ: u16 = 76;
+const EAFNOSUPPORT: u16 = 97;
 const EADDRINUSE: u16 = 98;
+const ECONNREFUSED: u16 = 111;
 const ESTALE: u16 = 116;
 const EDQUOT: u16 = 122;
 const ENOKEY: u16 = 126;
@@ -250,8 +253,16 @@ table! {
         "end that program, or publish another port";
     GATEWAY_NOT_STARTED: [Publish] [EACCES, EPERM] "you may not bind this port of the host: {errno}",
         "publish a port from 1024 on";
-    GATEWAY_NOT_STARTED: [GatewayHost] [] "the host of this rule is not known: {errno}",
-        "see that the host's resolver finds it, or write `optional` where it may be missing";
+    HOST_NOT_TAKEN: [GatewayHost] [EAFNOSUPPORT] "`${param}` is `{value}`, an address, and a parameter stands for a name",
+        "pass a name with {set}, or write the address into the policy: `allow tcp 192.0.2.7:443`";
+    HOST_NOT_TAKEN: [GatewayHost] [ENOTUNIQ] "`${param}` is `{value}`, many names, and a parameter stands for one",
+        "pass one name with {set}, or write the pattern into the policy: `allow tls \"*.example.org\"`";
+    HOST_NOT_TAKEN: [GatewayHost] [EACCES] "`${param}` is `{value}`, which no parameter may stand for",
+        "pass another name with {set}; the policy itself names the host's loopback (`host`), `metadata`, `private` and `any`";
+    HOST_NOT_TAKEN: [GatewayHost] [ECONNREFUSED] "this line denies all that a parameter would allow",
+        "pass a host that it does not cover";
+    HOST_NOT_TAKEN: [GatewayHost] [] "`${param}` is `{value}`, which is no name of a host",
+        "pass a name alone with {set}: what is spoken, ports and paths are the policy's";
     GATEWAY_NOT_STARTED: [Trust, Publish] [] "could not {step}: {errno}", MISTAKE;
     SECRET_NOT_READ: [SecretSource] [] "`${param}` must say where the secret is, and not be it",
         "pass {set}, `file:PATH`, `fd:N` or `command:PROGRAM`: who can list processes would read it otherwise";

@@ -2,6 +2,7 @@
 
 use crate::{Context, place, words};
 use msb_plan::event::{Failure, Step};
+use msb_plan::network::{Network, Peer};
 use msb_plan::{Arch, Base, MountKind, OriginId, Param, ParamKind, Path, Plan, Rights};
 
 /// The values of the fields that a text of the table can have.
@@ -14,7 +15,7 @@ impl Subject {
         let paths = paths(failure, plan, context);
         let param = failure
             .origin
-            .and_then(|origin| parameter(origin, plan, context))
+            .and_then(|origin| parameter(origin, plan, context).or_else(|| host(origin, plan)))
             .or_else(|| paths.iter().find_map(|path| base_parameter(*path, plan)));
         let fields = vec![
             ("{other}", other(failure, plan, context)),
@@ -177,6 +178,17 @@ fn value<'c>(param: &Param<'c>, context: &Context<'c>) -> Option<&'c str> {
 fn parameter<'p>(origin: OriginId, plan: &Plan<'p>, context: &Context<'p>) -> Option<Param<'p>> {
     let here = || plan.params.iter().filter(|param| param.origin == origin).copied();
     here().find(|param| value(param, context).is_none()).or_else(|| here().next())
+}
+
+/// The parameter that the network rule of a line names.
+fn host<'p>(origin: OriginId, plan: &Plan<'p>) -> Option<Param<'p>> {
+    let Network::Gateway(gateway) = &plan.network else { return None };
+    let rules = gateway.rules.iter().map(|rule| (rule.origin, rule.peer));
+    let claims = gateway.claims.iter().map(|claim| (claim.origin, claim.peer));
+    rules.chain(claims).filter(|(line, _)| *line == origin).find_map(|(_, peer)| match peer {
+        Peer::Param { index, .. } => plan.params.get(usize::from(index)).copied(),
+        _ => None,
+    })
 }
 
 /// `` `--set workspace=DIR` ``.

@@ -32,18 +32,30 @@ pub(crate) struct Lexed {
 /// The tokens and comments of `text`.
 pub(crate) fn lex(file: FileId, text: &str) -> Lexed {
     let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    lex_from(file, text, mark, None)
+    lex_from(file, text, mark, None, "")
 }
 
-/// The tokens and comments of `text` from the byte `at`; spans are all `whole`, where it is given.
-pub(crate) fn lex_from(file: FileId, text: &str, at: usize, whole: Option<Span>) -> Lexed {
+/// The tokens and comments of `text` from the byte `at`; spans are all `whole`, where it is given. `setting` is what the
+/// text is the value of, which may say what its first number measures.
+pub(crate) fn lex_from(file: FileId, text: &str, at: usize, whole: Option<Span>, setting: &str) -> Lexed {
     // A token and the blank after it are seldom shorter than four bytes.
     let tokens = Vec::with_capacity((text.len() - at) / 4 + 1);
     let comments = Vec::new();
     let (errors, warnings) = (Vec::new(), Vec::new());
     let (first_on_line, comments_end) = (true, false);
-    let mut lexer =
-        Lexer { file, text, whole, at, first_on_line, comments_end, tokens, comments, errors, warnings };
+    let mut lexer = Lexer {
+        file,
+        text,
+        whole,
+        setting,
+        at,
+        first_on_line,
+        comments_end,
+        tokens,
+        comments,
+        errors,
+        warnings,
+    };
     while lexer.errors.len() < ERRORS_MAX && lexer.token() {}
     let (at, first_on_line) = (offset(lexer.at), lexer.first_on_line);
     lexer.tokens.push(Token { kind: Kind::End, start: at, end: at, first_on_line });
@@ -66,6 +78,7 @@ struct Lexer<'a> {
     file: FileId,
     text: &'a str,
     whole: Option<Span>,
+    setting: &'a str,
     at: usize,
     first_on_line: bool,
     /// No `*/` comes any more.
@@ -244,7 +257,8 @@ impl<'a> Lexer<'a> {
         let rest = self.rest();
         let line = rest[..rest.find('\n').unwrap_or(rest.len())].trim_end_matches('\r');
         let last = line.rfind('"').map_or(length, |at| at + 1);
-        let even = line.matches('"').count().is_multiple_of(2);
+        let goes_on = line[last..].starts_with(|c: char| c.is_alphanumeric());
+        let even = line.matches('"').count().is_multiple_of(2) && !goes_on;
         let shown = clipped(line[length..].split(['"', ' ']).next().unwrap_or_default());
         let (whole, message, help) = if even {
             (last, format!("string ends before `{shown}`"), "write `\\\"` for a `\"` inside of text")
@@ -269,6 +283,8 @@ impl<'a> Lexer<'a> {
                     value.push(character);
                     at += length;
                 }
+                // Who has made so many mistakes repeats one.
+                None if self.errors.len() >= ERRORS_MAX => break,
                 None => {
                     let length = 1 + body[at + 1..].chars().next().map_or(0, char::len_utf8);
                     let written = &body[at..at + length];
@@ -415,7 +431,7 @@ impl<'a> Lexer<'a> {
     fn measured_by(&self) -> &'a str {
         let mut before =
             self.tokens.iter().rev().map(|token| self.text.get(token.range()).unwrap_or_default());
-        before.find(|text| !matches!(*text, "=" | ":" | "<=")).unwrap_or_default()
+        before.find(|text| !matches!(*text, "=" | ":" | "<=")).unwrap_or(self.setting)
     }
 
     fn var(&mut self) {

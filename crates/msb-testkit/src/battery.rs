@@ -8,12 +8,24 @@ use crate::process::{Ended, wait_until};
 use crate::workspace::{Workspace, own, set_mode};
 use serde_json::{Map, Value, json};
 use std::fs::{self, File};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+/// What std.workspace denies where it is there alone.
+const OF_SOMEBODY: &[(&str, &str)] = &[
+    (".hg/hgrc", "[ui]\n"),
+    (".travis.yml", "language: c\n"),
+    (".buildkite/pipeline.yml", "steps: []\n"),
+    (".yarn/releases/yarn.cjs", "\n"),
+    (".direnv/bin/nix-direnv-reload", "#!/bin/sh\n"),
+    ("tools/semaphore/semaphore.yml", "version: v1.0\n"),
+    ("tools/cirrus.yml", "task: {}\n"),
+];
+/// Denied places that are symbolic links, and where they lead.
+const LINKS: &[(&str, &str)] = &[(".semaphore", "tools/semaphore"), (".cirrus.yml", "tools/cirrus.yml")];
 /// What the probes need beside them in the workspace.
 const PROBE_FILES: &[&str] = &["probe.py", "checklist.tsv", "battery"];
 /// Directories of the host that a sandbox must not show: told apart from its own by device and inode.
@@ -86,6 +98,12 @@ impl Battery {
         for credential in ["home/.ssh/id_canary", "home/.aws/credentials"] {
             workspace.write(credential, nonce.as_bytes());
         }
+        for (path, content) in OF_SOMEBODY {
+            workspace.write(&format!("work/{path}"), content.as_bytes());
+        }
+        for (link, to) in LINKS {
+            symlink(to, workspace.join(link)).unwrap_or_else(|error| panic!("{link}: {error}"));
+        }
         for file in PROBE_FILES {
             workspace.copy(&probes_dir().join(file), &format!("work/{file}"));
         }
@@ -130,6 +148,21 @@ impl Battery {
         own(Path::new(&source), self.workspace.account());
         let before = ["run", &source, "--set", &setting, "--", "python3"];
         self.run(&bin.join("msbc"), &before, inside, only)
+    }
+
+    /// Runs the probes named by `only` under the plan in `plan`, whose parameter `workspace` appears at `inside`; the
+    /// launcher is the argument of `before`, where that is a program.
+    ///
+    /// # Panics
+    /// When the battery does not run to its end.
+    #[must_use]
+    pub fn run_plan(&self, before: &[&str], plan: &Path, inside: &Path, only: &[&str]) -> Vec<Finding> {
+        let launcher = self.workspace.bin().join("msb-launch").display().to_string();
+        let (plan, setting) = (plan.display().to_string(), self.workspace.setting());
+        let mut words = Vec::from(before);
+        words.extend([launcher.as_str(), &plan, "--set", &setting, "--", "python3"]);
+        let [program, rest @ ..] = words.as_slice() else { panic!("the launcher is always there") };
+        self.run(Path::new(program), rest, inside, only)
     }
 
     fn run(&self, program: &Path, before: &[&str], inside: &Path, only: &[&str]) -> Vec<Finding> {

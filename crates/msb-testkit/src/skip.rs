@@ -49,6 +49,8 @@ pub enum Need {
     Ssh,
     /// strace.
     Strace,
+    /// Linux 6.3.
+    Linux63,
 }
 
 impl fmt::Display for Need {
@@ -76,6 +78,7 @@ impl fmt::Display for Need {
             Need::Go => "go",
             Need::Ssh => "sshd",
             Need::Strace => "strace",
+            Need::Linux63 => "linux-6.3",
         })
     }
 }

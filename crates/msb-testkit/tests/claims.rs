@@ -247,11 +247,9 @@ fn claims_about_hosts_are_decided_by_the_gateway() {
         };
         for (mirror, holds) in [
             ("mirror.example", true),
-            ("93.184.216.34", true),
             ("evil.example", false),
             ("EVIL.example.", false),
             ("cdn.evil.example", false),
-            ("10.0.0.5", false),
         ] {
             let ended = run(mirror);
             let wanted = if holds { (0, "ran") } else { (125, "") };

@@ -139,17 +139,17 @@ fn developers_tools_work_through_rules_for_reading() {
     }
 }
 
-/// A server of the sandbox on the host's loopback, and a log of all of it.
+/// A server of the sandbox on the host's loopback, on whichever loopback it listens, and a log of all of it.
 #[test]
 fn a_published_port_is_reached_from_the_host_and_everything_is_logged() {
-    for account in accounts() {
+    for (account, at) in accounts().into_iter().flat_map(|it| [(it, "127.0.0.1"), (it, "::1")]) {
         let Some(world) = World::new(account).and_then(with_files) else { return };
         let policy = world.workspace.write("policy.msb", POLICY.replace("RULES", "").as_bytes());
         let bin = binaries().msbc.clone();
         assert!(bin.is_file());
         let script = format!(
             "{msbc} run {policy} --set {setting} --set key=env:KEY --audit {base}/audit --report {base}/report -- \
-               timeout 20 python3 -m http.server 8888 --bind 127.0.0.1 --directory /work >/dev/null 2>&1 & \
+               timeout 20 python3 -m http.server 8888 --bind {at} --directory /work >/dev/null 2>&1 & \
              for i in $(seq 100); do curl -sS -m 5 http://127.0.0.1:8888/README.md 2>/dev/null && break; sleep 0.1; done; \
              curl -sS -m 5 http://127.0.0.1:8888/README.md; kill $!; wait",
             msbc = world.workspace.bin().join("msbc").display(),
@@ -162,6 +162,7 @@ fn a_published_port_is_reached_from_the_host_and_everything_is_logged() {
         let log = std::fs::read_to_string(world.workspace.home().join("audit")).expect("a log");
         assert!(log.lines().count() >= 2 && log.contains("\"totals\""), "{log}");
         assert!(!log.contains("sk-4711"), "{log}");
+        assert!(log.contains("\"address\":\"127.0.0.1:8888\"") && log.contains("\"listen\""), "{log}");
     }
 }
 

@@ -5,6 +5,7 @@
 //! before the command starts and after it has ended.
 
 pub(crate) mod launcher;
+mod network;
 mod person;
 mod refusals;
 pub(crate) mod scope;
@@ -17,6 +18,7 @@ use crate::{Exit, compile};
 use launcher::Timings;
 use msb_compile::Compiled;
 use msb_plan::event::{Cause, EVENT_BYTES_MAX, Event, decode_counted, decode_event};
+use msb_plan::network::Network;
 use msb_plan::{CheckedPlan, Listener, Plan};
 use msb_policy::{Places, Policy};
 use msb_report::Context;
@@ -142,6 +144,7 @@ impl Session<'_> {
         if let Err(reason) = scope::enter(&self.plan().limits) {
             self.output.message(&format!("systemd gives no cgroup to this run: {reason}"));
         }
+        let (log, audit) = self.followed(audit)?;
         let set: Vec<_> = self.arguments.set.iter().map(crate::cli::Set::argument).collect();
         let listens = self.plan().filters.iter().any(|filter| filter.listener != Listener::None);
         let started = launcher::start(
@@ -159,6 +162,9 @@ impl Session<'_> {
             let tracer = started.listener.zip(self.compiled.policy.as_ref());
             let tracer =
                 tracer.map(|(socket, policy)| scope.spawn(|| self.trace(socket, policy, &report, person)));
+            let log = log.map(|log| {
+                scope.spawn(|| network::follow(log, |refused| self.tell_network(refused, &report)))
+            });
             let (events, flow) = self.listen(started.events, &report);
             let mut launched = started.launched;
             if flow == Flow::Endless {
@@ -167,12 +173,9 @@ impl Session<'_> {
                 launched.kill();
             }
             let code = launched.wait()?;
-            let traced = tracer.map_or(Ok(()), |tracer| {
-                tracer.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")))
-            });
-            if let Err(error) = traced {
-                self.output.message(&format!("not every refusal was seen: {}", reason(&error)));
-            }
+            let traced = tracer.map(|tracer| tracer.join().unwrap_or_else(|_| Err(panicked())));
+            let network = log.map(|log| log.join().unwrap_or_else(|_| Err(panicked())));
+            self.sum_up(traced, network);
             self.explain(&events, code);
             Ok(Exit::Launcher(code))
         })
@@ -246,14 +249,74 @@ impl Session<'_> {
         }
     }
 
-    /// Answers the filter and says what is refused, until the last process inside has ended.
+    /// Where the gateway writes its log: to `audit`, and with `--explain` through here.
+    fn followed(&self, audit: Option<File>) -> io::Result<(Option<network::Log>, Option<File>)> {
+        let has_gateway = matches!(self.plan().network, Network::Gateway(_));
+        if !(self.arguments.explain && has_gateway) {
+            return Ok((None, audit));
+        }
+        let (from, to) = io::pipe()?;
+        Ok((Some(network::Log { from, to: audit }), Some(File::from(OwnedFd::from(to)))))
+    }
+
+    /// Says what the network refused.
+    fn tell_network(&self, refused: &network::Refused, report: &Mutex<Option<File>>) {
+        self.record(report, || refused.to_json());
+        if self.arguments.policy.json {
+            return self.output.json_message(&refused.to_json());
+        }
+        let net = match &self.plan().network {
+            Network::Gateway(gateway) => self.plan().origins.get(usize::from(gateway.origin.0)),
+            Network::None | Network::Loopback => None,
+        };
+        let net = net.map_or_else(String::new, |it| format!("{}:{}: {}", it.file, it.line, it.text));
+        self.output.refusal(&refused.what, &refused.lines(&net));
+    }
+
+    /// Says how much was refused, once everything has ended.
+    fn sum_up(&self, traced: Option<io::Result<(usize, u64)>>, network: Option<io::Result<network::Counts>>) {
+        let (mut kinds, mut times) = (0, 0);
+        match traced {
+            Some(Ok((more_kinds, more_times))) => (kinds, times) = (more_kinds, more_times),
+            Some(Err(error)) => {
+                self.output.message(&format!("not every refusal was seen: {}", reason(&error)));
+            }
+            None => {}
+        }
+        match network {
+            Some(Ok(counts)) => {
+                kinds += counts.kinds;
+                times += counts.times;
+                if self.arguments.explain && !self.arguments.policy.json {
+                    if counts.is_cut {
+                        self.output
+                            .message("the network refused more than is told: `--audit FILE` has all of it");
+                    }
+                    if counts.kernel_is_silent {
+                        self.output
+                            .message("what the kernel refused at once is not told: it has no nfnetlink_log");
+                    }
+                }
+            }
+            Some(Err(error)) => {
+                self.output.message(&format!("the audit log ended early: {}", reason(&error)));
+            }
+            None => {}
+        }
+        if !self.arguments.policy.json && self.arguments.explain {
+            self.output.message(&refusals::summary(kinds, times));
+        }
+    }
+
+    /// Answers the filter and says what is refused, until the last process inside has ended; of how many kinds it was, and
+    /// how often.
     fn trace(
         &self,
         socket: OwnedFd,
         policy: &Policy,
         report: &Mutex<Option<File>>,
         mut person: Option<Person>,
-    ) -> io::Result<()> {
+    ) -> io::Result<(usize, u64)> {
         let mut tracer = Tracer::new(policy, self.places(policy));
         let tell = |refusal: &Refusal| {
             self.record(report, || refusals::to_json(refusal, policy));
@@ -263,13 +326,10 @@ impl Session<'_> {
                 self.output.refusal(&refusals::what(refusal), &refusals::line(refusal, policy));
             }
         };
-        let served = tracer.serve(socket, tell, &mut |question, waits| {
+        tracer.serve(socket, tell, &mut |question, waits| {
             Some(person.as_mut()?.answers(question, waits, policy))
-        });
-        if !self.arguments.policy.json && self.arguments.explain {
-            self.output.message(&refusals::summary(tracer.counts()));
-        }
-        served
+        })?;
+        Ok((tracer.counts().len(), tracer.counts().values().sum()))
     }
 
     /// The absolute path that a parameter is bound to.
@@ -327,6 +387,10 @@ impl Session<'_> {
             exists: Some(Path::exists),
         })
     }
+}
+
+fn panicked() -> io::Error {
+    io::Error::other("it panicked")
 }
 
 /// Whether there is more to read within a few milliseconds.

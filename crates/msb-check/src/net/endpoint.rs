@@ -1,5 +1,6 @@
 //! Who is dialled: names, addresses and ports, in their canonical form.
 
+use crate::bounds::{PORTS_MAX, too_many};
 use crate::context::Context;
 use crate::params::kind_word;
 use crate::values::article;
@@ -227,6 +228,11 @@ fn ports(cx: &mut Context<'_>, protocol: Protocol, written: &[PortRange]) -> Opt
     let mut ranges = ranges.into_iter().collect::<Option<Vec<_>>>()?;
     ranges.sort_unstable();
     ranges.dedup();
+    if let Some(last) = written.last().filter(|_| ranges.len() > PORTS_MAX) {
+        let help = "write a range, such as `8000..8999`";
+        cx.say(too_many(ranges.len(), "ports", PORTS_MAX, last.from.span, help));
+        return None;
+    }
     Some(ranges)
 }
 

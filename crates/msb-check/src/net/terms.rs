@@ -1,5 +1,6 @@
 //! The terms of an allow, and limits of all connections together.
 
+use crate::bounds::{REQUEST_PATHS_MAX, too_many};
 use crate::context::Context;
 use crate::params::kind_word;
 use crate::values;
@@ -87,6 +88,11 @@ fn only(cx: &mut Context<'_>, methods: &[Name], paths: &[ast::PathExpr]) -> Opti
     }
     patterns.sort();
     patterns.dedup();
+    if let Some(last) = paths.last().filter(|_| patterns.len() > REQUEST_PATHS_MAX) {
+        let help = "name what they have in common, such as `/v1/*`";
+        cx.say(too_many(patterns.len(), "paths of requests", REQUEST_PATHS_MAX, last.span, help));
+        return None;
+    }
     Some(Only { methods, paths: patterns })
 }
 

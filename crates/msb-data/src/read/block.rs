@@ -121,7 +121,7 @@ impl Reader<'_> {
             let value = if unlimited {
                 Some(Spanned { node: Value::Ident("unlimited".to_owned()), span: node.span })
             } else {
-                self.quantity(node)
+                self.quantity(&key.text, node)
             };
             let name = self.key(key, |it| it.name());
             limits.extend(name.zip(value).map(|(name, value)| LimitStmt { name, value, span }));

@@ -3,6 +3,7 @@
 use super::Reader;
 use crate::document::{Key, Kind, Node};
 use crate::lists;
+use msb_diag::{Diagnostic, codes};
 use msb_syntax::ast::{
     Endpoint, NetOption, NetOptionKind, NetRule, NetRuleKind, PathExpr, Peer, PortRange, Spanned,
 };
@@ -55,8 +56,9 @@ impl Reader<'_> {
 
     fn option(&mut self, key: &Key, node: &Node, members: &[(Key, Node)]) -> Option<NetOptionKind> {
         let direction = |word: &str| Some(Spanned { node: word.to_owned(), span: key.span });
-        let quota =
-            |it: &mut Self, direction| it.quantity(node).map(|size| NetOptionKind::Quota { size, direction });
+        let quota = |it: &mut Self, direction| {
+            it.quantity("quota", node).map(|size| NetOptionKind::Quota { size, direction })
+        };
         match key.text.as_str() {
             "only" => self.only(node),
             "inject" => {
@@ -101,6 +103,13 @@ impl Reader<'_> {
     /// `{"https": "api.example.org", "port": 443}`, `{"unix": "/run/x.sock"}`
     fn endpoint(&mut self, node: &Node) -> Option<Endpoint> {
         let (mut end, mut ports) = (None, Vec::new());
+        if let Kind::Text { text, .. } = &node.kind
+            && let Some(data) = crate::said::endpoint(text)
+        {
+            let found = Diagnostic::new(codes::WRONG_DATA, "expected an endpoint as data, found a text");
+            self.say(found.label(node.span, "").help(format!("write `{data}`")).edit(node.span, data));
+            return None;
+        }
         let members = self.map(node, "an endpoint such as `{https: api.example.org, port: 443}`");
         for (key, inner) in members {
             let word = key.text.as_str();

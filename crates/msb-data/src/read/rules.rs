@@ -46,8 +46,8 @@ impl Reader<'_> {
                 }
                 "at" => self.path(inner).map(FsOptionKind::At),
                 "from" => self.path(inner).map(FsOptionKind::From),
-                "size" => self.quantity(inner).map(FsOptionKind::Size),
-                "inodes" => self.quantity(inner).map(FsOptionKind::Inodes),
+                "size" => self.quantity("size", inner).map(FsOptionKind::Size),
+                "inodes" => self.quantity("inodes", inner).map(FsOptionKind::Inodes),
                 "optional" => self.flag(inner).then_some(FsOptionKind::Optional),
                 "missing" => self.choice(inner, lists::MISSING).map(FsOptionKind::Missing),
                 "symlinks" => self.choice(inner, lists::SYMLINKS).map(FsOptionKind::Symlinks),

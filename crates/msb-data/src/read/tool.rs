@@ -47,9 +47,9 @@ impl Reader<'_> {
                 rate.map(|rate| ToolOptionKind::Rate { rate, burst })
             }
             "quota" => self.int(node).map(ToolOptionKind::Quota),
-            "timeout" => self.quantity(node).map(ToolOptionKind::Timeout),
+            "timeout" => self.quantity("timeout", node).map(ToolOptionKind::Timeout),
             "concurrency" => self.int(node).map(ToolOptionKind::Concurrency),
-            "result" => self.quantity(node).map(ToolOptionKind::Result),
+            "result" => self.quantity("result", node).map(ToolOptionKind::Result),
             "confirm" => self.flag(node).then_some(ToolOptionKind::Confirm),
             "exec" => {
                 let words = self.all(node, "a list of texts", Reader::exec_word);

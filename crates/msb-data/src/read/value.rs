@@ -70,11 +70,23 @@ impl Reader<'_> {
     }
 
     /// A number with its unit in a text, a whole number, or a parameter in a text.
-    pub(super) fn quantity(&mut self, node: &Node) -> Option<Spanned<Value>> {
+    ///
+    /// `setting` is what it is the value of.
+    pub(super) fn quantity(&mut self, setting: &str, node: &Node) -> Option<Spanned<Value>> {
         if let Kind::Int(value) = node.kind {
             return Some(Spanned { node: Value::Int(value), span: node.span });
         }
-        self.fragment(node, "a whole number, or a quantity in a text", |it| it.quantity())
+        if let Kind::Odd(_) = node.kind {
+            // As a text it may be wrong in ways that say more.
+            let (start, end) = (node.span.start as usize, node.span.end as usize);
+            let fragment = Fragment::verbatim(self.file, self.text, start, end);
+            let (_, mut found) = fragment.map(|it| it.of(setting).quantity()).unwrap_or_default();
+            if found.iter().any(|it| it.code != codes::UNEXPECTED || it.fix.is_some()) {
+                self.found.append(&mut found);
+                return None;
+            }
+        }
+        self.fragment(node, "a whole number, or a quantity in a text", |it| it.of(setting).quantity())
     }
 
     /// Arguments by name.
@@ -160,7 +172,11 @@ impl Reader<'_> {
     /// A reason, an unknown code: what `accept` takes.
     pub(super) fn accept(&mut self, node: &Node) -> Option<msb_syntax::ast::StmtKind> {
         let (mut codes, mut because) = (Vec::new(), None);
-        for (key, inner) in self.map(node, "a mapping with `codes` and `because`") {
+        let members = self.map(node, "a mapping with `codes` and `because`");
+        if members.is_empty() && !matches!(node.kind, Kind::Map(_)) {
+            return None;
+        }
+        for (key, inner) in members {
             match key.text.as_str() {
                 "codes" => {
                     codes = self.all(inner, "a list of codes", |it, node| {

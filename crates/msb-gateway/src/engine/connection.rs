@@ -4,8 +4,9 @@ use super::dial::Dial;
 use super::{CLIENT, Engine, Kind, Token};
 use crate::audit::{Decision, Subject};
 use crate::dns;
-use crate::hello::{self, First, HELLO_BYTES_MAX, Hello};
+use crate::hello::{self, ALERT_ACCESS_DENIED, ALERT_UNRECOGNIZED_NAME, First, HELLO_BYTES_MAX, Hello};
 use crate::limits::{Counted, Pass, Way};
+use crate::needed;
 use crate::reader::Job;
 use crate::relay::{Direction, Turn, end, unsent_bytes};
 use crate::rules::{Allow, Opening, Protocol, Refusal, RuleId, Target};
@@ -70,17 +71,13 @@ pub(super) enum Phase {
     Resolving,
     /// Its addresses are being dialled.
     Dialling(Box<Dial>),
-    /// It waits for a socket inside.
-    Making,
+    /// It waits for a socket inside, to dial this address of the sandbox's loopback.
+    Making(IpAddr),
     /// Its bytes are passed on.
     Relaying,
     /// Its quota is used up; what was sent is on its way, until then.
     Draining(Instant),
 }
-
-/// TLS alerts; RFC 8446, 6.
-pub(super) const ALERT_ACCESS_DENIED: u8 = 49;
-const ALERT_UNRECOGNIZED_NAME: u8 = 112;
 
 impl Connection {
     pub(super) fn new(client: OwnedFd, target: Target, port: u16, phase: Phase) -> Connection {
@@ -136,7 +133,8 @@ impl Engine {
         };
         match self.state.rules.open(&target, port) {
             Opening::Refuse(refusal) => {
-                self.state.refused(Subject::Connection, refusal, about(Protocol::Tcp, &target, port));
+                let more = about(Protocol::Tcp, &target, port);
+                self.state.refused(refusal, (Protocol::Tcp, &target, port), more);
                 self.release(token);
                 socket::reset(client);
             }
@@ -197,7 +195,7 @@ impl Engine {
         match connection.phase {
             Phase::First(..) => self.read_first(token, connection),
             Phase::Dns => self.answer_dns(token, connection),
-            Phase::Resolving | Phase::Making => {
+            Phase::Resolving | Phase::Making(_) => {
                 // A program that went away needs nothing dialled.
                 if gone && token.side() == CLIENT {
                     return self.close(token, connection, "gone");
@@ -239,7 +237,7 @@ impl Engine {
             Phase::Dns => {
                 self.release(token);
             }
-            Phase::Resolving | Phase::Making => self.close(token, connection, "timeout"),
+            Phase::Resolving | Phase::Making(_) => self.close(token, connection, "timeout"),
             Phase::Dialling(_) => self.dial_deadline(token, connection, now),
             Phase::Relaying => self.close(token, connection, "idle"),
             Phase::Draining(until) => self.drain(token, connection, until),
@@ -272,16 +270,21 @@ impl Engine {
     fn decide_first(&mut self, token: Token, mut connection: Box<Connection>, first: First) {
         let phase = std::mem::replace(&mut connection.phase, Phase::Resolving);
         let Phase::First(tls, http) = phase else { return self.close(token, connection, "bug") };
+        let (mut asked, mut could_be) = (None, None);
         let (reason, alert) = match first {
             First::Tls(hello) => {
                 connection.spoken = Protocol::Tls;
                 match self.name_reason(&connection, &hello) {
-                    Some(refused) => refused,
+                    Some(refused) => {
+                        asked = hello.server_name;
+                        refused
+                    }
                     None => return self.decide_tls(token, connection, tls, hello),
                 }
             }
             First::Http if http.is_empty() => {
                 connection.spoken = Protocol::Http;
+                could_be = Some(Protocol::Http);
                 ("http-where-tls-is-allowed", 0)
             }
             First::Http => {
@@ -289,10 +292,24 @@ impl Engine {
                 return self.read_requests(token, connection, http, Hello::default());
             }
             First::BadTls => ("broken-client-hello", ALERT_ACCESS_DENIED),
-            First::Other | First::More => ("neither-tls-nor-http", 0),
+            First::Other | First::More => {
+                could_be = Some(Protocol::Tcp);
+                ("neither-tls-nor-http", 0)
+            }
         };
         let mut more = connection.about();
         set(&mut more, "reason", reason);
+        let needed = match (&asked, could_be) {
+            (Some(name), _) => needed::server_name(name, connection.port),
+            (None, could_be) => {
+                could_be.and_then(|it| needed::exactly(it, &connection.target, connection.port))
+            }
+        };
+        for (key, value) in [("server_name", asked), ("needed", needed)] {
+            if let Some(value) = value {
+                set(&mut more, key, value);
+            }
+        }
         let rules = [tls, http].concat();
         let origin = rules.first().and_then(|rule| self.state.origin(*rule));
         self.state.log.decided(Subject::Connection, Decision::Deny, origin, more);
@@ -301,10 +318,6 @@ impl Engine {
 
     /// Why the name that a ClientHello asks for is not the one that was dialled, and the alert that says so.
     fn name_reason(&self, connection: &Connection, hello: &Hello) -> Option<(&'static str, u8)> {
-        if hello.is_encrypted {
-            // Another name than the one that is seen may be meant.
-            return Some(("encrypted-client-hello", ALERT_ACCESS_DENIED));
-        }
         let asked = hello.server_name.as_deref().map(msb_host::parse);
         match (&connection.target, asked) {
             (Target::Name(_), None) => Some(("server-name-missing", ALERT_UNRECOGNIZED_NAME)),
@@ -325,17 +338,26 @@ impl Engine {
         if rules.is_empty() {
             let decided = self.state.rules.decide(Protocol::Tls, &connection.target, connection.port);
             let refusal = decided.err().unwrap_or(Refusal::NoRule);
-            self.state.refused(Subject::Connection, refusal, connection.about());
+            let whom = (Protocol::Tls, &connection.target, connection.port);
+            self.state.refused(refusal, whom, connection.about());
             return self.refuse(token, connection, ALERT_ACCESS_DENIED);
         }
         let reads = |rule: &RuleId| self.state.rules.rule(*rule).is_some_and(Allow::reads_requests);
-        let opaque: Vec<RuleId> = rules.iter().copied().filter(|rule| !reads(rule)).collect();
-        if opaque.is_empty() {
+        let (reading, opaque): (Vec<RuleId>, Vec<RuleId>) = rules.into_iter().partition(reads);
+        if !opaque.is_empty() && !hello.is_encrypted {
+            self.admit(token, connection, &opaque);
+        } else if !reading.is_empty() {
+            // A hello within the hello ends here unread, and the name that was seen is the one that is dialled.
             let mut connection = connection;
             connection.spoken = Protocol::Https;
-            self.read_requests(token, connection, rules, hello);
+            self.read_requests(token, connection, reading, hello);
         } else {
-            self.admit(token, connection, &opaque);
+            // Another name than the one that is seen may be meant.
+            let mut more = connection.about();
+            set(&mut more, "reason", "encrypted-client-hello");
+            let origin = opaque.first().and_then(|rule| self.state.origin(*rule));
+            self.state.log.decided(Subject::Connection, Decision::Deny, origin, more);
+            self.refuse(token, connection, ALERT_ACCESS_DENIED);
         }
     }
 
@@ -543,10 +565,8 @@ impl Engine {
         let connection = *connection;
         let is_tls = connection.first.first() == Some(&22);
         if is_tls && alert != 0 {
-            // Record of type alert, TLS 1.2, two bytes: fatal, and which.
-            let record = [21, 3, 3, 0, 2, 2, alert];
             // The client may be gone, and is refused all the same.
-            let _ = send(&connection.client, &record, SendFlags::NOSIGNAL);
+            let _ = send(&connection.client, &hello::alert(alert), SendFlags::NOSIGNAL);
             return;
         }
         socket::reset(connection.client);

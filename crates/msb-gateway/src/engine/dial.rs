@@ -1,8 +1,9 @@
 //! Dialling: the real addresses of a name, one after the other, and a little at the same time (RFC 8305).
 
-use super::connection::{ALERT_ACCESS_DENIED, Connection, Phase, address_of};
+use super::connection::{Connection, Phase, address_of};
 use super::{Engine, Kind, SERVER, Token};
 use crate::audit::{Decision, Subject};
+use crate::hello::ALERT_ACCESS_DENIED;
 use crate::resolve::Addresses;
 use crate::rules::{Protocol, Rules, Target};
 use crate::socket;
@@ -84,7 +85,7 @@ impl Engine {
                 match self.take(token) {
                     Kind::Stream(connection) => self.dial_answer(token, connection, answer.clone()),
                     Kind::Flow(flow) => self.flow_answer(token, flow, &answer),
-                    Kind::Guest(_) | Kind::Free => {}
+                    Kind::Guest(_) | Kind::Refusals(_) | Kind::Free => {}
                 }
             }
         }

@@ -5,21 +5,25 @@
 
 use super::connection::{Connection, Phase};
 use super::{Engine, Kind, SERVER, Token};
-use crate::audit::{Decision, Subject};
+use crate::audit::{Decision, Log, Subject};
 use crate::rules::{Protocol, Target};
 use crate::socket;
 use crate::state::{about, set};
 use msb_plan::OriginId;
-use msb_plan::handover::{MAKE, V4_STREAM};
+use msb_plan::handover::{MAKE, V4_STREAM, V6_STREAM};
 use msb_plan::network;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
+use rustix::net::sockopt::socket_error;
 use rustix::net::{SendFlags, send};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use serde_json::json;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
 /// How long the sandbox's side may take to make a socket.
 const MAKE_MAX: Duration = Duration::from_secs(5);
+/// Where a server of the sandbox is looked for, in order.
+const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 /// Connections to one published port that one event accepts.
 const ACCEPTS_MAX: usize = 16;
 
@@ -54,17 +58,34 @@ impl Published {
     }
 }
 
+impl Published {
+    /// What the log says of it when the run begins.
+    pub(super) fn write_down(&self, log: &Log) {
+        let protocol = if self.datagrams { Protocol::Udp } else { Protocol::Tcp };
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)).to_string();
+        log.listens(self.origin, json!({"protocol": protocol.word(), "address": address}));
+    }
+}
+
 impl Engine {
     /// Asks the sandbox's side for a socket, and gives the number of the entry that waits for it. Under a load at which
     /// that side does not read, there is none.
     pub(super) fn ask_for(&mut self, kind: u8) -> Option<Token> {
         let token = self.allocate()?;
-        if send(&self.control, &[MAKE, kind], SendFlags::NOSIGNAL | SendFlags::DONTWAIT).is_err() {
+        if !self.ask_again(token, kind) {
             self.release(token);
             return None;
         }
-        self.wanted.push_back(token);
         Some(token)
+    }
+
+    /// The same for an entry that is there; `false` where nobody can be asked.
+    fn ask_again(&mut self, token: Token, kind: u8) -> bool {
+        let sent = send(&self.control, &[MAKE, kind], SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+        if sent.is_ok() {
+            self.wanted.push_back(token);
+        }
+        sent.is_ok()
     }
 
     /// Somebody of the host dials a published port.
@@ -85,7 +106,7 @@ impl Engine {
                 continue;
             };
             self.state.log.decided(Subject::Connection, Decision::Allow, Some(origin), more);
-            let mut connection = Connection::new(client, Target::Loopback, port, Phase::Making);
+            let mut connection = Connection::new(client, Target::Loopback, port, Phase::Making(LOOPBACKS[0]));
             let deadline = Instant::now() + MAKE_MAX;
             connection.deadline = Some(deadline);
             self.remind(token, deadline);
@@ -99,16 +120,25 @@ impl Engine {
         let mut connection = match self.take(token) {
             Kind::Stream(connection) => connection,
             Kind::Guest(guest) => return self.guest_made(token, guest, socket),
-            Kind::Flow(_) | Kind::Free => return,
+            Kind::Flow(_) | Kind::Refusals(_) | Kind::Free => return,
         };
         let Some(socket) = socket else { return self.close(token, connection, "no-socket") };
-        let to = SocketAddr::from((Ipv4Addr::LOCALHOST, connection.port));
+        let Phase::Making(inside) = connection.phase else { return self.close(token, connection, "bug") };
+        let to = SocketAddr::new(inside, connection.port);
         let connected = || {
             socket::tune(&socket)?;
             self.watch(&socket, token.with_side(SERVER))?;
-            socket::begin(&socket, to)
+            socket::begin(&socket, to)?;
+            // A refusal of the loopback has come by now, behind the answer that the connection is on its way.
+            socket_error(&socket)?
         };
         let begun: Result<(), Errno> = connected();
+        if begun == Err(Errno::CONNREFUSED) && inside == LOOPBACKS[0] && self.ask_again(token, V6_STREAM) {
+            // Nobody listens there, which the loopback says at once. Many a server listens on `localhost`, and takes the first
+            // address that this has.
+            connection.phase = Phase::Making(LOOPBACKS[1]);
+            return self.put(token, Kind::Stream(connection));
+        }
         if begun.is_err() {
             return self.close(token, connection, "unreachable");
         }

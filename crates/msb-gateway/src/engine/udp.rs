@@ -144,7 +144,7 @@ impl Engine {
                 if port == QUIC_PORT {
                     set(&mut more, "hint", "HTTP/3 needs a rule for udp; clients go on with TCP");
                 }
-                self.state.refused(Subject::Connection, refusal, more);
+                self.state.refused(refusal, (Protocol::Udp, &flow.target, port), more);
             }
             Ok(rules) => match self.state.meters.admit(&rules, Counted::Connection, now) {
                 Err(limit) => self.state.limited(Subject::Connection, limit, more),

@@ -5,7 +5,9 @@ use super::dial::{self, NotReached};
 use super::metered::{Count, Metered, Prefixed};
 use crate::audit::{Decision, Subject};
 use crate::authority::{Authority, Failed, Protocols};
+use crate::hello::{ALERT_NO_APPLICATION_PROTOCOL, alert};
 use crate::limits::{Holder, Joined, Limit, Quota};
+use crate::needed;
 use crate::path;
 use crate::request::{self, Odd};
 use crate::rules::{Protocol, RuleId, Target};
@@ -29,7 +31,7 @@ use std::convert::Infallible;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -182,6 +184,10 @@ where
     // HTTP/1.0 is answered as it asks, and nothing is chosen.
     let is_old = |it: &Vec<u8>| it.as_slice() == b"http/1.0";
     if !offered.is_empty() && protocols.is_empty() && !offered.iter().any(is_old) {
+        let mut client = client;
+        // The client may be gone, and is refused all the same.
+        let _ = client.write_all(&alert(ALERT_NO_APPLICATION_PROTOCOL)).await;
+        let _ = client.shutdown().await;
         return Err(Failed("the program offers no version of HTTP".to_owned()));
     }
     // A server that is not reached is tried again for each request, and each is told.
@@ -213,9 +219,13 @@ where
     let service = service_fn(|request| {
         let link = Arc::clone(link);
         async move {
+            let form = answer::form(request.headers());
             let answer = link.handle(request).await;
             flush(&link.state);
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Infallible>(match answer::in_form(form, &answer) {
+                Some(text) => own(text),
+                None => answer,
+            })
         }
     });
     let io = TokioIo::new(client);
@@ -271,9 +281,13 @@ impl Link {
         }
         if fitting.is_empty() {
             set(&mut about, "reason", "no-rule");
+            let needed = needed::request(self.spoken, &self.target, self.port, (&method, &path));
+            let needed = needed.map(|needed| needed + &self.state.rules.treated(&self.rules));
+            if let Some(needed) = &needed {
+                set(&mut about, "needed", self.redacted(needed));
+            }
             self.state.log.decided(Subject::Request, Decision::Deny, self.first_origin(), about);
-            let whom = (self.spoken.word(), &self.target, self.port);
-            let answer = answer::no_rule(&self.state, &self.rules, whom, (&method, &path));
+            let answer = answer::no_rule(&self.state, &self.rules, &self.target, (&method, &path), needed);
             return refused(answer, &parts.headers, body).await;
         }
         let admitted = self.state.meters.admit_request(&fitting, Instant::now());

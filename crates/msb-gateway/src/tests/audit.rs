@@ -25,7 +25,7 @@ fn every_line_is_one_json_object_and_counted() {
     log.decided(Subject::Lookup, Decision::Deny, None, json!({"name": text}));
     log.decided(Subject::Connection, Decision::Allow, Some(OriginId(0)), json!({"target": "a.example"}));
     log.ended(Some(OriginId(0)), 3, 4, json!({"reason": "closed"}));
-    log.finish();
+    log.finish(Kernel::Listed);
     assert!(log.flush().is_ok());
     let mut written = String::new();
     let read = file.rewind().and_then(|()| file.read_to_string(&mut written));
@@ -45,6 +45,6 @@ fn every_line_is_one_json_object_and_counted() {
 fn a_log_that_is_full_says_so() {
     let full = File::options().write(true).open("/dev/full").unwrap_or_else(|error| panic!("{error}"));
     let log = Log::new(Some(full), "", "", &[]);
-    log.finish();
+    log.finish(Kernel::Listed);
     assert!(log.flush().is_err());
 }

@@ -24,6 +24,7 @@ fn decided(given: &str, protocol: Protocol, peer: Peer, expected: Expected) -> b
         allow: vec![allow],
         deny: vec![Deny { endpoint: endpoint(Protocol::Tcp, Peer::Private), origin: 2 }],
         totals: vec![],
+        params: vec![],
     };
     let claims = vec![Claim { endpoint: endpoint(protocol, peer), expected, origin: OriginId(7) }];
     let bound = Bound { rules, names: vec![], claims, given: vec![host(given)] };

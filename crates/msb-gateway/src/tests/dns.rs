@@ -119,3 +119,78 @@ proptest! {
         }
     }
 }
+
+/// The text of the extended error, and its code.
+fn extended_error(message: &Message) -> Option<(u16, String)> {
+    let option = message.extensions().as_ref()?.options().as_ref().iter().find_map(|(code, option)| {
+        (u16::from(*code) == EDE_OPTION).then(|| Vec::<u8>::try_from(option).ok()).flatten()
+    })?;
+    let (code, text) = option.split_first_chunk::<2>()?;
+    Some((u16::from_be_bytes(*code), String::from_utf8_lossy(text).into_owned()))
+}
+
+#[test]
+fn refusals_say_why_and_answers_do_not() {
+    for (name, expected) in [
+        ("other.example.org.", Some("no rule of the sandbox's policy names other.example.org")),
+        ("_dmarc.api.example.org.", Some("no rule of the sandbox's policy can name this")),
+        ("1.113.0.203.in-addr.arpa.", Some("no name of the sandbox's policy has this address")),
+        ("api.example.org.", None),
+    ] {
+        let (message, _) = ask(text(name), RecordType::A);
+        let expected = expected.map(|text| (EDE_BLOCKED, text.to_owned()));
+        assert_eq!(extended_error(&message), expected, "{name}");
+    }
+}
+
+#[test]
+fn addresses_inside_lead_back_to_their_names() {
+    let (message, outcome) = ask(text("1.1.18.198.in-addr.arpa."), RecordType::PTR);
+    assert_eq!(outcome, Outcome::Pointer("api.example.org".to_owned()));
+    assert_eq!(message.answers()[0].data().to_string(), "api.example.org.");
+    for name in [
+        "2.1.18.198.in-addr.arpa.",
+        "9.113.0.203.in-addr.arpa.",
+        "1.18.198.in-addr.arpa.",
+        "b.a.8.b.d.0.1.0.0.2.ip6.arpa.",
+    ] {
+        let (message, outcome) = ask(text(name), RecordType::PTR);
+        assert_eq!(
+            (message.response_code(), outcome),
+            (ResponseCode::NXDomain, Outcome::NoPointer),
+            "{name}"
+        );
+    }
+    assert_eq!(ask(text("1.1.18.198.in-addr.arpa."), RecordType::A).1, Outcome::Empty);
+}
+
+/// No answer is longer than what every client takes, so that none is truncated.
+#[test]
+fn the_longest_answer_fits_the_smallest_datagram() {
+    let label = "a".repeat(63);
+    let longest = format!("{label}.{label}.{label}.{}.", "a".repeat(61));
+    for (name, kind) in [
+        (longest.clone(), RecordType::A),
+        (longest, RecordType::TXT),
+        (format!("{label}.{label}.{label}.{}.wild.example.", "a".repeat(48)), RecordType::A),
+    ] {
+        let found = answer(&query(text(&name), kind), &rules(), &mut names(), Instant::now());
+        let (bytes, lookup) = found.unwrap_or_else(|| panic!("no answer"));
+        assert!(bytes.len() <= 512, "{} of {lookup:?}", bytes.len());
+    }
+}
+
+#[test]
+fn another_version_of_edns_is_told_so() {
+    let mut message = Message::from_vec(&query(text("api.example.org."), RecordType::A)).unwrap_or_default();
+    let mut edns = Edns::new();
+    edns.set_version(1);
+    message.set_edns(edns);
+    let bytes = message.to_vec().unwrap_or_default();
+    let found = answer(&bytes, &rules(), &mut names(), Instant::now());
+    let (bytes, lookup) = found.unwrap_or_else(|| panic!("no answer"));
+    let message = Message::from_vec(&bytes).unwrap_or_default();
+    // BADVERS, which shares its number with BADSIG (RFC 6895, 2.3).
+    assert_eq!((u16::from(message.response_code()), lookup.outcome), (16, Outcome::Malformed));
+    assert!(message.answers().is_empty());
+}

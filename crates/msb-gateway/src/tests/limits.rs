@@ -8,7 +8,12 @@ const SECOND: Duration = Duration::from_secs(1);
 fn rules(limits: Limits, total: Limits) -> Rules {
     let endpoint = Endpoint { protocol: Protocol::Tcp, peer: Peer::Any, ports: vec![(1, 65535)] };
     let rule = Allow { endpoint, only: None, inject: None, inspect: false, limits, origin: 1 };
-    Rules { allow: vec![rule], deny: vec![], totals: vec![Total { limits: total, origin: 2 }] }
+    Rules {
+        allow: vec![rule],
+        deny: vec![],
+        totals: vec![Total { limits: total, origin: 2 }],
+        params: vec![],
+    }
 }
 
 fn rate(count: u64, period_us: u64, burst: u64) -> Limits {

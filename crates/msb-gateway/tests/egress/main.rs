@@ -28,7 +28,8 @@
 //! | quota, rate, connections at once | `quotas_*`, `a_quota_is_not_shared_by_a_connection`, `rates_hold_under_parallel_streams`, `connections_*`, `requests_at_once_are_counted`, `websockets_are_open_connections` |
 //! | 10,000 connections | `scripts/bench-egress.sh`; `many_that_come_at_once_are_all_answered` |
 //! | descriptors used up, slow readers, half-open peers | `descriptors_run_out_for_one_connection_only`, `a_slow_reader_holds_up_nobody_else`, `idle_and_half_closed_connections_cost_nothing` |
-//! | QUIC to an allowed address | `datagrams_go_and_come_back`: its datagrams are like others |
+//! | QUIC | `http_3_gives_way_to_tcp_at_once`; to an allowed address `datagrams_go_and_come_back`: its datagrams are like others |
+//! | sessions and early data of another name, renegotiation, ECH, ALPN, old TLS, bad chains | `peers.rs` |
 //! | one form of a host name | `one_host_in_every_spelling`, `a_hello_asks_for_one_name_in_one_place`, the fuzz target `host` |
 #![allow(missing_docs, unreachable_pub, clippy::print_stdout, clippy::large_stack_arrays, reason = "a test")]
 
@@ -40,6 +41,7 @@ mod handshakes;
 mod http;
 mod lives;
 mod lookups;
+mod peers;
 mod resolver;
 mod sandbox;
 mod servers;
@@ -101,6 +103,7 @@ fn inside(filter: Option<&str>) -> ExitCode {
         lookups::ALL,
         lives::ALL,
         counted::ALL,
+        peers::ALL,
     ];
     let wanted = |(name, _): &&cases::Case| filter.is_none_or(|filter| name.contains(filter));
     let (waiting, others): (Vec<_>, Vec<_>) =

@@ -364,6 +364,7 @@ fn network_lists_end_at_their_bounds() {
     check_network(|n| n.totals = repeat(&n.totals[0], network::TOTALS_MAX + 1), long);
     check_network(|n| n.listens = repeat(&n.listens[0], network::LISTENS_MAX + 1), long);
     check_network(|n| n.batch = vec![0; network::BATCH_BYTES_MAX + 1].leak(), long);
+    check_network(|n| n.refusals = vec![0; network::BATCH_BYTES_MAX + 1].leak(), long);
     check_network(|n| n.marks = repeat(&n.marks[0], crate::ORIGINS_MAX + 1), long);
     let trust = |places| Some(Trust { file: "etc/ca.pem", places });
     check_network(|n| n.trust = trust(repeat(&"a", network::TRUST_PLACES_MAX + 1)), long);
@@ -376,6 +377,8 @@ fn a_batch_is_whole_messages_of_nf_tables() {
     let wrong = Err(Invalid::Network);
     let cut = |from: usize, to: usize| sample::BATCH[from..to].to_vec().leak();
     check_network(|n| n.batch = &[], wrong);
+    check_network(|n| n.refusals = &[], wrong);
+    check_network(|n| n.refusals = cut(0, 40), wrong);
     check_network(|n| n.batch = cut(0, 40), wrong);
     check_network(|n| n.batch = cut(20, 60), wrong);
     check_network(|n| n.batch = cut(0, 59), wrong);

@@ -14,6 +14,7 @@ pub struct Fragment<'a> {
     text: &'a str,
     start: usize,
     whole: Option<Span>,
+    setting: &'a str,
 }
 
 /// What a fragment says, if it can be read, and what is wrong with it.
@@ -25,13 +26,19 @@ impl<'a> Fragment<'a> {
     #[must_use]
     pub fn verbatim(file: FileId, text: &'a str, start: usize, end: usize) -> Option<Fragment<'a>> {
         text.get(start..end)?;
-        Some(Fragment { file, text: text.get(..end)?, start, whole: None })
+        Some(Fragment { file, text: text.get(..end)?, start, whole: None, setting: "" })
     }
 
     /// A text that is written in `span` in another way, with escapes for example: every span is `span`.
     #[must_use]
     pub fn written(text: &'a str, span: Span) -> Fragment<'a> {
-        Fragment { file: span.file, text, start: 0, whole: Some(span) }
+        Fragment { file: span.file, text, start: 0, whole: Some(span), setting: "" }
+    }
+
+    /// The same as the value of `setting`, such as `memory`, which says what a number measures.
+    #[must_use]
+    pub fn of(self, setting: &'a str) -> Fragment<'a> {
+        Fragment { setting, ..self }
     }
 
     /// The text.
@@ -48,7 +55,7 @@ impl<'a> Fragment<'a> {
             let found = Diagnostic::new(codes::UNEXPECTED, format!("empty text, expected {what}"));
             return (None, vec![found.label(span, "").help(format!("write {what}"))]);
         }
-        let lexed = lex_from(self.file, self.text, self.start, self.whole);
+        let lexed = lex_from(self.file, self.text, self.start, self.whole, self.setting);
         if let Some(beyond) = lexed.tokens.get(crate::TOKENS_MAX) {
             let span = Span { file: self.file, start: beyond.start, end: beyond.end };
             return (None, vec![crate::too_much(self.whole.unwrap_or(span))]);

@@ -194,6 +194,7 @@ MACHINE = platform.machine()
 # arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h, Linux 6.18.
 _NUMBERS = {
     #                     x86_64 aarch64
+    "mprotect":           (10, 226),
     "ioctl":              (16, 29),
     "shmget":             (29, 194),
     "shmat":              (30, 196),

@@ -258,15 +258,28 @@ def dirfd_denied(c):
 
 # What other hosts' programs run by themselves; fs.persist_* above has what most do.
 _row("fs.persist_other_agents", ".codex/config.toml", ".gemini/settings.json", ".windsurf/mcp.json", ".kiro/hooks/x.hook",
-     ".roo/mcp.json", ".opencode/plugin/x.js", "opencode.json", ".aider.conf.yml")
+     ".roo/mcp.json", ".opencode/plugin/x.js", "opencode.json", ".aider.conf.yml", "opencode.jsonc", ".crush.json",
+     "crush.json", ".qwen/settings.json", ".continue/mcpServers/x.yaml", ".amazonq/mcp.json", ".openhands/setup.sh")
 _row("fs.persist_other_editors", ".zed/tasks.json", ".devcontainer/devcontainer.json", ".idea/runConfigurations/x.xml",
-     ".vscode/launch.json", ".vscode/extensions.json", ".vscode/mcp.json")
+     ".vscode/launch.json", ".vscode/extensions.json", ".vscode/mcp.json", ".devcontainer.json",
+     ".helix/languages.toml")
 _row("fs.persist_hook_managers", ".husky/pre-commit", ".githooks/pre-commit", "lefthook.yml", ".pre-commit-config.yaml")
 _row("fs.persist_ci", ".gitlab-ci.yml", ".circleci/config.yml", ".forgejo/workflows/x.yml", ".gitea/workflows/x.yml",
      ".github/actions/x/action.yml")
 _row("fs.persist_version_managers", ".mise.toml", "mise.toml", ".tool-versions", ".envrc")
 _row("fs.persist_package_managers", ".npmrc", ".yarnrc", ".yarnrc.yml", ".cargo/config.toml", ".cargo/config")
-_row("fs.persist_login_shells", ".bash_login", ".zshenv", ".zprofile", ".zlogin", ".gitconfig")
+_row("fs.persist_login_shells", ".bash_login", ".zshenv", ".zprofile", ".zlogin", ".gitconfig",
+     ".bash_aliases", ".bash_logout")
 _row("fs.persist_own_policy", ".msb/policy.msb")
+# A folder with HEAD, objects and refs is a repository without a .git: gitrepository-layout(5).
+_row("fs.persist_bare_repository", "HEAD")
+# rustup executes what lies at the `path` that they name.
+_row("fs.persist_toolchain", "rust-toolchain", "rust-toolchain.toml")
+# What the harness put there: somebody uses it.
+_row("fs.persist_where_present", ".hg/hgrc", ".travis.yml", ".buildkite/pipeline.yml", ".yarn/releases/yarn.cjs",
+     ".direnv/bin/nix-direnv-reload")
+# .semaphore and .cirrus.yml are symbolic links to what lies in tools.
+_row("fs.persist_through_link", "tools/semaphore/semaphore.yml", "tools/cirrus.yml", ".semaphore/semaphore.yml",
+     ".cirrus.yml")
 _row("fs.persist_git_other", ".git/hooks/post-commit", ".git/hooks/fsmonitor-watchman", ".git/objects/info/alternates",
      ".git/info/grafts", ".git/HEAD", ".git/index", ".git/refs/heads/x")

@@ -6,6 +6,7 @@ notices, so the errno tells which of the two it was and nothing happens when the
 
 import ctypes
 import errno
+import mmap
 import os
 import pty
 import struct
@@ -337,3 +338,26 @@ def modify_ldt(_):
 def prctl_set_mm(_):
     """PR_SET_MM (35) forges what /proc says of a process. EINVAL for a bad address comes after CAP_SYS_RESOURCE."""
     return attempt("PR_SET_MM", lambda: prctl(35, 1, 1, 0, 0) and None, reached={errno.EINVAL})
+
+
+@probe("syscalls.write_then_execute")
+def write_then_execute(_):
+    """Memory that is written first and executed later, which no filter of single calls sees: PR_GET_MDWE is 66."""
+    try:
+        prctl(66)
+    except OSError as failure:
+        return absent(f"PR_GET_MDWE: {name(failure.errno)}", failure.errno)
+    page = mmap.mmap(-1, mmap.PAGESIZE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    page.write(b"\xc3")
+    address = ctypes.addressof(ctypes.c_char.from_buffer(page))
+    executable = mmap.PROT_READ | mmap.PROT_EXEC
+    return attempt("mprotect PROT_EXEC", lambda: sys("mprotect", address, mmap.PAGESIZE, executable) and None)
+
+
+@probe("syscalls.obsolete")
+def obsolete(_):
+    """Calls that no program of this century makes: ustat(2) and sysfs(2)."""
+    if MACHINE != "x86_64":
+        return absent("no such calls on this architecture")
+    return worst([attempt("sysfs", lambda: raw(139, 3) and None),
+                  attempt("ustat", lambda: raw(136, os.stat("/").st_dev, _zeros(64)) and None)])

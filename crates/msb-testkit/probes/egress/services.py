@@ -41,21 +41,30 @@ def wheel():
     return packed.getvalue()
 
 
-def tarball():
-    """The same for npm."""
+def tarball(files):
+    """The same for npm and cargo."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name, text in [
-            ("package/package.json", json.dumps({"name": "hello", "version": "1.0.0", "main": "index.js"})),
-            ("package/index.js", "module.exports = 'hello from the registry'\n"),
-        ]:
+        for name, text in files.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(text)
             archive.addfile(entry, io.BytesIO(text.encode()))
     return packed.getvalue()
 
 
-WHEEL, TARBALL = wheel(), tarball()
+WHEEL = wheel()
+TARBALL = tarball(
+    {
+        "package/package.json": json.dumps({"name": "hello", "version": "1.0.0", "main": "index.js"}),
+        "package/index.js": "module.exports = 'hello from the registry'\n",
+    }
+)
+CRATE = tarball(
+    {
+        "hello-1.0.0/Cargo.toml": '[package]\nname = "hello"\nversion = "1.0.0"\nedition = "2021"\n',
+        "hello-1.0.0/src/lib.rs": "//! hello from the index of crates\n",
+    }
+)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -105,6 +114,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.say(json.dumps({"name": "hello", "dist-tags": {"latest": "1.0.0"}, "versions": versions}), "application/json")
         elif path.startswith("/npm/hello/-/"):
             self.say(TARBALL, "application/octet-stream")
+        elif path == "/index/config.json":
+            self.say(json.dumps({"dl": f"https://{self.headers['Host']}/crates"}), "application/json")
+        elif path == "/index/he/ll/hello":
+            line = {"name": "hello", "vers": "1.0.0", "deps": [], "features": {}, "yanked": False}
+            self.say(json.dumps(line | {"cksum": hashlib.sha256(CRATE).hexdigest()}) + "\n")
+        elif path == "/crates/hello/1.0.0/download":
+            self.say(CRATE, "application/octet-stream")
         elif path.startswith("/git/"):
             self.git(path, query, sent)
         elif path == "/events":

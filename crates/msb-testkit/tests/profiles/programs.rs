@@ -14,6 +14,7 @@ fn under<'a>(include: Value, tools: Option<&'a Path>) -> Trial<'a> {
 fn python() {
     let script = "
 import asyncio, json, multiprocessing, sqlite3, ssl, subprocess, tempfile, threading
+from multiprocessing import shared_memory
 def double(x): return 2 * x
 async def main():
     server = await asyncio.start_unix_server(lambda r, w: w.close(), '/tmp/socket')
@@ -22,10 +23,15 @@ async def main():
     assert (await child.communicate(b'through'))[0] == b'through'
 if __name__ == '__main__':
     asyncio.run(main())
-    with multiprocessing.Pool(2) as pool: assert pool.map(double, [1, 2]) == [2, 4]
+    for method in ('fork', 'spawn', 'forkserver'):
+        with multiprocessing.get_context(method).Pool(2) as pool: assert pool.map(double, [1, 2]) == [2, 4]
+    with multiprocessing.Manager() as manager: manager.dict()['key'] = 1
+    shared = shared_memory.SharedMemory(create=True, size=4096); shared.buf[0] = 1; shared.close(); shared.unlink()
     thread = threading.Thread(target=lambda: None); thread.start(); thread.join()
     with tempfile.NamedTemporaryFile() as file: file.write(b'x')
-    sqlite3.connect('/work/data.db').execute('create table t (x)')
+    data = sqlite3.connect('/work/data.db')
+    assert data.execute('pragma journal_mode = wal').fetchone() == ('wal',)
+    data.execute('create table t (x)')
     ssl.create_default_context()
     import module
 ";

@@ -165,6 +165,52 @@ fn npm() {
     check(Path::new("/usr/bin"), |world| world, &cases);
 }
 
+/// A sparse registry. `cargo vendor` needs no compiler, so that cargo is the one file that goes inside.
+#[test]
+fn cargo() {
+    let Some(cargo) = std::env::var_os("CARGO").filter(|cargo| Path::new(cargo).is_file()) else {
+        return skip(Need::Clients, "cargo is not what started this");
+    };
+    let prepare = |world: World| {
+        world.workspace.copy(Path::new(&cargo), "work/cargo");
+        for host in ["seen", "sealed", "denied", "reading"] {
+            let package = "[package]\nname = \"a\"\nversion = \"0.1.0\"\nedition = \"2021\"\n";
+            let needs = "[dependencies]\nhello = { version = \"1.0.0\", registry = \"mirror\" }\n";
+            let registry = format!("[registries.mirror]\nindex = \"sparse+https://{host}.example/index/\"\n");
+            let write = |path: &str, text: &str| {
+                world.workspace.write(&format!("work/{host}/{path}"), text.as_bytes());
+            };
+            write("Cargo.toml", &format!("{package}{needs}"));
+            write("src/lib.rs", "");
+            write(".cargo/config.toml", &format!("{registry}[net]\nretry = 0\n"));
+        }
+        world.workspace.own();
+        Some(world)
+    };
+    let policy = POLICY
+        .replace(
+            "write $workspace at /work  run CLIENTS",
+            "write $workspace at /work  run $workspace at /work",
+        )
+        .replace("\"reading.example\" only GET, HEAD", "\"reading.example\" only GET /echo/**");
+    let vendor = |host: &str| {
+        format!(
+            "{{ cd /work/{host} && CARGO_HOME=/tmp/{host} timeout 60 /work/cargo vendor --quiet >/tmp/out 2>&1; \
+             code=$?; cat vendor/hello/src/lib.rs 2>/dev/null || grep -v '^ *$' /tmp/out; (exit $code); }}"
+        )
+    };
+    check_inside(
+        &policy,
+        prepare,
+        &[
+            (&vendor("seen"), "0 //! hello from the index of crates"),
+            (&vendor("sealed"), "0 //! hello from the index of crates"),
+            (&format!("{} | grep -c 'Could not resolve host: denied.example'", vendor("denied")), "0 1"),
+            (&format!("{} | grep -c 'only GET /index/config.json'", vendor("reading")), "0 1"),
+        ],
+    );
+}
+
 #[test]
 fn java() {
     let Some(clients) = clients::java() else { return };
@@ -228,6 +274,100 @@ fn git_by_https() {
         ),
     ]);
     check(Path::new("/usr/bin"), with_repository, &cases);
+}
+
+/// What a program that is refused prints, at each stage: enough for who reads it, a person or a model, to know why.
+#[test]
+fn a_refused_program_says_why() {
+    let policy = POLICY
+        .replace("run CLIENTS", "run /usr/bin")
+        .replace("\"reading.example\" only GET, HEAD", "\"reading.example\" only GET /echo/**");
+    const CURL: &str = "curl -sS -m 10";
+    let needs = |path: &str| {
+        format!(
+            "Forbidden by the sandbox's policy, which needs: allow https \"reading.example\":443 only GET {path}"
+        )
+    };
+    let twin = "a=$(getent hosts sealed.example | cut -d' ' -f1)";
+    let cases = [
+        // Its name.
+        (format!("{CURL} https://denied.example/"), "6 curl: (6) Could not resolve host: denied.example".to_owned()),
+        (
+            "git ls-remote https://denied.example/git/repo.git".to_owned(),
+            "128 fatal: unable to access 'https://denied.example/git/repo.git/': Could not resolve host".to_owned(),
+        ),
+        ("wget -nv -O- https://denied.example/".to_owned(), "4 wget: unable to resolve host address".to_owned()),
+        // Its address and port.
+        (format!("{CURL} https://203.0.113.20/"), "7 curl: (7) Failed to connect to 203.0.113.20 port 443".to_owned()),
+        (format!("{CURL} http://seen.example/"), "7 curl: (7) Failed to connect to seen.example port 80".to_owned()),
+        // The name in TLS.
+        (
+            format!("{twin}; {CURL} --connect-to seen.example:443:$a:443 https://seen.example/ 2>&1 | grep -o 'unrecognized name'"),
+            "0 unrecognized name".to_owned(),
+        ),
+        // The request.
+        (format!("{CURL} -f https://reading.example/npm/hello"), "22 curl: (22) The requested URL returned error: 403".to_owned()),
+        (format!("{CURL} -i https://reading.example/npm/hello | head -1"), format!("0 HTTP/1.1 403 {}", needs("/npm/hello"))),
+        (
+            format!("{CURL} https://reading.example/npm/hello | grep -c '\"needed\":\"allow https'"),
+            "0 1".to_owned(),
+        ),
+        (
+            format!("{CURL} -H 'Accept: text/html, */*' https://reading.example/npm/hello"),
+            "0 the sandbox's policy does not let this request through: GET /npm/hello is not allowed on \"reading.example\"".to_owned(),
+        ),
+        (
+            "wget -nv -O- https://reading.example/npm/hello 2>&1 | grep -o 'ERROR 403: .*'".to_owned(),
+            format!("0 ERROR 403: {}", needs("/npm/hello")),
+        ),
+        (
+            "python3 -c 'import urllib.request as u; u.urlopen(\"https://reading.example/npm/hello\")' 2>&1 | tail -1".to_owned(),
+            format!("0 urllib.error.HTTPError: HTTP Error 403: {}", needs("/npm/hello")),
+        ),
+        (
+            "git ls-remote https://reading.example/git/repo.git".to_owned(),
+            "128 fatal: unable to access 'https://reading.example/git/repo.git/': The requested URL returned error: 403".to_owned(),
+        ),
+        (
+            "node -e 'fetch(\"https://reading.example/npm/hello\").then(a => console.log(a.status, a.statusText))'".to_owned(),
+            format!("0 403 {}", needs("/npm/hello")),
+        ),
+    ];
+    let cases: Vec<(&str, &str)> = cases.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    if !(has("git") || Path::new("/usr/local/bin/git").exists()) || !has("node") {
+        return skip(Need::Clients, "git or node is missing");
+    }
+    check_inside(&policy, Some, &cases);
+}
+
+/// What package managers make of it.
+#[test]
+fn package_managers_say_why() {
+    if !has("npm") {
+        return skip(Need::Npm, "npm is missing");
+    }
+    let Some(clients) = clients::python() else { return };
+    let policy = policy(&clients)
+        .replace("\"reading.example\" only GET, HEAD", "\"reading.example\" only GET /echo/**");
+    let npm = "mkdir -p /tmp/n && cd /tmp/n && timeout 60 npm install --loglevel=error --no-audit --no-fund \
+        --no-update-notifier --fetch-retries 0 --prefix . --registry https://reading.example/npm/ hello 2>&1";
+    let pip = format!(
+        "timeout 30 {}/bin/python -m pip --disable-pip-version-check --no-cache-dir download --retries 0 \
+         https://reading.example/wheels/hello-1.0-py3-none-any.whl 2>&1",
+        clients.display()
+    );
+    let phrase =
+        "Forbidden by the sandbox's policy, which needs: allow https \"reading.example\":443 only GET";
+    let cases = [
+        (format!("{npm} | grep -c '{}'", phrase.replace('\'', ".")), "0 1".to_owned()),
+        (format!("{npm} | grep -c 'GET /npm/hello is not allowed on'"), "0 1".to_owned()),
+        (
+            format!("{pip} | grep -o '403 Client Error: .*' | tail -1"),
+            format!("0 403 Client Error: {phrase} /wheels/hello-1.0-py3-none-any.whl for url"),
+        ),
+    ];
+    let cases: Vec<(&str, &str)> = cases.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    check_inside(&policy, |world| Some(with_scripts(world)), &cases);
 }
 
 #[test]

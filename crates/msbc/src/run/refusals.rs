@@ -3,7 +3,6 @@
 use msb_policy::{Origin, OriginId, Policy};
 use msb_trace::{Refusal, Why};
 use serde_json::{Value, json};
-use std::collections::HashMap;
 
 /// What was tried: `socket(domain: AF_INET, …) → EACCES`.
 ///
@@ -73,8 +72,8 @@ pub(super) fn to_json(refusal: &Refusal, policy: &Policy) -> Value {
 }
 
 /// How much was refused.
-pub(super) fn summary(counts: &HashMap<Refusal, u64>) -> String {
-    match (counts.len(), counts.values().sum::<u64>()) {
+pub(super) fn summary(kinds: usize, times: u64) -> String {
+    match (kinds, times) {
         (0, _) => "nothing was refused".to_owned(),
         (kinds, times) if u64::try_from(kinds) == Ok(times) => format!("{times} refused"),
         (kinds, times) => format!("{times} refused, of {kinds} kinds"),
