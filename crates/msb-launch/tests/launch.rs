@@ -13,7 +13,7 @@ use std::process::Stdio;
 fn command_runs_and_its_output_comes_through() {
     let stage = Stage::new(&plan());
     let script = "echo hello; id -u; hostname; pwd; cat /proc/self/comm; echo $$";
-    assert_eq!(stdout(&stage.shell(script)), "hello\n1000\ninside\n/work\ncat\n2\n");
+    assert_eq!(stdout(&stage.shell(script)), "hello\n1000\ninside\n/work\ncat\n3\n");
 }
 
 #[test]
