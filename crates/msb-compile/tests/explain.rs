@@ -52,6 +52,8 @@ const REQUESTS: &[&str] = &[
     "call build(profile: \"debug\")",
     "call git_push(branch: \"agent/x\")",
     "call git_push(branch: \"main\")",
+    "call push(branch: \"agent/x\")",
+    "call search(text: \"x\")",
     "call publish_table(name: \"sum\", table: [])",
 ];
 
