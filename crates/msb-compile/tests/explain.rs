@@ -52,8 +52,6 @@ const REQUESTS: &[&str] = &[
     "call build(profile: \"debug\")",
     "call git_push(branch: \"agent/x\")",
     "call git_push(branch: \"main\")",
-    "call push(branch: \"agent/x\")",
-    "call search(text: \"x\")",
     "call publish_table(name: \"sum\", table: [])",
 ];
 
@@ -144,7 +142,7 @@ fn every_suggestion_changes_the_decision() {
             }
         }
     }
-    assert!(tried > 200 && calls > 5, "only {tried} suggestions, {calls} of them about calls");
+    assert!(tried > 200 && calls > 3, "only {tried} suggestions, {calls} of them about calls");
 }
 
 /// A deny that stands in a profile, what every sandbox refuses, what no line alone changes: said, and nothing else.

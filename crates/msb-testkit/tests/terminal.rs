@@ -105,6 +105,25 @@ fn the_terminal_inside_is_another_one() {
     }
 }
 
+/// What is refused is said while the terminal is in raw mode: each line begins where lines begin.
+#[test]
+fn what_is_refused_is_said_in_whole_lines() {
+    for account in accounts() {
+        let mut scene = Scene::new(account);
+        let (bin, source) = (scene.workspace.bin(), scene.workspace.base().join("policy.msb"));
+        let shown = scene.screen.run(&format!(
+            "{} run --explain {} --set {} -- sh -c 'unshare -U true; sleep 0.5; echo later'",
+            bin.join("msbc").display(),
+            source.display(),
+            scene.workspace.setting()
+        ));
+        assert!(shown.contains("unshare") && shown.contains("later"), "{shown:?}");
+        let bare =
+            shown.match_indices('\n').find(|(at, _)| !shown.get(..*at).is_some_and(|to| to.ends_with('\r')));
+        assert_eq!(bare, None, "{shown:?}");
+    }
+}
+
 #[test]
 fn keys_mean_it_to_the_job_inside() {
     for account in accounts() {

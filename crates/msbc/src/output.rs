@@ -6,6 +6,7 @@
 use crate::Exit;
 use crate::cli::Color;
 use msb_diag::{Diagnostic, Sources, Style};
+use nix::sys::termios::{OutputFlags, tcgetattr};
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
 
 /// Where the answer and the messages go.
@@ -79,8 +80,12 @@ impl Output {
     }
 
     fn error(&self, text: &str) {
+        let mut stderr = io::stderr().lock();
+        // A terminal in raw mode, as it is while `tty private` relays it, goes down where a line ends, and not to its beginning.
+        let is_raw = tcgetattr(&stderr).is_ok_and(|modes| !modes.output_flags.contains(OutputFlags::OPOST));
+        let text = if is_raw { text.replace('\n', "\r\n") } else { text.to_owned() };
         // Nobody is left to tell when standard error is closed or full.
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        let _ = stderr.write_all(text.as_bytes());
     }
 
     /// The exit code, now that everything is written.
