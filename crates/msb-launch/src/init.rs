@@ -9,13 +9,13 @@ use crate::fail::{At, Result, failure};
 use crate::files::write_once;
 use crate::message::Message;
 use crate::terminal::Inside;
-use core::cell::Cell;
 use core::convert::Infallible;
 use core::mem::MaybeUninit;
 use msb_plan::Tier;
 use msb_plan::event::Step;
 use msb_sys::beside::vfork;
 use msb_sys::process::flags;
+use msb_sys::shared::Words;
 use msb_sys::signal;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -30,7 +30,7 @@ pub(crate) fn run(child: &mut Child<'_>) -> Infallible {
     let started = start(child);
     drop(child.root.take());
     let message = match started {
-        Ok((pid, left)) => watch(pid, &left, child),
+        Ok((pid, left)) => watch(pid, left, child),
         Err(failure) => Message::Failed(failure),
     };
     if child.tier == Tier::Landlock {
@@ -59,19 +59,21 @@ fn end_all() {
     }
 }
 
-/// What the command's process leaves for init, whose memory it shares until it has executed.
-#[derive(Debug, Default)]
-struct Left {
+/// What the command's process leaves for init to see: words of a page that both share.
+#[derive(Debug, Clone, Copy)]
+struct Left(Words);
+
+impl Left {
     /// What [`command::execute`] says of its failure; 0 for none.
-    failure: Cell<u32>,
+    const FAILURE: usize = 0;
     /// The listener's descriptor, in the table that both share then; 0 for none.
-    listener: Cell<u32>,
+    const LISTENER: usize = 1;
 }
 
 /// Starts the command; gives its process, and what it left.
 fn start(child: &Child<'_>) -> Result<(Pid, Left)> {
     let at = Some(child.filter.origin);
-    let left = Left::default();
+    let left = Left(Words::new().at(Step::Spawn, None)?);
     // The listener is made by the command's process, after the filter is loaded, and from then on every call
     // of that process may wait for an answer: so it shares its descriptors, and init, which waits until it
     // has executed, finds the listener among its own.
@@ -80,14 +82,15 @@ fn start(child: &Child<'_>) -> Result<(Pid, Left)> {
     child.timing.done(Step::Spawn);
     let pid = vfork(shared, &mut || {
         signal::block(child.signals);
-        left.failure.set(match child.terminal.as_ref().map(Inside::control) {
+        let failure = match child.terminal.as_ref().map(Inside::control) {
             Some(Err(errno)) => command::code(Step::Terminal, errno),
-            _ => command::execute(child, |fd| left.listener.set(fd)),
-        });
+            _ => command::execute(child, |fd| left.0.set(Left::LISTENER, fd)),
+        };
+        left.0.set(Left::FAILURE, failure);
     })
     .at(Step::Spawn, None)?;
     if let Some(socket) = &child.listener {
-        hand_over(left.listener.get(), socket).at(Step::Listener, at)?;
+        hand_over(left.0.get(Left::LISTENER), socket).at(Step::Listener, at)?;
     }
     Ok((pid, left))
 }
@@ -105,7 +108,7 @@ fn hand_over(number: u32, socket: &OwnedFd) -> core::result::Result<(), Errno> {
     sendmsg(socket, &[rustix::io::IoSlice::new(b"L")], &mut control, SendFlags::NOSIGNAL).map(drop)
 }
 
-fn watch(command: Pid, left: &Left, child: &Child<'_>) -> Message {
+fn watch(command: Pid, left: Left, child: &Child<'_>) -> Message {
     loop {
         let number = wait(child);
         if child.must_end() {
@@ -114,7 +117,7 @@ fn watch(command: Pid, left: &Left, child: &Child<'_>) -> Message {
         }
         if number == SIGCHLD {
             if let Some(status) = reap(command) {
-                return match command::failure(left.failure.get(), child) {
+                return match command::failure(left.0.get(Left::FAILURE), child) {
                     Some(failure) => Message::Failed(failure),
                     None => Message::Ended(status),
                 };

@@ -44,6 +44,8 @@ fn edition() {
             "\n\n# only a comment\n",
             "policy p { net none }\n",
             "import std.python\nedition 2026\npolicy p { }\n",
+            "## What it is for.\npolicy p { }\n",
+            "## What it is for.\nedition 2026\npolicy p { }\n",
             "edition 1999\npolicy p { }\n",
             "edition \"2026\"\npolicy p { }\n",
             "edition\npolicy p { }\n",

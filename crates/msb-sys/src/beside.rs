@@ -21,10 +21,11 @@ const STACK_BYTES: usize = 64 * 1024;
 #[allow(clippy::cast_possible_truncation, reason = "a flag below bit 32")]
 const NEWNET: usize = flags::NEWNET as usize;
 
-/// Makes a process with the caller's memory and a stack of its own, which calls `run` with `argument`.
+/// Makes a process with a stack of its own, which calls `run` with `argument`.
 ///
 /// # Safety
-/// What `run` does with `argument` must be sound while the caller waits, with [`flags::VFORK`], or goes on, without.
+/// What `run` does with `argument` must be sound while the caller waits, with [`flags::VFORK`], or goes on, without, in the
+/// same memory, with [`flags::VM`].
 unsafe fn start(
     flags: u64,
     exit_signal: u64,
@@ -36,7 +37,7 @@ unsafe fn start(
     let bottom = stack.as_mut_ptr().expose_provenance();
     core::mem::forget(stack);
     let args = CloneArgs {
-        flags: flags | self::flags::VM,
+        flags,
         exit_signal,
         stack: bottom as u64,
         stack_size: STACK_BYTES as u64,
@@ -48,8 +49,11 @@ unsafe fn start(
     i32::try_from(child).ok().and_then(Pid::from_raw).ok_or(Errno::CHILD)
 }
 
-/// Calls `work` in a new process, which has the caller's memory, and, with [`flags::FILES`], its descriptors. The caller
-/// waits until that process has executed a program or ended (vfork(2)); it ends with status 127 when `work` returns.
+/// Calls `work` in a new process, which has, with [`flags::FILES`], the caller's descriptors. The caller waits until that
+/// process has executed a program or ended (vfork(2)); it ends with status 127 when `work` returns.
+///
+/// It has the caller's memory where the kernel lets it, and else a copy: what it leaves for the caller belongs in
+/// [`crate::shared`].
 ///
 /// # Errors
 /// As clone3(2): `EAGAIN` at a process limit, `ENOMEM`.
@@ -61,8 +65,15 @@ pub fn vfork(flags: u64, mut work: &mut dyn FnMut()) -> Result<Pid> {
         exit(127)
     }
     let argument = (&raw mut work).expose_provenance();
-    // SAFETY: the caller is suspended for as long as `work` runs, so that it has what it borrows to itself.
-    unsafe { start(flags | self::flags::VFORK, SIGCHLD, enter, argument) }
+    let make = |flags| {
+        // SAFETY: the caller is suspended for as long as `work` runs, so that it has what it borrows to itself.
+        unsafe { start(flags | self::flags::VFORK, SIGCHLD, enter, argument) }
+    };
+    match make(flags | self::flags::VM) {
+        // Linux 6.1 lets no process share its maker's memory that is to be in another time namespace (copy_process); 6.12 does.
+        Err(Errno::INVAL) => make(flags),
+        made => made,
+    }
 }
 
 /// A network namespace that another process is making.
@@ -120,7 +131,8 @@ pub fn network() -> Result<Network> {
     }
     let word: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(NOBODY)));
     // SAFETY: `enter` uses the word, which both may, and nothing else of the caller's.
-    let maker = unsafe { start(flags::FILES, SIGCHLD, enter, (&raw const *word).expose_provenance()) }?;
+    let maker =
+        unsafe { start(flags::FILES | flags::VM, SIGCHLD, enter, (&raw const *word).expose_provenance()) }?;
     Ok(Network { maker, word })
 }
 

@@ -1,19 +1,19 @@
 //! Processes that share memory: what they leave is there, and a network namespace comes whoever makes it.
 
+use msb_sys::shared::Words;
 use msb_sys::{beside, process};
-use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::Duration;
 
 #[test]
 fn a_process_that_is_waited_for_leaves_what_it_found() {
-    let (pid, own) = (Cell::new(0), std::process::id());
-    let child = beside::vfork(0, &mut || pid.set(std::process::id())).expect("a process");
+    let (words, own) = (Words::new().expect("a page"), std::process::id());
+    let child = beside::vfork(0, &mut || words.set(0, std::process::id())).expect("a process");
     // It has ended by now, and said with its own number so.
     let usage = process::wait(child).expect("a child");
     assert_eq!((usage.wait_status >> 8, usage.wait_status & 0x7f), (127, 0));
-    assert_eq!(pid.get(), child.as_raw_nonzero().get().unsigned_abs());
-    assert_ne!(pid.get(), own);
+    assert_eq!(words.get(0), child.as_raw_nonzero().get().unsigned_abs());
+    assert_ne!(words.get(0), own);
 }
 
 /// The namespaces of this thread.

@@ -147,10 +147,11 @@ fn missing_edition(input: Tokens<'_>) {
         input.context.reported.set(Some(input.index()));
         return;
     }
-    let known = input.is_end()
-        || input.at_word(&["import"])
-        || input.at_word(ITEM_STARTS)
-        || nearest(input.next(), input.text(), &[Expected::Choice(ITEM, ITEM_STARTS)]).is_some();
+    let first = docs(input).0;
+    let known = first.is_end()
+        || first.at_word(&["import"])
+        || first.at_word(ITEM_STARTS)
+        || nearest(first.next(), first.text(), &[Expected::Choice(ITEM, ITEM_STARTS)]).is_some();
     if !known {
         // It is no policy at all, and that is said.
         return;
