@@ -189,6 +189,12 @@ impl Places {
         let placed = self.shown.iter().any(|shown| shown.target.covers(path));
         let placed = placed.then(|| self.decide(&name, access));
         let verdicts = self.decide_file(&name, access).into_iter().chain(placed);
+        // Of two that are as good the host's file, whichever rule is written first.
+        let is_file = |it: &Verdict| matches!(it, Verdict::Allowed { host: Some(host), .. } if *host == name);
+        let preference = |it: &Verdict| {
+            let (rank, origin) = preference(it);
+            (rank, is_file(it), origin)
+        };
         verdicts.max_by_key(preference).unwrap_or_else(|| match self.denial(&name, Some(&name), access) {
             Some(origin) => refused(Reason::Denied(origin), &name),
             None => refused(Reason::NotShown, &name),

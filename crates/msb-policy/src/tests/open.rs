@@ -285,3 +285,17 @@ proptest! {
         prop_assert!(!opened);
     }
 }
+
+/// A name that is a file of the host shown elsewhere, and of what is put inside: which of the two an answer tells of does not
+/// depend on the order of the rules.
+#[test]
+fn a_name_of_two_things_tells_of_the_hosts_file() {
+    let mut rules = vec![scratch("~/c", 1), grant("rwx", "~/c", "~", 2)];
+    for _ in 0..2 {
+        let verdict = Places::apart(&with(rules.clone())).decide_path(&path("~/c"), Access::Read);
+        let Verdict::Allowed { host: Some(host), .. } = verdict else { panic!("{verdict:?}") };
+        assert!(host.ends_with("/c"), "{host}");
+        let [first, second] = rules.as_mut_slice() else { unreachable!("there are two") };
+        std::mem::swap(&mut first.origin, &mut second.origin);
+    }
+}
