@@ -192,7 +192,7 @@ impl Parent<'_> {
                     Some((_, origin)) => Some((LimitKind::Wall, origin)),
                     None => watch.look(now, cgroups),
                 };
-                killed_for = reached.map(|reached| self.kill(reached));
+                killed_for = reached.map(|reached| self.kill(reached, cgroups));
             }
             let until_kill = gateway_ended.map(|at| at + GATEWAY_GRACE_US).filter(|_| !self.gateway_killed);
             let times = [deadline.map(|(at, _)| at), watch.next_us(), until_kill];
@@ -239,7 +239,7 @@ impl Parent<'_> {
                 gateway_ended = Some(monotonic_us());
             }
             if output_moves && self.pump.as_mut().map(Pump::step) == Some(Moved::Exceeded) {
-                killed_for = killed_for.or_else(|| Some(self.kill(self.output_limit()?)));
+                killed_for = killed_for.or_else(|| Some(self.kill(self.output_limit()?, cgroups)));
             }
             if output_moves {
                 self.hang_up();
@@ -317,11 +317,13 @@ impl Parent<'_> {
     }
 
     /// Ends everything for a limit.
-    fn kill(&mut self, reached: (LimitKind, OriginId)) -> (LimitKind, OriginId) {
+    fn kill(&mut self, reached: (LimitKind, OriginId), cgroups: &Cgroups) -> (LimitKind, OriginId) {
+        // What is asked before the end, and takes some 20 ms: who starts processes without end does not put it off.
+        const LOOKS_MAX: u32 = 1024;
         // Nobody is left to wait for those that an init leaves behind, and what they used goes with them. Memory does not
         // wait for the sum.
-        if reached.0 != LimitKind::Memory {
-            self.killed_cpu_us = watch::cpu_us(self.init().into());
+        if reached.0 != LimitKind::Memory && cgroups.cpu_us().is_none() {
+            self.killed_cpu_us = watch::cpu_us(self.init().into(), LOOKS_MAX);
         }
         self.end_init();
         reached

@@ -23,6 +23,8 @@ const MEMORY_PERIOD_US: u64 = 10_000;
 const MEMORY_PERIOD_MAX_US: u64 = 25_000;
 /// The shortest time between two looks at time on CPUs.
 const CPU_PERIOD_US: u64 = 10_000;
+/// A bound on a walk: no kernel has more processes (`PID_MAX_LIMIT`).
+const PROCESSES_MAX: u32 = 1 << 22;
 /// `USER_HZ` of proc(5), the same on x86-64 and AArch64: 10 ms each.
 const TICK_US: u64 = 10_000;
 
@@ -59,7 +61,7 @@ impl Watch {
     /// Looks at what is due; gives the limit that is reached.
     pub(crate) fn look(&mut self, now_us: u64, cgroups: &Cgroups) -> Option<(LimitKind, OriginId)> {
         if let Some(Limit { value, origin }) = self.cpu.filter(|_| now_us >= self.cpu_at_us) {
-            let used = cgroups.cpu_us().unwrap_or_else(|| cpu_us(self.init));
+            let used = cgroups.cpu_us().unwrap_or_else(|| cpu_us(self.init, PROCESSES_MAX));
             if used >= value {
                 return Some((LimitKind::CpuTime, origin));
             }
@@ -103,7 +105,7 @@ pub(crate) fn may_look() -> Result<(), Errno> {
 fn exceeds(init: u64, storage: &mut Storage, bytes: u64) -> bool {
     let mut mapped = 0;
     let mut files = Files::default();
-    let whole = each(init, |directory| {
+    let whole = each(init, PROCESSES_MAX, |directory| {
         mapped += Mapped::of(directory).all();
         files.add(directory);
     });
@@ -117,7 +119,7 @@ fn exceeds(init: u64, storage: &mut Storage, bytes: u64) -> bool {
         return false;
     }
     let mut exact = files;
-    let whole = each(init, |directory| exact += proportional_bytes(directory));
+    let whole = each(init, PROCESSES_MAX, |directory| exact += proportional_bytes(directory));
     !whole || exact > bytes
 }
 
@@ -234,10 +236,11 @@ fn shared_bytes(directory: &[u8]) -> Option<u64> {
     Some(bytes)
 }
 
-/// Time on CPUs of `init`, its descendants, and those of them that were waited for, microseconds.
-pub(crate) fn cpu_us(init: u64) -> u64 {
+/// Time on CPUs of `init`, its descendants, and those of them that were waited for, microseconds; of no more than `most`
+/// processes.
+pub(crate) fn cpu_us(init: u64, most: u32) -> u64 {
     let mut ticks = 0;
-    each(init, |directory| {
+    each(init, most, |directory| {
         let after = stat_fields(directory);
         // utime, stime, cutime and cstime: fields 14 to 17, of which the first here is field 3.
         let fields = after.split(|b| *b == b' ').filter(|field| !field.is_empty());
@@ -248,10 +251,9 @@ pub(crate) fn cpu_us(init: u64) -> u64 {
 
 /// Calls `of` with the directory of `init` and of each of its descendants; `false` when there was no end of them, or no
 /// beginning: `init` is shown until it is reaped.
-fn each(init: u64, mut of: impl FnMut(&[u8])) -> bool {
+fn each(init: u64, most: u32, mut of: impl FnMut(&[u8])) -> bool {
     let mut pending = Vec::from([init]);
-    // A bound on the walk: no kernel has more processes (PID_MAX_LIMIT).
-    let mut left = 1_u32 << 22;
+    let mut left = most;
     while let Some(pid) = pending.pop() {
         left = match left.checked_sub(1) {
             Some(left) => left,
@@ -291,7 +293,7 @@ pub(crate) fn stop(init: Pid) -> Vec<OwnedFd> {
     let mut stopped = Vec::new();
     for _ in 0..ROUNDS {
         let before = stopped.len();
-        each(u64::from(init.as_raw_nonzero().get().unsigned_abs()), |directory| {
+        each(u64::from(init.as_raw_nonzero().get().unsigned_abs()), PROCESSES_MAX, |directory| {
             let pid = directory.strip_prefix(b"/proc/").and_then(number);
             let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).filter(|pid| *pid != init);
             stopped.extend(pid.and_then(|pid| stop_one(pid, directory)));

@@ -1,5 +1,5 @@
-//! Processes that share this one's memory: one that becomes a program while its maker waits, and one that makes a network
-//! namespace while its maker goes on (docs/adr/0062-processes-beside.md).
+//! Processes that share this one's memory where the kernel lets them: one that becomes a program while its maker waits, and
+//! one that makes a network namespace while its maker goes on (docs/adr/0062-processes-beside.md).
 //!
 //! A copy of the memory, which fork makes, costs its tables, a fault for each page that is written afterwards, and, when
 //! the copy executes, that they are cleared away again.
@@ -26,19 +26,14 @@ const NEWNET: usize = flags::NEWNET as usize;
 /// # Safety
 /// What `run` does with `argument` must be sound while the caller waits, with [`flags::VFORK`], or goes on, without, in the
 /// same memory, with [`flags::VM`].
-unsafe fn start(
-    flags: u64,
-    exit_signal: u64,
-    run: extern "C" fn(usize) -> !,
-    argument: usize,
-) -> Result<Pid> {
+unsafe fn start(flags: u64, run: extern "C" fn(usize) -> !, argument: usize) -> Result<Pid> {
     // It is not given back: nobody here knows when its process ends, and there is one for each kind.
     let mut stack: Vec<u128> = Vec::with_capacity(STACK_BYTES / size_of::<u128>());
     let bottom = stack.as_mut_ptr().expose_provenance();
     core::mem::forget(stack);
     let args = CloneArgs {
         flags,
-        exit_signal,
+        exit_signal: SIGCHLD,
         stack: bottom as u64,
         stack_size: STACK_BYTES as u64,
         ..CloneArgs::default()
@@ -67,7 +62,7 @@ pub fn vfork(flags: u64, mut work: &mut dyn FnMut()) -> Result<Pid> {
     let argument = (&raw mut work).expose_provenance();
     let make = |flags| {
         // SAFETY: the caller is suspended for as long as `work` runs, so that it has what it borrows to itself.
-        unsafe { start(flags | self::flags::VFORK, SIGCHLD, enter, argument) }
+        unsafe { start(flags | self::flags::VFORK, enter, argument) }
     };
     match make(flags | self::flags::VM) {
         // Linux 6.1 lets no process share its maker's memory that is to be in another time namespace (copy_process); 6.12 does.
@@ -131,8 +126,7 @@ pub fn network() -> Result<Network> {
     }
     let word: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(NOBODY)));
     // SAFETY: `enter` uses the word, which both may, and nothing else of the caller's.
-    let maker =
-        unsafe { start(flags::FILES | flags::VM, SIGCHLD, enter, (&raw const *word).expose_provenance()) }?;
+    let maker = unsafe { start(flags::FILES | flags::VM, enter, (&raw const *word).expose_provenance()) }?;
     Ok(Network { maker, word })
 }
 
