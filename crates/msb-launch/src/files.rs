@@ -78,9 +78,12 @@ pub(crate) fn write_once(fd: impl AsFd, bytes: &[u8]) -> Result<(), Errno> {
 
 /// The decimal number that `bytes` begins with, spaces around it allowed.
 pub(crate) fn number(bytes: &[u8]) -> Option<u64> {
-    let text = bytes.trim_ascii();
-    let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
-    core::str::from_utf8(text.get(..digits)?).ok()?.parse().ok()
+    let (mut value, mut any) = (0_u64, false);
+    for digit in bytes.trim_ascii_start().iter().take_while(|byte| byte.is_ascii_digit()) {
+        value = value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+        any = true;
+    }
+    any.then_some(value)
 }
 
 /// `value` in decimal, after `before`.

@@ -10,6 +10,7 @@ pub(crate) mod nr {
     pub(crate) const RT_SIGACTION: usize = 13;
     pub(crate) const RT_SIGPROCMASK: usize = 14;
     pub(crate) const IOCTL: usize = 16;
+    pub(crate) const SOCKET: usize = 41;
     pub(crate) const SETSOCKOPT: usize = 54;
     pub(crate) const EXECVE: usize = 59;
     pub(crate) const WAIT4: usize = 61;
@@ -20,7 +21,6 @@ pub(crate) mod nr {
     pub(crate) const EXIT_GROUP: usize = 231;
     pub(crate) const KEYCTL: usize = 250;
     pub(crate) const SIGNALFD4: usize = 289;
-    pub(crate) const OPENAT: usize = 257;
     pub(crate) const UNSHARE: usize = 272;
     pub(crate) const SETNS: usize = 308;
     pub(crate) const SECCOMP: usize = 317;
@@ -30,7 +30,6 @@ pub(crate) mod nr {
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod nr {
     pub(crate) const IOCTL: usize = 29;
-    pub(crate) const OPENAT: usize = 56;
     pub(crate) const UNSHARE: usize = 97;
     pub(crate) const SIGNALFD4: usize = 74;
     pub(crate) const EXIT_GROUP: usize = 94;
@@ -41,6 +40,7 @@ pub(crate) mod nr {
     pub(crate) const RT_SIGTIMEDWAIT: usize = 137;
     pub(crate) const PRCTL: usize = 167;
     pub(crate) const KEYCTL: usize = 219;
+    pub(crate) const SOCKET: usize = 198;
     pub(crate) const SETSOCKOPT: usize = 208;
     pub(crate) const EXECVE: usize = 221;
     pub(crate) const MMAP: usize = 222;
