@@ -58,15 +58,8 @@ pub(crate) fn extend(cx: &mut Context<'_>, policy: &mut Policy) {
         return;
     }
     let cancelled = policy.cancelled_by(&measure.policy);
-    let raised: Vec<Widening> = policy
-        .widenings(&measure.policy, By::Host)
-        .into_iter()
-        .filter(|it| match it.what {
-            Wider::Limit(_) => it.allowed.is_some(),
-            Wider::ToolLimit { said, .. } => said,
-            _ => false,
-        })
-        .collect();
+    // What it inherits would hide them.
+    let raised = policy.raised_limits(&measure.policy);
     policy.inherit(&measure.policy, |origin| match measure.span(origin) {
         Some(span) => cx.origin(span),
         None => cx.policy_origin(),

@@ -5,6 +5,7 @@ use crate::deny::{self, Denial};
 use crate::fail::{At, Result, refusal};
 use crate::files::{decimal, write_once, write_small};
 use crate::gateway::{self, Handover};
+use crate::gather::Gather;
 use crate::host::Entry;
 use crate::landlock::Wall;
 use crate::path::sort_by;
@@ -162,7 +163,7 @@ impl Child<'_> {
         let kept = [Some(&self.status), Some(&self.parent), self.listener.as_ref(), self.root.as_ref()];
         let gateway = self.gateway.as_ref().map(|gateway| gateway.socket().as_raw_fd());
         let kept = kept.into_iter().flatten().map(AsRawFd::as_raw_fd).chain(gateway);
-        let mut kept: Vec<u32> = kept.map(i32::unsigned_abs).collect();
+        let mut kept: Vec<u32> = kept.map(i32::unsigned_abs).gather();
         sort_by(&mut kept, |a, b| a < b);
         close_all_but(&kept).at(Step::CloseFds, None)
     }

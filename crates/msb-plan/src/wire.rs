@@ -22,6 +22,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Remembers that this is no value. Nothing is left to be read from here on, so that every list ends.
+    #[cold]
+    #[inline(never)]
     fn fail(&mut self) {
         self.broken = true;
         self.left = &[];
