@@ -14,7 +14,7 @@ use crate::places::has;
 use crate::{
     Access, Arch, Base, Borders, Calls, Connection, Connections, Decision, Endpoint, EnvKind, FsKind, FsRule,
     Limit, Limits, Links, Net, NetKind, NetLimits, NetRule, OpenAsked, OriginId, Path, Peer, Places, Policy,
-    Protocol, Rate, Request, SyscallAction, SyscallRule, Text, Verdict, Which, Word,
+    Rate, Request, SyscallAction, SyscallRule, Text, Verdict, Which, Word,
 };
 
 /// Something that a policy allows and the other does not.
@@ -65,8 +65,8 @@ pub enum Wider {
         /// The terms, as a rule would say them: `inject $key`, `only GET /v1/*`.
         what: String,
     },
-    /// A port that is published on the host's loopback.
-    Listen(Protocol, u16),
+    /// A port that is published on the host's loopback, as a claim says it.
+    Listen(String),
     /// A call of a tool, as a claim says it, and why it is more.
     Tool {
         /// `call search(query: "a")`.
@@ -107,7 +107,7 @@ impl Wider {
                 let plain = Connection { method: None, ..connection.clone() };
                 format!("{} {what}", policy.shown_connection(&plain))
             }
-            Wider::Listen(protocol, port) => format!("listen {} host:{port}", protocol.word()),
+            Wider::Listen(what) => what.clone(),
             Wider::Tool { call, .. } => call.clone(),
             Wider::ToolLimit { tool, word, .. } => format!("more `{word}` of `{tool}`"),
             Wider::Capability(number) => format!("caps {}", capability_name(*number).unwrap_or("?")),
@@ -312,12 +312,11 @@ impl Policy {
                         (wider && !makes(refused)).then_some((Wider::Connect(one), refused.origin))
                     })
                 }
-                NetKind::Listen(endpoint) => {
-                    endpoint.ports.iter().flat_map(|(first, last)| [*first, *last]).find_map(|port| {
-                        let refused = other.listen(endpoint.protocol, port);
-                        (!makes(refused)).then_some((Wider::Listen(endpoint.protocol, port), refused.origin))
-                    })
-                }
+                NetKind::Listen(publish) => publish.each().find_map(|one| {
+                    let refused = other.listen(&one);
+                    let what = one.describe(&self.shown_peer(&publish.at.peer));
+                    (!makes(refused)).then_some((Wider::Listen(what), refused.origin))
+                }),
                 NetKind::Deny(_) | NetKind::Total(_) => None,
             };
             if let Some((what, refused)) = widening {
