@@ -158,18 +158,13 @@ impl Policy {
         found
     }
 
-    /// The limits of this policy that are above those of `other`: where it says one itself, and more than that.
+    /// What is wider than `other` in limits: of all together, of connections and of tools.
     #[must_use]
-    pub fn raised_limits(&self, other: &Policy) -> Vec<Widening> {
+    pub fn higher_limits(&self, other: &Policy) -> Vec<Widening> {
         let mut found = Vec::new();
         self.wider_net(other, &mut found);
         self.wider_tool_bounds(other, &mut found);
         self.wider_limits(other, &mut found);
-        found.retain(|it| match it.what {
-            Wider::Limit(_) => it.allowed.is_some(),
-            Wider::ToolLimit { said, .. } => said,
-            _ => false,
-        });
         found
     }
 
