@@ -202,7 +202,10 @@ impl Child<'_> {
     /// Waits until the gateway answers; the init keeps its socket only to make others on demand.
     fn await_gateway(&mut self) -> Result<()> {
         if let Some(handover) = &self.gateway {
-            handover.ready()?;
+            for (index, port) in (0..).zip(handover.ready()?) {
+                // Nobody may be there to hear it, which other things show.
+                let _ = write_once(&self.status, &Message::Published { index, port }.encode());
+            }
         }
         let publishes = matches!(&self.plan.network, Network::Gateway(it) if !it.listens.is_empty());
         self.gateway.take_if(|_| !publishes);

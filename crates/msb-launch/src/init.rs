@@ -39,7 +39,7 @@ pub(crate) fn run(child: &mut Child<'_>) -> Infallible {
     // When this fails, the parent is gone, and so is this process in a moment.
     let _ = write_once(&child.status, &message.encode());
     msb_sys::process::exit(match message {
-        Message::Ended(_) => 0,
+        Message::Ended(_) | Message::Published { .. } => 0,
         Message::Failed(_) => crate::output::EXIT_REFUSED,
     })
 }
