@@ -110,6 +110,12 @@ pub(crate) fn line(event: &Event, plan: Option<&Plan<'_>>) -> Vec<u8> {
             kind(&mut json, "held-by-landlock");
             json.origin(Some(origin), plan);
         }
+        Event::Searched { origin, directories, places } => {
+            kind(&mut json, "searched");
+            json.number("directories", Some(u64::from(directories)));
+            json.number("places", Some(u64::from(places)));
+            json.origin(Some(origin), plan);
+        }
         Event::LimitReached { limit, times, origin } => {
             kind(&mut json, "limit-reached");
             json.text("limit", Some(limit.word().as_bytes()));

@@ -146,7 +146,7 @@ pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
             add_origin(&mut line, Some(origin), plan);
         }
         // For programs alone.
-        Event::Timing { .. } => return String::new(),
+        Event::Timing { .. } | Event::Searched { .. } => return String::new(),
         Event::KilledByFilter { nr, origin } => {
             line.push_str("the filter killed the command");
             if let Some(nr) = nr {

@@ -18,16 +18,18 @@ mod open;
 mod path;
 mod places;
 mod pred;
+mod search;
 mod terms;
 mod tool;
 
-pub use decide::{Decision, Precedence, Request};
+pub use decide::{Decision, Depth, Precedence, Request};
 pub use difference::{Witness, difference, otherwise, widening};
 pub use ir::*;
 pub use narrow::{By, ToolWider, Widening, Wider};
 pub use net::*;
 pub use open::{Below, Open};
 pub use places::{Access, FILES_OF_GIT, GENERATED_FILES, Places, Reason, Verdict};
+pub use search::Search;
 pub use tool::{
     Covers, PATTERN_BYTES_MAX, Refusal, Tool, ToolParam, ToolSandbox, ToolType, Value, Word, pattern,
 };

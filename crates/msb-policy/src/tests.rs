@@ -7,6 +7,7 @@ mod net;
 mod open;
 mod places;
 mod predicate;
+mod search;
 mod tool;
 
 use proptest::prelude::*;
