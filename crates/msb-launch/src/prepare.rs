@@ -17,7 +17,9 @@ use crate::path::sort_by;
 use crate::placeholders::Placeholders;
 use crate::pump::Pump;
 use crate::timing::Timing;
-use crate::{describe, environment, guard, overlap, plan_file, root, signature, storage, terminal, tier};
+use crate::{
+    describe, environment, guard, overlap, plan_file, root, search, signature, storage, terminal, tier,
+};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Step};
@@ -243,12 +245,17 @@ fn launch<'p>(
     let table = Table::read().at(Step::MountSource, Some(plan.policy.origin))?;
     overlap::check(plan, &entries, &table)?;
     timing.done(Step::MountSource);
+    let (searched, found) = search::find(plan, &bindings, &entries, &table)?;
+    timing.done(Step::Search);
+    if let Some(event) = found.filter(|_| output.is_read()) {
+        output.say(&event, Some(plan));
+    }
     let guards = guard::denies(guarded, &entries, plan.policy.origin)?;
     plan.denies.extend(guards);
     let plan = &*plan;
     let mut placeholders = Placeholders::default();
     let started =
-        deny::find(plan, &bindings, &mut entries, &table, &mut placeholders).and_then(|denials| {
+        deny::find(plan, &bindings, &mut entries, &table, searched, &mut placeholders).and_then(|denials| {
             timing.done(Step::DenySource);
             let mut cgroups = Cgroups::new(&plan.limits)?;
             let begin_us = monotonic_us();
