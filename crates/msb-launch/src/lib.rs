@@ -6,9 +6,9 @@
 //!             the gateway, where there are network rules              (gateway)
 //! namespaced  clone3, id maps, host name                              (child)
 //!             mounts, /dev, /proc, certificates, denies               (root, overlay, deny, dev, trust)
-//!             network, made beside the mounts; before them for a
-//!             gateway, with the sockets that it gets                  (child, network, netlink)
+//!             network, for a gateway, with the sockets that it gets   (child, network, netlink)
 //! rooted      pivot_root, detach the old root                         (root)
+//!             network otherwise, made beside the mounts               (child)
 //! confined    rlimits, keyring, no_new_privs, capabilities, Landlock  (confine, landlock)
 //! exec        init (pid 1) forks; the command loads the filter, then execve (init, command)
 //! ```
