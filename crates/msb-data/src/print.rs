@@ -225,7 +225,8 @@ fn endpoint(end: &Endpoint) -> String {
         [one] => format!(":{}", port(one)),
         many => format!(":{{{}}}", joined(many, port)),
     };
-    format!("{} {peer}{ports}", end.protocol.node)
+    let inside = end.inside.as_ref().map_or_else(String::new, |port| format!(" at {}", port.node));
+    format!("{} {peer}{ports}{inside}", end.protocol.node)
 }
 
 fn port(range: &PortRange) -> String {

@@ -14,7 +14,7 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 use msb_plan::event::{Failure, Step};
 use msb_plan::handover::{self, Socket};
-use msb_plan::network::Network;
+use msb_plan::network::{Listen, Network};
 use msb_plan::{OriginId, ParamKind, Plan};
 use msb_sys::at::{accessat, openat, readlink};
 use msb_sys::exec::{Strings, execute};
@@ -39,6 +39,14 @@ pub(crate) fn origin(plan: &Plan<'_>) -> Option<OriginId> {
     match &plan.network {
         Network::Gateway(gateway) => Some(gateway.origin),
         Network::None | Network::Loopback => None,
+    }
+}
+
+/// The ports that are published.
+pub(crate) fn listens<'p>(plan: &'p Plan<'_>) -> &'p [Listen] {
+    match &plan.network {
+        Network::Gateway(gateway) => &gateway.listens,
+        Network::None | Network::Loopback => &[],
     }
 }
 
@@ -253,27 +261,37 @@ impl Handover {
         }
     }
 
-    /// Waits until connections are answered.
-    pub(crate) fn ready(&self) -> Result<()> {
-        match self.next()? {
-            (handover::READY, _) => Ok(()),
+    /// Waits until connections are answered; gives the ports of the host that are published, as the plan numbers them.
+    pub(crate) fn ready(&self) -> Result<Vec<u16>> {
+        let mut bytes = [0; handover::MESSAGE_BYTES_MAX];
+        match self.receive(&mut bytes)? {
+            ([handover::READY, ports @ ..], _) => Ok(handover::decode_ports(ports).collect()),
             _ => Err(failure(Step::Gateway, Some(self.origin), Errno::PROTO)),
         }
     }
 
     /// The next message's kind and descriptor.
     fn next(&self) -> Result<(u8, Option<OwnedFd>)> {
+        let mut bytes = [0; handover::MESSAGE_BYTES_MAX];
+        let (message, file) = self.receive(&mut bytes)?;
+        Ok((message.first().copied().unwrap_or(0), file))
+    }
+
+    /// The next message, which is not empty, and its descriptor.
+    fn receive<'b>(
+        &self,
+        bytes: &'b mut [u8; handover::MESSAGE_BYTES_MAX],
+    ) -> Result<(&'b [u8], Option<OwnedFd>)> {
         let failed = |errno| failure(Step::Gateway, Some(self.origin), errno);
         let mut there = [PollFd::new(&self.socket, PollFlags::IN)];
         match poll(&mut there, Some(&milliseconds(READY_MS))) {
             Ok(0) => return Err(failed(Errno::TIMEDOUT)),
             polled => polled.map_err(failed)?,
         };
-        let mut bytes = [0; handover::MESSAGE_BYTES_MAX];
-        let mut got = receive(&self.socket, &mut bytes, RecvFlags::empty());
+        let mut got = receive(&self.socket, bytes, RecvFlags::empty());
         if matches!(got, Err(Errno::CONNRESET)) {
             // It ended without reading what was sent to it; what it said before comes after this error (unix(7)).
-            got = receive(&self.socket, &mut bytes, RecvFlags::empty());
+            got = receive(&self.socket, bytes, RecvFlags::empty());
         }
         let (length, file) = got.map_err(failed)?;
         match bytes.get(..length).unwrap_or_default() {
@@ -282,7 +300,7 @@ impl Handover {
             [handover::FAILED, rest @ ..] => {
                 Err(handover::decode_failure(rest).unwrap_or(failed(Errno::PROTO)))
             }
-            [kind, ..] => Ok((*kind, file)),
+            message => Ok((message, file)),
         }
     }
 

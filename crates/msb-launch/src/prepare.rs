@@ -460,6 +460,8 @@ impl<'a> Host<'a> {
                     init: pid,
                     pidfd,
                     status,
+                    said: None,
+                    untold: gateway::listens(self.plan).len(),
                     signals,
                     held: cgroups.held,
                     begin_us,

@@ -97,6 +97,8 @@ fn records_of_the_init_survive_the_pipe() {
         assert_eq!(Message::decode(message.encode()), Some(message));
     }
     assert_eq!(Message::decode(Message::Ended(-3).encode()), Some(Message::Ended(-3)));
+    let published = Message::Published { index: 63, port: 0xabcd };
+    assert_eq!(Message::decode(published.encode()), Some(published));
     assert_eq!(Message::decode([0; 8]), None);
     assert_eq!(Message::decode([1, 255, 0, 0, 0, 0, 0, 0]), None);
 }

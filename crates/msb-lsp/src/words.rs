@@ -93,6 +93,7 @@ const MEANINGS: &[(Place, &str, &str)] = &[
     (Place::Net, "allow", "can be reached"),
     (Place::Net, "deny", "cannot be reached, whatever else allows it"),
     (Place::Net, "listen", "a port inside is published on the host's loopback"),
+    (Place::Net, "at", "the port inside, where it is another than the host's"),
     (Place::Net, "total", "limits of the whole policy"),
     (Place::Net, "only", "methods and paths that are allowed; needs TLS inspection"),
     (Place::Net, "inject", "adds a secret to requests, which the program never sees"),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use msb_syscalls::by_number;
 
 use crate::{
-    Access, Arch, Base, Connection, EnvKind, FsKind, Machine, Missing, OriginId, Path, Policy, Protocol,
+    Access, Arch, Base, Connection, EnvKind, FsKind, Machine, Missing, OriginId, Path, Policy, Published,
     SyscallAction, SyscallRule, Value,
 };
 
@@ -39,12 +39,7 @@ pub enum Request<'a> {
     /// A connection.
     Connect(&'a Connection),
     /// A port of the sandbox that is to be reached from the host's loopback.
-    Listen {
-        /// What is spoken.
-        protocol: Protocol,
-        /// The port.
-        port: u16,
-    },
+    Listen(&'a Published),
     /// A path that is opened, or executed; see [`Policy::open`].
     Open {
         /// Which.
@@ -79,7 +74,7 @@ impl Policy {
             Request::Env(name) => self.decide_env(name),
             Request::Call { tool, args } => self.decide_tool(tool, args),
             Request::Connect(connection) => self.connect(connection),
-            Request::Listen { protocol, port } => self.listen(protocol, port),
+            Request::Listen(published) => self.listen(published),
             Request::Open { path, access } => self.open(path, access).verdict.decision(access),
         }
     }

@@ -14,7 +14,7 @@ use crate::places::has;
 use crate::{
     Access, Arch, Base, Borders, Calls, Connection, Connections, Decision, Endpoint, EnvKind, FsKind, FsRule,
     Limit, Limits, Links, Net, NetKind, NetLimits, NetRule, OpenAsked, OriginId, Path, Peer, Places, Policy,
-    Protocol, Rate, Request, SyscallAction, SyscallRule, Text, Verdict, Which, Word,
+    Rate, Request, SyscallAction, SyscallRule, Text, Verdict, Which, Word,
 };
 
 /// Something that a policy allows and the other does not.
@@ -65,8 +65,8 @@ pub enum Wider {
         /// The terms, as a rule would say them: `inject $key`, `only GET /v1/*`.
         what: String,
     },
-    /// A port that is published on the host's loopback.
-    Listen(Protocol, u16),
+    /// A port that is published on the host's loopback, as a claim says it.
+    Listen(String),
     /// A call of a tool, as a claim says it, and why it is more.
     Tool {
         /// `call search(query: "a")`.
@@ -107,7 +107,7 @@ impl Wider {
                 let plain = Connection { method: None, ..connection.clone() };
                 format!("{} {what}", policy.shown_connection(&plain))
             }
-            Wider::Listen(protocol, port) => format!("listen {} host:{port}", protocol.word()),
+            Wider::Listen(what) => what.clone(),
             Wider::Tool { call, .. } => call.clone(),
             Wider::ToolLimit { tool, word, .. } => format!("more `{word}` of `{tool}`"),
             Wider::Capability(number) => format!("caps {}", capability_name(*number).unwrap_or("?")),
@@ -158,18 +158,13 @@ impl Policy {
         found
     }
 
-    /// The limits of this policy that are above those of `other`: where it says one itself, and more than that.
+    /// What is wider than `other` in limits: of all together, of connections and of tools.
     #[must_use]
-    pub fn raised_limits(&self, other: &Policy) -> Vec<Widening> {
+    pub fn higher_limits(&self, other: &Policy) -> Vec<Widening> {
         let mut found = Vec::new();
         self.wider_net(other, &mut found);
         self.wider_tool_bounds(other, &mut found);
         self.wider_limits(other, &mut found);
-        found.retain(|it| match it.what {
-            Wider::Limit(_) => it.allowed.is_some(),
-            Wider::ToolLimit { said, .. } => said,
-            _ => false,
-        });
         found
     }
 
@@ -312,12 +307,11 @@ impl Policy {
                         (wider && !makes(refused)).then_some((Wider::Connect(one), refused.origin))
                     })
                 }
-                NetKind::Listen(endpoint) => {
-                    endpoint.ports.iter().flat_map(|(first, last)| [*first, *last]).find_map(|port| {
-                        let refused = other.listen(endpoint.protocol, port);
-                        (!makes(refused)).then_some((Wider::Listen(endpoint.protocol, port), refused.origin))
-                    })
-                }
+                NetKind::Listen(publish) => publish.each().find_map(|one| {
+                    let refused = other.listen(&one);
+                    let what = one.describe(&self.shown_peer(&publish.at.peer));
+                    (!makes(refused)).then_some((Wider::Listen(what), refused.origin))
+                }),
                 NetKind::Deny(_) | NetKind::Total(_) => None,
             };
             if let Some((what, refused)) = widening {

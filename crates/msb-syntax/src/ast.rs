@@ -371,6 +371,8 @@ pub struct Endpoint {
     pub peer: Peer,
     /// Ports; empty where none is written.
     pub ports: Vec<PortRange>,
+    /// The port of the sandbox that is published there, where it is said.
+    pub inside: Option<Spanned<u64>>,
     /// All of it.
     pub span: Span,
 }

@@ -10,6 +10,7 @@ pub(crate) mod nr {
     pub(crate) const RT_SIGACTION: usize = 13;
     pub(crate) const RT_SIGPROCMASK: usize = 14;
     pub(crate) const IOCTL: usize = 16;
+    pub(crate) const SOCKET: usize = 41;
     pub(crate) const SETSOCKOPT: usize = 54;
     pub(crate) const CLONE: usize = 56;
     pub(crate) const EXECVE: usize = 59;
@@ -57,6 +58,7 @@ pub(crate) mod nr {
     pub(crate) const PRCTL: usize = 167;
     pub(crate) const KEYCTL: usize = 219;
     pub(crate) const CLONE: usize = 220;
+    pub(crate) const SOCKET: usize = 198;
     pub(crate) const SETSOCKOPT: usize = 208;
     pub(crate) const EXECVE: usize = 221;
     pub(crate) const MMAP: usize = 222;

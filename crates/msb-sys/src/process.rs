@@ -97,6 +97,7 @@ pub fn fork(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Fork> {
         }
         made => made?,
     };
+    crate::start::leave_memory();
     let Some(pid) = i32::try_from(child).ok().and_then(Pid::from_raw) else {
         return Ok(Fork::Child);
     };

@@ -3,8 +3,9 @@
 use super::{Asked, AskedCall, Evidence, Judgement, Why};
 use msb_host::{Host, Kind, kind};
 use msb_policy::{
-    Access, Arch, Borders, Calls, Connection, Connections, Endpoint, EnvKind, Files, FsKind, Net, NetKind,
-    OriginId, Path, Peer, Places, Policy, Reason, Request, SyscallAction, Value, Verdict, Which,
+    Access, Arch, Borders, Calls, Connection, Connections, Endpoint, EnvKind, Files, FsKind, LOOPBACK, Net,
+    NetKind, OriginId, Path, Peer, Places, Policy, Published, Reason, Request, SyscallAction, Value, Verdict,
+    Which,
 };
 
 /// Who answers: a policy, its rules by what they are about.
@@ -46,7 +47,7 @@ impl<'p> Judge<'p> {
                 Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() }
             }
             Asked::Connect { endpoint, deny } => self.connect(endpoint, *deny),
-            Asked::Listen { endpoint } => self.listen(endpoint),
+            Asked::Listen { endpoint, inside } => self.listen(endpoint, *inside),
             Asked::Unix { path, below } => self.unix(path, *below),
             Asked::Call { tool, args, text } => self.tool(tool, args, text),
         }
@@ -218,22 +219,29 @@ impl<'p> Judge<'p> {
         })
     }
 
-    fn listen(&self, endpoint: &Endpoint) -> Judgement {
+    fn listen(&self, endpoint: &Endpoint, inside: Option<u16>) -> Judgement {
         let mut judgement = Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() };
-        for port in endpoint.ports.iter().flat_map(|(first, last)| [*first, *last]) {
-            let decision = self.policy.listen(endpoint.protocol, port);
-            // Only the host's loopback is ever published to.
-            let makes = decision.action == msb_policy::SyscallAction::Allow
-                && matches!(endpoint.peer, Peer::Loopback | Peer::Any);
+        let all = self.policy.published(endpoint, inside);
+        let asked = self.policy.shown_peer(&endpoint.peer);
+        // Only the host's loopback is ever published to.
+        if all.is_empty() {
+            let port = endpoint.ports.first().map_or(0, |(first, _)| *first);
+            let what = format!("listen {} {asked}:{port}", endpoint.protocol.word());
+            judgement.refused = Some(Evidence::new(what, None, Why::Absent));
+        }
+        for one in all {
+            let decision = self.policy.listen(&one);
+            let makes = decision.action == SyscallAction::Allow;
             judgement.rules.extend(decision.origin);
-            let peer = self.policy.shown_peer(&endpoint.peer);
-            let what = format!("listen {} {peer}:{port}", endpoint.protocol.word());
+            // An address of it alone is named where the others are decided otherwise.
+            let others = LOOPBACK.map(|address| self.policy.listen(&Published { address, ..one }));
+            let host = if others.iter().all(|it| *it == decision) { asked.clone() } else { one.host() };
             let why = match (makes, decision.origin) {
                 (true, _) => Why::Allowed,
                 (false, Some(_)) => Why::Denied,
                 (false, None) => Why::Absent,
             };
-            let evidence = Evidence::new(what, decision.origin, why);
+            let evidence = Evidence::new(one.describe(&host), decision.origin, why);
             if makes { &mut judgement.allowed } else { &mut judgement.refused }.get_or_insert(evidence);
         }
         judgement
@@ -401,10 +409,15 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Adv
                 _ => take_deny("", DENIED, "net", format!("allow {to}")),
             }
         }
-        Asked::Listen { .. } => {
-            let at = evidence.what.trim_start_matches("listen ");
+        Asked::Listen { endpoint, .. } => {
+            let at = evidence.what.trim_start_matches("listen ").replace(" any:", " host:");
+            let free = at.ends_with(":0");
             match evidence.why {
                 Why::Allowed => take("", "take the `listen` away"),
+                _ if policy.published(endpoint, None).is_empty() => {
+                    nothing("nothing allows it: ports are published on the host's loopback, `host`, alone")
+                }
+                _ if free => nothing(format!("write `listen {at} at 8080`, with the port inside")),
                 _ if closed(policy) == Some(Closed::Said) => {
                     let words = format!("write `net {{ listen {at} }}` in place of `net none`");
                     Advice { words, ..write("net", format!("listen {at}")) }
