@@ -19,6 +19,7 @@ mod path;
 mod places;
 mod pred;
 mod publish;
+mod request;
 mod terms;
 mod tool;
 
@@ -30,6 +31,7 @@ pub use net::*;
 pub use open::{Below, Open};
 pub use places::{Access, FILES_OF_GIT, GENERATED_FILES, Places, Reason, Verdict};
 pub use publish::{LOOPBACK, Publish, Published, is_loopback};
+pub use request::HttpRequest;
 pub use tool::{
     Covers, PATTERN_BYTES_MAX, Refusal, Tool, ToolParam, ToolSandbox, ToolType, Value, Word, pattern,
 };

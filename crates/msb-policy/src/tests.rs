@@ -3,7 +3,7 @@ mod decide;
 mod difference;
 mod laws;
 mod narrow;
-mod net;
+pub(crate) mod net;
 mod open;
 mod places;
 mod predicate;
