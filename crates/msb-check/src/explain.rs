@@ -73,7 +73,7 @@ pub fn explain(
     let asked = ask::lower(&mut cx, probe, Sense::Allow);
     let found = cx.found.split_off(before);
     let Some(asked) = asked else { return (Vec::new(), found) };
-    let Judgement { allowed, refused, proved, .. } = Judge { policy, places: None }.judge(&asked);
+    let Judgement { allowed, refused, proved, .. } = Judge::new(policy).judge(&asked);
     let layer = match &asked {
         Asked::Open { .. } | Asked::Unix { .. } => Layer::Mounts,
         Asked::Calls { .. } => Layer::Filter,

@@ -4,9 +4,9 @@
 //! of the sandbox's first process, which alone can make sockets inside.
 
 use crate::arguments::Arguments;
-use crate::at::{accessat, openat, readlink};
 use crate::fail::{At, Result, failure};
 use crate::files::{decimal, read_all};
+use crate::gather::Gather;
 use crate::network::{self, Refusals, Sockets};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -16,6 +16,7 @@ use msb_plan::event::{Failure, Step};
 use msb_plan::handover::{self, Socket};
 use msb_plan::network::{Listen, Network};
 use msb_plan::{OriginId, ParamKind, Plan};
+use msb_sys::at::{accessat, openat, readlink};
 use msb_sys::exec::{Strings, execute};
 use msb_sys::process::{Fork, fork};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -179,7 +180,7 @@ fn words(
             words.extend([Vec::from(b"--set"), [name, b"=".as_slice(), value.to_bytes()].concat()]);
         }
     }
-    words.into_iter().map(|word| CString::new(word).map_err(|_| Errno::INVAL)).collect()
+    words.into_iter().map(|word| CString::new(word).map_err(|_| Errno::INVAL)).try_gather()
 }
 
 /// In the new process: becomes the gateway, away from the terminal, for as long as the launcher lives.
@@ -242,7 +243,7 @@ impl Handover {
 
     /// Hands the sandbox's sockets over; nobody in here keeps them.
     pub(crate) fn give(&self, sockets: &Sockets) -> Result<()> {
-        let borrowed: Vec<BorrowedFd<'_>> = sockets.sockets.iter().map(|fd| fd.as_fd()).collect();
+        let borrowed: Vec<BorrowedFd<'_>> = sockets.sockets.iter().map(|fd| fd.as_fd()).gather();
         match send(&self.socket, &[handover::SOCKETS, sockets.mask], &borrowed) {
             // It has ended already, and what it said is still to be read.
             Err(errno @ Errno::PIPE) => {
@@ -327,7 +328,7 @@ impl Handover {
             _ => return true,
         };
         let made = asked.and_then(|(family, how)| network::socket(family, how, None).ok());
-        let descriptors: Vec<BorrowedFd<'_>> = made.iter().map(|fd| fd.as_fd()).collect();
+        let descriptors: Vec<BorrowedFd<'_>> = made.iter().map(|fd| fd.as_fd()).gather();
         // A gateway that does not read its answers asks for no more.
         let _ = send(&self.socket, &[handover::MADE], &descriptors);
         true

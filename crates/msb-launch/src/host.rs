@@ -196,11 +196,12 @@ fn alias<'k>(
     };
     let below_it = |path: &[u8]| below(path, &entry.target).is_some();
     let others = |other: &&Entry<'_>| !core::ptr::eq(*other, entry);
-    let alone = !entries.iter().filter(others).any(|other| below_it(&other.target));
-    let Some(source) = entry.source.as_ref().filter(|_| followed(entry) && alone && !kept.any(below_it))
-    else {
+    let alone = || !entries.iter().filter(others).any(|other| below_it(&other.target));
+    // What is so for the fewest is asked first.
+    let Some(source) = entry.source.as_ref().filter(|_| followed(entry) && alone()) else { return Ok(None) };
+    if kept.any(below_it) {
         return Ok(None);
-    };
+    }
     for other in entries.iter().filter(others) {
         let rest = other.source.as_ref().and_then(|other| below(&source.real, &other.real));
         let Some(rest) = rest.filter(|_| followed(other) && other.rights == entry.rights) else { continue };

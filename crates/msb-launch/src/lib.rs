@@ -21,7 +21,6 @@
 extern crate alloc;
 
 mod arguments;
-mod at;
 mod bind;
 mod cgroup;
 mod child;
@@ -35,6 +34,7 @@ mod environment;
 mod fail;
 mod files;
 mod gateway;
+mod gather;
 mod guard;
 mod host;
 mod init;

@@ -234,8 +234,8 @@ fn landlock_alone_holds_the_grants() {
             let wall = Wall::new(&target, &msb_plan::network::Network::None);
             let wall = wall.expect("Landlock");
             let open = |name| File::open(at(name)).expect(name);
-            wall.directory(open("run"), bind(5)).expect("a rule");
-            wall.directory(open("write"), bind(3)).expect("a rule");
+            wall.directory(&open("run"), bind(5)).expect("a rule");
+            wall.directory(&open("write"), bind(3)).expect("a rule");
             let system = ["/usr", "/bin", "/lib", "/lib64"].map(|path| File::open(path).ok());
             for place in system.iter().flatten() {
                 wall.directory(place, bind(5)).expect("a rule");

@@ -3,7 +3,7 @@
 //! Requests are decided where the gateway reads them; a connection that it passes on unread carries any. A path is
 //! decided as servers read it, and one that they read differently is what no pattern is about.
 
-use crate::{Connection, Decision, Method, Net, NetKind, Only, OriginId, Policy, SyscallAction, Terms};
+use crate::{Connection, Decision, Method, NetKind, Only, OriginId, Policy, SyscallAction, Terms};
 use msb_host::{Host, Kind, kind};
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
@@ -65,11 +65,7 @@ impl Policy {
 
     /// The rules that allow `connection`, whatever is said on it.
     fn rules_for(&self, connection: &Connection) -> impl Iterator<Item = (&Terms, OriginId)> {
-        let rules = match &self.net {
-            Net::None { .. } => &[],
-            Net::Rules { rules, .. } => rules.as_slice(),
-        };
-        rules.iter().filter_map(move |rule| match &rule.kind {
+        self.net.rules().iter().filter_map(move |rule| match &rule.kind {
             NetKind::Allow { endpoint, terms } if endpoint.accepts(connection) => Some((terms, rule.origin)),
             _ => None,
         })

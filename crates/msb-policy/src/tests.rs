@@ -2,6 +2,7 @@ mod canonical;
 mod decide;
 mod difference;
 mod laws;
+mod names;
 mod narrow;
 pub(crate) mod net;
 mod open;

@@ -3,18 +3,40 @@
 use super::{Asked, AskedCall, Evidence, Judgement, Why};
 use msb_host::{Host, Kind, kind};
 use msb_policy::{
-    Access, Arch, Connection, Endpoint, EnvKind, FsKind, HttpRequest, LOOPBACK, Method, Net, NetKind,
-    OriginId, Path, Peer, Places, Policy, Published, Reason, Request, SyscallAction, Terms, Value, Verdict,
-    Which,
+    Access, Arch, Borders, Calls, Connection, Connections, Endpoint, EnvKind, Files, FsKind, HttpRequest,
+    LOOPBACK, Method, Net, NetKind, OriginId, Path, Peer, Places, Policy, Published, Reason, Request,
+    SyscallAction, Terms, Value, Verdict, Which,
 };
 
-/// Who answers: a policy, and the places that its parameters are bound to where a test says so.
+/// Who answers: a policy, its rules by what they are about.
 pub(crate) struct Judge<'p> {
-    pub(crate) policy: &'p Policy,
-    pub(crate) places: Option<Places>,
+    policy: &'p Policy,
+    calls: Calls<'p>,
+    connections: Connections<'p>,
+    borders: Borders<'p>,
+    files: Files<'p>,
+    /// What its parameters are bound to, where a test says so.
+    places: Option<Places>,
 }
 
-impl Judge<'_> {
+impl<'p> Judge<'p> {
+    /// One that answers for all parameters.
+    pub(crate) fn new(policy: &'p Policy) -> Judge<'p> {
+        Judge {
+            policy,
+            calls: Calls::of(policy),
+            connections: Connections::of(policy),
+            borders: Borders::of(&[policy]),
+            files: Files::of(policy),
+            places: None,
+        }
+    }
+
+    /// Has it answer for these places, or for all parameters.
+    pub(crate) fn bind(&mut self, places: Option<Places>) {
+        self.places = places;
+    }
+
     /// The answer to `asked`.
     pub(crate) fn judge(&self, asked: &Asked) -> Judgement {
         match asked {
@@ -39,7 +61,7 @@ impl Judge<'_> {
         let (verdict, mut proved) = match &self.places {
             Some(places) => (places.decide_path(path, access), true),
             None => {
-                let open = self.policy.open(path, access);
+                let open = self.files.open(path, access);
                 (open.verdict, open.proved)
             }
         };
@@ -64,7 +86,7 @@ impl Judge<'_> {
             let found = match &self.places {
                 Some(places) => places.allowed_below(path, access),
                 None => {
-                    let below = self.policy.open_below(path, access);
+                    let below = self.files.open_below(path, access);
                     proved = below.proved;
                     below.allowed
                 }
@@ -84,12 +106,12 @@ impl Judge<'_> {
     fn calls(&self, calls: &[AskedCall]) -> Judgement {
         let mut judgement = Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() };
         for AskedCall { arch, call, condition } in calls {
-            if let Some(args) = self.policy.made_with(*arch, call.nr, condition) {
+            if let Some(args) = self.calls.made_with(*arch, call.nr, condition) {
                 let evidence = self.call(*arch, call.nr, args);
                 judgement.rules.extend(evidence.rule);
                 judgement.allowed.get_or_insert(evidence);
             }
-            if let Some(args) = self.policy.refused_with(*arch, call.nr, condition) {
+            if let Some(args) = self.calls.refused_with(*arch, call.nr, condition) {
                 let evidence = self.call(*arch, call.nr, args);
                 judgement.rules.extend(evidence.rule);
                 judgement.refused.get_or_insert(evidence);
@@ -100,8 +122,9 @@ impl Judge<'_> {
 
     fn call(&self, arch: Arch, nr: u32, args: [u64; 6]) -> Evidence {
         let policy = self.policy;
-        let decision = policy.call(arch, nr, args);
-        let matching = policy.rules_of(arch, nr).filter(|rule| rule.predicate.holds(&args));
+        let decision = self.calls.call(arch, nr, args);
+        let rules = self.calls.rules_of(arch, nr);
+        let matching = rules.iter().filter(|rule| rule.predicate.holds(&args));
         let deciding = matching
             .filter(|rule| Some(rule.origin) == decision.origin && rule.action == decision.action)
             .min_by_key(|rule| rule.implied);
@@ -114,9 +137,8 @@ impl Judge<'_> {
             None => Why::Default,
         };
         let what = policy.shown_call(arch, nr, &args);
-        let sealing = policy
-            .rules_of(arch, nr)
-            .find(|rule| rule.implied && !rule.action.may_make() && rule.predicate.holds(&args));
+        let sealing =
+            rules.iter().find(|rule| rule.implied && !rule.action.may_make() && rule.predicate.holds(&args));
         Evidence { what, rule: decision.origin, why, sealed: sealing.map(|rule| rule.origin), detail: None }
     }
 
@@ -152,7 +174,7 @@ impl Judge<'_> {
         method: Option<Method>,
     ) -> (Vec<Connection>, bool) {
         let public = Endpoint { peer: Peer::Any, ..endpoint.clone() };
-        let mut all = msb_policy::connections(endpoint, &[self.policy], which);
+        let mut all: Vec<Connection> = self.borders.connections(endpoint, which).collect();
         if is_loopback(&endpoint.peer) {
             let port = endpoint.ports.first().map_or(1, |(first, _)| *first);
             let (protocol, peer) = (endpoint.protocol, endpoint.peer.clone());
@@ -169,7 +191,7 @@ impl Judge<'_> {
         let (all, proved) = self.connections(endpoint, deny, which, None);
         let mut judgement = Judgement { allowed: None, refused: None, proved, rules: Vec::new() };
         for one in all {
-            let decision = self.policy.connect(&one);
+            let decision = self.connections.decide(&one);
             let makes = decision.action == msb_policy::SyscallAction::Allow;
             judgement.rules.extend(decision.origin);
             let what = self.policy.shown_connection(&one);
@@ -215,10 +237,7 @@ impl Judge<'_> {
     /// Whether a host that a parameter names may make the answer another one: a rule with the other answer may name what
     /// is asked about, or what is asked about what that rule names.
     fn may_name(&self, asked: &Endpoint, deny: bool, method: Option<Method>) -> bool {
-        let rules = match &self.policy.net {
-            Net::None { .. } => &[],
-            Net::Rules { rules, .. } => rules.as_slice(),
-        };
+        let rules = self.policy.net.rules();
         let open = |peer: &Peer| matches!(peer, Peer::Param(_));
         // A parameter stands for a name, and for none that the language has words for.
         let named = |peer: &Peer| {

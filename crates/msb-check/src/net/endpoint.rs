@@ -104,6 +104,15 @@ pub(crate) fn host(cx: &mut Context<'_>, text: &str, span: Span) -> Option<Host>
                 .help(help),
         );
     }
+    let bracketed = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    if bracketed.is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok()) {
+        cx.say(
+            bad(text, span, "an address in quotes")
+                .help(format!("write `{text}`, without quotes"))
+                .edit(span, text),
+        );
+        return None;
+    }
     let found = match msb_host::parse(text) {
         Ok(Host::Below(name)) if is_public_suffix(&name) => {
             let whose = if name.contains('.') {
@@ -122,10 +131,11 @@ pub(crate) fn host(cx: &mut Context<'_>, text: &str, span: Span) -> Option<Host>
         Err(BadHost::Wildcard) => {
             let found = Diagnostic::new(codes::HOST_TOO_BROAD, format!("`{text}` is not a pattern of names"))
                 .label(span, "a `*` stands for whole labels at the beginning");
-            found.help(if text == "*" {
-                "write `any`, or the names that the program needs"
-            } else {
-                "write something like `\"*.example.org\"`"
+            let rest = text.trim_start_matches(['*', '.']);
+            found.help(match msb_host::parse(rest) {
+                _ if text == "*" => "write `any`, or the names that the program needs".to_owned(),
+                Ok(Host::Name(name)) => format!("write `\"*.{name}\"`"),
+                _ => "write something like `\"*.example.org\"`".to_owned(),
             })
         }
         Err(BadHost::Spelling(address)) => {
@@ -146,6 +156,7 @@ pub(crate) fn host(cx: &mut Context<'_>, text: &str, span: Span) -> Option<Host>
                 Some(port) if path.is_empty() => found
                     .help(format!("write `\"{inside}\":{port}`"))
                     .edit(span, format!("\"{inside}\":{port}")),
+                None if path.is_empty() => found.help(format!("write `\"{inside}\"`")),
                 _ => found.help(format!(
                     "write `\"{inside}\"`, and paths behind `only`: `https \"{inside}\" only GET /{path}`"
                 )),
@@ -190,7 +201,8 @@ fn bad_name(cx: &Context<'_>, text: &str, span: Span) -> Diagnostic {
 const LABEL_BYTES_MAX: usize = 63;
 
 fn bad(text: &str, span: Span, why: impl Into<String>) -> Diagnostic {
-    Diagnostic::new(codes::BAD_HOST, format!("`{text}` is not a host")).label(span, why)
+    let shown = if text.is_empty() { "an empty text".to_owned() } else { format!("`{text}`") };
+    Diagnostic::new(codes::BAD_HOST, format!("{shown} is not a host")).label(span, why)
 }
 
 fn network(cx: &mut Context<'_>, text: &str, span: Span) -> Option<Network> {

@@ -171,14 +171,13 @@ fn about(policies: &[&Policy]) -> Vec<Asked> {
             let call = |args| Request::Syscall { audit_arch: rule.arch.audit(), nr: rule.nr, args };
             all.extend(rule.predicate.witness().map(call).map(Asked::Call));
         }
-        if let Net::Rules { rules, .. } = &policy.net {
-            for rule in rules {
-                let (NetKind::Allow { endpoint, .. } | NetKind::Deny(endpoint)) = &rule.kind else {
-                    continue;
-                };
-                let named = connections(endpoint, policies, Which::Carried);
-                all.extend(named.into_iter().take(OF_AN_ENDPOINT_MAX).map(Asked::Connect));
-            }
+        let borders = Borders::of(policies);
+        for rule in policy.net.rules() {
+            let (NetKind::Allow { endpoint, .. } | NetKind::Deny(endpoint)) = &rule.kind else {
+                continue;
+            };
+            let named = borders.connections(endpoint, Which::Carried);
+            all.extend(named.take(OF_AN_ENDPOINT_MAX).map(Asked::Connect));
         }
         for rule in &policy.fs {
             let (FsKind::Grant { target: path, .. } | FsKind::Deny { path, .. }) = &rule.kind else {

@@ -275,9 +275,14 @@ pub(super) fn any_endpoint() -> impl Strategy<Value = Endpoint> {
 }
 
 pub(super) fn any_net_rule() -> impl Strategy<Value = NetRule> {
-    let dialled = (any_endpoint(), any::<bool>(), 0..50u32).prop_map(|(endpoint, allows, origin)| {
-        if allows { allow(endpoint, origin) } else { deny(endpoint, origin) }
-    });
+    let method = prop::option::weighted(0.3, any_method());
+    let dialled =
+        (any_endpoint(), any::<bool>(), method, 0..50u32).prop_map(|(endpoint, allows, method, origin)| {
+            let only = method.map(|method| Only { methods: vec![method], paths: Vec::new() });
+            let terms = Terms { only, ..Terms::default() };
+            let kind = if allows { NetKind::Allow { endpoint, terms } } else { NetKind::Deny(endpoint) };
+            NetRule { kind, origin: OriginId(origin) }
+        });
     let published = (any_protocol(), any_loopback(), any_inside(), 0..50u32).prop_map(
         |(protocol, (text, ports), inside, origin)| listen(to(protocol, text, ports), inside, origin),
     );
@@ -304,8 +309,16 @@ pub(super) fn any_published() -> impl Strategy<Value = Published> {
 }
 
 pub(super) fn any_connection() -> impl Strategy<Value = Connection> {
-    (any_protocol(), any_host(), prop::sample::select(vec![1, 79, 80, 81, 442, 443, 444, 445, u16::MAX]))
-        .prop_map(|(protocol, peer, port)| Connection { protocol, peer, port, method: None })
+    let port = prop::sample::select(vec![1, 79, 80, 81, 442, 443, 444, 445, u16::MAX]);
+    let method = prop::option::of(any_method());
+    (any_protocol(), any_host(), port, method).prop_map(|(protocol, peer, port, method)| {
+        let method = method.filter(|_| matches!(protocol, Protocol::Https | Protocol::Http));
+        Connection { protocol, peer, port, method }
+    })
+}
+
+fn any_method() -> impl Strategy<Value = Method> {
+    prop::sample::select(vec![Method::Get, Method::Post])
 }
 
 proptest! {
