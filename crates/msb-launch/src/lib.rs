@@ -1,7 +1,7 @@
 //! Applies a plan and starts the command, in a fixed order that no plan can change.
 //!
 //! ```text
-//! host        plan, parameters, sources, denied places, cgroup        (prepare, host, cgroup)
+//! host        plan, parameters, sources, denied places, cgroup        (prepare, host, search, cgroup)
 //!             what the policy asserts of them                         (claims)
 //!             the gateway, where there are network rules              (gateway)
 //! namespaced  clone3, id maps, host name                              (child)
@@ -37,6 +37,7 @@ mod gateway;
 mod gather;
 mod guard;
 mod host;
+mod ids;
 mod init;
 mod json;
 mod killed;
@@ -56,6 +57,7 @@ mod plan_file;
 mod prepare;
 mod pump;
 mod root;
+mod search;
 mod signature;
 mod storage;
 mod terminal;

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use msb_syscalls::by_number;
 
 use crate::{
-    Access, Arch, Base, Connection, EnvKind, FsKind, Machine, Missing, OriginId, Path, Policy, Published,
-    SyscallAction, SyscallRule, Value,
+    Access, Arch, Base, Connection, EnvKind, FsKind, HttpRequest, Machine, Missing, OriginId, Path, Policy,
+    Published, SyscallAction, SyscallRule, Value,
 };
 
 /// ENOENT: what getenv finds of a variable that nothing passes.
@@ -38,6 +38,8 @@ pub enum Request<'a> {
     },
     /// A connection.
     Connect(&'a Connection),
+    /// A request of HTTP.
+    Http(&'a HttpRequest),
     /// A port of the sandbox that is to be reached from the host's loopback.
     Listen(&'a Published),
     /// A path that is opened, or executed; see [`Policy::open`].
@@ -47,6 +49,15 @@ pub enum Request<'a> {
         /// What for.
         access: Access,
     },
+}
+
+/// How deep in a repository a placeholder may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Where its path says, from the top.
+    Top,
+    /// In any folder of it.
+    Any,
 }
 
 /// What a policy says of a request.
@@ -74,6 +85,7 @@ impl Policy {
             Request::Env(name) => self.decide_env(name),
             Request::Call { tool, args } => self.decide_tool(tool, args),
             Request::Connect(connection) => self.connect(connection),
+            Request::Http(request) => self.request(request),
             Request::Listen(published) => self.listen(published),
             Request::Open { path, access } => self.open(path, access).verdict.decision(access),
         }
@@ -109,13 +121,19 @@ impl Policy {
         self.syscalls.iter().filter(move |rule| rule.arch == arch && rule.nr == nr)
     }
 
-    /// Places in somebody's folders where a placeholder stands while nothing else does, .git and what is in it apart.
-    pub fn masks(&self) -> impl Iterator<Item = &Path> {
-        self.fs.iter().filter_map(|rule| match &rule.kind {
-            FsKind::Deny { path, missing: Missing::Mask { .. }, .. }
-                if path.base != Base::Root && path.rest.split('/').next() != Some(".git") =>
+    /// Places in somebody's folders where a placeholder stands while nothing else does, .git and what is in it apart:
+    /// below the folder of a repository, or anywhere in it.
+    pub fn masks(&self) -> impl Iterator<Item = (Depth, &str)> {
+        let of_git = |rest: &str| rest.split('/').next() == Some(".git");
+        self.fs.iter().filter_map(move |rule| match &rule.kind {
+            FsKind::Deny { path, missing: Missing::Mask { .. }, .. } if path.base != Base::Root => {
+                (!of_git(&path.rest)).then_some((Depth::Top, path.rest.as_str()))
+            }
+            FsKind::DenyFound { search, missing: Missing::Mask { .. }, .. }
+                if search.root.base != Base::Root =>
             {
-                Some(path)
+                let depth = if of_git(&search.beside) { Depth::Top } else { Depth::Any };
+                (!of_git(&search.rest)).then_some((depth, search.rest.as_str()))
             }
             _ => None,
         })

@@ -4,10 +4,11 @@ mod difference;
 mod laws;
 mod names;
 mod narrow;
-mod net;
+pub(crate) mod net;
 mod open;
 mod places;
 mod predicate;
+mod search;
 mod tool;
 
 use proptest::prelude::*;

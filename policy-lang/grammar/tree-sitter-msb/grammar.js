@@ -66,7 +66,7 @@ module.exports = grammar({
       choice(
         seq('at', $._path), seq('size', $._quantity), seq('inodes', $._quantity), seq('from', $._path), 'optional',
         seq('missing', choice('mask', 'fail', 'skip')), seq('symlinks', choice('refuse', 'follow')),
-        seq('enforce', choice('mount', 'snapshot', 'broker')),
+        seq('enforce', choice('mount', 'snapshot', 'broker')), seq('beside', $.string), seq('depth', $._quantity),
       ),
 
     // ---- network
@@ -180,6 +180,7 @@ module.exports = grammar({
         choice(
           seq('open', $._path, 'for', choice('read', 'write', 'create', 'run')),
           seq('connect', $.endpoint),
+          prec.right(seq('request', $.method, $.endpoint, optional($._path))),
           seq('listen', $._published),
           seq('syscall', choice($.name, $.group, $.numbered), optional($.args), optional($.on)),
           seq('call', $.name, $.args),

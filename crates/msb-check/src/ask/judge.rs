@@ -3,9 +3,9 @@
 use super::{Asked, AskedCall, Evidence, Judgement, Why};
 use msb_host::{Host, Kind, kind};
 use msb_policy::{
-    Access, Arch, Borders, Calls, Connection, Connections, Endpoint, EnvKind, Files, FsKind, LOOPBACK, Net,
-    NetKind, OriginId, Path, Peer, Places, Policy, Published, Reason, Request, SyscallAction, Value, Verdict,
-    Which,
+    Access, Arch, Borders, Calls, Connection, Connections, Endpoint, EnvKind, Files, FsKind, HttpRequest,
+    LOOPBACK, Method, Net, NetKind, OriginId, Path, Peer, Places, Policy, Published, Reason, Request,
+    SyscallAction, Terms, Value, Verdict, Which,
 };
 
 /// Who answers: a policy, its rules by what they are about.
@@ -47,6 +47,9 @@ impl<'p> Judge<'p> {
                 Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() }
             }
             Asked::Connect { endpoint, deny } => self.connect(endpoint, *deny),
+            Asked::Request { endpoint, method, path, deny } => {
+                self.request(endpoint, *method, path.as_deref(), *deny)
+            }
             Asked::Listen { endpoint, inside } => self.listen(endpoint, *inside),
             Asked::Unix { path, below } => self.unix(path, *below),
             Asked::Call { tool, args, text } => self.tool(tool, args, text),
@@ -62,9 +65,10 @@ impl<'p> Judge<'p> {
                 (open.verdict, open.proved)
             }
         };
-        let (mut allowed, mut refused) = (None, None);
+        let (mut allowed, mut refused, mut open) = (None, None, None);
         match &verdict {
             Verdict::Allowed { origin, .. } => {
+                open = Some(path.clone());
                 allowed = Some(Evidence::new(what(path), Some(*origin), self.granted(*origin)));
             }
             Verdict::Refused { reason, .. } => {
@@ -88,11 +92,26 @@ impl<'p> Judge<'p> {
                     below.allowed
                 }
             };
+            open = found.as_ref().map(|(path, _)| path.clone());
             allowed =
                 found.map(|(path, origin)| Evidence::new(what(&path), Some(origin), self.granted(origin)));
         }
+        if let Some(shown) = &open
+            && let Some(origin) = self.sought(shown, access)
+        {
+            refused = Some(Evidence::new(what(shown), Some(origin), Why::Sought));
+            proved = false;
+        }
         let rules = [&allowed, &refused].into_iter().flatten().filter_map(|it| it.rule).collect();
         Judgement { allowed, refused, proved, rules }
+    }
+
+    /// The search that denies a path where it finds something at launch.
+    fn sought(&self, path: &Path, access: Access) -> Option<OriginId> {
+        match &self.places {
+            Some(places) => places.sought(path, access),
+            None => Places::apart(self.policy).sought(path, access),
+        }
     }
 
     /// Why a path is allowed. What no line of the policy shows is the launcher's.
@@ -162,31 +181,38 @@ impl<'p> Judge<'p> {
         }
     }
 
-    fn connect(&self, endpoint: &Endpoint, deny: bool) -> Judgement {
-        let mut judgement = Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() };
+    /// The connections that are asked about, and whether what is said of them holds whatever hosts parameters name.
+    fn connections(
+        &self,
+        endpoint: &Endpoint,
+        deny: bool,
+        which: Which,
+        method: Option<Method>,
+    ) -> (Vec<Connection>, bool) {
         let public = Endpoint { peer: Peer::Any, ..endpoint.clone() };
-        let loopback = |peer: &Peer| match peer {
-            Peer::Host(Host::Address(it)) => kind(it.first()) == Kind::Loopback,
-            _ => false,
-        };
-        // Whoever denies byte streams denies what they carry.
-        let which = if deny { Which::Carried } else { Which::Asked };
         let mut all: Vec<Connection> = self.borders.connections(endpoint, which).collect();
-        if loopback(&endpoint.peer) {
+        if is_loopback(&endpoint.peer) {
             let port = endpoint.ports.first().map_or(1, |(first, _)| *first);
             let (protocol, peer) = (endpoint.protocol, endpoint.peer.clone());
             all.push(Connection { protocol, peer, port, method: None });
         }
-        judgement.proved = loopback(&endpoint.peer) || !self.may_name(endpoint, deny);
         // `any` of an allow is the public internet.
         all.retain(|one| deny || endpoint.peer != Peer::Any || public.accepts(one));
+        (all, is_loopback(&endpoint.peer) || !self.may_name(endpoint, deny, method))
+    }
+
+    fn connect(&self, endpoint: &Endpoint, deny: bool) -> Judgement {
+        // Whoever denies byte streams denies what they carry.
+        let which = if deny { Which::Carried } else { Which::Asked };
+        let (all, proved) = self.connections(endpoint, deny, which, None);
+        let mut judgement = Judgement { allowed: None, refused: None, proved, rules: Vec::new() };
         for one in all {
             let decision = self.connections.decide(&one);
             let makes = decision.action == msb_policy::SyscallAction::Allow;
             judgement.rules.extend(decision.origin);
             let what = self.policy.shown_connection(&one);
             let why = match (makes, decision.origin) {
-                (true, _) if loopback(&one.peer) => Why::OwnLoopback,
+                (true, _) if is_loopback(&one.peer) => Why::OwnLoopback,
                 (true, _) => Why::Allowed,
                 (false, Some(_)) => Why::Denied,
                 (false, None) => Why::Absent,
@@ -197,11 +223,46 @@ impl<'p> Judge<'p> {
         judgement
     }
 
+    fn request(&self, endpoint: &Endpoint, method: Method, path: Option<&str>, deny: bool) -> Judgement {
+        let (all, proved) = self.connections(endpoint, deny, Which::Asked, Some(method));
+        let mut judgement = Judgement { allowed: None, refused: None, proved, rules: Vec::new() };
+        for connection in all {
+            let paths = match path {
+                Some(path) => vec![path.to_owned()],
+                None => self.policy.paths(&connection, method),
+            };
+            for path in paths {
+                let one = HttpRequest { connection: connection.clone(), method, path };
+                let (decision, connects) = (self.policy.request(&one), self.policy.connect(&connection));
+                let makes = decision.action == SyscallAction::Allow;
+                judgement.rules.extend(decision.origin);
+                let why = match (makes, decision.origin) {
+                    (true, _) if is_loopback(&connection.peer) => Why::OwnLoopback,
+                    (true, _) => Why::Allowed,
+                    (false, _) if connects.action == SyscallAction::Allow => Why::OtherRequests,
+                    (false, Some(_)) => Why::Denied,
+                    (false, None) => Why::Absent,
+                };
+                let evidence = Evidence::new(self.policy.shown_request(&one), decision.origin, why);
+                if makes { &mut judgement.allowed } else { &mut judgement.refused }.get_or_insert(evidence);
+            }
+        }
+        judgement
+    }
+
     /// Whether a host that a parameter names may make the answer another one: a rule with the other answer may name what
     /// is asked about, or what is asked about what that rule names.
-    fn may_name(&self, asked: &Endpoint, deny: bool) -> bool {
+    fn may_name(&self, asked: &Endpoint, deny: bool, method: Option<Method>) -> bool {
         let rules = self.policy.net.rules();
         let open = |peer: &Peer| matches!(peer, Peer::Param(_));
+        // A parameter stands for a name, and for none that the language has words for.
+        let named = |peer: &Peer| {
+            matches!(peer, Peer::Any | Peer::Param(_) | Peer::Host(Host::Name(_) | Host::Below(_)))
+        };
+        let says = |terms: &Terms| match (&terms.only, method) {
+            (Some(only), Some(method)) => only.methods.contains(&method),
+            _ => true,
+        };
         let meets = |rule: &Endpoint| {
             let datagrams = |endpoint: &Endpoint| endpoint.protocol == msb_policy::Protocol::Udp;
             let ports = rule
@@ -210,10 +271,11 @@ impl<'p> Judge<'p> {
                 .any(|(first, last)| asked.ports.iter().any(|(from, to)| first <= to && from <= last));
             // The same parameter is the same host, and what is said of everybody is said of it.
             let same = rule.peer == asked.peer || rule.peer == Peer::Any;
-            ports && datagrams(rule) == datagrams(asked) && !same && (open(&rule.peer) || open(&asked.peer))
+            let one = (open(&rule.peer) && named(&asked.peer)) || (open(&asked.peer) && named(&rule.peer));
+            ports && datagrams(rule) == datagrams(asked) && !same && one
         };
         rules.iter().any(|rule| match &rule.kind {
-            NetKind::Allow { endpoint, .. } => deny && meets(endpoint),
+            NetKind::Allow { endpoint, terms } => deny && says(terms) && meets(endpoint),
             NetKind::Deny(endpoint) => !deny && meets(endpoint),
             NetKind::Listen(_) | NetKind::Total(_) => false,
         })
@@ -293,6 +355,11 @@ impl<'p> Judge<'p> {
             rules: meeting().map(|(_, origin)| origin).collect(),
         }
     }
+}
+
+/// Whether it is the sandbox's own loopback.
+fn is_loopback(peer: &Peer) -> bool {
+    matches!(peer, Peer::Host(Host::Address(it)) if kind(it.first()) == Kind::Loopback)
 }
 
 /// How to come to another answer.
@@ -409,6 +476,28 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Adv
                 _ => take_deny("", DENIED, "net", format!("allow {to}")),
             }
         }
+        Asked::Request { endpoint, method, .. } => {
+            let to = request_target(evidence);
+            let treated = evidence.rule.map_or_else(String::new, |rule| treated(policy, rule));
+            let rule = |path: &str| format!("allow {to} only {} {path}{treated}", method.word());
+            let path = evidence.what.rsplit(' ').next().unwrap_or("/");
+            match evidence.why {
+                Why::Allowed if reads(policy, endpoint) => take(
+                    "",
+                    format!("name other methods or paths behind `only`, without {} {path}", method.word()),
+                ),
+                Why::Allowed => nothing(format!(
+                    "nothing denies one request alone: write behind `only` which are allowed, such as `allow {to} only GET`"
+                )),
+                Why::OwnLoopback => nothing("nothing to do: the sandbox's own loopback is no network"),
+                Why::Denied if closed(policy).is_none() => take_deny("", DENIED, "net", rule(path)),
+                Why::Denied if closed(policy) == Some(Closed::Said) => {
+                    let words = format!("write `net {{ {} }}` in place of `net none`", rule(path));
+                    Advice { words, ..write("net", rule(path)) }
+                }
+                _ => write("net", rule(path)),
+            }
+        }
         Asked::Listen { endpoint, .. } => {
             let at = evidence.what.trim_start_matches("listen ").replace(" any:", " host:");
             let free = at.ends_with(":0");
@@ -435,6 +524,33 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Adv
             _ => write("fs", format!("socket {}", policy.shown(path))),
         },
     }
+}
+
+/// To whom a request goes, as a rule says it: `https "api.example.org":443`.
+fn request_target(evidence: &Evidence) -> String {
+    evidence.what.split(' ').skip(2).take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// What requests by a rule get besides, as all rules of one host must say it.
+fn treated(policy: &Policy, rule: OriginId) -> String {
+    let Net::Rules { rules, .. } = &policy.net else { return String::new() };
+    let terms = rules.iter().find_map(|it| match &it.kind {
+        NetKind::Allow { terms, .. } if it.origin == rule => Some(terms),
+        _ => None,
+    });
+    let Some(terms) = terms else { return String::new() };
+    let secret = terms.inject.and_then(|index| policy.params.get(index));
+    let inject = secret.map_or_else(String::new, |param| format!(" inject ${}", param.name));
+    format!("{inject}{}", if terms.inspect { " inspect" } else { "" })
+}
+
+/// Whether some rule says which requests go to one of the hosts.
+fn reads(policy: &Policy, endpoint: &Endpoint) -> bool {
+    let Net::Rules { rules, .. } = &policy.net else { return false };
+    rules.iter().any(|rule| match &rule.kind {
+        NetKind::Allow { endpoint: of, terms } => terms.only.is_some() && of.peer == endpoint.peer,
+        _ => false,
+    })
 }
 
 /// A policy without a network.
