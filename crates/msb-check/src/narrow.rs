@@ -59,7 +59,11 @@ pub(crate) fn extend(cx: &mut Context<'_>, policy: &mut Policy) {
     }
     let cancelled = policy.cancelled_by(&measure.policy);
     // What it inherits would hide them.
-    let raised = policy.raised_limits(&measure.policy);
+    let mut raised = policy.wider_bounds(&measure.policy);
+    raised.retain(|it| match it.what {
+        Wider::ToolLimit { said, .. } => said,
+        _ => it.allowed.is_some(),
+    });
     policy.inherit(&measure.policy, |origin| match measure.span(origin) {
         Some(span) => cx.origin(span),
         None => cx.policy_origin(),
@@ -275,6 +279,9 @@ impl Comparison<'_> {
                 let rule =
                     if *private { format!("scratch {path}") } else { format!("{} {path}", access.word()) };
                 format!("grant less, write `{deny}`, or have `{parent}` say `{rule}`")
+            }
+            Wider::Undecided { .. } => {
+                format!("write its conditions in fewer parts, or as `{parent}` has them")
             }
             Wider::Call { arch, nr, .. } => {
                 let name = msb_syscalls::by_number(*arch, *nr).map_or("it", |call| call.name);

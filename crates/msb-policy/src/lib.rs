@@ -30,6 +30,7 @@ pub use narrow::{By, ToolWider, Widening, Wider};
 pub use net::*;
 pub use open::{Below, Files, Open};
 pub use places::{Access, FILES_OF_GIT, GENERATED_FILES, Places, Reason, Verdict};
+pub use pred::Solution;
 pub use tool::{
     Covers, PATTERN_BYTES_MAX, Refusal, Tool, ToolParam, ToolSandbox, ToolType, Value, Word, pattern,
 };

@@ -4,7 +4,7 @@ use super::Rule;
 use super::lints::Calls;
 use crate::context::Context;
 use msb_diag::{Diagnostic, codes};
-use msb_policy::{Pred, Width};
+use msb_policy::{Pred, Solution, Width};
 use msb_resolve::LayerId;
 use msb_syscalls::{Bits, Kind, constant};
 
@@ -55,7 +55,7 @@ fn unrestricted(cx: &mut Context<'_>, calls: &Calls<'_>) {
         let named = |rule: &&Rule| rule.direct && rule.layer == LayerId::POLICY && rule.action.makes();
         let Some(rule) = calls.of(many.call).find(named) else { continue };
         let Some(any) = equals(rule, many.argument, many.nobodys) else { continue };
-        if any.witness_with(&rule.predicate).is_none() || calls.open(many.call, &any).is_none() {
+        if any.witness_with(&rule.predicate) == Solution::Nothing || calls.open(many.call, &any).is_none() {
             continue;
         }
         cx.say(
@@ -88,7 +88,7 @@ fn families(cx: &mut Context<'_>, calls: &Calls<'_>) {
                     && rule.action.makes()
                     && rule.predicate != Pred::True
                     && equals(rule, "domain", value)
-                        .is_some_and(|it| it.witness_with(&rule.predicate).is_some())
+                        .is_some_and(|it| it.witness_with(&rule.predicate) != Solution::Nothing)
             };
             let Some(rule) = calls.of(call).find(named) else { continue };
             cx.say(

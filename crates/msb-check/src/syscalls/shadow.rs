@@ -59,13 +59,13 @@ fn never_decides(item: &[Rule], by_call: &ByCall<'_>) -> Option<Diagnostic> {
         let all = stricter().map(|it| it.predicate.clone()).collect();
         let left = Pred::All(vec![rule.predicate.clone(), Pred::Not(Box::new(Pred::Any(all)))]);
         // A condition that never holds has a finding of its own.
-        if left.witness().is_some() || rule.predicate.witness().is_none() {
+        if left.satisfiable() || !rule.predicate.satisfiable() {
             return None;
         }
         by = by.or(Some(first));
     }
     let (rule, by) = (item.first()?, by?);
-    let call = describe(rule.arch, rule.call.nr, &rule.predicate.witness()?);
+    let call = describe(rule.arch, rule.call.nr, &rule.predicate.witness().found()?);
     let found = Diagnostic::new(codes::NEVER_DECIDES, "this rule never decides")
         .label(rule.span, format!("a stricter rule decides all of it, such as `{call}`"))
         .label(by.span, "this one")
