@@ -59,11 +59,16 @@ pub(crate) fn extend(cx: &mut Context<'_>, policy: &mut Policy) {
     }
     let cancelled = policy.cancelled_by(&measure.policy);
     // What it inherits would hide them.
-    let mut raised = policy.wider_bounds(&measure.policy);
-    raised.retain(|it| match it.what {
-        Wider::ToolLimit { said, .. } => said,
-        _ => it.allowed.is_some(),
-    });
+    let limits = policy.higher_limits(&measure.policy);
+    let unlimited = unlimited(cx, &limits, parent, &measure);
+    let raised: Vec<Widening> = limits
+        .into_iter()
+        .filter(|it| match it.what {
+            Wider::Limit(_) => it.allowed.is_some(),
+            Wider::ToolLimit { said, .. } => said,
+            _ => false,
+        })
+        .collect();
     policy.inherit(&measure.policy, |origin| match measure.span(origin) {
         Some(span) => cx.origin(span),
         None => cx.policy_origin(),
@@ -73,7 +78,28 @@ pub(crate) fn extend(cx: &mut Context<'_>, policy: &mut Policy) {
     let spans = cx.origins.spans();
     let found =
         Comparison { policy, spans: &spans, resolved, parent, measure: &measure, sources: cx.sources };
-    cx.found.extend(found.report(wider, Held::Child));
+    let wider = found.report(wider, Held::Child);
+    cx.found.extend(unlimited.into_iter().chain(wider));
+}
+
+/// Limits that the policy takes back in words, and its parent has.
+fn unlimited(cx: &Context<'_>, limits: &[Widening], parent: &Parent, measure: &Measure) -> Vec<Diagnostic> {
+    let held = limits.iter().filter(|it| it.allowed.is_none());
+    held.filter_map(|widening| {
+        let Wider::Limit(word) = widening.what else { return None };
+        let (_, own) = cx.unlimited.iter().find(|(name, _)| *name == word)?;
+        let line = measure.span(widening.refused?)?;
+        let text = cx.sources.text(line);
+        let message = format!("`{word}` is above what `{}` allows", parent.name);
+        Some(
+            Diagnostic::new(codes::LIMIT_ABOVE_PARENT, message)
+                .label(*own, "more than that")
+                .label(line, "the limit is here")
+                .help(format!("write `{text}`, or nothing"))
+                .edit(*own, text),
+        )
+    })
+    .collect()
 }
 
 /// The claims of the parents of a policy: what each requires of who extends it.
@@ -247,12 +273,17 @@ impl Comparison<'_> {
         let parent = &self.parent.name;
         let code = limit_code(held);
         let message = match widening.allowed {
+            Some(_) if word == "tier" => format!("`tier landlock` holds less than `{parent}` asks for"),
             Some(_) => format!("`{word}` is above what `{parent}` allows"),
             None => format!("`{word}` has no limit, and `{parent}` has one"),
         };
-        let mut found = self.labelled(code, &message, widening, held, "more than that");
+        let label = if word == "tier" { "nothing like it is there" } else { "more than that" };
+        let mut found = self.labelled(code, &message, widening, held, label);
         let Some(span) = widening.refused.and_then(|origin| self.measure.span(origin)) else {
-            return found.help("lower it");
+            return found.help(match word {
+                "tier" => format!("take the line away, or have `{parent}` say it"),
+                _ => "lower it".to_owned(),
+            });
         };
         let text = self.sources.text(span);
         found = found.label(span, "the limit is here");
@@ -282,6 +313,14 @@ impl Comparison<'_> {
             }
             Wider::Undecided { .. } => {
                 format!("write its conditions in fewer parts, or as `{parent}` has them")
+            }
+            Wider::Found { search, access } => {
+                let path = self.policy.shown_search(search);
+                let deny = match access {
+                    msb_policy::Access::Read => "deny".to_owned(),
+                    other => format!("deny {}", other.word()),
+                };
+                format!("write `{deny} {path} enforce snapshot depth {}`", search.depth)
             }
             Wider::Call { arch, nr, .. } => {
                 let name = msb_syscalls::by_number(*arch, *nr).map_or("it", |call| call.name);

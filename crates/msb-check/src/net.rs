@@ -3,6 +3,7 @@
 mod covered;
 mod endpoint;
 mod lints;
+mod publish;
 mod terms;
 
 use crate::bounds::{LISTENS_MAX, TOTALS_MAX, too_many};
@@ -10,14 +11,14 @@ use crate::context::Context;
 use crate::syscalls::implied::{self, Implied};
 use msb_diag::{Diagnostic, Severity, Span, codes};
 use msb_policy::{
-    Borders, Calls, Connection, Connections, Endpoint, Net, NetKind, NetRule, Op, OriginId, Peer, Policy,
-    Pred, Solution, Which, Width,
+    Borders, Calls, Connection, Connections, Net, NetKind, NetRule, Op, OriginId, Policy, Pred, Solution,
+    Which, Width,
 };
 use msb_resolve::LayerId;
 use msb_syntax::ast::{self, NetRuleKind, StmtKind};
 use std::collections::HashSet;
 
-pub(crate) use endpoint::{endpoint, host};
+pub(crate) use endpoint::{endpoint, host, published};
 pub(crate) use lints::dangerous_socket;
 pub(crate) use terms::rate;
 
@@ -76,6 +77,7 @@ pub(crate) fn net(cx: &mut Context<'_>) -> (Net, Vec<Implied>) {
         );
     }
     bounds(cx, &rules);
+    publish::conflicts(cx, &rules);
     // What could not be understood may be what a lint misses.
     if !msb_diag::has_errors(cx.found.get(before..).unwrap_or(&[])) {
         lints::lints(cx, &rules);
@@ -135,12 +137,17 @@ fn one(cx: &mut Context<'_>, rule: &ast::NetRule, layer: LayerId, rules: &mut Ve
             by_path(cx, path, verb, &rule.options);
             continue;
         }
+        if verb == "listen" {
+            let kind = publish::listen(cx, written).map(NetKind::Listen);
+            let (span, whole) = (written.span, rule.span);
+            rules.extend(kind.map(|kind| Rule { kind, span, whole, origin, layer }));
+            continue;
+        }
         let Some(endpoint) = endpoint(cx, written) else { continue };
         let kind = match verb {
             "allow" => terms::terms(cx, &rule.options, &endpoint, written)
                 .map(|terms| NetKind::Allow { endpoint, terms }),
-            "deny" => Some(NetKind::Deny(endpoint)),
-            _ => listen(cx, endpoint, written),
+            _ => Some(NetKind::Deny(endpoint)),
         };
         let (span, whole) = (written.span, rule.span);
         rules.extend(kind.map(|kind| Rule { kind, span, whole, origin, layer }));
@@ -224,35 +231,11 @@ pub(crate) fn sockets(cx: &mut Context<'_>, policy: &Policy) {
     }
 }
 
-/// A port that is published: on the loopback of the host and nowhere else.
-fn listen(cx: &mut Context<'_>, endpoint: Endpoint, written: &ast::Endpoint) -> Option<NetKind> {
-    if endpoint.peer != Peer::Loopback {
-        let ports =
-            cx.sources.text(written.span).rsplit_once(':').map_or("PORT", |(_, ports)| ports).to_owned();
-        cx.say(
-            Diagnostic::new(codes::LISTEN_BEYOND_LOOPBACK, "a port is published beyond the host's loopback")
-                .label(written.span, "other machines could connect to it")
-                .help(format!("write `listen {} host:{ports}`", written.protocol.node)),
-        );
-        return None;
-    }
-    if written.ports.is_empty() {
-        cx.say(
-            Diagnostic::new(codes::EVERY_PORT, "no port is named")
-                .raise(Severity::Error)
-                .label(written.span, "one port is published, or a few")
-                .help(format!("write `listen {} host:8080`", written.protocol.node)),
-        );
-        return None;
-    }
-    Some(NetKind::Listen(endpoint))
-}
-
 /// Reports more published ports, or more limits of everything, than a plan can hold, at the first that is too much.
 fn bounds(cx: &mut Context<'_>, rules: &[Rule]) {
     let of = |kind: &NetKind| match kind {
-        NetKind::Listen(endpoint) => {
-            (endpoint.ports.iter().map(|(first, last)| usize::from(last - first) + 1).sum(), 0)
+        NetKind::Listen(publish) => {
+            (publish.at.ports.iter().map(|(first, last)| usize::from(last - first) + 1).sum(), 0)
         }
         NetKind::Total(_) => (0, 1),
         NetKind::Allow { .. } | NetKind::Deny(_) => (0, 0),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use msb_syscalls::by_number;
 
 use crate::{
-    Access, Arch, Base, Connection, EnvKind, FsKind, Machine, Missing, OriginId, Path, Policy, Protocol,
+    Access, Arch, Base, Connection, EnvKind, FsKind, Machine, Missing, OriginId, Path, Policy, Published,
     SyscallAction, SyscallRule, Value,
 };
 
@@ -39,12 +39,7 @@ pub enum Request<'a> {
     /// A connection.
     Connect(&'a Connection),
     /// A port of the sandbox that is to be reached from the host's loopback.
-    Listen {
-        /// What is spoken.
-        protocol: Protocol,
-        /// The port.
-        port: u16,
-    },
+    Listen(&'a Published),
     /// A path that is opened, or executed; see [`Policy::open`].
     Open {
         /// Which.
@@ -52,6 +47,15 @@ pub enum Request<'a> {
         /// What for.
         access: Access,
     },
+}
+
+/// How deep in a repository a placeholder may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Where its path says, from the top.
+    Top,
+    /// In any folder of it.
+    Any,
 }
 
 /// What a policy says of a request.
@@ -79,7 +83,7 @@ impl Policy {
             Request::Env(name) => self.decide_env(name),
             Request::Call { tool, args } => self.decide_tool(tool, args),
             Request::Connect(connection) => self.connect(connection),
-            Request::Listen { protocol, port } => self.listen(protocol, port),
+            Request::Listen(published) => self.listen(published),
             Request::Open { path, access } => self.open(path, access).verdict.decision(access),
         }
     }
@@ -114,13 +118,19 @@ impl Policy {
         self.syscalls.iter().filter(move |rule| rule.arch == arch && rule.nr == nr)
     }
 
-    /// Places in somebody's folders where a placeholder stands while nothing else does, .git and what is in it apart.
-    pub fn masks(&self) -> impl Iterator<Item = &Path> {
-        self.fs.iter().filter_map(|rule| match &rule.kind {
-            FsKind::Deny { path, missing: Missing::Mask { .. }, .. }
-                if path.base != Base::Root && path.rest.split('/').next() != Some(".git") =>
+    /// Places in somebody's folders where a placeholder stands while nothing else does, .git and what is in it apart:
+    /// below the folder of a repository, or anywhere in it.
+    pub fn masks(&self) -> impl Iterator<Item = (Depth, &str)> {
+        let of_git = |rest: &str| rest.split('/').next() == Some(".git");
+        self.fs.iter().filter_map(move |rule| match &rule.kind {
+            FsKind::Deny { path, missing: Missing::Mask { .. }, .. } if path.base != Base::Root => {
+                (!of_git(&path.rest)).then_some((Depth::Top, path.rest.as_str()))
+            }
+            FsKind::DenyFound { search, missing: Missing::Mask { .. }, .. }
+                if search.root.base != Base::Root =>
             {
-                Some(path)
+                let depth = if of_git(&search.beside) { Depth::Top } else { Depth::Any };
+                (!of_git(&search.rest)).then_some((depth, search.rest.as_str()))
             }
             _ => None,
         })

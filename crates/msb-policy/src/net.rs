@@ -10,15 +10,13 @@ mod peers;
 pub use borders::{Borders, Which};
 pub use peers::{ByPeer, Connections};
 
-use crate::{Decision, OriginId, Policy, SyscallAction};
+use crate::{Decision, OriginId, Policy, Publish, SyscallAction};
 use msb_host::{Host, Kind, METADATA_NAMES, kind};
 
 /// ECONNREFUSED: what connect gives where no rule allows it.
 const ECONNREFUSED: u16 = 111;
 /// ENETUNREACH: what connect gives where there is no network.
 const ENETUNREACH: u16 = 101;
-/// EACCES: what bind gives where nothing is published.
-const EACCES: u16 = 13;
 
 /// The network of a sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +56,8 @@ pub enum NetKind {
     },
     /// Connections to it are refused.
     Deny(Endpoint),
-    /// A port of the sandbox is published on the host's loopback.
-    Listen(Endpoint),
+    /// Ports of the sandbox are published on the host's loopback.
+    Listen(Publish),
     /// For all connections together.
     Total(NetLimits),
 }
@@ -224,24 +222,6 @@ impl Policy {
     #[must_use]
     pub fn connect(&self, connection: &Connection) -> Decision {
         self.net.decide(connection, |rules| rules.iter())
-    }
-
-    /// Decides whether a port of the sandbox can be reached from the host's loopback.
-    #[must_use]
-    pub fn listen(&self, protocol: Protocol, port: u16) -> Decision {
-        let refused = |origin| Decision { action: SyscallAction::Errno(EACCES), origin };
-        let rules = match &self.net {
-            Net::None { origin } => return refused(Some(*origin)),
-            Net::Rules { rules, .. } => rules,
-        };
-        let published = rules.iter().filter(|rule| match &rule.kind {
-            NetKind::Listen(endpoint) => endpoint.protocol == protocol && has_port(&endpoint.ports, port),
-            _ => false,
-        });
-        match published.map(|rule| rule.origin).min() {
-            Some(origin) => Decision { action: SyscallAction::Allow, origin: Some(origin) },
-            None => refused(None),
-        }
     }
 }
 

@@ -3,9 +3,9 @@
 use super::{Asked, AskedCall, Evidence, Judgement, Why};
 use msb_host::{Host, Kind, kind};
 use msb_policy::{
-    Access, Arch, Borders, Calls, Connection, Connections, Endpoint, EnvKind, Files, FsKind, Net, NetKind,
-    NetRule, OriginId, Path, Peer, Places, Policy, Pred, Reason, Request, Solution, SyscallAction, Value,
-    Verdict, Which,
+    Access, Arch, Borders, Calls, Connection, Connections, Endpoint, EnvKind, Files, FsKind, LOOPBACK, Net,
+    NetKind, NetRule, OriginId, Path, Peer, Places, Policy, Pred, Published, Reason, Request, Solution,
+    SyscallAction, Value, Verdict, Which,
 };
 use std::collections::HashMap;
 
@@ -54,7 +54,7 @@ impl<'p> Judge<'p> {
                 Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() }
             }
             Asked::Connect { endpoint, deny } => self.connect(endpoint, *deny),
-            Asked::Listen { endpoint } => self.listen(endpoint),
+            Asked::Listen { endpoint, inside } => self.listen(endpoint, *inside),
             Asked::Unix { path, below } => self.unix(path, *below),
             Asked::Call { tool, args, text } => self.tool(tool, args, text),
         }
@@ -69,9 +69,10 @@ impl<'p> Judge<'p> {
                 (open.verdict, open.proved)
             }
         };
-        let (mut allowed, mut refused) = (None, None);
+        let (mut allowed, mut refused, mut open) = (None, None, None);
         match &verdict {
             Verdict::Allowed { origin, .. } => {
+                open = Some(path.clone());
                 allowed = Some(Evidence::new(what(path), Some(*origin), self.granted(*origin)));
             }
             Verdict::Refused { reason, .. } => {
@@ -95,11 +96,26 @@ impl<'p> Judge<'p> {
                     below.allowed
                 }
             };
+            open = found.as_ref().map(|(path, _)| path.clone());
             allowed =
                 found.map(|(path, origin)| Evidence::new(what(&path), Some(origin), self.granted(origin)));
         }
+        if let Some(shown) = &open
+            && let Some(origin) = self.sought(shown, access)
+        {
+            refused = Some(Evidence::new(what(shown), Some(origin), Why::Sought));
+            proved = false;
+        }
         let rules = [&allowed, &refused].into_iter().flatten().filter_map(|it| it.rule).collect();
         Judgement { allowed, refused, proved, rules }
+    }
+
+    /// The search that denies a path where it finds something at launch.
+    fn sought(&self, path: &Path, access: Access) -> Option<OriginId> {
+        match &self.places {
+            Some(places) => places.sought(path, access),
+            None => Places::apart(self.policy).sought(path, access),
+        }
     }
 
     /// Why a path is allowed. What no line of the policy shows is the launcher's.
@@ -236,22 +252,29 @@ impl<'p> Judge<'p> {
         })
     }
 
-    fn listen(&self, endpoint: &Endpoint) -> Judgement {
+    fn listen(&self, endpoint: &Endpoint, inside: Option<u16>) -> Judgement {
         let mut judgement = Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() };
-        for port in endpoint.ports.iter().flat_map(|(first, last)| [*first, *last]) {
-            let decision = self.policy.listen(endpoint.protocol, port);
-            // Only the host's loopback is ever published to.
-            let makes = decision.action == msb_policy::SyscallAction::Allow
-                && matches!(endpoint.peer, Peer::Loopback | Peer::Any);
+        let all = self.policy.published(endpoint, inside);
+        let asked = self.policy.shown_peer(&endpoint.peer);
+        // Only the host's loopback is ever published to.
+        if all.is_empty() {
+            let port = endpoint.ports.first().map_or(0, |(first, _)| *first);
+            let what = format!("listen {} {asked}:{port}", endpoint.protocol.word());
+            judgement.refused = Some(Evidence::new(what, None, Why::Absent));
+        }
+        for one in all {
+            let decision = self.policy.listen(&one);
+            let makes = decision.action == SyscallAction::Allow;
             judgement.rules.extend(decision.origin);
-            let peer = self.policy.shown_peer(&endpoint.peer);
-            let what = format!("listen {} {peer}:{port}", endpoint.protocol.word());
+            // An address of it alone is named where the others are decided otherwise.
+            let others = LOOPBACK.map(|address| self.policy.listen(&Published { address, ..one }));
+            let host = if others.iter().all(|it| *it == decision) { asked.clone() } else { one.host() };
             let why = match (makes, decision.origin) {
                 (true, _) => Why::Allowed,
                 (false, Some(_)) => Why::Denied,
                 (false, None) => Why::Absent,
             };
-            let evidence = Evidence::new(what, decision.origin, why);
+            let evidence = Evidence::new(one.describe(&host), decision.origin, why);
             if makes { &mut judgement.allowed } else { &mut judgement.refused }.get_or_insert(evidence);
         }
         judgement
@@ -429,10 +452,15 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Adv
                 _ => take_deny("", DENIED, "net", format!("allow {to}")),
             }
         }
-        Asked::Listen { .. } => {
-            let at = evidence.what.trim_start_matches("listen ");
+        Asked::Listen { endpoint, .. } => {
+            let at = evidence.what.trim_start_matches("listen ").replace(" any:", " host:");
+            let free = at.ends_with(":0");
             match evidence.why {
                 Why::Allowed => take("", "take the `listen` away"),
+                _ if policy.published(endpoint, None).is_empty() => {
+                    nothing("nothing allows it: ports are published on the host's loopback, `host`, alone")
+                }
+                _ if free => nothing(format!("write `listen {at} at 8080`, with the port inside")),
                 _ if closed(policy) == Some(Closed::Said) => {
                     let words = format!("write `net {{ listen {at} }}` in place of `net none`");
                     Advice { words, ..write("net", format!("listen {at}")) }
