@@ -7,7 +7,7 @@ use crate::ask::{self, Asked, Evidence, Judge, Judgement, Sense, Why};
 use crate::context::Context;
 use crate::narrow;
 use msb_diag::{Code, Diagnostic, Span, codes};
-use msb_policy::{Access, Expected, Net, NetKind, OpenAsked, OpenClaim, OriginId, ParamKind, Places, Policy};
+use msb_policy::{Access, Expected, NetKind, OpenAsked, OpenClaim, OriginId, ParamKind, Places, Policy};
 use msb_resolve::{LayerId, Test};
 use msb_syntax::ast::{Claim, ClaimKind, QName, StmtKind, Value};
 
@@ -100,6 +100,8 @@ pub(crate) struct Outcome {
 /// Puts each claim to the oracle.
 pub(crate) fn judge(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<'_>]) -> Outcome {
     let mut outcome = Outcome::default();
+    let mut judge = Judge::new(policy);
+    let mut bound = None;
     for (index, lowered) in claims.iter().enumerate() {
         if let Asked::Narrower { than } = &lowered.asked {
             let holds = narrow::narrower(cx, policy, lowered.claim);
@@ -108,8 +110,14 @@ pub(crate) fn judge(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<'_>
             cx.found.extend((*than == policy.name).then(|| itself(lowered.claim.span)));
             continue;
         }
-        let places = lowered.test.map(|test| Places::apart_but(policy, |index| given(policy, test, index)));
-        let judgement = Judge { policy, places }.judge(&lowered.asked);
+        // The claims of a test follow each other.
+        let test = lowered.test.map(|test| test.span);
+        if test != bound {
+            bound = test;
+            judge
+                .bind(lowered.test.map(|test| Places::apart_but(policy, |index| given(policy, test, index))));
+        }
+        let judgement = judge.judge(&lowered.asked);
         outcome.decided += 1;
         outcome.exercised.extend(&judgement.rules);
         if judgement.refused.as_ref().is_some_and(|it| it.why == Why::Sought) {
@@ -214,6 +222,7 @@ pub(crate) fn reason(why: Why) -> &'static str {
         Why::Generated => "the launcher writes it, from nothing of the host",
         Why::NoRight => "shown by this, without the right",
         Why::Asked => "somebody is asked here",
+        Why::OtherRequests => "allows other requests",
         Why::Absent | Why::OtherAbi => "",
     }
 }
@@ -260,10 +269,11 @@ fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option
     let asked = match &lowered.asked {
         Asked::Open { .. } | Asked::Unix { .. } => asked_of_path(&lowered.asked)?,
         Asked::Connect { endpoint, .. } => OpenAsked::Connect(endpoint.clone()),
+        Asked::Request { .. } => OpenAsked::Call(cx.sources.text(lowered.claim.span).to_owned()),
         Asked::Call { tool, text, .. } => OpenAsked::Call(format!("call {tool}({text})")),
         _ => return None,
     };
-    let hosts = matches!(asked, OpenAsked::Connect(_));
+    let hosts = matches!(lowered.asked, Asked::Connect { .. } | Asked::Request { .. });
     let again = !matches!(asked, OpenAsked::Call(_));
     let matters = |kind: ParamKind| match kind {
         ParamKind::Host => hosts,
@@ -288,7 +298,7 @@ fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option
             .help(if again {
                 "nothing to do: each launch decides it again before it starts the command"
             } else {
-                "no launch decides it again: name a path below the same parameter, or give the parameters in a `test`"
+                "no launch decides it again: ask about the same parameter alone, or give the parameters in a `test`"
             }),
     );
     Some(OpenClaim { asked, expected: lowered.expected, origin: lowered.origin })
@@ -338,11 +348,7 @@ pub(crate) fn coverage(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<
     let rules = policy.fs.iter().map(|rule| rule.origin);
     let rules = rules.chain(policy.syscalls.iter().filter(|rule| !rule.implied).map(|rule| rule.origin));
     let rules = rules.chain(policy.env.iter().map(|rule| rule.origin));
-    let connections = match &policy.net {
-        Net::None { .. } => &[],
-        Net::Rules { rules, .. } => rules.as_slice(),
-    };
-    let connections = connections.iter().filter(|rule| !matches!(rule.kind, NetKind::Total(_)));
+    let connections = policy.net.rules().iter().filter(|rule| !matches!(rule.kind, NetKind::Total(_)));
     let rules = rules.chain(connections.map(|rule| rule.origin));
     let rules = rules.chain(policy.tools.iter().map(|tool| tool.origin));
     let own = cx.resolved.block.span;

@@ -5,7 +5,9 @@
 use crate::context::Context;
 use crate::paths::covers;
 use msb_diag::{Diagnostic, Span, codes};
-use msb_policy::{Base, FsKind, FsRule, Net, NetKind, OriginId, ParamKind, Path, Policy, Which};
+use msb_policy::{
+    Base, Borders, Connections, FsKind, FsRule, NetKind, OriginId, ParamKind, Path, Policy, Which,
+};
 
 /// Files that git, editors, shells and build servers run or trust, below a folder that somebody works in: those
 /// that `std.workspace` denies first.
@@ -65,14 +67,13 @@ fn denies_nothing(cx: &mut Context<'_>, policy: &Policy, rule: &FsRule, path: &P
 }
 
 fn net_denies_nothing(cx: &mut Context<'_>, policy: &Policy) {
-    let Net::Rules { rules, .. } = &policy.net else { return };
-    for rule in rules {
+    let (borders, connections) = (Borders::of(&[policy]), Connections::of(policy));
+    for rule in policy.net.rules() {
         let NetKind::Deny(denied) = &rule.kind else { continue };
         let Some(span) = own(cx, rule.origin) else { continue };
-        let connections = msb_policy::connections(denied, &[policy], Which::Carried);
-        let allowed = connections.iter().any(|connection| {
-            rules.iter().any(|rule| match &rule.kind {
-                NetKind::Allow { endpoint, .. } => endpoint.accepts(connection),
+        let allowed = borders.connections(denied, Which::Carried).any(|connection| {
+            connections.about(&connection).iter().any(|rule| match &rule.kind {
+                NetKind::Allow { endpoint, .. } => endpoint.accepts(&connection),
                 _ => false,
             })
         });

@@ -326,6 +326,9 @@ fn endpoint(end: &Endpoint) -> Data {
         [one] => members.push(("port".to_owned(), port(one))),
         many => members.push(("ports".to_owned(), Data::List(many.iter().map(port).collect()))),
     }
+    if let Some(inside) = &end.inside {
+        members.push(("at".to_owned(), Data::Int(inside.node)));
+    }
     Data::Map(members)
 }
 

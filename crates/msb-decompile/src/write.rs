@@ -73,7 +73,10 @@ fn network(policy: &Policy, rules: &[NetRule]) -> Result<Vec<String>, Undone> {
         let (verb, to, terms) = match &rule.kind {
             NetKind::Allow { endpoint, terms } => ("allow", endpoint, self::terms(policy, terms)?),
             NetKind::Deny(endpoint) => ("deny", endpoint, String::new()),
-            NetKind::Listen(endpoint) => ("listen", endpoint, String::new()),
+            NetKind::Listen(publish) => {
+                let inside = publish.inside.map_or_else(String::new, |port| format!(" at {port}"));
+                ("listen", &publish.at, inside)
+            }
             NetKind::Total(of) => {
                 lines.push(format!("total{}", net_limits(of)?));
                 continue;

@@ -294,7 +294,9 @@ fn endpoint(end: &Endpoint) -> String {
         })
         .collect();
     let ports = if ports.is_empty() { String::new() } else { format!(" port {}", ports.join(", ")) };
-    format!("{peer}{ports} ({})", end.protocol.node)
+    let ports = if ports == " port 0" { " a free port".to_owned() } else { ports };
+    let inside = end.inside.as_ref().map_or_else(String::new, |port| format!(", port {} inside", port.node));
+    format!("{peer}{ports}{inside} ({})", end.protocol.node)
 }
 
 fn net_rows(rule: &NetRule) -> Vec<Row> {

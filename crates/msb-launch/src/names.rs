@@ -1,7 +1,6 @@
 //! Every name of a denied place: as the policy writes it, as the kernel calls it, where the host has mounted it a second
 //! time, and where symbolic links lead.
 
-use crate::at::readlinkat;
 use crate::bind::{Bindings, open_below, open_place};
 use crate::fail::{At, Result};
 use crate::host::{Source, is_below_parameter};
@@ -10,6 +9,7 @@ use crate::path::{ancestors, below, join, split};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{Base, Deny, Search};
+use msb_sys::at::readlinkat;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 
@@ -103,7 +103,7 @@ pub(crate) fn follow(source: &Source, rest: &[u8]) -> core::result::Result<(usiz
     let mut paths = ancestors(rest).chain([rest]);
     let (link, text) = loop {
         let path = paths.next().ok_or(Errno::LOOP)?;
-        match readlinkat(open_below(&source.place, path)?, "") {
+        match readlinkat(&open_below(&source.place, path)?, "") {
             // It is no link: readlink(2), of "".
             Err(Errno::NOENT) => {}
             text => break (path, text?),

@@ -5,7 +5,6 @@
 //! followed, and none can be put in the way. What the walk has passed may change behind it, as anything may that is made
 //! later. What it finds is denied as if the policy named it; what it cannot look into ends the launch.
 
-use crate::at::{accessat, openat2, statat};
 use crate::bind::{Bindings, open_below, open_unlinked};
 use crate::fail::{At, Result};
 use crate::host::Entry;
@@ -15,7 +14,8 @@ use crate::path::{below, join, split};
 use alloc::vec::Vec;
 use msb_plan::event::{Event, Step};
 use msb_plan::{Deny, Missing, Plan, Search};
-use rustix::fd::{AsFd, OwnedFd};
+use msb_sys::at::{Descriptor, accessat, openat2, statat};
+use rustix::fd::OwnedFd;
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags};
 use rustix::io::Errno;
 
@@ -258,7 +258,7 @@ fn is_directory(parent: &OwnedFd, name: &[u8], kind: FileType) -> bool {
 }
 
 /// Opens a directory to be listed, whatever is mounted there: the sandbox sees that, too.
-fn list(parent: impl AsFd, name: &[u8]) -> core::result::Result<OwnedFd, Errno> {
+fn list(parent: impl Descriptor, name: &[u8]) -> core::result::Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat2(parent, name, flags, Mode::empty(), resolve)

@@ -149,7 +149,10 @@ fn mounts(plan: &Plan<'_>) -> Result<(), Invalid> {
         origin(plan, mount.origin)?;
         path(plan, mount.target, PLACES)?;
         ensure(mount.target != Path { base: Base::Root, rest: "" }, Invalid::Path)?;
-        ensure(plan.mounts.iter().take(index).all(|other| other.target != mount.target), Invalid::Duplicate)?;
+        ensure(
+            plan.mounts.iter().take(index).all(|other| !same(other.target, mount.target)),
+            Invalid::Duplicate,
+        )?;
         match mount.kind {
             MountKind::Bind { source, rights, .. } => {
                 path(plan, source, PLACES)?;
@@ -178,7 +181,7 @@ fn mounts(plan: &Plan<'_>) -> Result<(), Invalid> {
     }
     for (index, deny) in plan.denies.iter().enumerate() {
         origin(plan, deny.origin)?;
-        ensure(plan.denies.iter().take(index).all(|other| other.path != deny.path), Invalid::Duplicate)?;
+        ensure(plan.denies.iter().take(index).all(|other| !same(other.path, deny.path)), Invalid::Duplicate)?;
         path(plan, deny.path, PLACES)?;
         ensure(deny.rights != Rights::NONE && Rights::ALL.contains(deny.rights), Invalid::Rights)?;
     }
@@ -208,7 +211,7 @@ fn grant(rights: Rights) -> Result<(), Invalid> {
 fn files(plan: &Plan<'_>) -> Result<(), Invalid> {
     for (index, file) in plan.files.iter().enumerate() {
         origin(plan, file.origin)?;
-        ensure(plan.files.iter().take(index).all(|other| other.path != file.path), Invalid::Duplicate)?;
+        ensure(plan.files.iter().take(index).all(|other| !same(other.path, file.path)), Invalid::Duplicate)?;
         // Written through a mount, it would land on the host.
         ensure(!plan.mounts.iter().any(|mount| covers(mount.target, file.path)), Invalid::Path)?;
         path(plan, file.path, &[])?;
@@ -225,6 +228,11 @@ fn claims(plan: &Plan<'_>) -> Result<(), Invalid> {
         ensure([Rights::READ, Rights::WRITE, Rights::RUN].contains(&claim.right), Invalid::Rights)?;
     }
     Ok(())
+}
+
+/// Whether they are one; lengths first, which mostly differ.
+fn same(one: Path<'_>, other: Path<'_>) -> bool {
+    one.rest.len() == other.rest.len() && one == other
 }
 
 /// Whether `outer` is `inner` or one of its ancestors, as far as their bases tell.

@@ -28,6 +28,15 @@ pub enum Event {
         /// The line that accepts it.
         origin: OriginId,
     },
+    /// A port of the sandbox has one on the host.
+    Published {
+        /// Which of the plan's `listens`.
+        index: u8,
+        /// The port of the host.
+        port: u16,
+        /// The line that asked.
+        origin: OriginId,
+    },
     /// Directories were searched for what is denied where it is found; nobody is told but who reads the events.
     Searched {
         /// The line of the first search.

@@ -49,6 +49,7 @@ wire! {
         Failed(_),
         HeldWithoutCgroup { limit, origin },
         HeldByLandlock { origin },
+        Published { index, port, origin },
         Searched { origin, directories, places },
         LimitReached { limit, times, origin },
         KilledByFilter { nr, origin },
@@ -93,7 +94,7 @@ wire! {
     struct NetworkLimits { rate, up_bytes, down_bytes, both_bytes, connections }
     struct Rate { count, period_us, burst }
     struct Total { limits, origin }
-    struct Listen { protocol, port, origin }
+    struct Listen { protocol, v4, v6, port, inside, origin }
     struct Trust<'a> { file, places }
 }
 

@@ -216,7 +216,10 @@ fn net(kind: &NetKind) -> Bytes {
         }
         NetKind::Listen(at) => {
             out.number(2);
-            endpoint(&mut out, at);
+            endpoint(&mut out, &at.at);
+            out.option(at.inside, |out, inside| {
+                out.number(inside.into());
+            });
         }
         NetKind::Total(all) => {
             out.number(4);

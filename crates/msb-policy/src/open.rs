@@ -34,23 +34,38 @@ pub struct Below {
     pub proved: bool,
 }
 
-impl Policy {
+/// A policy's file rules while its parameters are open, for who asks about many paths.
+#[derive(Debug, Clone)]
+pub struct Files<'p> {
+    policy: &'p Policy,
+    /// For parameters that lie apart.
+    apart: Places,
+    mounts: Vec<Mount<'p>>,
+}
+
+impl<'p> Files<'p> {
+    /// Those of `policy`.
+    #[must_use]
+    pub fn of(policy: &'p Policy) -> Files<'p> {
+        Files { policy, apart: Places::apart(policy), mounts: places::mounts(policy) }
+    }
+
     /// Whether anything of `path`, itself or below it, may be opened for `access`.
     #[must_use]
     pub fn open_below(&self, path: &Path, access: Access) -> Below {
-        let allowed = Places::apart(self).allowed_below(path, access);
+        let allowed = self.apart.allowed_below(path, access);
         let proved = if allowed.is_some() {
             // One path is enough, and it is open in any case.
             allowed.as_ref().is_some_and(|(path, _)| self.open(path, access).proved)
         } else {
-            let mounts = places::mounts(self);
-            let by_name = path.base == Base::Root || mounts.iter().any(|mount| mount.target.covers(path));
+            let placed = |mount: &Mount<'_>| mount.target.covers(path) || path.covers(&mount.target);
+            let by_name = path.base == Base::Root || self.mounts.iter().any(placed);
             let elsewhere = |mount: &Mount<'_>| {
                 (by_name && mount.target.base != path.base)
                     || (path.base != Base::Root
                         && mount.source(access).is_some_and(|it| it.base != path.base))
             };
-            let mut granting = mounts.iter().filter(|mount| has(mount.rights, access));
+            let mut granting = self.mounts.iter().filter(|mount| has(mount.rights, access));
             self.open(path, access).proved && !granting.any(elsewhere)
         };
         Below { allowed, proved }
@@ -62,11 +77,24 @@ impl Policy {
     /// file, by whatever name a rule shows it, or what a rule with the same beginning puts inside by that name.
     #[must_use]
     pub fn open(&self, path: &Path, access: Access) -> Open {
-        let verdict = Places::apart(self).decide_path(path, access);
-        let mounts = places::mounts(self);
-        let proof = Proof { policy: self, mounts: &mounts, access };
+        let verdict = self.apart.decide_path(path, access);
+        let proof = Proof { policy: self.policy, mounts: &self.mounts, access };
         let proved = if verdict.is_allowed() { proof.allowed(path) } else { proof.refused(path) };
         Open { verdict, proved }
+    }
+}
+
+impl Policy {
+    /// The same of one path; see [`Files::open_below`].
+    #[must_use]
+    pub fn open_below(&self, path: &Path, access: Access) -> Below {
+        Files::of(self).open_below(path, access)
+    }
+
+    /// The same of one path; see [`Files::open`].
+    #[must_use]
+    pub fn open(&self, path: &Path, access: Access) -> Open {
+        Files::of(self).open(path, access)
     }
 }
 

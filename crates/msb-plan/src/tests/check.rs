@@ -442,7 +442,20 @@ fn network_rules_fit_together() {
     check_network(|n| drop(n.rules.remove(0)), wrong);
     check_network(|n| n.marks = repeat(&n.marks[0], 2), wrong);
     check_network(|n| n.listens = repeat(&n.listens[0], 2), Err(Invalid::Duplicate));
-    check_network(|n| n.listens[0].port = 0, Err(Invalid::Value));
+    check_network(|n| n.listens[0].inside = 0, Err(Invalid::Value));
+    check_network(|n| n.listens[0].v4 = Some([10, 0, 0, 1]), Err(Invalid::Value));
+    check_network(|n| (n.listens[0].v4, n.listens[0].v6) = (None, false), Err(Invalid::Value));
+    check_network(|n| n.listens[0].port = 0, Ok(()));
+    // One port of the host can be that of one port of the sandbox alone, by each address.
+    let twice = |n: &mut network::Gateway<'_>, change: fn(&mut network::Listen)| {
+        n.listens = repeat(&n.listens[0], 2);
+        change(&mut n.listens[1]);
+    };
+    check_network(|n| twice(n, |it| it.inside = 1), Err(Invalid::Duplicate));
+    check_network(|n| twice(n, |it| it.v4 = None), Err(Invalid::Duplicate));
+    check_network(|n| twice(n, |it| it.v6 = false), Err(Invalid::Duplicate));
+    check_network(|n| twice(n, |it| (it.v4, it.v6) = (Some([127, 0, 0, 2]), false)), Ok(()));
+    check_network(|n| twice(n, |it| it.protocol = Protocol::Udp), Ok(()));
     check_network(|n| n.totals[0].limits.connections = Some(0), Err(Invalid::Value));
     check_network(|n| n.rules[1].terms.limits.up_bytes = Some(0), Err(Invalid::Value));
     check_network(|n| n.origin = NOWHERE, Err(Invalid::Reference));

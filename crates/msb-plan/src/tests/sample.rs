@@ -148,7 +148,14 @@ pub(super) fn network() -> Network<'static> {
             private,
         ],
         totals: vec![Total { limits, origin: LINE }],
-        listens: vec![Listen { protocol: Protocol::Tcp, port: 8080, origin: LINE }],
+        listens: vec![Listen {
+            protocol: Protocol::Tcp,
+            v4: Some([127, 0, 0, 1]),
+            v6: true,
+            port: 8080,
+            inside: 8080,
+            origin: LINE,
+        }],
         trust: Some(Trust { file: "etc/ca.pem", places: vec!["usr/ca.pem"] }),
         java_trust: Some(Trust { file: "etc/ca.jks", places: vec!["usr/ca.jks"] }),
         claims: vec![network::Claim {
