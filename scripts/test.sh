@@ -3,7 +3,7 @@
 # It installs what is missing if it may (root, or sudo without a password). As root the tests launch both as root
 # and as the ordinary user $MSB_TEST_USER (msbtest, made where it is missing). A test that can't run says "skipped,
 # because ..." and is counted; MSB_FORBID_SKIP=root,user,python3,two-cpus,userns,cgroup-v1,cc,libseccomp,x86-64,git,make,
-# node,nvim,rustup,pypi,npm,java,go,sshd names what the machine is known to have, and a skip for want of that is a failure.
+# node,nvim,shells,rustup,pypi,npm,java,go,sshd names what the machine is known to have, and a skip for want of that is a failure.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 . scripts/lib.sh
@@ -15,7 +15,7 @@ passed=0 failed=0 skipped=0
 # What only some tests need: install it if we may, else those tests say that they are skipped.
 wanted=()
 for pair in bwrap=bubblewrap unshare=util-linux ps=procps strace=strace /usr/include/seccomp.h=libseccomp-dev \
-    git=git make=make node=nodejs /usr/share/doc/python3-venv=python3-venv; do
+    git=git make=make node=nodejs zsh=zsh fish=fish /usr/share/doc/python3-venv=python3-venv; do
   have "${pair%%=*}" || [ -e "${pair%%=*}" ] || wanted+=("${pair#*=}")
 done
 [ ${#wanted[@]} -eq 0 ] || install_packages "${wanted[@]}" || echo "not installed, we may not: ${wanted[*]}"

@@ -35,8 +35,8 @@ pub(crate) enum Asked {
     Narrower { than: String },
     /// Connections to these hosts; everything of `any` where `deny`.
     Connect { endpoint: Endpoint, deny: bool },
-    /// Ports that are published.
-    Listen { endpoint: Endpoint },
+    /// Ports that are published, whatever they are inside where that is not said.
+    Listen { endpoint: Endpoint, inside: Option<u16> },
     /// A call of a tool.
     Call { tool: String, args: Vec<(String, Value)>, text: String },
     /// A socket of the host, by its path.
@@ -92,6 +92,8 @@ pub(crate) enum Why {
     Allowed,
     /// The rule denies it.
     Denied,
+    /// The rule denies it where a search at launch finds it.
+    Sought,
     /// It follows from another section, or holds in every sandbox.
     Implied,
     /// No rule is about it, and this one says what happens then.
@@ -145,7 +147,9 @@ pub(crate) fn lower(cx: &mut Context<'_>, probe: &Probe, sense: Sense) -> Option
                 Some(Asked::Connect { endpoint, deny: sense != Sense::Allow })
             }
         },
-        Probe::Listen(end) => net::endpoint(cx, end).map(|endpoint| Asked::Listen { endpoint }),
+        Probe::Listen(end) => {
+            net::published(cx, end).map(|it| Asked::Listen { endpoint: it.at, inside: it.inside })
+        }
         Probe::Call { name, args } => call(cx, name, args),
     }
 }

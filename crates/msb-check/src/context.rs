@@ -3,7 +3,7 @@
 use crate::origins::Origins;
 use crate::params::{self, OpenParam};
 use crate::syscalls::sets::Member;
-use msb_diag::{Diagnostic, Sources, Span};
+use msb_diag::{Code, Diagnostic, Sources, Span};
 use msb_policy::{Arch, OriginId};
 use msb_resolve::{Placed, Resolved};
 use msb_syntax::ast::{StmtKind, SysRuleKind};
@@ -20,6 +20,8 @@ pub(crate) struct Context<'a> {
     pub(crate) tools: Vec<String>,
     /// The limits that the policy sets, or was meant to.
     pub(crate) limits_meant: Vec<String>,
+    /// The limits of which the policy itself says that there are none, and where.
+    pub(crate) unlimited: Vec<(&'static str, Span)>,
     /// The architectures of the policy, each once and in order.
     pub(crate) archs: Vec<Arch>,
     /// The calls of groups that were looked up, by name and architecture.
@@ -36,6 +38,7 @@ impl<'a> Context<'a> {
             params: Vec::new(),
             tools: Vec::new(),
             limits_meant: Vec::new(),
+            unlimited: Vec::new(),
             archs: archs(resolved),
             groups: BTreeMap::new(),
         };
@@ -47,6 +50,13 @@ impl<'a> Context<'a> {
 
     pub(crate) fn say(&mut self, found: Diagnostic) {
         self.found.push(found);
+    }
+
+    /// Whether one of the last findings has this code and is about this place.
+    pub(crate) fn said_at(&self, code: Code, span: Span) -> bool {
+        // As many as a condition may have mistakes that anybody reads.
+        const LAST: usize = 16;
+        self.found.iter().rev().take(LAST).any(|found| found.code == code && found.span() == Some(span))
     }
 
     pub(crate) fn origin(&mut self, span: Span) -> OriginId {

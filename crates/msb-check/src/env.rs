@@ -240,10 +240,20 @@ fn parameter(cx: &mut Context<'_>, name: &Name, rest: &str, span: Span) -> Optio
             .label(param.declared, "declared here")
             .help(format!("write `${}`", name.node))
     } else {
-        Diagnostic::new(codes::WRONG_TYPE, format!("expected a string, found {} {is}", values::article(is)))
-            .label(span, format!("`${}` is {} {is} of the host", name.node, values::article(is)))
-            .label(param.declared, "declared here")
-            .help("write the path that it has inside, such as `\"/work\"`")
+        let found = Diagnostic::new(
+            codes::WRONG_TYPE,
+            format!("expected a string, found {} {is}", values::article(is)),
+        );
+        match param.ir.kind {
+            ParamKind::Dir | ParamKind::File => found
+                .label(span, format!("`${}` is {} {is} of the host", name.node, values::article(is)))
+                .label(param.declared, "declared here")
+                .help("write the path that it has inside, such as `\"/work\"`"),
+            _ => found
+                .label(span, format!("`${}` is {} {is}", name.node, values::article(is)))
+                .label(param.declared, "declared here")
+                .help(format!("declare it as `{}: string`", name.node)),
+        }
     };
     cx.say(found);
     None

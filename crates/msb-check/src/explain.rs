@@ -73,7 +73,7 @@ pub fn explain(
     let asked = ask::lower(&mut cx, probe, Sense::Allow);
     let found = cx.found.split_off(before);
     let Some(asked) = asked else { return (Vec::new(), found) };
-    let Judgement { allowed, refused, proved, .. } = Judge { policy, places: None }.judge(&asked);
+    let Judgement { allowed, refused, proved, .. } = Judge::new(policy).judge(&asked);
     let layer = match &asked {
         Asked::Open { .. } | Asked::Unix { .. } => Layer::Mounts,
         Asked::Calls { .. } => Layer::Filter,
@@ -106,6 +106,7 @@ fn words(why: Why, allowed: bool) -> &'static str {
     match why {
         Why::Allowed => "this rule allows it",
         Why::Denied => "this rule denies it, and a deny overrides",
+        Why::Sought => "this rule denies it where a search at launch finds it",
         Why::Implied => "it follows from this line",
         Why::Default => "no rule allows it, and this line says what happens then",
         Why::NoRight => "this rule shows it, without the right",

@@ -136,6 +136,11 @@ pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
             if let Some((index, set)) = one(cx, limit, placed.layer)
                 && let Some(lines) = all.get_mut(index)
             {
+                if let (None, true, Some(known)) =
+                    (set.value, placed.layer == LayerId::POLICY, KNOWN.get(index))
+                {
+                    cx.unlimited.push((known.name, set.span));
+                }
                 twice(cx, limit, lines, &set);
                 lines.push(set);
             }
@@ -147,7 +152,9 @@ pub(crate) fn limits(cx: &mut Context<'_>) -> (Limits, Vec<Implied>) {
     let (memory, pids, cpu, wall, files) = (next(), next(), next(), next(), next());
     let (swap, cpuset, cpu_time) = (next(), next(), next());
     let (io, io_weight, output, fsize) = (next(), next(), next(), next());
-    if let (Some(swap), None) = (swap, memory) {
+    let broken =
+        cx.limits_meant.iter().any(|name| name == "memory") && all.first().is_some_and(Vec::is_empty);
+    if let (Some(swap), None, false) = (swap, memory, broken) {
         without_memory(cx, swap.origin, &all);
         cx.limits_meant.push("memory".to_owned());
     }
@@ -301,6 +308,10 @@ fn smallest(lines: &[Set]) -> Option<Limit<u64>> {
 /// Resources that a program can use up and that neither the policy nor a parent says anything about.
 pub(crate) fn missing(cx: &mut Context<'_>, policy: &Policy) {
     const EXPECTED: &[&str] = &["memory", "pids", "wall"];
+    // What a parent brings is not known where the two were not compared.
+    if cx.resolved.extends.is_some() && msb_diag::has_errors(&cx.found) {
+        return;
+    }
     let held = |name: &str| match name {
         "memory" => policy.limits.memory_bytes.is_some(),
         "pids" => policy.limits.pids.is_some(),

@@ -58,8 +58,10 @@ pub(crate) fn extend(cx: &mut Context<'_>, policy: &mut Policy) {
         return;
     }
     let cancelled = policy.cancelled_by(&measure.policy);
-    let raised: Vec<Widening> = policy
-        .widenings(&measure.policy, By::Host)
+    // What it inherits would hide them.
+    let limits = policy.higher_limits(&measure.policy);
+    let unlimited = unlimited(cx, &limits, parent, &measure);
+    let raised: Vec<Widening> = limits
         .into_iter()
         .filter(|it| match it.what {
             Wider::Limit(_) => it.allowed.is_some(),
@@ -76,7 +78,28 @@ pub(crate) fn extend(cx: &mut Context<'_>, policy: &mut Policy) {
     let spans = cx.origins.spans();
     let found =
         Comparison { policy, spans: &spans, resolved, parent, measure: &measure, sources: cx.sources };
-    cx.found.extend(found.report(wider, Held::Child));
+    let wider = found.report(wider, Held::Child);
+    cx.found.extend(unlimited.into_iter().chain(wider));
+}
+
+/// Limits that the policy takes back in words, and its parent has.
+fn unlimited(cx: &Context<'_>, limits: &[Widening], parent: &Parent, measure: &Measure) -> Vec<Diagnostic> {
+    let held = limits.iter().filter(|it| it.allowed.is_none());
+    held.filter_map(|widening| {
+        let Wider::Limit(word) = widening.what else { return None };
+        let (_, own) = cx.unlimited.iter().find(|(name, _)| *name == word)?;
+        let line = measure.span(widening.refused?)?;
+        let text = cx.sources.text(line);
+        let message = format!("`{word}` is above what `{}` allows", parent.name);
+        Some(
+            Diagnostic::new(codes::LIMIT_ABOVE_PARENT, message)
+                .label(*own, "more than that")
+                .label(line, "the limit is here")
+                .help(format!("write `{text}`, or nothing"))
+                .edit(*own, text),
+        )
+    })
+    .collect()
 }
 
 /// The claims of the parents of a policy: what each requires of who extends it.
@@ -250,12 +273,17 @@ impl Comparison<'_> {
         let parent = &self.parent.name;
         let code = limit_code(held);
         let message = match widening.allowed {
+            Some(_) if word == "tier" => format!("`tier landlock` holds less than `{parent}` asks for"),
             Some(_) => format!("`{word}` is above what `{parent}` allows"),
             None => format!("`{word}` has no limit, and `{parent}` has one"),
         };
-        let mut found = self.labelled(code, &message, widening, held, "more than that");
+        let label = if word == "tier" { "nothing like it is there" } else { "more than that" };
+        let mut found = self.labelled(code, &message, widening, held, label);
         let Some(span) = widening.refused.and_then(|origin| self.measure.span(origin)) else {
-            return found.help("lower it");
+            return found.help(match word {
+                "tier" => format!("take the line away, or have `{parent}` say it"),
+                _ => "lower it".to_owned(),
+            });
         };
         let text = self.sources.text(span);
         found = found.label(span, "the limit is here");
@@ -282,6 +310,14 @@ impl Comparison<'_> {
                 let rule =
                     if *private { format!("scratch {path}") } else { format!("{} {path}", access.word()) };
                 format!("grant less, write `{deny}`, or have `{parent}` say `{rule}`")
+            }
+            Wider::Found { search, access } => {
+                let path = self.policy.shown_search(search);
+                let deny = match access {
+                    msb_policy::Access::Read => "deny".to_owned(),
+                    other => format!("deny {}", other.word()),
+                };
+                format!("write `{deny} {path} enforce snapshot depth {}`", search.depth)
             }
             Wider::Call { arch, nr, .. } => {
                 let name = msb_syscalls::by_number(*arch, *nr).map_or("it", |call| call.name);

@@ -4,6 +4,7 @@ use crate::bounds::{COMPONENT_BYTES_MAX, PATH_BYTES_MAX};
 use crate::context::Context;
 use crate::params::kind_word;
 use msb_diag::{Diagnostic, codes};
+use msb_host::mixed_scripts;
 use msb_policy::{Base, ParamKind, Path};
 use msb_syntax::ast::{PathExpr, PathKind};
 
@@ -37,7 +38,8 @@ pub(crate) fn place(cx: &mut Context<'_>, expr: &PathExpr) -> Option<Place> {
                 return None;
             }
             let wrong = match kind {
-                ParamKind::Secret | ParamKind::Host | ParamKind::Number => Some("expected a path"),
+                ParamKind::Host => Some("expected a path, found a host"),
+                ParamKind::Secret | ParamKind::Number => Some("expected a path"),
                 ParamKind::Text => Some("expected a path, found a string"),
                 ParamKind::File if !rest.trim_matches('/').is_empty() => Some("a file has nothing below it"),
                 ParamKind::Dir | ParamKind::File => None,
@@ -62,6 +64,15 @@ pub(crate) fn place(cx: &mut Context<'_>, expr: &PathExpr) -> Option<Place> {
             None
         }
     }
+}
+
+/// Whether `expr` is `**/` and a name, below something, and no other pattern.
+pub(crate) fn is_search(expr: &PathExpr) -> bool {
+    let (PathKind::Path(text) | PathKind::Var { rest: text, .. }) = &expr.kind else { return false };
+    let parts = text.split_once("/**/");
+    parts.is_some_and(|(root, rest)| {
+        !rest.is_empty() && !root.contains(['*', '?']) && !rest.contains(['*', '?'])
+    })
 }
 
 /// Whether what follows a base is nothing or begins a component.
@@ -103,6 +114,16 @@ fn relative(cx: &Context<'_>, expr: &PathExpr, text: &str) -> Diagnostic {
 }
 
 fn components(cx: &mut Context<'_>, expr: &PathExpr, base: Base, rest: &str) -> Option<Place> {
+    if let Some(looks) = mixed_scripts(rest).filter(|_| !cx.said_at(codes::CONFUSABLE, expr.span)) {
+        cx.say(
+            Diagnostic::new(
+                codes::CONFUSABLE,
+                format!("path `{rest}` looks like `{looks}` and is another one"),
+            )
+            .label(expr.span, "who reads this sees another path")
+            .help(format!("type it anew, if `{looks}` is meant")),
+        );
+    }
     let shown = crate::context::written(cx, expr.span);
     if rest.contains(['*', '?']) {
         let found =

@@ -190,10 +190,12 @@ fn one(
             let alone =
                 members.len() == 1 && item.predicate.is_some() && rule_items(rule) == 1 && item.on.is_empty();
             let whole = Span { start: item.set.span.end, ..item.span };
-            if let Some(action) = action {
-                predicate::signed(cx, condition, &predicate, &member.call, action.makes());
+            let makes = action.map(SyscallAction::makes);
+            let said =
+                makes.is_some_and(|makes| predicate::signed(cx, condition, &predicate, &member.call, makes));
+            if !said {
+                predicate::constant_outcome(cx, condition, &predicate, &member.call, alone.then_some(whole));
             }
-            predicate::constant_outcome(cx, condition, &predicate, &member.call, alone.then_some(whole));
         }
         let Some(action) = action.filter(|_| cx.archs.contains(arch)) else { continue };
         rules.push(Rule {

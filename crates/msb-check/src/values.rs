@@ -42,7 +42,15 @@ pub(crate) fn names_parameter(cx: &mut Context<'_>, text: &str, span: Span) {
     let mut rest = text;
     while let Some(at) = rest.find('$') {
         rest = &rest[at + 1..];
-        let name = rest.trim_start_matches(['{', '(']);
+        if rest.starts_with('(') {
+            cx.say(
+                Diagnostic::new(codes::TEXT_NOT_FILLED_IN, "`$(…)` in a text stands for itself")
+                    .label(span, "nothing is executed: the program gets this as it is")
+                    .help("write the value in full"),
+            );
+            return;
+        }
+        let name = rest.trim_start_matches('{');
         let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
         let name = name.get(..end).unwrap_or_default();
         let param = cx.params.iter().any(|param| param.ir.name == name);

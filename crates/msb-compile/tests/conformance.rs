@@ -214,3 +214,13 @@ fn edits_repair_what_they_are_offered_for() {
     }
     insta::assert_snapshot!("habits_repaired", outcomes);
 }
+
+#[test]
+fn a_long_file_of_data_is_offered_edits() {
+    let policy = "edition: 2026\npolicies:\n  - name: p\n    include: [std.base]\n    limits: {memory: 512, pids: 64, wall: 1min}\n";
+    let long = format!("{policy}#{}\n", "x".repeat(200 << 10));
+    let compiled = common::compile("long.yaml", &long);
+    let fixes: Vec<_> = compiled.diagnostics.iter().filter_map(|found| found.fix.as_ref()).collect();
+    assert_eq!(fixes.len(), 1, "{}", common::rendered(&compiled));
+    assert_eq!(fixes[0].edits[0].text, "512MiB");
+}

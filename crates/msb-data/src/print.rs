@@ -210,6 +210,8 @@ fn fs_option(option: &FsOptionKind) -> String {
         FsOptionKind::Missing(it) => format!("missing {}", it.node),
         FsOptionKind::Symlinks(it) => format!("symlinks {}", it.node),
         FsOptionKind::Enforce(it) => format!("enforce {}", it.node),
+        FsOptionKind::Beside(it) => format!("beside {}", text(&it.node)),
+        FsOptionKind::Depth(it) => format!("depth {}", value(&it.node)),
     }
 }
 
@@ -225,7 +227,8 @@ fn endpoint(end: &Endpoint) -> String {
         [one] => format!(":{}", port(one)),
         many => format!(":{{{}}}", joined(many, port)),
     };
-    format!("{} {peer}{ports}", end.protocol.node)
+    let inside = end.inside.as_ref().map_or_else(String::new, |port| format!(" at {}", port.node));
+    format!("{} {peer}{ports}{inside}", end.protocol.node)
 }
 
 fn port(range: &PortRange) -> String {

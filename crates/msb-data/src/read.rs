@@ -46,6 +46,26 @@ fn invisible(file: FileId, text: &str, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// What members are called elsewhere.
+const ELSEWHERE: &[(&[&str], &str)] = &[
+    (&["policy"], "policies"),
+    (&["profile"], "profiles"),
+    (&["group"], "groups"),
+    (&["const", "consts", "constant", "variables", "vars"], "constants"),
+    (&["test"], "tests"),
+    (&["filesystem", "files", "file", "mounts", "volumes", "paths"], "fs"),
+    (&["network", "networking", "egress", "hosts"], "net"),
+    (&["seccomp", "syscall"], "syscalls"),
+    (&["resources", "limit", "rlimits"], "limits"),
+    (&["capabilities", "capability"], "caps"),
+    (&["environment", "envs", "variables", "vars"], "env"),
+    (&["includes", "inherits", "base"], "include"),
+    (&["command", "process", "entrypoint", "run"], "exec"),
+    (&["description", "comment"], "doc"),
+    (&["parameters", "arguments", "args", "inputs"], "params"),
+    (&["assertions", "asserts", "claims"], "assert"),
+];
+
 struct Reader<'a> {
     file: FileId,
     text: &'a str,
@@ -89,6 +109,16 @@ impl Reader<'_> {
             Kind::Text { verbatim: Some(_), .. } if wanted.starts_with("a list of") && one_line => {
                 let listed = format!("[{written}]");
                 found.help(format!("write brackets round it: `{listed}`")).edit(node.span, listed)
+            }
+            Kind::Map(members)
+                if matches!(wanted, "a list of policies" | "a list of profiles")
+                    && members.iter().all(|(key, _)| key.text != "name") =>
+            {
+                let name = members.first().map_or("agent", |(key, _)| key.text.as_str());
+                found.help(match written.starts_with('{') {
+                    true => format!("write a list, each with its name: `[{{\"name\": \"{name}\", …}}]`"),
+                    false => format!("write a list, each with its name: `- name: {name}`"),
+                })
             }
             Kind::Map(_) if wanted.starts_with("a list") && !written.starts_with('{') => {
                 found.help("write `- ` before its first member, and indent the others as far")
@@ -211,11 +241,16 @@ impl Reader<'_> {
         let found = Diagnostic::new(codes::UNKNOWN_MEMBER, format!("unknown member `{}`", key.text))
             .label(key.span, "");
         let written = self.text.get(key.span.start as usize..key.span.end as usize);
-        self.say(match nearest(&key.text, known.iter().copied()) {
+        let elsewhere = ELSEWHERE.iter().find(|(names, _)| names.contains(&key.text.as_str()));
+        let elsewhere = elsewhere.map(|&(_, meant)| meant).filter(|meant| known.contains(meant));
+        self.say(match nearest(&key.text, known.iter().copied()).or(elsewhere) {
             Some(meant) if written == Some(key.text.as_str()) => {
                 found.help(format!("did you mean `{meant}`?")).edit(key.span, meant)
             }
             Some(meant) => found.help(format!("did you mean `{meant}`?")),
+            None if matches!(key.text.as_str(), "statements" | "rules" | "spec" | "body") => {
+                found.help(format!("write what is in `{}` beside it: `fs`, `limits`, `syscalls`", key.text))
+            }
             None => found.help(format!("the members here are `{}`", known.join("`, `"))),
         });
     }
@@ -268,13 +303,28 @@ impl Reader<'_> {
 
     fn whole(&mut self, node: &Node) -> File {
         let mut file = File::default();
-        for (key, node) in self.map(node, "a mapping with `edition` and `policies`") {
+        let members = self.map(node, "a mapping with `edition` and `policies`");
+        if let Some((first, _)) = members.first()
+            && members.iter().all(|(key, _)| !lists::FILE.contains(&key.text.as_str()))
+            && members.len() > 1
+        {
+            let message = format!("unknown member `{}`, and no `edition` and no `policies`", first.text);
+            let found =
+                Diagnostic::new(codes::UNKNOWN_MEMBER, message).label(first.span, "this is no policy");
+            self.say(found.help(format!(
+                "write `edition` with the value {EDITION}, and `policies` with a list of policies"
+            )));
+            return file;
+        }
+        for (key, node) in members {
             match key.text.as_str() {
                 "edition" => file.edition = self.edition(node),
                 "imports" => file.imports = self.all(node, "a list of imports", Reader::import),
                 "policies" | "profiles" => {
                     let kind = if key.text == "policies" { BlockKind::Policy } else { BlockKind::Profile };
-                    let blocks = self.list(node, "a list");
+                    let wanted =
+                        if key.text == "policies" { "a list of policies" } else { "a list of profiles" };
+                    let blocks = self.list(node, wanted);
                     file.items.extend(blocks.iter().filter_map(|it| self.block(it, kind)).map(Item::Block));
                 }
                 "groups" => {

@@ -7,7 +7,7 @@
 mod name;
 mod network;
 
-pub use name::{BadHost, Host, confusable, is_public_suffix, parse};
+pub use name::{BadHost, Host, confusable, is_public_suffix, mixed_scripts, parse};
 pub use network::{BadNetwork, Kind, METADATA, METADATA_NAMES, Network, borders, kind};
 
 #[cfg(test)]

@@ -162,11 +162,33 @@ pub fn confusable(text: &str) -> Option<String> {
     if unicode.is_ascii() {
         return capital_i(text);
     }
-    let looks: String = skeleton(&unicode).collect();
-    // The skeleton of a Latin letter may be another one: `m` is `rn`.
+    let looks = plain(&unicode);
     let mixed = unicode.split('.').any(|label| !label.is_single_script());
     if looks.is_ascii() {
-        return Some(looks.replace("rn", "m"));
+        return Some(looks);
     }
     mixed.then(String::new)
+}
+
+/// What a path looks like of which a component mixes letters of several scripts, where that is ASCII: a Cyrillic `а` among
+/// Latin letters. A component in one script is what it says.
+#[must_use]
+pub fn mixed_scripts(path: &str) -> Option<String> {
+    let mixed = !path.is_ascii() && path.split('/').any(|component| !component.is_single_script());
+    Some(plain(path)).filter(|looks| mixed && looks.is_ascii())
+}
+
+/// The text with ASCII letters in the place of those that look like them.
+fn plain(text: &str) -> String {
+    let mut looks = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_ascii() {
+            // The skeleton of an ASCII letter may be another one: `m` is `rn`.
+            looks.push(character);
+        } else {
+            let like: String = skeleton(character.encode_utf8(&mut [0; 4])).collect();
+            looks.push_str(if like == "rn" { "m" } else { &like });
+        }
+    }
+    looks
 }

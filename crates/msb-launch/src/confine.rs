@@ -3,6 +3,7 @@
 use crate::cgroup::Held;
 use crate::fail::{At, Result};
 use crate::files::{decimal, number, open, write_once};
+use crate::gather::Gather;
 use alloc::vec::Vec;
 use msb_plan::event::{LimitKind, Step};
 use msb_plan::{CAPABILITY_MAX, Identity, Keyring, Limit, Limits};
@@ -73,7 +74,7 @@ fn affinity(count: u64) -> core::result::Result<(), Errno> {
 /// The last `count` of the CPUs that this process may run on: the first ones are where interrupts go.
 pub(crate) fn cpus(count: u64) -> core::result::Result<Vec<usize>, Errno> {
     let allowed = sched_getaffinity(None)?;
-    let mut cpus: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+    let mut cpus: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).gather();
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     Ok(cpus.split_off(cpus.len().saturating_sub(count)))
 }

@@ -1,12 +1,12 @@
 //! Placeholders: what stands at a denied place where nothing is, for the time of the run (ADR 0043).
 
-use crate::at::{mkdirat, openat, statat, unlinkat};
 use crate::bind::open_below;
 use crate::files::write_once;
 use crate::host::Source;
 use crate::path::{ancestors, split};
 use alloc::vec::Vec;
-use rustix::fd::{AsFd, OwnedFd};
+use msb_sys::at::{Descriptor, mkdirat, openat, statat, unlinkat};
+use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid, chownat, flock, fstat};
 use rustix::io::Errno;
 
@@ -185,7 +185,7 @@ fn lock_shared(fd: &OwnedFd) -> core::result::Result<(), Errno> {
 
 /// Creates an empty file or directory, which must not be there.
 pub(crate) fn create(
-    parent: impl AsFd,
+    parent: impl Descriptor,
     name: &[u8],
     kind: Kind,
     mode: Mode,

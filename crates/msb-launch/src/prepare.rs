@@ -1,7 +1,6 @@
 //! The launch from its first instruction to the clone.
 
 use crate::arguments::{self, Arguments, Request};
-use crate::at::openat;
 use crate::bind::{self, Bindings};
 use crate::cgroup::{Cgroups, kinds};
 use crate::child::{Child, Ids, map};
@@ -9,6 +8,7 @@ use crate::deny;
 use crate::fail::{At, Result, failure, refusal};
 use crate::files::{decimal, write_small};
 use crate::gateway::{self, Counts, Given, Handover, Running};
+use crate::gather::Gather;
 use crate::host::{self, Entry};
 use crate::mounts::Table;
 use crate::output::{EXIT_REFUSED, Output};
@@ -17,11 +17,14 @@ use crate::path::sort_by;
 use crate::placeholders::Placeholders;
 use crate::pump::Pump;
 use crate::timing::Timing;
-use crate::{describe, environment, guard, overlap, plan_file, root, signature, storage, terminal, tier};
+use crate::{
+    describe, environment, guard, overlap, plan_file, root, search, signature, storage, terminal, tier,
+};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Step};
 use msb_plan::{Arch, Base, CheckedPlan, DecodeError, Filter, Listener, MountKind, Plan, Tier};
+use msb_sys::at::openat;
 use msb_sys::process::{Fork, close_range, flags, fork, inherited, monotonic_us};
 use msb_sys::shared::Word;
 use msb_sys::signal;
@@ -133,7 +136,7 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
     // Before descriptors are closed: one of them may be the plan's name, and have another file a moment later.
     let guarded = guarded(arguments);
     let named = [arguments.report_fd, arguments.notify_fd, arguments.audit_fd];
-    let mut kept: Vec<u32> = named.into_iter().flatten().map(i32::unsigned_abs).collect();
+    let mut kept: Vec<u32> = named.into_iter().flatten().gather();
     let secrets = arguments.secret_numbers();
     if secrets.iter().any(|number| kept.contains(number)) {
         return Err(refusal(Step::Usage, None));
@@ -153,8 +156,7 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
         (Some(_), Some(_)) => return Err(refusal(Step::Usage, None)),
     };
     let audit = arguments.audit_fd.map(take).transpose()?;
-    let secrets =
-        secrets.iter().map(|number| take(number.cast_signed())).collect::<Result<Vec<OwnedFd>>>()?;
+    let secrets = secrets.iter().map(|number| take(*number)).try_gather()?;
     let file = arguments.report.map(report_file).transpose()?;
     *output = Output { events: report, file, json: arguments.json };
     Ok(Opened { bytes: bytes?, guarded: guarded?, listener, given: Given { audit, secrets } })
@@ -167,7 +169,8 @@ fn report_file(path: &CStr) -> Result<OwnedFd> {
 }
 
 /// Takes an inherited descriptor and makes it close-on-exec.
-fn take(number: i32) -> Result<OwnedFd> {
+fn take(number: u32) -> Result<OwnedFd> {
+    let number = number.cast_signed();
     let borrowed = msb_sys::process::borrowed(number);
     rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC).at(Step::Usage, None)?;
     Ok(inherited(number))
@@ -222,10 +225,10 @@ fn launch<'p>(
         .command
         .iter()
         .map(|word| alloc::ffi::CString::new(*word).map_err(|_| Errno::INVAL))
-        .collect::<core::result::Result<_, _>>()
+        .try_gather()
         .at(Step::Exec, None)?;
     let command: Vec<&CStr> = match arguments.command.as_slice() {
-        [] => defaults.iter().map(alloc::ffi::CString::as_c_str).collect(),
+        [] => defaults.iter().map(alloc::ffi::CString::as_c_str).gather(),
         given => Vec::from(given),
     };
     if command.is_empty() {
@@ -242,12 +245,17 @@ fn launch<'p>(
     let table = Table::read().at(Step::MountSource, Some(plan.policy.origin))?;
     overlap::check(plan, &entries, &table)?;
     timing.done(Step::MountSource);
+    let (searched, found) = search::find(plan, &bindings, &entries, &table)?;
+    timing.done(Step::Search);
+    if let Some(event) = found.filter(|_| output.is_read()) {
+        output.say(&event, Some(plan));
+    }
     let guards = guard::denies(guarded, &entries, plan.policy.origin)?;
     plan.denies.extend(guards);
     let plan = &*plan;
     let mut placeholders = Placeholders::default();
     let started =
-        deny::find(plan, &bindings, &mut entries, &table, &mut placeholders).and_then(|denials| {
+        deny::find(plan, &bindings, &mut entries, &table, searched, &mut placeholders).and_then(|denials| {
             timing.done(Step::DenySource);
             let mut cgroups = Cgroups::new(&plan.limits)?;
             let begin_us = monotonic_us();
@@ -262,7 +270,7 @@ fn launch<'p>(
                     output.say(&Event::HeldByLandlock { origin: plan.target.origin }, Some(plan));
                 }
             }
-            let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).collect();
+            let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).gather();
             output.say_held(&without, plan);
             if arguments.dry_run {
                 describe::print(plan, &entries, &denials, held);
@@ -449,6 +457,8 @@ impl<'a> Host<'a> {
                     init: pid,
                     pidfd,
                     status,
+                    said: None,
+                    untold: gateway::listens(self.plan).len(),
                     signals,
                     held: cgroups.held,
                     begin_us,

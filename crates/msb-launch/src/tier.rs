@@ -5,7 +5,6 @@
 //! /proc and terminals, is missing inside. The filter of such a policy refuses what Landlock does not see: changing
 //! modes, owners and times by path, sockets, and what reaches other processes of the user by number.
 
-use crate::at::openat2;
 use crate::deny::Denial;
 use crate::fail::{At, Result, failure, refusal};
 use crate::host::Entry;
@@ -14,6 +13,7 @@ use crate::{cgroup::Held, child, watch};
 use msb_plan::event::{LimitKind, Step};
 use msb_plan::network::Network;
 use msb_plan::{HOSTNAME_DEFAULT, ID_DEFAULT, MountKind, Plan, ProcScope, Tier};
+use msb_sys::at::openat2;
 use msb_sys::landlock::access;
 use msb_sys::process::{Fork, flags, fork};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat};

@@ -37,6 +37,7 @@ const ENODEV: u16 = 19;
 const ENOTDIR: u16 = 20;
 const EISDIR: u16 = 21;
 const EINVAL: u16 = 22;
+const EFBIG: u16 = 27;
 const ENOSPC: u16 = 28;
 const EROFS: u16 = 30;
 const ENOSYS: u16 = 38;
@@ -196,6 +197,13 @@ table! {
     MOUNT_REFUSED: [Mount, MountTarget] [] "could not mount {path}: {errno}", MISTAKE;
     MOUNT_REFUSED: [Root, Proc, Dev, PivotRoot] [] "could not {step}: {errno}", MISTAKE;
 
+    DENY_NOT_HELD: [Search] [EFBIG] "there is too much to search for {path}: 32768 directories and 4096 places that are denied \
+         for what is there are the most",
+        "write a smaller `depth`, or show the part of the folder that the program works in";
+    DENY_NOT_HELD: [Search] [EACCES] "a directory cannot be looked into for {path}, and the program could",
+        "let yourself read and enter it, or show what lies beside it: `find DIR -type d ! -readable` tells which";
+    DENY_NOT_HELD: [Search] [ELOOP] "a symbolic link is on the way to where {path} is looked for", "name what the link leads to";
+    DENY_NOT_HELD: [Search] [] "{path} cannot be looked for: {errno}", MISTAKE;
     DENY_NOT_HELD: [DenySource] [ENOENT] "{path} does not exist, and the rule says `missing fail`",
         "create it, or write `missing mask` to keep the place empty";
     DENY_NOT_HELD: [DenySource] [ELOOP] "symbolic links lead from {path} in a circle, or up from a folder that another link may name",

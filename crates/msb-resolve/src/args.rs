@@ -50,8 +50,8 @@ pub(crate) fn bind(
     outer: &[Binding],
     found: &mut Vec<Diagnostic>,
 ) -> Vec<Binding> {
-    surplus(include, profile, found);
-    profile.params.iter().map(|param| bind_one(include, param, outer, found)).collect()
+    surplus(include, profile, missing(include, profile), found);
+    profile.params.iter().map(|param| bind_one(profile, include, param, outer, found)).collect()
 }
 
 /// The values that `include` gives to parameters of `policy`; the parameters that it leaves out stay open.
@@ -60,7 +60,7 @@ pub(crate) fn bind_given(
     policy: &Block,
     found: &mut Vec<Diagnostic>,
 ) -> Vec<(String, Value)> {
-    surplus(include, policy, found);
+    surplus(include, policy, None, found);
     let given = policy.params.iter().filter_map(|param| {
         let arg = include.args.iter().find(|arg| arg.name.node == param.name.node)?;
         let ty = declared(param, found)?;
@@ -69,8 +69,9 @@ pub(crate) fn bind_given(
     given.collect()
 }
 
-/// Reports arguments that no parameter takes, and those given twice.
-fn surplus(include: &Include, profile: &Block, found: &mut Vec<Diagnostic>) {
+/// Reports arguments that no parameter takes, and those given twice; one that no parameter takes may be meant for
+/// `missing`.
+fn surplus(include: &Include, profile: &Block, missing: Option<&str>, found: &mut Vec<Diagnostic>) {
     let names: Vec<String> = profile.params.iter().map(|param| param.name.node.clone()).collect();
     for (index, arg) in include.args.iter().enumerate() {
         let name = &arg.name.node;
@@ -92,13 +93,33 @@ fn surplus(include: &Include, profile: &Block, found: &mut Vec<Diagnostic>) {
             found.push(match nearest(name, names.iter().map(String::as_str)) {
                 Some(meant) => extra.help(format!("did you mean `{meant}`?")).edit(arg.name.span, meant),
                 None if names.is_empty() => extra.help("it takes no arguments"),
+                None if missing.is_some() => {
+                    extra.help(format!("write `{}`, which is missing", missing.unwrap_or_default()))
+                }
                 None => extra.help(format!("its parameters are {}", list(&names))),
             });
         }
     }
 }
 
-fn bind_one(include: &Include, param: &Param, outer: &[Binding], found: &mut Vec<Diagnostic>) -> Binding {
+/// The one parameter that needs an argument and gets none, where one other argument is given that no parameter takes:
+/// the two are one mistake.
+fn missing<'a>(include: &Include, profile: &'a Block) -> Option<&'a str> {
+    let given = |param: &Param| include.args.iter().any(|arg| arg.name.node == param.name.node);
+    let mut lacking = profile.params.iter().filter(|param| param.default.is_none() && !given(param));
+    let known = |name: &str| profile.params.iter().any(|param| param.name.node == name);
+    let foreign = include.args.iter().filter(|arg| !known(&arg.name.node)).count();
+    let only = lacking.next().filter(|_| lacking.next().is_none() && foreign == 1)?;
+    Some(only.name.node.as_str())
+}
+
+fn bind_one(
+    profile: &Block,
+    include: &Include,
+    param: &Param,
+    outer: &[Binding],
+    found: &mut Vec<Diagnostic>,
+) -> Binding {
     let name = &param.name.node;
     let mut binding = Binding {
         name: name.clone(),
@@ -110,6 +131,9 @@ fn bind_one(include: &Include, param: &Param, outer: &[Binding], found: &mut Vec
     let Some(ty) = declared(param, found) else { return binding };
     let given = include.args.iter().find(|arg| arg.name.node == *name).map(|arg| &arg.value);
     let Some(value) = given.or(param.default.as_ref()) else {
+        if missing(include, profile).is_some() {
+            return binding;
+        }
         found.push(
             Diagnostic::new(codes::WRONG_ARGUMENTS, format!("argument `{name}` is missing"))
                 .label(include.span, format!("needs `{name}`, {}", an(ty.word())))

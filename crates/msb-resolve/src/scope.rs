@@ -164,6 +164,11 @@ fn leaf<'a>(file: &File, policies: &[&'a Block]) -> Option<&'a Block> {
     leaves.next().filter(|_| leaves.next().is_none()).copied()
 }
 
+fn is_extended(block: &Block, all: &[&Block]) -> bool {
+    let parents = all.iter().filter_map(|other| other.extends.as_ref());
+    parents.into_iter().any(|parent| dotted(&parent.name) == block.name.node)
+}
+
 /// The policy called `wanted`, or the only one that no other one extends and no tool runs under.
 pub(crate) fn choose<'a>(
     file: &'a File,
@@ -188,6 +193,8 @@ pub(crate) fn choose<'a>(
             many.first().copied()
         }
         (None, many) if leaf(file, many).is_some() => leaf(file, many),
+        // All of them in a circle, which is said of any.
+        (None, many) if many.iter().all(|block| is_extended(block, many)) => many.first().copied(),
         (None, many) => {
             let mut which =
                 Diagnostic::new(codes::WHICH_POLICY, format!("this file has {} policies", many.len()));

@@ -142,7 +142,11 @@ pub(crate) fn unused(file: &File, found: &mut Vec<Diagnostic>) {
             let written = dotted(name);
             let inside = format!("{written}.");
             if !everywhere.includes.iter().any(|used| *used == written || used.starts_with(&inside)) {
-                found.push(unused_at("import", &written, name.span, "nothing includes it"));
+                found.push(
+                    Diagnostic::new(codes::UNUSED, format!("import `{written}` is never used"))
+                        .label(name.span, "an import alone adds no rule")
+                        .help(format!("write `include {written}` in the policy, which needs no import")),
+                );
             }
         }
     }

@@ -128,6 +128,12 @@ impl<'a> Mistake<'a> {
         self.before().is_some_and(|before| before.next().end == self.at.next().start)
     }
 
+    /// Whether it stands directly behind a number.
+    fn is_glued_to_number(self) -> bool {
+        let digit = |it: Tokens<'_>| it.text().starts_with(|c: char| c.is_ascii_digit());
+        self.is_glued() && self.before().is_some_and(digit)
+    }
+
     /// `[a, b]` from here, or in braces or parentheses: what stands in between, and the span of all. At most a line.
     fn bracketed(self) -> Option<(&'a str, Span)> {
         let close = match self.text {

@@ -10,8 +10,8 @@ mod numbers;
 mod strings;
 
 use crate::scan::{
-    QUOTES, ascii_word, bind_mount, braced_var, braces, clipped, ip6_length, is_env_name, name, offset,
-    parameter_name, path_begins, path_run, quoted_length, word_run,
+    QUOTES, ascii_word, bind_mount, braced_var, braces, clipped, ip6_length, is_env_name, latin, name,
+    offset, parameter_name, path_begins, path_run, quoted_length, word_run,
 };
 use crate::token::{Kind, SIGNS, Token, is_word_byte};
 use msb_diag::{Code, Diagnostic, FileId, Severity, Span, codes, is_invisible};
@@ -235,26 +235,44 @@ impl<'a> Lexer<'a> {
         let glued = bytes.get(name).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'-' || !b.is_ascii());
         if name == 0 || bytes[0].is_ascii_digit() || glued {
             let length = 1 + word_run(&rest[1..]);
-            let message = format!("`{}` is not the name of a parameter", clipped(&rest[..length]));
-            let meant = parameter_name(&rest[1..length]);
-            let help = match (&rest[1..length], &meant) {
-                ("PWD" | "CWD", _) => {
-                    "declare a parameter, `workspace: dir`, write `$workspace`, and launch with `--set workspace=.`"
-                        .to_owned()
-                }
-                ("HOME", _) => "write `~/` and the path below it".to_owned(),
-                (_, Some(meant)) => format!("write `${meant}`: letters are small, and `_` joins words"),
-                _ => "write `$` and lower-case letters, digits and `_`, such as `$out_dir`".to_owned(),
-            };
-            self.error(codes::UNEXPECTED, length, message, help);
-            if let Some(meant) = meant.filter(|_| !matches!(&rest[1..length], "PWD" | "CWD" | "HOME")) {
-                self.fix_last(format!("${meant}"));
-            }
+            self.not_a_parameter(length);
             self.push(Kind::Bad, length);
         } else if bytes.get(name) == Some(&b'/') {
             self.path(1 + name);
         } else {
             self.push(Kind::Var, 1 + name);
+        }
+    }
+
+    /// `$HOME`, `$my-dir` and the like, `length` bytes from here.
+    fn not_a_parameter(&mut self, length: usize) {
+        let rest = self.rest();
+        let name = &rest[1..length];
+        let in_value = self.tokens.last().is_some_and(|it| it.kind == Kind::Sign("="));
+        let of_environment = in_value && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+        let same = latin(name).filter(|_| !name.is_ascii());
+        let (help, meant) = match (name, same, parameter_name(name)) {
+            ("PWD" | "CWD", ..) => (
+                "declare a parameter, `workspace: dir`, write `$workspace`, and launch with `--set workspace=.`"
+                    .to_owned(),
+                None,
+            ),
+            _ if of_environment => (
+                "write the value itself, such as `\"/home/me\"`: no variable of the environment is known here"
+                    .to_owned(),
+                None,
+            ),
+            ("HOME", ..) => ("write `~/` and the path below it".to_owned(), None),
+            (_, Some(same), _) => (format!("type it anew: `${same}` looks the same"), Some(same)),
+            (_, None, Some(meant)) => {
+                (format!("write `${meant}`: letters are small, and `_` joins words"), Some(meant))
+            }
+            _ => ("write `$` and lower-case letters, digits and `_`, such as `$out_dir`".to_owned(), None),
+        };
+        let message = format!("`{}` is not the name of a parameter", clipped(&rest[..length]));
+        self.error(codes::UNEXPECTED, length, message, help);
+        if let Some(meant) = meant {
+            self.fix_last(format!("${meant}"));
         }
     }
 
@@ -280,6 +298,11 @@ impl<'a> Lexer<'a> {
                     || c.is_control() && !character.is_control()
             };
             let glued = rest[length..].find(end).unwrap_or(rest.len() - length);
+            // A part in quotes, with its blanks.
+            let line = rest.find('\n').unwrap_or(rest.len());
+            let open = character == '"' && rest[length..length + glued].matches('"').count() == 1;
+            let closing = rest[length + glued..line.max(length + glued)].find('"').filter(|_| open);
+            let glued = closing.map_or(glued, |at| glued + at + 1);
             length +=
                 if character == '{' { braces(&rest[length..]) } else { glued.max(character.len_utf8()) };
             let written = clipped(&rest[..length]);
@@ -350,8 +373,15 @@ impl<'a> Lexer<'a> {
         if end == 1 || !bytes[1].is_ascii_lowercase() || glued {
             let length = 1 + word_run(&rest[1..]);
             let message = format!("`{}` is not the name of a group", clipped(&rest[..length]));
-            let help = "write `@` and lower-case letters, digits and `-`, such as `@basic-io`";
-            self.error(codes::UNEXPECTED, length, message, help);
+            let lower = rest[1..length].to_ascii_lowercase().replace('_', "-");
+            let plain = lower.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            if plain && lower.starts_with(|c: char| c.is_ascii_lowercase()) && !lower.ends_with('-') {
+                self.error(codes::UNEXPECTED, length, message, format!("write `@{lower}`"));
+                self.fix_last(format!("@{lower}"));
+            } else {
+                let help = "write `@` and lower-case letters, digits and `-`, such as `@basic-io`";
+                self.error(codes::UNEXPECTED, length, message, help);
+            }
             self.push(Kind::Bad, length);
         } else {
             self.push(Kind::Group, end);

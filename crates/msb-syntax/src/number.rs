@@ -92,8 +92,8 @@ pub(crate) fn number(text: &str, before: &str) -> (usize, Kind, Option<Wrong>) {
         let wrong = if right.contains('.') { Wrong::Comma(right) } else { Wrong::Parts(right) };
         return (end, kind, Some(wrong));
     }
-    if wrong.is_none()
-        && matches!(kind, Kind::Int(_))
+    let apart = wrong.is_none() && matches!(kind, Kind::Int(_)) || matches!(wrong, Some(Wrong::Fraction(..)));
+    if apart
         && !text.starts_with("0x")
         && let Some((end, unit)) = unit_apart(text, length)
     {

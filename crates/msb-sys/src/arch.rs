@@ -10,17 +10,25 @@ pub(crate) mod nr {
     pub(crate) const RT_SIGACTION: usize = 13;
     pub(crate) const RT_SIGPROCMASK: usize = 14;
     pub(crate) const IOCTL: usize = 16;
+    pub(crate) const SOCKET: usize = 41;
     pub(crate) const SETSOCKOPT: usize = 54;
     pub(crate) const EXECVE: usize = 59;
     pub(crate) const WAIT4: usize = 61;
     pub(crate) const KILL: usize = 62;
     pub(crate) const RT_SIGTIMEDWAIT: usize = 128;
     pub(crate) const PRCTL: usize = 157;
+    pub(crate) const UMOUNT2: usize = 166;
     pub(crate) const CLOCK_GETTIME: usize = 228;
     pub(crate) const EXIT_GROUP: usize = 231;
     pub(crate) const KEYCTL: usize = 250;
     pub(crate) const SIGNALFD4: usize = 289;
     pub(crate) const OPENAT: usize = 257;
+    pub(crate) const MKDIRAT: usize = 258;
+    pub(crate) const MKNODAT: usize = 259;
+    pub(crate) const NEWFSTATAT: usize = 262;
+    pub(crate) const UNLINKAT: usize = 263;
+    pub(crate) const SYMLINKAT: usize = 266;
+    pub(crate) const READLINKAT: usize = 267;
     pub(crate) const UNSHARE: usize = 272;
     pub(crate) const SETNS: usize = 308;
     pub(crate) const SECCOMP: usize = 317;
@@ -30,7 +38,14 @@ pub(crate) mod nr {
 #[cfg(target_arch = "aarch64")]
 pub(crate) mod nr {
     pub(crate) const IOCTL: usize = 29;
+    pub(crate) const MKNODAT: usize = 33;
+    pub(crate) const MKDIRAT: usize = 34;
+    pub(crate) const UNLINKAT: usize = 35;
+    pub(crate) const SYMLINKAT: usize = 36;
+    pub(crate) const UMOUNT2: usize = 39;
     pub(crate) const OPENAT: usize = 56;
+    pub(crate) const READLINKAT: usize = 78;
+    pub(crate) const NEWFSTATAT: usize = 79;
     pub(crate) const UNSHARE: usize = 97;
     pub(crate) const SIGNALFD4: usize = 74;
     pub(crate) const EXIT_GROUP: usize = 94;
@@ -41,6 +56,7 @@ pub(crate) mod nr {
     pub(crate) const RT_SIGTIMEDWAIT: usize = 137;
     pub(crate) const PRCTL: usize = 167;
     pub(crate) const KEYCTL: usize = 219;
+    pub(crate) const SOCKET: usize = 198;
     pub(crate) const SETSOCKOPT: usize = 208;
     pub(crate) const EXECVE: usize = 221;
     pub(crate) const MMAP: usize = 222;
@@ -51,8 +67,13 @@ pub(crate) mod nr {
 
 /// Numbers that are the same everywhere: since Linux 5.1 new calls get one number.
 pub(crate) mod common {
+    pub(crate) const OPEN_TREE: usize = 428;
+    pub(crate) const MOVE_MOUNT: usize = 429;
+    pub(crate) const FSCONFIG: usize = 431;
     pub(crate) const CLONE3: usize = 435;
     pub(crate) const CLOSE_RANGE: usize = 436;
+    pub(crate) const OPENAT2: usize = 437;
+    pub(crate) const FACCESSAT2: usize = 439;
     pub(crate) const MOUNT_SETATTR: usize = 442;
     pub(crate) const LANDLOCK_CREATE_RULESET: usize = 444;
     pub(crate) const LANDLOCK_ADD_RULE: usize = 445;

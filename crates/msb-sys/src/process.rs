@@ -89,6 +89,7 @@ pub fn fork(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Fork> {
     // SAFETY: `args` and the `pidfd` it points to live through the call; no new stack and no shared memory
     // is asked for, so the child returns here on its own copy of this stack.
     let child = unsafe { syscall(common::CLONE3, arguments)? };
+    crate::start::leave_memory();
     let Some(pid) = i32::try_from(child).ok().and_then(Pid::from_raw) else {
         return Ok(Fork::Child);
     };

@@ -45,6 +45,8 @@ pub enum Need {
     Java,
     /// `go`.
     Go,
+    /// `zsh` and `fish`.
+    Shells,
     /// `sshd` and `ssh`.
     Ssh,
     /// strace.
@@ -76,6 +78,7 @@ impl fmt::Display for Need {
             Need::Npm => "npm",
             Need::Java => "java",
             Need::Go => "go",
+            Need::Shells => "shells",
             Need::Ssh => "sshd",
             Need::Strace => "strace",
             Need::Linux63 => "linux-6.3",

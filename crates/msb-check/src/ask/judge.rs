@@ -3,17 +3,40 @@
 use super::{Asked, AskedCall, Evidence, Judgement, Why};
 use msb_host::{Host, Kind, kind};
 use msb_policy::{
-    Access, Arch, Connection, Endpoint, EnvKind, FsKind, Net, NetKind, OriginId, Path, Peer, Places, Policy,
-    Reason, Request, SyscallAction, Value, Verdict, Which,
+    Access, Arch, Borders, Calls, Connection, Connections, Endpoint, EnvKind, Files, FsKind, LOOPBACK, Net,
+    NetKind, OriginId, Path, Peer, Places, Policy, Published, Reason, Request, SyscallAction, Value, Verdict,
+    Which,
 };
 
-/// Who answers: a policy, and the places that its parameters are bound to where a test says so.
+/// Who answers: a policy, its rules by what they are about.
 pub(crate) struct Judge<'p> {
-    pub(crate) policy: &'p Policy,
-    pub(crate) places: Option<Places>,
+    policy: &'p Policy,
+    calls: Calls<'p>,
+    connections: Connections<'p>,
+    borders: Borders<'p>,
+    files: Files<'p>,
+    /// What its parameters are bound to, where a test says so.
+    places: Option<Places>,
 }
 
-impl Judge<'_> {
+impl<'p> Judge<'p> {
+    /// One that answers for all parameters.
+    pub(crate) fn new(policy: &'p Policy) -> Judge<'p> {
+        Judge {
+            policy,
+            calls: Calls::of(policy),
+            connections: Connections::of(policy),
+            borders: Borders::of(&[policy]),
+            files: Files::of(policy),
+            places: None,
+        }
+    }
+
+    /// Has it answer for these places, or for all parameters.
+    pub(crate) fn bind(&mut self, places: Option<Places>) {
+        self.places = places;
+    }
+
     /// The answer to `asked`.
     pub(crate) fn judge(&self, asked: &Asked) -> Judgement {
         match asked {
@@ -24,7 +47,7 @@ impl Judge<'_> {
                 Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() }
             }
             Asked::Connect { endpoint, deny } => self.connect(endpoint, *deny),
-            Asked::Listen { endpoint } => self.listen(endpoint),
+            Asked::Listen { endpoint, inside } => self.listen(endpoint, *inside),
             Asked::Unix { path, below } => self.unix(path, *below),
             Asked::Call { tool, args, text } => self.tool(tool, args, text),
         }
@@ -35,13 +58,14 @@ impl Judge<'_> {
         let (verdict, mut proved) = match &self.places {
             Some(places) => (places.decide_path(path, access), true),
             None => {
-                let open = self.policy.open(path, access);
+                let open = self.files.open(path, access);
                 (open.verdict, open.proved)
             }
         };
-        let (mut allowed, mut refused) = (None, None);
+        let (mut allowed, mut refused, mut open) = (None, None, None);
         match &verdict {
             Verdict::Allowed { origin, .. } => {
+                open = Some(path.clone());
                 allowed = Some(Evidence::new(what(path), Some(*origin), self.granted(*origin)));
             }
             Verdict::Refused { reason, .. } => {
@@ -60,16 +84,31 @@ impl Judge<'_> {
             let found = match &self.places {
                 Some(places) => places.allowed_below(path, access),
                 None => {
-                    let below = self.policy.open_below(path, access);
+                    let below = self.files.open_below(path, access);
                     proved = below.proved;
                     below.allowed
                 }
             };
+            open = found.as_ref().map(|(path, _)| path.clone());
             allowed =
                 found.map(|(path, origin)| Evidence::new(what(&path), Some(origin), self.granted(origin)));
         }
+        if let Some(shown) = &open
+            && let Some(origin) = self.sought(shown, access)
+        {
+            refused = Some(Evidence::new(what(shown), Some(origin), Why::Sought));
+            proved = false;
+        }
         let rules = [&allowed, &refused].into_iter().flatten().filter_map(|it| it.rule).collect();
         Judgement { allowed, refused, proved, rules }
+    }
+
+    /// The search that denies a path where it finds something at launch.
+    fn sought(&self, path: &Path, access: Access) -> Option<OriginId> {
+        match &self.places {
+            Some(places) => places.sought(path, access),
+            None => Places::apart(self.policy).sought(path, access),
+        }
     }
 
     /// Why a path is allowed. What no line of the policy shows is the launcher's.
@@ -80,12 +119,12 @@ impl Judge<'_> {
     fn calls(&self, calls: &[AskedCall]) -> Judgement {
         let mut judgement = Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() };
         for AskedCall { arch, call, condition } in calls {
-            if let Some(args) = self.policy.made_with(*arch, call.nr, condition) {
+            if let Some(args) = self.calls.made_with(*arch, call.nr, condition) {
                 let evidence = self.call(*arch, call.nr, args);
                 judgement.rules.extend(evidence.rule);
                 judgement.allowed.get_or_insert(evidence);
             }
-            if let Some(args) = self.policy.refused_with(*arch, call.nr, condition) {
+            if let Some(args) = self.calls.refused_with(*arch, call.nr, condition) {
                 let evidence = self.call(*arch, call.nr, args);
                 judgement.rules.extend(evidence.rule);
                 judgement.refused.get_or_insert(evidence);
@@ -96,8 +135,9 @@ impl Judge<'_> {
 
     fn call(&self, arch: Arch, nr: u32, args: [u64; 6]) -> Evidence {
         let policy = self.policy;
-        let decision = policy.call(arch, nr, args);
-        let matching = policy.rules_of(arch, nr).filter(|rule| rule.predicate.holds(&args));
+        let decision = self.calls.call(arch, nr, args);
+        let rules = self.calls.rules_of(arch, nr);
+        let matching = rules.iter().filter(|rule| rule.predicate.holds(&args));
         let deciding = matching
             .filter(|rule| Some(rule.origin) == decision.origin && rule.action == decision.action)
             .min_by_key(|rule| rule.implied);
@@ -110,9 +150,8 @@ impl Judge<'_> {
             None => Why::Default,
         };
         let what = policy.shown_call(arch, nr, &args);
-        let sealing = policy
-            .rules_of(arch, nr)
-            .find(|rule| rule.implied && !rule.action.may_make() && rule.predicate.holds(&args));
+        let sealing =
+            rules.iter().find(|rule| rule.implied && !rule.action.may_make() && rule.predicate.holds(&args));
         Evidence { what, rule: decision.origin, why, sealed: sealing.map(|rule| rule.origin), detail: None }
     }
 
@@ -148,7 +187,7 @@ impl Judge<'_> {
         };
         // Whoever denies byte streams denies what they carry.
         let which = if deny { Which::Carried } else { Which::Asked };
-        let mut all = msb_policy::connections(endpoint, &[self.policy], which);
+        let mut all: Vec<Connection> = self.borders.connections(endpoint, which).collect();
         if loopback(&endpoint.peer) {
             let port = endpoint.ports.first().map_or(1, |(first, _)| *first);
             let (protocol, peer) = (endpoint.protocol, endpoint.peer.clone());
@@ -158,7 +197,7 @@ impl Judge<'_> {
         // `any` of an allow is the public internet.
         all.retain(|one| deny || endpoint.peer != Peer::Any || public.accepts(one));
         for one in all {
-            let decision = self.policy.connect(&one);
+            let decision = self.connections.decide(&one);
             let makes = decision.action == msb_policy::SyscallAction::Allow;
             judgement.rules.extend(decision.origin);
             let what = self.policy.shown_connection(&one);
@@ -177,10 +216,7 @@ impl Judge<'_> {
     /// Whether a host that a parameter names may make the answer another one: a rule with the other answer may name what
     /// is asked about, or what is asked about what that rule names.
     fn may_name(&self, asked: &Endpoint, deny: bool) -> bool {
-        let rules = match &self.policy.net {
-            Net::None { .. } => &[],
-            Net::Rules { rules, .. } => rules.as_slice(),
-        };
+        let rules = self.policy.net.rules();
         let open = |peer: &Peer| matches!(peer, Peer::Param(_));
         let meets = |rule: &Endpoint| {
             let datagrams = |endpoint: &Endpoint| endpoint.protocol == msb_policy::Protocol::Udp;
@@ -199,22 +235,29 @@ impl Judge<'_> {
         })
     }
 
-    fn listen(&self, endpoint: &Endpoint) -> Judgement {
+    fn listen(&self, endpoint: &Endpoint, inside: Option<u16>) -> Judgement {
         let mut judgement = Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() };
-        for port in endpoint.ports.iter().flat_map(|(first, last)| [*first, *last]) {
-            let decision = self.policy.listen(endpoint.protocol, port);
-            // Only the host's loopback is ever published to.
-            let makes = decision.action == msb_policy::SyscallAction::Allow
-                && matches!(endpoint.peer, Peer::Loopback | Peer::Any);
+        let all = self.policy.published(endpoint, inside);
+        let asked = self.policy.shown_peer(&endpoint.peer);
+        // Only the host's loopback is ever published to.
+        if all.is_empty() {
+            let port = endpoint.ports.first().map_or(0, |(first, _)| *first);
+            let what = format!("listen {} {asked}:{port}", endpoint.protocol.word());
+            judgement.refused = Some(Evidence::new(what, None, Why::Absent));
+        }
+        for one in all {
+            let decision = self.policy.listen(&one);
+            let makes = decision.action == SyscallAction::Allow;
             judgement.rules.extend(decision.origin);
-            let peer = self.policy.shown_peer(&endpoint.peer);
-            let what = format!("listen {} {peer}:{port}", endpoint.protocol.word());
+            // An address of it alone is named where the others are decided otherwise.
+            let others = LOOPBACK.map(|address| self.policy.listen(&Published { address, ..one }));
+            let host = if others.iter().all(|it| *it == decision) { asked.clone() } else { one.host() };
             let why = match (makes, decision.origin) {
                 (true, _) => Why::Allowed,
                 (false, Some(_)) => Why::Denied,
                 (false, None) => Why::Absent,
             };
-            let evidence = Evidence::new(what, decision.origin, why);
+            let evidence = Evidence::new(one.describe(&host), decision.origin, why);
             if makes { &mut judgement.allowed } else { &mut judgement.refused }.get_or_insert(evidence);
         }
         judgement
@@ -382,10 +425,15 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Adv
                 _ => take_deny("", DENIED, "net", format!("allow {to}")),
             }
         }
-        Asked::Listen { .. } => {
-            let at = evidence.what.trim_start_matches("listen ");
+        Asked::Listen { endpoint, .. } => {
+            let at = evidence.what.trim_start_matches("listen ").replace(" any:", " host:");
+            let free = at.ends_with(":0");
             match evidence.why {
                 Why::Allowed => take("", "take the `listen` away"),
+                _ if policy.published(endpoint, None).is_empty() => {
+                    nothing("nothing allows it: ports are published on the host's loopback, `host`, alone")
+                }
+                _ if free => nothing(format!("write `listen {at} at 8080`, with the port inside")),
                 _ if closed(policy) == Some(Closed::Said) => {
                     let words = format!("write `net {{ listen {at} }}` in place of `net none`");
                     Advice { words, ..write("net", format!("listen {at}")) }

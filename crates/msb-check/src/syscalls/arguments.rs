@@ -7,6 +7,7 @@ use msb_diag::{Diagnostic, codes};
 use msb_policy::{Pred, Width};
 use msb_resolve::LayerId;
 use msb_syscalls::{Bits, Kind, constant};
+use std::collections::BTreeSet;
 
 /// What rules leave open of arguments that choose what a call does.
 pub(super) fn arguments(cx: &mut Context<'_>, calls: &Calls<'_>) {
@@ -69,6 +70,9 @@ fn unrestricted(cx: &mut Context<'_>, calls: &Calls<'_>) {
     }
 }
 
+/// A number that no family of sockets has.
+const NOBODYS: u64 = 0xffff_fffe;
+
 /// Families whose sockets reach past a network namespace, or deep into the kernel.
 const FAMILIES: &[(&str, &str)] = &[
     ("AF_NETLINK", "speaks with the kernel's network stack; CVE-2022-34918, CVE-2023-32233"),
@@ -79,27 +83,31 @@ const FAMILIES: &[(&str, &str)] = &[
 
 /// Sockets that a rule names by such a family.
 fn families(cx: &mut Context<'_>, calls: &Calls<'_>) {
-    for (family, what) in FAMILIES {
-        let Some(value) = constant("address_family", family) else { continue };
-        for call in ["socket", "socketpair"] {
-            let named = |rule: &&Rule| {
-                rule.whole.is_some()
-                    && rule.layer == LayerId::POLICY
-                    && rule.action.makes()
-                    && rule.predicate != Pred::True
-                    && equals(rule, "domain", value)
-                        .is_some_and(|it| it.witness_with(&rule.predicate).is_some())
-            };
-            let Some(rule) = calls.of(call).find(named) else { continue };
-            cx.say(
-                Diagnostic::new(codes::RISKY_FAMILY, format!("`{call}` with `{family}` is allowed"))
-                    .label(rule.span, format!("it {what}"))
-                    .help(format!(
-                        "take `{family}` away, or write `errno EAFNOSUPPORT {call} where domain == {family}`"
-                    )),
-            );
-            break;
+    let mut said = BTreeSet::new();
+    for rule in ["socket", "socketpair"].iter().flat_map(|call| calls.of(call)) {
+        let allows = |value| {
+            equals(rule, "domain", value).is_some_and(|it| it.witness_with(&rule.predicate).is_some())
+        };
+        let written = rule.whole.is_some() && rule.layer == LayerId::POLICY && rule.action.makes();
+        // A rule that lets a family through which nobody has does not name families.
+        if !written || allows(NOBODYS) || !said.insert(rule.whole) {
+            continue;
         }
+        let named =
+            FAMILIES.iter().filter(|(family, _)| constant("address_family", family).is_some_and(allows));
+        let named: Vec<&(&str, &str)> = named.collect();
+        let Some((first, what)) = named.first() else { continue };
+        let families =
+            named.iter().map(|(family, _)| format!("`{family}`")).collect::<Vec<_>>().join(" and ");
+        let is = if named.len() == 1 { "is" } else { "are" };
+        cx.say(
+            Diagnostic::new(
+                codes::RISKY_FAMILY,
+                format!("{families} {is} refused, whatever `syscalls` says"),
+            )
+            .label(rule.span, format!("`{first}` {what}"))
+            .help(format!("take {families} out of the condition")),
+        );
     }
 }
 
@@ -108,8 +116,7 @@ fn pairs(cx: &mut Context<'_>, calls: &Calls<'_>) {
     let written = |rule: &&Rule| rule.whole.is_some() && rule.layer == LayerId::POLICY;
     let held = calls.of("socket").filter(written).find(|rule| rule.predicate != Pred::True);
     let Some(held) = held else { return };
-    let (Some(any), Some(inet)) =
-        (equals(held, "domain", 0xffff_fffe), constant("address_family", "AF_NETLINK"))
+    let (Some(any), Some(inet)) = (equals(held, "domain", NOBODYS), constant("address_family", "AF_NETLINK"))
     else {
         return;
     };

@@ -51,9 +51,31 @@ fn many(cx: &mut Context<'_>, all: &[ast::Pred], call: &Syscall) -> Option<Vec<P
     lowered.into_iter().collect()
 }
 
+/// What manual pages call arguments that have other names in the kernel, and these.
+const OF_MANUALS: &[(&[&str], &[&str])] = &[
+    (&["dirfd", "dirfd1"], &["dfd"]),
+    (&["olddirfd"], &["olddfd", "olddirfd"]),
+    (&["newdirfd"], &["newdfd", "newdirfd"]),
+    (&["pathname", "path", "file", "fname"], &["filename", "pathname", "path", "name"]),
+    (&["oldpath"], &["oldname"]),
+    (&["newpath"], &["newname"]),
+    (&["request", "op", "operation", "ioctl"], &["cmd", "request", "option", "op"]),
+    (&["signal", "signum", "signo"], &["sig", "signum"]),
+    (&["sockfd", "fildes", "filedes", "socket"], &["fd"]),
+    (&["length", "size", "nbytes", "n"], &["len", "count", "size"]),
+    (&["address", "start"], &["addr", "start"]),
+    (&["family", "af"], &["domain", "family"]),
+    (&["option", "opt"], &["cmd", "option", "optname"]),
+    (&["flag", "oflag", "oflags", "options"], &["flags", "option", "options"]),
+];
+
 fn argument(cx: &mut Context<'_>, name: &Name, call: &Syscall) -> Option<Argument> {
     if let Some((position, kind)) = call.arg(&name.node) {
         return Some(Argument { position: u8::try_from(position).ok()?, kind });
+    }
+    // A condition is looked at for each call of a list; what all of them lack is said of the first.
+    if cx.said_at(codes::UNKNOWN_ARGUMENT, name.span) {
+        return None;
     }
     let unknown =
         Diagnostic::new(codes::UNKNOWN_ARGUMENT, format!("`{}` has no argument `{}`", call.name, name.node))
@@ -69,15 +91,17 @@ fn argument(cx: &mut Context<'_>, name: &Name, call: &Syscall) -> Option<Argumen
         );
         return None;
     }
-    cx.say(match nearest(&name.node, call.args.iter().map(|arg| arg.name)) {
+    let of_manual = || {
+        let (_, ours) = OF_MANUALS.iter().find(|(theirs, _)| theirs.contains(&name.node.as_str()))?;
+        ours.iter().find(|ours| call.arg(ours).is_some()).copied()
+    };
+    let meant = of_manual().or_else(|| nearest(&name.node, call.args.iter().map(|arg| arg.name)));
+    cx.say(match meant {
         Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(name.span, meant),
         None if call.args.is_empty() => unknown.help("take the `where` away: the call has no arguments"),
         None => {
             let names: Vec<String> = call.args.iter().map(|arg| format!("`{}`", arg.name)).collect();
-            unknown.help(format!(
-                "write one of {}; a `where` behind a list is for every call of it",
-                names.join(", ")
-            ))
+            unknown.help(format!("write one of {}", names.join(", ")))
         }
     });
     None
@@ -301,7 +325,7 @@ fn fits(cx: &mut Context<'_>, number: u64, span: Span, name: &Name, argument: Ar
     cx.say(
         Diagnostic::new(codes::CONSTANT_TOO_WIDE, format!("`{text}` is wider than `{}`", name.node))
             .label(span, format!("the kernel looks at {bits} bits"))
-            .help(format!("write a value of at most {mask:#x}")),
+            .help(format!("write at most `{mask:#x}`")),
     );
     None
 }
@@ -324,15 +348,29 @@ fn unknown_constant(word: &str, span: Span, name: &Name, kind: Kind) -> Diagnost
             },
         );
     }
-    let unknown = Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown constant `{word}`"))
-        .label(span, "no constant has this name");
+    let label = if msb_syscalls::errno(word).is_some() {
+        "is an error, and nothing that a call is given"
+    } else if word.starts_with("CAP_") {
+        "is a capability: `caps` has them"
+    } else {
+        "no constant has this name"
+    };
+    let unknown =
+        Diagnostic::new(codes::UNKNOWN_NAME, format!("unknown constant `{word}`")).label(span, label);
+    const STREAMS: &[&str] = &["stdin", "stdout", "stderr"];
+    if let Some(number) = STREAMS.iter().position(|stream| word.eq_ignore_ascii_case(stream)) {
+        return unknown.help(format!("write `{number}`")).edit(span, number.to_string());
+    }
     let known = own.and_then(constant_set).map_or(&[][..], |set| set.members);
     match nearest(word, known.iter().map(|member| member.name)) {
         Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(span, meant),
         None => unknown.help(match own {
             Some(own) => match usual(own) {
                 Some(such_as) => format!("write one of `{own}`, such as `{such_as}`, or a number"),
-                None => format!("write one of `{own}`, or a number"),
+                None => match known {
+                    [only] => format!("write a number, or `{}`", only.name),
+                    _ => format!("write one of `{own}`, or a number"),
+                },
             },
             None => "write a number".to_owned(),
         }),
@@ -355,7 +393,19 @@ fn usual(set: &str) -> Option<&'static str> {
 
 /// Warns of an order of values that the kernel reads as signed: to a filter, -1 is more than every other one. An
 /// allow should not let negative values in by it, nor a deny let them pass.
-pub(super) fn signed(cx: &mut Context<'_>, written: &ast::Pred, pred: &Pred, call: &Syscall, makes: bool) {
+///
+/// Gives back whether it did.
+pub(super) fn signed(
+    cx: &mut Context<'_>,
+    written: &ast::Pred,
+    pred: &Pred,
+    call: &Syscall,
+    makes: bool,
+) -> bool {
+    // Of what never holds by itself the sign is the reason; a contradiction has a finding of its own.
+    if !matches!(written.kind, PredKind::Compare { .. }) && pred.witness().is_none() {
+        return false;
+    }
     let mut orders = Vec::new();
     ordered_by(written, &mut orders);
     for (name, span) in orders {
@@ -389,8 +439,9 @@ pub(super) fn signed(cx: &mut Context<'_>, written: &ast::Pred, pred: &Pred, cal
             .label(span, label)
             .help(help),
         );
-        return;
+        return true;
     }
+    false
 }
 
 /// The comparisons by order in `pred`.
@@ -423,7 +474,12 @@ pub(super) fn constant_outcome(
                     written.span,
                     format!("no arguments of `{name}` fulfil it, so the rule decides nothing"),
                 )
-                .help("take the rule away, or say `or` where `and` is too much"),
+                .help(match &written.kind {
+                    PredKind::Has { how: Has::All, flags, .. } if flags.len() > 1 => {
+                        "write `has any`: these are values of one field, and a call has one of them"
+                    }
+                    _ => "take the rule away, or say `or` where `and` is too much",
+                }),
         );
     } else if Pred::Not(Box::new(pred.clone())).witness().is_none() {
         cx.say({

@@ -117,7 +117,11 @@ fn named(cx: &mut Context<'_>, name: &str, span: Span, arch: Arch, view: View<'_
                 format!("system call `{name}` does not exist on {}", arch.word()),
             )
             .label(span, format!("exists on {}", on.replace(" | ", " and ")))
-            .help(format!("write `{name} on {on}`"))
+            .help(match instead_of(name, arch) {
+                Some(call) if here.is_empty() => format!("write `{call}`"),
+                Some(call) => format!("write `{call}`, or `{name} on {on}`"),
+                None => format!("write `{name} on {on}`"),
+            })
         }
         None => {
             let unknown = Diagnostic::new(codes::UNKNOWN_SYSCALL, format!("unknown system call `{name}`"))
@@ -130,7 +134,8 @@ fn named(cx: &mut Context<'_>, name: &str, span: Span, arch: Arch, view: View<'_
             let bare = bare.and_then(|bare| find(arch, bare)).map(|call| call.name);
             let group = format!("@{name}");
             let groups = groups().iter().map(|group| group.name).find(|known| *known == group);
-            match bare.or_else(|| nearest(name, names)) {
+            let near = || nearest(name, names).filter(|_| family(name, arch).is_empty());
+            match bare.or_else(near) {
                 _ if is_constant(name) => unknown.help(format!("write `|` between constants: `A | {name}`")),
                 _ if groups.is_some() => unknown.help(format!("write `{group}`")).edit(span, group),
                 Some(_) | None if of_a_library(name).is_some() => unknown.help(format!(
@@ -140,6 +145,9 @@ fn named(cx: &mut Context<'_>, name: &str, span: Span, arch: Arch, view: View<'_
                 Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(span, meant),
                 None if matches!(name, "all" | "any" | "every" | "everything") => {
                     unknown.help("name the calls, or groups such as `@system-service`")
+                }
+                None if name.len() > 2 && !family(name, arch).is_empty() => {
+                    unknown.help(format!("write the calls: {}", family(name, arch).join(", ")))
                 }
                 None => unknown.help(
                     "write a name of the kernel's table, such as `newfstatat`: `msbc syscalls` lists them",
@@ -155,6 +163,51 @@ fn is_constant(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_uppercase()) && !msb_syscalls::sets_with(name).is_empty()
 }
 
+/// The first calls that begin with a name that is none: `epoll` of `epoll_ctl`.
+fn family(name: &str, arch: Arch) -> Vec<String> {
+    const SHOWN: usize = 3;
+    let begins = |call: &&msb_syscalls::Syscall| {
+        call.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('_') && !rest.ends_with("_old"))
+    };
+    all(arch).iter().filter(begins).map(|call| format!("`{}`", call.name)).take(SHOWN).collect()
+}
+
+/// What does on `arch` what `name` does where it exists: newer architectures lack the calls that others replaced
+/// (asm-generic/unistd.h), and one of 64 bits those that are for wide values alone.
+fn instead_of(name: &str, arch: Arch) -> Option<&'static str> {
+    const REPLACED: &[(&str, &[&str])] = &[
+        ("openat", &["open", "creat"]),
+        ("mkdirat", &["mkdir"]),
+        ("mknodat", &["mknod"]),
+        ("unlinkat", &["unlink", "rmdir"]),
+        ("renameat", &["rename"]),
+        ("linkat", &["link"]),
+        ("symlinkat", &["symlink"]),
+        ("readlinkat", &["readlink"]),
+        ("fchmodat", &["chmod"]),
+        ("fchownat", &["chown", "lchown"]),
+        ("faccessat", &["access"]),
+        ("newfstatat", &["stat", "lstat", "fstatat64", "stat64", "lstat64"]),
+        ("fstat", &["fstat64"]),
+        ("getdents64", &["getdents"]),
+        ("utimensat", &["utime", "utimes", "futimesat"]),
+        ("clone", &["fork", "vfork"]),
+        ("pipe2", &["pipe"]),
+        ("dup3", &["dup2"]),
+        ("ppoll", &["poll"]),
+        ("pselect6", &["select"]),
+        ("epoll_create1", &["epoll_create"]),
+        ("epoll_pwait", &["epoll_wait"]),
+        ("eventfd2", &["eventfd"]),
+        ("signalfd4", &["signalfd"]),
+        ("inotify_init1", &["inotify_init"]),
+        ("mmap", &["mmap2"]),
+    ];
+    let by_table = REPLACED.iter().find(|(_, old)| old.contains(&name)).map(|(call, _)| *call);
+    let narrow = name.strip_suffix("64").or_else(|| name.strip_suffix("32"));
+    by_table.or(narrow).and_then(|call| find(arch, call)).map(|call| call.name)
+}
+
 /// Functions of libraries, and a call that each makes: there is nothing in the kernel with such a name.
 fn of_a_library(name: &str) -> Option<&'static str> {
     const FUNCTIONS: &[(&str, &[&str])] = &[
@@ -164,8 +217,8 @@ fn of_a_library(name: &str) -> Option<&'static str> {
         ("read", &["scanf", "fread", "fgets", "getchar", "getline"]),
         ("getdents64", &["readdir", "scandir", "listdir"]),
         ("clock_nanosleep", &["sleep", "usleep"]),
-        ("clone", &["pthread_create", "thrd_create"]),
-        ("execve", &["execv", "execvp", "execl", "execlp", "system", "popen", "posix_spawn"]),
+        ("clone", &["pthread_create", "thrd_create", "spawn", "thread"]),
+        ("execve", &["exec", "execv", "execvp", "execl", "execlp", "system", "popen", "posix_spawn"]),
         ("newfstatat", &["glob", "realpath"]),
         ("connect", &["getaddrinfo", "gethostbyname"]),
         ("unlinkat", &["remove"]),
@@ -218,7 +271,15 @@ fn group(
     let known = groups().iter().map(|group| group.name).chain(cx.resolved.groups.keys().map(String::as_str));
     let unknown = Diagnostic::new(codes::UNKNOWN_GROUP, format!("unknown group `{name}`"))
         .label(span, "no group has this name");
-    let found = match nearest(name, known) {
+    let call = name.trim_start_matches('@');
+    let longer = groups()
+        .iter()
+        .map(|group| group.name)
+        .find(|known| known.strip_prefix(name).is_some_and(|rest| rest.starts_with('-')));
+    let found = match nearest(name, known).or(longer) {
+        _ if msb_syscalls::find(arch, call).is_some() => {
+            unknown.help(format!("write `{call}`: it is a call, and no group")).edit(span, call)
+        }
         Some(meant) => unknown.help(format!("did you mean `{meant}`?")).edit(span, meant),
         None => unknown
             .help("groups are `@basic-io`, `@file-system`, `@python-runtime`, `@system-service` and others"),

@@ -50,27 +50,43 @@ fn items(rules: &[Rule]) -> impl Iterator<Item = &[Rule]> {
 
 /// What there is to say of an item of which stricter rules cover every call.
 fn never_decides(item: &[Rule], by_call: &ByCall<'_>) -> Option<Diagnostic> {
-    let mut by: Option<&Rule> = None;
+    let mut stricter_all: Vec<Vec<&Rule>> = Vec::new();
     for rule in item {
         let above = (Bound::Excluded(severity(rule.action)), Bound::Unbounded);
         let stricter =
             || by_call.get(&rule.call.nr).into_iter().flat_map(|it| it.range(above)).flat_map(|it| it.1);
-        let first = *stricter().next()?;
+        stricter().next()?;
         let all = stricter().map(|it| it.predicate.clone()).collect();
         let left = Pred::All(vec![rule.predicate.clone(), Pred::Not(Box::new(Pred::Any(all)))]);
         // A condition that never holds has a finding of its own.
         if left.witness().is_some() || rule.predicate.witness().is_none() {
             return None;
         }
-        by = by.or(Some(first));
+        stricter_all.push(stricter().copied().collect());
     }
-    let (rule, by) = (item.first()?, by?);
+    let rule = item.first()?;
+    let candidates = stricter_all.first()?;
     let call = describe(rule.arch, rule.call.nr, &rule.predicate.witness()?);
-    let found = Diagnostic::new(codes::NEVER_DECIDES, "this rule never decides")
-        .label(rule.span, format!("a stricter rule decides all of it, such as `{call}`"))
-        .label(by.span, "this one")
-        .help("take one of the two away, or name less in the stricter");
+    let found = Diagnostic::new(codes::NEVER_DECIDES, "this rule never decides");
+    let found = match candidates.iter().find(|by| covers_all(by.span, item, &stricter_all)) {
+        Some(by) => found
+            .label(rule.span, format!("a stricter rule decides all of it, such as `{call}`"))
+            .label(by.span, "this one")
+            .help("take one of the two away, or name less in the stricter"),
+        None => found
+            .label(rule.span, format!("stricter rules decide all of it, such as `{call}`"))
+            .label(candidates.first()?.span, "this is one of them")
+            .help("take this rule away, or name less in the stricter ones"),
+    };
     Some(found)
+}
+
+/// Whether the stricter rules of the item at `span` alone decide every call of `item`.
+fn covers_all(span: Span, item: &[Rule], stricter: &[Vec<&Rule>]) -> bool {
+    item.iter().zip(stricter).all(|(rule, stricter)| {
+        let own = stricter.iter().filter(|it| it.span == span).map(|it| it.predicate.clone()).collect();
+        Pred::All(vec![rule.predicate.clone(), Pred::Not(Box::new(Pred::Any(own)))]).witness().is_none()
+    })
 }
 
 /// One call that two groups of the same policy name, one to allow it and one to deny it: that the deny decides

@@ -1,6 +1,6 @@
 //! Claims of `assert { … }` and `test … { … }`: what must be allowed or denied.
 
-use super::net::endpoint;
+use super::net::{endpoint, published};
 use super::syscalls;
 use super::tool;
 use super::value::{arg, code, env_pattern, path, qname};
@@ -69,7 +69,7 @@ fn probe(input: Tokens<'_>) -> Parsed<'_, Probe> {
             Ok((rest, Probe::Open { path, access }))
         }
         "connect" => endpoint.map(Probe::Connect).parse(rest),
-        "listen" => endpoint.map(Probe::Listen).parse(rest),
+        "listen" => published.map(Probe::Listen).parse(rest),
         "syscall" => {
             let (rest, set) = syscalls::call(rest)?;
             let args = delimited(sign("("), separated_list1(sign(","), arg), sign(")"));

@@ -157,10 +157,18 @@ fn term(input: Tokens<'_>) -> Parsed<'_, Set> {
     }
     let kind = match input.next().kind {
         Kind::Group => SetKind::Group(input.text().to_owned()),
-        Kind::Word => SetKind::Call(input.text().to_owned()),
+        Kind::Word if !begins_rule(input) => SetKind::Call(input.text().to_owned()),
         _ => return input.fail(Expected::Kind("a set of system calls")),
     };
     Ok((input.skip(), Set { kind, span: input.span() }))
+}
+
+/// `a, allow b`: behind a comma too many the next rule begins, whose first word no call has for a name.
+fn begins_rule(input: Tokens<'_>) -> bool {
+    let before = input.index().checked_sub(1).map(|index| input.context.nth(index));
+    before.is_some_and(|before| before.at_sign(","))
+        && input.at_word(&["allow", "notify", "errno", "trap", "default", "arch"])
+        && matches!(input.after_next().kind, Kind::Word | Kind::Group | Kind::Sign("{"))
 }
 
 /// `a and b or c`
@@ -201,6 +209,11 @@ fn unary(input: Tokens<'_>) -> Parsed<'_, Pred> {
 
 fn compare(input: Tokens<'_>) -> Parsed<'_, PredKind> {
     let (rest, arg) = name("a condition")(input)?;
+    // `where a == X or Y`: what is a constant is no argument.
+    let is_constant = arg.node.contains('_') && !arg.node.bytes().any(|b| b.is_ascii_lowercase());
+    if is_constant && compare_op(rest).is_none() && !rest.at_word(&["has", "in"]) && !rest.at_sign("&") {
+        return input.fail(Expected::Kind("a condition"));
+    }
     if let Some((rest, op)) = compare_op(rest) {
         let (rest, value) = constant(rest)?;
         return Ok((rest, PredKind::Compare { arg, op, value }));

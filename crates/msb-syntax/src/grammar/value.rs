@@ -18,7 +18,11 @@ pub(super) fn qname(input: Tokens<'_>) -> Parsed<'_, QName> {
 
 /// `(a: 1, b: 2)`, or nothing.
 pub(super) fn optional_args(input: Tokens<'_>) -> Parsed<'_, Vec<Arg>> {
-    opt(args).map(Option::unwrap_or_default).parse(input)
+    if input.at_sign("(") {
+        return args(input);
+    }
+    input.expect(Expected::Literal("("));
+    Ok((input, Vec::new()))
 }
 
 /// `(a: 1, b: 2)` or `()`

@@ -8,16 +8,7 @@ use crate::tokens::Tokens;
 pub(super) fn conditions(m: Mistake<'_>) -> Option<Habit> {
     if m.wants("a comparison") {
         if m.text == "&" && !m.at.skip().at_sign("&") {
-            // `flags & A` is what `has any` says; `flags & A == A` is more than one edit.
-            let alone = !m.ahead(2).at_sign("==")
-                && !m.ahead(2).at_sign("!=")
-                && !m.ahead(2).at_sign(")")
-                && m.ahead(1).next().kind == Kind::Word;
-            let edit = alone.then(|| (m.at.span(), "has any".to_owned()));
-            return Some(Habit {
-                help: "write `has any FLAG`, or `and` between conditions".to_owned(),
-                edit,
-            });
+            return bits(m).or_else(|| help("write `has any FLAG`, or `and` between conditions"));
         }
         if m.is(&["contains", "includes", "include", "with", "is"]) {
             return m.write(if m.text == "is" { "==" } else { "has any" });
@@ -55,39 +46,43 @@ pub(super) fn conditions(m: Mistake<'_>) -> Option<Habit> {
         if let Some(text) = m.is_text().filter(constant) {
             return m.instead(format!("write `{}`, without quotes", clipped(text)), text);
         }
+        if m.is_text().is_some() && m.after("user") {
+            return help("write the number of a user, such as `user 1000`");
+        }
         if m.is_text().is_some() {
             return help(
                 "write a number or a constant: what a pointer points to is not compared, as the program could change it after the check",
             );
         }
+        if let Kind::Size(bytes) = m.at.next().kind
+            && bytes < u64::MAX
+        {
+            return m.write(bytes.to_string());
+        }
+        let radix = [("0o", 8), ("0O", 8), ("0b", 2), ("0B", 2)];
+        let digits = radix.iter().find_map(|&(prefix, radix)| Some((m.text.strip_prefix(prefix)?, radix)));
+        if let Some(value) = digits.and_then(|(digits, radix)| u64::from_str_radix(digits, radix).ok()) {
+            return m.write(format!("0x{value:x}"));
+        }
         if m.text == "-" {
+            // How wide the argument is, is not known here.
             let Kind::Int(value) = m.at.skip().next().kind else { return None };
-            let (bits, word) = match u32::try_from(value) {
-                Ok(value) => (u64::from(value.wrapping_neg()), "32"),
-                Err(_) => (value.wrapping_neg(), "64"),
-            };
-            let hex = format!("0x{bits:x}");
-            let edit = (m.at.span().to(m.at.skip().span()), hex.clone());
-            let say = format!("write `{hex}`, which is -{value} in {word} bits");
-            return Some(Habit { help: say, edit: Some(edit) });
+            let wide = value.wrapping_neg();
+            let Ok(narrow) = u32::try_from(value) else { return help(format!("write `0x{wide:x}`")) };
+            return help(format!(
+                "write `0x{:x}`, or `0x{wide:x}` for an argument of 64 bits",
+                narrow.wrapping_neg()
+            ));
         }
     }
     if m.wants_literal("|") && m.is(&["+", ","]) {
         return m.write("|");
     }
-    if m.wants("a comparison")
-        && m.before().is_some_and(|it| it.text().contains('_'))
-        && let Some(join) = m.before().and_then(|it| it.index().checked_sub(1)).map(|it| m.at.context.nth(it))
-        && join.at_word(&["or", "and"])
+    if m.wants("a condition")
+        && m.is_word()
+        && let Some(join) = m.before().filter(|it| it.at_word(&["or", "and"]))
     {
-        let constant = m.before().map(Tokens::text).unwrap_or_default();
-        return Some(Habit {
-            help: format!(
-                "write `|` before `{constant}`: conditions are joined by `{}`, and constants by `|`",
-                join.text()
-            ),
-            edit: Some((join.span(), "|".to_owned())),
-        });
+        return Some(joined_constants(m, join));
     }
     if m.wants_literal("{") && m.wants("a whole number") && m.is(&["[", "("]) {
         let edit = m.bracketed().map(|(inner, span)| (span, format!("{{{inner}}}")));
@@ -108,6 +103,70 @@ pub(super) fn conditions(m: Mistake<'_>) -> Option<Habit> {
         return help("write `or` between conditions; flags are joined after `has`: `has any A | B`");
     }
     None
+}
+
+/// `option == A or B`, `flags has any A or B`: a constant stands where a condition was expected.
+fn joined_constants(m: Mistake<'_>, join: Tokens<'_>) -> Habit {
+    let constant = m.text;
+    let back = |count: usize| Some(m.at.context.nth(join.index().checked_sub(count)?));
+    let equal = join.at_word(&["or"]);
+    if let (Some(first), Some(sign), Some(argument)) = (back(1), back(2), back(3))
+        && sign.at_sign(if equal { "==" } else { "!=" })
+    {
+        let not = if equal { "" } else { "not " };
+        let right = format!("{not}{} in {{{}, {constant}}}", argument.text(), first.text());
+        let span = argument.span().to(m.at.span());
+        return Habit { help: format!("write `{right}`"), edit: Some((span, right)) };
+    }
+    Habit {
+        help: format!(
+            "write `|` before `{constant}`: conditions are joined by `{}`, and constants by `|`",
+            join.text()
+        ),
+        edit: Some((join.span(), "|".to_owned())),
+    }
+}
+
+/// `flags & A`, `flags & A != 0`, `(flags & A) == A` and their like, as C has them.
+fn bits(m: Mistake<'_>) -> Option<Habit> {
+    let argument = m.before().filter(|it| it.next().kind == Kind::Word)?;
+    let flag = m.ahead(1);
+    if !matches!(flag.next().kind, Kind::Word | Kind::Int(_)) {
+        return None;
+    }
+    let opening = argument.index().checked_sub(1).map(|it| m.at.context.nth(it));
+    let opening = opening.filter(|it| it.at_sign("(") && m.ahead(2).at_sign(")"));
+    let sign = m.ahead(if opening.is_some() { 3 } else { 2 });
+    let compared = sign.at_sign("==") || sign.at_sign("!=");
+    let value = sign.skip();
+    // What C compares with a mask of several bits is a value of the field.
+    let mask = matches!(flag.text(), "O_ACCMODE" | "SOCK_TYPE_MASK" | "CLONE_NEW_MASK");
+    let zero = matches!(value.next().kind, Kind::Int(0));
+    let (negated, how, bit) = match (compared, zero) {
+        (false, _) if mask => return None,
+        (false, _) => (false, "any", flag),
+        (true, true) => (sign.at_sign("=="), "any", flag),
+        (true, false) if mask || value.text() == flag.text() => (sign.at_sign("!="), "all", value),
+        (true, false) => return None,
+    };
+    let not = if negated { "not " } else { "" };
+    let right = format!("{not}{} has {how} {}", argument.text(), bit.text());
+    let last = if compared {
+        value
+    } else if opening.is_some() {
+        m.ahead(2)
+    } else {
+        flag
+    };
+    let why = match bit.text() {
+        "O_RDONLY" if negated => {
+            return help("write `flags has any O_WRONLY | O_RDWR`: `O_RDONLY` is no bit");
+        }
+        "O_RDONLY" => ", which holds where a file is opened to be read alone",
+        _ => "",
+    };
+    let span = opening.unwrap_or(argument).span().to(last.span());
+    Some(Habit { help: format!("write `{right}`{why}"), edit: Some((span, right)) })
 }
 
 pub(super) fn calls(m: Mistake<'_>) -> Option<Habit> {
@@ -187,6 +246,10 @@ pub(super) fn actions(m: Mistake<'_>) -> Option<Habit> {
         ),
     ];
     if m.wants("a rule of `syscalls`") || m.wants("an action") {
+        let error = m.ahead(1).next().kind == Kind::Word && m.ahead(1).text().starts_with('E');
+        if m.text == "return" && error {
+            return m.write("errno");
+        }
         if let Some(habit) = m.synonym(BY_LIBSECCOMP) {
             let number = m.text == "return" && matches!(m.ahead(1).next().kind, Kind::Int(_));
             let edit = habit.edit.filter(|_| !number);
@@ -254,6 +317,14 @@ pub(super) fn actions(m: Mistake<'_>) -> Option<Habit> {
             &[(1, "EPERM"), (2, "ENOENT"), (13, "EACCES"), (22, "EINVAL"), (38, "ENOSYS")];
         if let Some(text) = m.is_text() {
             return m.instead(format!("write `{}`, without quotes", clipped(text)), text);
+        }
+        if m.text == "-" && m.ahead(1).next().kind == Kind::Word {
+            // With the call behind the error, which else begins a rule where it is `kill`.
+            let (error, call) = (m.ahead(1).text(), m.ahead(2));
+            let span = m.at.span().to(call.span());
+            let right = format!("{error} {}", call.text());
+            let edit = (!call.next().first_on_line).then_some((span, right));
+            return Some(Habit { help: format!("write `{error}`, without `-`"), edit });
         }
         if m.text == "(" {
             return m.without_brackets("write the error without parentheses: `errno EPERM`");

@@ -19,14 +19,33 @@ pub(super) fn claims(m: Mistake<'_>) -> Option<Habit> {
     if m.wants("a claim") && m.is(&["stricter", "narrow", "tighter", "subset"]) {
         return help("write `narrower than NAME`");
     }
+    if m.wants("a claim")
+        && m.is(&["expect", "expects", "assert", "ensure", "must", "should", "require", "that"])
+        && m.ahead(1).at_word(&["allow", "deny", "never"])
+    {
+        return m.remove("remove it: a claim begins with `allow`, `deny` or `never`");
+    }
+    if m.wants("a system call or group") && m.text == "(" && matches!(m.ahead(1).next().kind, Kind::Text(_)) {
+        return m.without_brackets("").and_then(|it| {
+            let (span, name) = it.edit?;
+            let name = name.trim().trim_matches('"').to_owned();
+            Some(Habit { help: format!("write `syscall {name}`"), edit: Some((span, format!(" {name}"))) })
+        });
+    }
     if m.wants("a claim") && m.is(&["can", "may", "permit"]) {
         return m.write("allow");
     }
     if m.wants("a request") {
         let next = m.at.skip();
         let path = matches!(next.next().kind, Kind::Path | Kind::Var | Kind::Text(_));
-        if m.is(ACCESSES) && path {
-            let right = format!("open {} for {}", next.text(), m.text);
+        const LIKE: &[(&[&str], &str)] = &[
+            (&["exec", "execute", "spawn"], "run"),
+            (&["delete", "modify", "append", "unlink", "remove", "edit"], "write"),
+            (&["view", "list", "access", "see", "stat"], "read"),
+        ];
+        let like = LIKE.iter().find(|(words, _)| m.is(words)).map(|&(_, access)| access);
+        if let Some(access) = like.or(m.is(ACCESSES).then_some(m.text)).filter(|_| path) {
+            let right = format!("open {} for {access}", next.text());
             return Some(Habit {
                 help: format!("write `{right}`"),
                 edit: Some((m.at.span().to(next.span()), right)),

@@ -95,6 +95,10 @@ pub(super) fn paths(m: Mistake<'_>) -> Option<Habit> {
     None
 }
 
+fn is_path(at: Tokens<'_>) -> bool {
+    !at.next().first_on_line && matches!(at.next().kind, Kind::Path | Kind::Var | Kind::Text(_))
+}
+
 /// What can be granted, and denied, of what is there.
 const RIGHTS: &[&str] = &["read", "write", "run"];
 
@@ -169,9 +173,19 @@ pub(super) fn files(m: Mistake<'_>) -> Option<Habit> {
         }
         if m.is(&["allow", "grant", "permit", "mount", "bind"]) {
             let verb = m.at.skip().at_word(&["read", "write", "run", "create", "append"]);
-            let right = if verb { "" } else { "read" };
-            let say = "write `read`, `write` or `run`: what `fs` names is allowed";
-            return if verb { m.instead("remove it: what `fs` names is allowed", right) } else { help(say) };
+            if verb {
+                return m.instead("remove it: what `fs` names is allowed", "");
+            }
+            let source = m.at.skip();
+            let target = [source.skip(), source.skip().skip()].into_iter().find(|it| is_path(*it));
+            if m.is(&["mount", "bind"])
+                && is_path(source)
+                && let Some(target) = target
+            {
+                let (source, target) = (clipped(source.text()), clipped(target.text()));
+                return help(format!("write `read {source} at {target}`, or `write {source} at {target}`"));
+            }
+            return help("write `read`, `write` or `run`: what `fs` names is allowed");
         }
     }
     if m.wants("an option") && m.wants("a rule of `fs`") {
@@ -195,6 +209,13 @@ pub(super) fn files(m: Mistake<'_>) -> Option<Habit> {
         }
         if matches!(m.at.next().kind, Kind::Size(_)) {
             return m.instead(format!("write `size` before `{}`", m.text), format!("size {}", m.text));
+        }
+        if m.text == "."
+            && m.is_glued()
+            && let Some(var) = m.before().filter(|it| it.next().kind == Kind::Var)
+        {
+            let name = clipped(m.at.skip().text());
+            return help(format!("write `{}/.{name}` for what lies below it", var.text()));
         }
         let path = m.before().filter(|before| matches!(before.next().kind, Kind::Path | Kind::Var));
         if let Some(path) = path.filter(|_| !m.at.next().first_on_line) {

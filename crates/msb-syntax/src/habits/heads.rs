@@ -46,15 +46,15 @@ pub(super) fn heads(m: Mistake<'_>) -> Option<Habit> {
     {
         return m.instead(format!("write `{}`: names have no quotes", clipped(text)), text);
     }
+    if m.wants("a file") && m.at.next().kind == Kind::Path && m.text.starts_with(['.', '/']) {
+        return m.write(format!("\"{}\"", m.text));
+    }
     if m.wants("a name") && m.at.next().kind == Kind::Path && m.text.contains('/') {
         let dotted = m.text.trim_matches('/').replace('/', ".");
         return m.write(dotted);
     }
     if m.wants("a name") && m.at.next().kind == Kind::Group {
         return m.instead(format!("write `{}`: `@` is for sets of system calls", &m.text[1..]), &m.text[1..]);
-    }
-    if m.wants("a file") && m.at.next().kind == Kind::Path {
-        return m.instead(format!("write `\"{}\"`", clipped(m.text)), format!("\"{}\"", m.text));
     }
     if m.expected.len() == 1 && m.wants_literal("as") {
         let name = m.before().and_then(Mistake::text_of).and_then(|path| {
@@ -87,6 +87,9 @@ pub(super) fn heads(m: Mistake<'_>) -> Option<Habit> {
     }
     if m.text.starts_with(';') {
         return m.instead("write `,` between them", if m.is_glued() { "," } else { ", " });
+    }
+    if m.wants_literal(")") && m.text == "}" {
+        return m.instead("write `)` before `}`", ") }");
     }
     if m.wants_literal(")") && m.wants_literal(",") && m.text == "{" {
         return m.instead("write `)` before `{`", ") {");
@@ -130,10 +133,12 @@ pub(super) fn heads(m: Mistake<'_>) -> Option<Habit> {
     }
     if m.wants("the name of an argument") && m.at.next().kind == Kind::Var {
         let name = m.text.trim_start_matches('$').split('/').next().unwrap_or_default();
-        return m.instead(
-            format!("write the name too, such as `{name}: {}`", m.text),
-            format!("{name}: {}", m.text),
-        );
+        return help(format!("write the name too, such as `{name}: {}`", m.text));
+    }
+    if m.wants_literal(":") && m.text == "?" {
+        let name = m.before().map(Tokens::text).unwrap_or_default();
+        let say = format!("remove it: what has a default may be left out, `{name}: string = \"…\"`");
+        return m.instead(say, "");
     }
     let typeless = m.expected.len() == 1 || m.expected.len() == 2 && m.wants_literal("?");
     if m.wants_literal(":")

@@ -205,6 +205,19 @@ pub(super) fn protocols(m: Mistake<'_>) -> Option<Habit> {
             "write the host that is meant, `tcp \"api.example.org\":{port}`, or `tcp any:{port}` for every public address"
         ));
     }
+    if m.text.starts_with('*') && m.glued().0.contains('.') {
+        let (written, span) = m.glued();
+        let right = host_as_rule(written)?;
+        let edit = (!written.contains('/')).then(|| (span, right.clone()));
+        return Some(Habit { help: format!("write `{right}`: the protocol comes first"), edit });
+    }
+    if let Some((protocol, port)) = m.text.split_once('/').filter(|(_, port)| port.parse::<u16>().is_ok())
+        && PROTOCOLS.contains(&protocol)
+    {
+        return help(format!(
+            "write the host that is meant, `{protocol} \"api.example.org\":{port}`, or `{protocol} any:{port}` for every public address"
+        ));
+    }
     let everybody =
         ["all", "any", "everything", "everyone", "internet", "public", "world", "outbound", "egress"];
     if m.is(&everybody) || m.text.starts_with('*') {
@@ -224,16 +237,24 @@ pub(super) fn protocols(m: Mistake<'_>) -> Option<Habit> {
     }
     if m.is_word() || m.at.next().kind == Kind::Address {
         let (written, span) = m.glued();
-        let host = if m.is_word() { format!("\"{written}\"") } else { written.to_owned() };
-        if written.contains('.') && !written.contains([':', '/']) {
-            let right = if m.is_word() { format!("https {host}") } else { format!("tcp {host}") };
+        if written.contains('.') {
+            let right = if m.is_word() { host_as_rule(written)? } else { format!("tcp {written}") };
             return Some(Habit {
                 help: format!("write `{right}`: the protocol comes first"),
-                edit: Some((span, right)),
+                edit: (!m.is_word() || !written.contains('/')).then_some((span, right)),
             });
         }
     }
     trailing_comma(m)
+}
+
+/// `api.example.org:443/v1` as an endpoint.
+fn host_as_rule(written: &str) -> Option<String> {
+    let authority = written.split('/').next()?;
+    Some(match authority.split_once(':') {
+        Some((host, port)) => format!("https \"{host}\":{port}"),
+        None => format!("https \"{authority}\""),
+    })
 }
 
 pub(super) fn ports(m: Mistake<'_>) -> Option<Habit> {
@@ -329,6 +350,9 @@ pub(super) fn terms(m: Mistake<'_>) -> Option<Habit> {
         return help("leave `only` out: without it every method is allowed");
     }
     if m.wants("an option") && m.wants("a rule of `net`") {
+        if m.is(&["path", "paths", "route", "routes", "url", "urls", "uri"]) {
+            return help("write the paths behind methods: `only GET /v1/*`");
+        }
         if m.text == "burst" {
             return help("write `burst` behind a rate: `rate 10/s burst 20`");
         }

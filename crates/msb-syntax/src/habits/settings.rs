@@ -5,8 +5,12 @@ use crate::recover::nearest;
 use crate::scan::clipped;
 use crate::token::Kind;
 use crate::tokens::{Expected, Tokens};
+use msb_diag::Span;
 
 pub(super) fn quantities(m: Mistake<'_>) -> Option<Habit> {
+    if let Some(cpus) = cpuset(m) {
+        return Some(cpus);
+    }
     if m.wants("a rate") {
         let number = m.text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
         if matches!(&m.text[number.len()..], "rps" | "qps" | "ps") {
@@ -89,6 +93,12 @@ pub(super) fn limits(m: Mistake<'_>) -> Option<Habit> {
             example_of(limit).unwrap_or_default()
         ));
     }
+    if m.wants("a setting of `exec`") && m.is(&["allow", "permit", "deny", "forbid"]) {
+        let paths = [m.ahead(1), m.ahead(2)].into_iter().find(|it| it.next().kind == Kind::Path);
+        let path = paths.map_or("/usr/bin", Tokens::text);
+        let rule = if m.is(&["allow", "permit"]) { "run" } else { "deny run" };
+        return help(format!("write `{rule} {}` in `fs`: what is executed is a file", clipped(path)));
+    }
     if m.wants("a setting of `exec`") && m.text == "shell" {
         return help("write the shell as a command: `command \"sh\" \"-c\" \"…\"`");
     }
@@ -101,8 +111,13 @@ pub(super) fn limits(m: Mistake<'_>) -> Option<Habit> {
     if list && m.text == "," {
         return m.instead("remove it: no comma stands between them", "");
     }
-    if m.wants("a limit") && m.is(&["+", "-", "*"]) {
-        return help("write the sum: nothing is computed here");
+    if m.wants("a limit")
+        && (m.is(&["+", "-", "*"]) || m.at.next().kind == Kind::Path && m.is_glued_to_number())
+    {
+        if m.text == "/s" && m.at.context.nth(m.at.index().wrapping_sub(2)).at_word(&["io"]) {
+            return m.remove("remove it: `io` counts by the second");
+        }
+        return help("write the value itself: nothing is computed here");
     }
     if m.wants("a limit") && !m.is_word() && !m.after("total") {
         return help("write the name of a limit and its value, such as `memory 1GiB`");
@@ -116,6 +131,28 @@ pub(super) fn limits(m: Mistake<'_>) -> Option<Habit> {
         }
     }
     None
+}
+
+/// `cpuset 0-3`, `cpuset "0-3"` and `cpuset 0,2`, as taskset(1) has them: it is said here how many, and not which.
+fn cpuset(m: Mistake<'_>) -> Option<Habit> {
+    let keyword = |back: usize| {
+        let index = m.at.index().checked_sub(back)?;
+        m.at.context.nth(index).at_word(&["cpuset"]).then(|| m.at.context.nth(index + 1))
+    };
+    let first = keyword(1).filter(|_| m.is_text().is_some()).or_else(|| keyword(2))?;
+    let rest = m.at.context.text.get(first.next().range().start..)?;
+    let length = rest.find(|c: char| c.is_whitespace() || c == '}').unwrap_or(rest.len());
+    let mut cpus = 0u64;
+    for part in rest[..length].trim_matches('"').split(',') {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        let (from, to) = (from.parse::<u64>().ok()?, to.parse::<u64>().ok()?);
+        cpus = cpus.checked_add(to.checked_sub(from)?.checked_add(1)?)?;
+    }
+    let end = first.span().start.saturating_add(u32::try_from(length).ok()?);
+    Some(Habit {
+        help: format!("write `{cpus}`: how many CPUs, and not which"),
+        edit: Some((Span { end, ..first.span() }, cpus.to_string())),
+    })
 }
 
 pub(super) fn environment(m: Mistake<'_>) -> Option<Habit> {
@@ -237,7 +274,9 @@ pub(super) fn commands(m: Mistake<'_>) -> Option<Habit> {
         }
     }
     if m.wants("a string") && m.at.next().kind == Kind::Var && m.last_of_command() {
-        return help("write the path that it has inside: `\"/work\"`, where the rule says `at /work`");
+        return help(
+            "write the word itself, of a path the one inside: `\"/work\"`, where the rule says `at /work`",
+        );
     }
     if m.wants("a setting of `exec`") && m.text == "," && m.wants("a string") {
         return m.instead("remove it: words of a command stand side by side", "");

@@ -47,7 +47,7 @@ pub(super) enum Measure {
 /// What a word before a number measures, where that is always the same.
 pub(super) fn measured(before: &str) -> Option<Measure> {
     match before {
-        "memory" | "swap" | "size" | "result" | "output" | "fsize" | "quota" => Some(Measure::Size),
+        "memory" | "swap" | "size" | "result" | "output" | "fsize" | "quota" | "io" => Some(Measure::Size),
         "wall" | "cpu_time" | "timeout" => Some(Measure::Duration),
         "pids" | "files" | "inodes" | "connections" | "concurrency" | "burst" | "cpuset" | "io_weight" => {
             Some(Measure::Count)
@@ -151,8 +151,13 @@ pub(super) fn guess(
         return ("write a number of CPUs, such as `2`, or a share of one, such as `50%`".to_owned(), None);
     }
     if measure == Some(Measure::Count) {
-        let times = [("k", 1_000), ("m", 1_000_000)].into_iter().find(|(name, _)| lower == *name);
-        return match number.zip(times).and_then(|(number, (_, times))| number.checked_mul(times)) {
+        let power = || 10u64.checked_pow(lower.strip_prefix('e')?.parse().ok()?);
+        let times = match lower.as_str() {
+            "k" => Some(1_000),
+            "m" => Some(1_000_000),
+            _ => power(),
+        };
+        return match number.zip(times).and_then(|(number, times)| number.checked_mul(times)) {
             Some(written) => one(written.to_string()),
             None => ("write a whole number without a unit".to_owned(), None),
         };
