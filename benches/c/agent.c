@@ -5,13 +5,12 @@
 #include <linux/landlock.h>
 #include <linux/resource.h>
 
-#define PR_BOUNDING_DROP 24
-enum { INSTRUCTIONS_MAX = 4096, BOUNDING = 41, AT_RECURSIVE_ = 0x8000 };
+enum { INSTRUCTIONS_MAX = 4096, CAPABILITIES = 41, TREE = 0x8000 /* AT_RECURSIVE */ };
 static struct sock_filter instructions[INSTRUCTIONS_MAX];
 
 enum { READ = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC, RUN = MOUNT_ATTR_RDONLY, WRITE = MOUNT_ATTR_NOEXEC };
 
-// What std.base shows where it is there, and what it is shown with; NULL is ROOT.
+// What agent.msb and std.base show where it is there, and how; what is not absolute lies in ROOT.
 static const struct { const char *from, *to; unsigned how; } BINDS[] = {
   {"/usr", "usr", RUN}, {"/lib32", "lib32", RUN},
   {"/etc/ld.so.cache", "etc/ld.so.cache", READ}, {"/etc/ld.so.conf", "etc/ld.so.conf", READ},
@@ -37,15 +36,15 @@ static void grant(long wall, long place, unsigned long rights) {
 // A mount of `from` at `to`, which is made; gives a descriptor of it, or less than 0 where nothing is there to be shown.
 static long show(long base, const char *from, const char *to, unsigned how) {
   struct mount_attr attr = {.attr_set = how | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, .propagation = MS_PRIVATE};
-  struct statx_mode { char b[256]; } stat;
-  long tree = CALL(open_tree, base, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE_, 0, 0);
+  unsigned short stat[128]; // struct statx: word 14 is stx_mode
+  long tree = CALL(open_tree, base, from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | TREE, 0, 0);
   if (tree < 0) return tree;
-  CHECK(CALL(mount_setattr, tree, "", AT_EMPTY_PATH | AT_RECURSIVE_, &attr, sizeof attr));
-  CHECK(CALL(statx, tree, "", AT_EMPTY_PATH, 1, &stat));
-  // stx_mode of struct statx: a directory, or anything else.
-  if ((*(unsigned short *)(stat.b + 28) & 0170000) == 0040000) CALL(mkdirat, AT_FDCWD, to, 0755, 0, 0);
+  CHECK(CALL(mount_setattr, tree, "", AT_EMPTY_PATH | TREE, &attr, sizeof attr));
+  CHECK(CALL(statx, tree, "", AT_EMPTY_PATH, 1, stat));
+  // What std.base has may lie below what it has too.
+  if ((stat[14] & 0170000) == 0040000) CALL(mkdirat, AT_FDCWD, to, 0755, 0, 0);
   else CALL(mknodat, AT_FDCWD, to, 0100400, 0, 0);
-  CHECK(call6(__NR_move_mount, tree, (long)"", AT_FDCWD, (long)to, 4 /* MOVE_MOUNT_F_EMPTY_PATH */, 0));
+  CHECK(CALL(move_mount, tree, "", AT_FDCWD, to, MOVE_MOUNT_F_EMPTY_PATH));
   return tree;
 }
 
@@ -62,7 +61,7 @@ static void confine(const char *root_path, unsigned uid, unsigned gid) {
   long shown = CALL(openat, AT_FDCWD, root_path, O_PATH_ | O_CLOEXEC, 0, 0);
   CHECK(shown);
   CHECK(CALL(mount, "tmpfs", "/", "tmpfs", MS_NOSUID | MS_NODEV, "size=4m,nr_inodes=4096,mode=0755"));
-  // What was mounted last over / is reached from there by `..`.
+  // What is mounted over / shows from above it alone.
   CHECK(CALL(chdir, "/..", 0, 0, 0, 0));
   for (unsigned i = 0; i < sizeof FOLDERS / sizeof *FOLDERS; i++) CHECK(CALL(mkdirat, AT_FDCWD, FOLDERS[i], 0755, 0, 0));
   for (unsigned i = 0; i < sizeof LINKS / sizeof *LINKS; i++) CHECK(CALL(symlinkat, LINKS[i][0], AT_FDCWD, LINKS[i][1], 0, 0));
@@ -81,7 +80,7 @@ static void confine(const char *root_path, unsigned uid, unsigned gid) {
     CHECK(tree);
     CHECK(CALL(mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof attr));
     CHECK(CALL(mknodat, AT_FDCWD, DEVICES[i], 0100400, 0, 0));
-    CHECK(call6(__NR_move_mount, tree, (long)"", AT_FDCWD, (long)DEVICES[i], 4, 0));
+    CHECK(CALL(move_mount, tree, "", AT_FDCWD, DEVICES[i], MOVE_MOUNT_F_EMPTY_PATH));
     CALL(close, tree, 0, 0, 0, 0);
   }
   CHECK(CALL(mount, "devpts", "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "ptmxmode=0666,mode=0620,max=64"));
@@ -105,7 +104,7 @@ static void confine(const char *root_path, unsigned uid, unsigned gid) {
   CHECK(CALL(umount2, AT_HERE, DETACH, 0, 0, 0));
   CHECK(CALL(chdir, "/", 0, 0, 0, 0));
   // A copy of the root that belongs to no namespace, so that nobody reads where its mounts come from.
-  long copy = CALL(open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE_, 0, 0);
+  long copy = CALL(open_tree, AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | TREE, 0, 0);
   CHECK(copy);
   CHECK(CALL(fchdir, copy, 0, 0, 0, 0));
   CHECK(CALL(chroot, AT_HERE, 0, 0, 0, 0));
@@ -117,7 +116,7 @@ static void confine(const char *root_path, unsigned uid, unsigned gid) {
     CHECK(CALL(prlimit64, 0, limits[i].what, &limit, 0, 0));
   }
   CHECK(CALL(prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-  for (int i = 0; i < BOUNDING; i++) CHECK(CALL(prctl, PR_BOUNDING_DROP, i, 0, 0, 0));
+  for (int i = 0; i < CAPABILITIES; i++) CHECK(CALL(prctl, PR_CAPBSET_DROP, i, 0, 0, 0));
   give_up_capabilities();
   CHECK(CALL(landlock_restrict_self, wall, 0, 0, 0, 0));
   CALL(close_range, 3, ~0u, 0, 0, 0);

@@ -94,6 +94,8 @@ pub(crate) enum Why {
     Allowed,
     /// The rule denies it.
     Denied,
+    /// The rule denies it where a search at launch finds it.
+    Sought,
     /// It follows from another section, or holds in every sandbox.
     Implied,
     /// No rule is about it, and this one says what happens then.

@@ -120,6 +120,13 @@ pub(crate) fn judge(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<'_>
         let judgement = judge.judge(&lowered.asked);
         outcome.decided += 1;
         outcome.exercised.extend(&judgement.rules);
+        if judgement.refused.as_ref().is_some_and(|it| it.why == Why::Sought) {
+            // What is there at launch decides: of an assertion then, and of a test never.
+            let open = at_launch(cx, lowered, &judgement);
+            outcome.failed += usize::from(open.is_none());
+            outcome.deferred.extend(open);
+            continue;
+        }
         let against = match lowered.expected {
             Expected::Allowed => judgement.refused.as_ref(),
             Expected::Denied => judgement.allowed.as_ref(),
@@ -207,6 +214,7 @@ pub(crate) fn reason(why: Why) -> &'static str {
     match why {
         Why::Allowed => "allowed by this",
         Why::Denied => "denied by this",
+        Why::Sought => "denied by this, where it is there at launch",
         Why::Implied => "follows from this, and holds in every sandbox",
         Why::Default => "no rule allows it, and this decides then",
         Why::BadArguments => "takes other arguments",
@@ -219,14 +227,47 @@ pub(crate) fn reason(why: Why) -> &'static str {
     }
 }
 
-fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option<OpenClaim> {
-    let asked = match &lowered.asked {
+/// A claim about what a search may find.
+fn at_launch(cx: &mut Context<'_>, lowered: &Lowered<'_>, judgement: &Judgement) -> Option<OpenClaim> {
+    let search = judgement.refused.as_ref().and_then(|it| cx.origins.span(it.rule?));
+    let said = |found: Diagnostic| match search {
+        Some(span) => found.label(span, reason(Why::Sought)),
+        None => found,
+    };
+    let span = lowered.claim.span;
+    let asked = match (lowered.test, asked_of_path(&lowered.asked)) {
+        (None, Some(asked)) => asked,
+        (test, _) => {
+            let title = test.map_or("", |test| test.title.node.as_str());
+            let message = format!("test `{title}` cannot tell: what is there at launch decides");
+            let found = Diagnostic::new(codes::ASSERTION_FAILED, message).label(span, "a test has no files");
+            cx.found
+                .push(said(found).help("write it into an `assert` of the policy, which each launch decides"));
+            return None;
+        }
+    };
+    let found = Diagnostic::new(codes::ASSERTION_DEFERRED, "assertion depends on what is there at launch")
+        .label(span, "holds or not by what the search finds");
+    cx.say(said(found).help("nothing to do: each launch decides it before it starts the command"));
+    Some(OpenClaim { asked, expected: lowered.expected, origin: lowered.origin })
+}
+
+/// What a claim is about, of a path.
+fn asked_of_path(asked: &Asked) -> Option<OpenAsked> {
+    Some(match asked {
         Asked::Open { path, access, below } => {
             OpenAsked::Path { path: path.clone(), access: *access, below: *below }
         }
         Asked::Unix { path, below } => {
             OpenAsked::Path { path: path.clone(), access: Access::Write, below: *below }
         }
+        _ => return None,
+    })
+}
+
+fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option<OpenClaim> {
+    let asked = match &lowered.asked {
+        Asked::Open { .. } | Asked::Unix { .. } => asked_of_path(&lowered.asked)?,
         Asked::Connect { endpoint, .. } => OpenAsked::Connect(endpoint.clone()),
         Asked::Request { .. } => OpenAsked::Call(cx.sources.text(lowered.claim.span).to_owned()),
         Asked::Call { tool, text, .. } => OpenAsked::Call(format!("call {tool}({text})")),

@@ -106,6 +106,7 @@ fn words(why: Why, allowed: bool) -> &'static str {
     match why {
         Why::Allowed => "this rule allows it",
         Why::Denied => "this rule denies it, and a deny overrides",
+        Why::Sought => "this rule denies it where a search at launch finds it",
         Why::Implied => "it follows from this line",
         Why::Default => "no rule allows it, and this line says what happens then",
         Why::NoRight => "this rule shows it, without the right",

@@ -22,6 +22,7 @@ pub(crate) fn hints(cx: &mut Context<'_>, policy: &Policy) {
                     pinned(cx, policy, rule, path);
                 }
             }
+            FsKind::DenyFound { search, .. } => denies_nothing(cx, policy, rule, &search.root),
             FsKind::Grant { source, rights, .. } if rights.write => trusted(cx, policy, rule, source),
             _ => {}
         }
@@ -48,7 +49,7 @@ fn denies_nothing(cx: &mut Context<'_>, policy: &Policy, rule: &FsRule, path: &P
         FsKind::Scratch { target, .. } => meets(target),
         FsKind::StdDevices => meets(&Path { base: Base::Root, rest: "dev".to_owned() }),
         FsKind::ProcSelf | FsKind::ProcAll => meets(&Path { base: Base::Root, rest: "proc".to_owned() }),
-        FsKind::Deny { .. } => false,
+        FsKind::Deny { .. } | FsKind::DenyFound { .. } => false,
     });
     // A parameter may lie anywhere.
     let anywhere = |path: &Path| matches!(path.base, Base::Param(_));

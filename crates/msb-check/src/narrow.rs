@@ -311,6 +311,14 @@ impl Comparison<'_> {
                     if *private { format!("scratch {path}") } else { format!("{} {path}", access.word()) };
                 format!("grant less, write `{deny}`, or have `{parent}` say `{rule}`")
             }
+            Wider::Found { search, access } => {
+                let path = self.policy.shown_search(search);
+                let deny = match access {
+                    msb_policy::Access::Read => "deny".to_owned(),
+                    other => format!("deny {}", other.word()),
+                };
+                format!("write `{deny} {path} enforce snapshot depth {}`", search.depth)
+            }
             Wider::Call { arch, nr, .. } => {
                 let name = msb_syscalls::by_number(*arch, *nr).map_or("it", |call| call.name);
                 format!(

@@ -210,6 +210,8 @@ fn fs_option(option: &FsOptionKind) -> String {
         FsOptionKind::Missing(it) => format!("missing {}", it.node),
         FsOptionKind::Symlinks(it) => format!("symlinks {}", it.node),
         FsOptionKind::Enforce(it) => format!("enforce {}", it.node),
+        FsOptionKind::Beside(it) => format!("beside {}", text(&it.node)),
+        FsOptionKind::Depth(it) => format!("depth {}", value(&it.node)),
     }
 }
 

@@ -64,6 +64,8 @@ pub fn schema() -> Value {
             ("missing", words(lists::MISSING)),
             ("symlinks", words(lists::SYMLINKS)),
             ("enforce", words(lists::ENFORCE)),
+            ("beside", text()),
+            ("depth", item("quantity")),
             (*verb, filled(item("path"))),
         ];
         object(&options, &[verb])

@@ -258,6 +258,11 @@ fn fs(rule: &FsRule) -> Row {
             FsOptionKind::Missing(how) if how.node == "mask" => {
                 notes.push("cannot be created either".to_owned());
             }
+            FsOptionKind::Enforce(how) if how.node == "snapshot" => {
+                notes.push("where it is there at the start".to_owned());
+            }
+            FsOptionKind::Beside(name) => notes.push(format!("beside {}", name.node)),
+            FsOptionKind::Depth(levels) => notes.push(format!("{} levels deep", words::value(&levels.node))),
             FsOptionKind::Missing(_) | FsOptionKind::Enforce(_) => {}
         }
     }

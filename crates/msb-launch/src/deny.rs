@@ -45,10 +45,12 @@ pub(crate) fn find<'p>(
     bindings: &Bindings<'_>,
     entries: &mut [Entry<'p>],
     table: &Table,
+    searched: Vec<Found<'p>>,
     placeholders: &mut Placeholders,
 ) -> Result<Vec<Denial>> {
     let locate = |deny: &Deny<'p>| Found::locate(*deny, bindings, table);
     let mut found = plan.denies.iter().map(locate).try_gather()?;
+    found.extend(searched);
     // Each time around one more link is followed: seldom is there any.
     for _ in 0..=LINKS_MAX {
         for found in &found {
@@ -94,7 +96,7 @@ fn narrow(entry: &mut Entry<'_>, found: &Found<'_>) -> Result<()> {
         .source
         .as_ref()
         .is_some_and(|source| found.names.iter().any(|name| below(&source.real, name).is_some()));
-    let by_inside = found.inside_name().is_some_and(|name| below(&entry.target, name).is_some());
+    let by_inside = found.inside.as_ref().is_some_and(|name| below(&entry.target, name).is_some());
     if by_host || by_inside {
         entry.rights = entry.rights.minus(found.deny.rights);
         // What shows nothing is no mount, and what is special takes no rights: the policy contradicts itself.
@@ -119,7 +121,7 @@ fn places(found: &Found<'_>, entries: &[Entry<'_>]) -> Result<Vec<Vec<u8>>> {
             }
         }
     }
-    places.extend(found.inside_name().map(Vec::from));
+    places.extend(found.inside.clone());
     // Shown by another entry: it has been asked by its own source.
     places.retain(|place| {
         covering(entries, place)

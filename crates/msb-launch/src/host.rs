@@ -216,10 +216,8 @@ fn alias<'k>(
 
 /// The entry that shows `inside`: the deepest one whose target holds it.
 pub(crate) fn covering<'e, 'p>(entries: &'e [Entry<'p>], inside: &[u8]) -> Option<&'e Entry<'p>> {
-    entries
-        .iter()
-        .filter(|entry| below(inside, &entry.target).is_some())
-        .max_by_key(|entry| entry.target.len())
+    // INVARIANT (mount order): of those that hold a path, the deepest comes last.
+    entries.iter().rev().find(|entry| below(inside, &entry.target).is_some())
 }
 
 /// Whether a plan's path names a place on the host by a parameter, below which nothing may be a symbolic link.

@@ -121,6 +121,12 @@ pub(crate) fn line(event: &Event, plan: Option<&Plan<'_>>) -> Vec<u8> {
             json.number("inside", listen.map(|it| u64::from(it.inside)));
             json.origin(Some(origin), plan);
         }
+        Event::Searched { origin, directories, places } => {
+            kind(&mut json, "searched");
+            json.number("directories", Some(u64::from(directories)));
+            json.number("places", Some(u64::from(places)));
+            json.origin(Some(origin), plan);
+        }
         Event::LimitReached { limit, times, origin } => {
             kind(&mut json, "limit-reached");
             json.text("limit", Some(limit.word().as_bytes()));

@@ -147,7 +147,7 @@ pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
             add_origin(&mut line, Some(origin), plan);
         }
         // For programs alone.
-        Event::Timing { .. } => return String::new(),
+        Event::Timing { .. } | Event::Searched { .. } => return String::new(),
         Event::Published { index, port, origin } => {
             let Some(listen) = plan
                 .and_then(|plan| gateway::listens(plan).get(usize::from(index)))

@@ -209,7 +209,7 @@ impl List {
             "missing" => self.keywords(of("missing")),
             "symlinks" => self.keywords(of("symlinks")),
             "enforce" => self.keywords(of("enforce")),
-            "size" | "inodes" => {}
+            "size" | "inodes" | "beside" | "depth" => {}
             "deny" => {
                 self.keywords(&["read", "write", "run"]);
                 self.values(file, at);

@@ -9,7 +9,7 @@ use crate::{
     INSTRUCTION_BYTES, IO_BYTES_MIN, IO_WEIGHT_MAX, KILL_BYTES, KILLS_MAX, LANDLOCK_ABI_MAX, Listener,
     MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, MOUNTS_MAX, MountKind, OPEN_FILES_MAX, OPEN_FILES_MIN,
     ORIGIN_TEXT_BYTES_MAX, ORIGINS_MAX, OriginId, PARAMS_MAX, PATH_BYTES_MAX, PIDS_MAX, ParamKind, Path,
-    Plan, Rights, TEXT_BYTES_MAX, Text, WALL_MS_MAX,
+    Plan, Rights, SEARCH_DEPTH_MAX, SEARCHES_MAX, TEXT_BYTES_MAX, Text, WALL_MS_MAX,
 };
 use core::ops::RangeInclusive;
 
@@ -54,6 +54,7 @@ impl<'a> CheckedPlan<'a> {
         params(&plan)?;
         identity(&plan)?;
         mounts(&plan)?;
+        searches(&plan)?;
         files(&plan)?;
         claims(&plan)?;
         network::network(&plan)?;
@@ -85,6 +86,7 @@ fn bounds(plan: &Plan<'_>) -> Result<(), Invalid> {
         (plan.params.len(), PARAMS_MAX),
         (plan.mounts.len(), MOUNTS_MAX),
         (plan.denies.len(), DENIES_MAX),
+        (plan.searches.len(), SEARCHES_MAX),
         (plan.files.len(), FILES_MAX),
         (plan.claims.len(), CLAIMS_MAX),
         (plan.filters.len(), FILTERS_MAX),
@@ -182,6 +184,22 @@ fn mounts(plan: &Plan<'_>) -> Result<(), Invalid> {
         ensure(plan.denies.iter().take(index).all(|other| !same(other.path, deny.path)), Invalid::Duplicate)?;
         path(plan, deny.path, PLACES)?;
         ensure(deny.rights != Rights::NONE && Rights::ALL.contains(deny.rights), Invalid::Rights)?;
+    }
+    Ok(())
+}
+
+fn searches(plan: &Plan<'_>) -> Result<(), Invalid> {
+    for search in &plan.searches {
+        origin(plan, search.origin)?;
+        path(plan, search.root, &[ParamKind::Dir])?;
+        // Below a directory that nothing is known of, each is a path as any.
+        let below = |rest| Path { base: Base::Root, rest };
+        path(plan, below(search.beside), &[])?;
+        path(plan, below(search.rest), &[])?;
+        let named = !search.beside.is_empty() && !search.rest.is_empty();
+        ensure(named && !search.beside.contains('/'), Invalid::Path)?;
+        ensure(search.depth <= SEARCH_DEPTH_MAX, Invalid::Value)?;
+        ensure(search.rights != Rights::NONE && Rights::ALL.contains(search.rights), Invalid::Rights)?;
     }
     Ok(())
 }

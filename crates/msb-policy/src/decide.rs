@@ -51,6 +51,15 @@ pub enum Request<'a> {
     },
 }
 
+/// How deep in a repository a placeholder may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Where its path says, from the top.
+    Top,
+    /// In any folder of it.
+    Any,
+}
+
 /// What a policy says of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Decision {
@@ -112,13 +121,19 @@ impl Policy {
         self.syscalls.iter().filter(move |rule| rule.arch == arch && rule.nr == nr)
     }
 
-    /// Places in somebody's folders where a placeholder stands while nothing else does, .git and what is in it apart.
-    pub fn masks(&self) -> impl Iterator<Item = &Path> {
-        self.fs.iter().filter_map(|rule| match &rule.kind {
-            FsKind::Deny { path, missing: Missing::Mask { .. }, .. }
-                if path.base != Base::Root && path.rest.split('/').next() != Some(".git") =>
+    /// Places in somebody's folders where a placeholder stands while nothing else does, .git and what is in it apart:
+    /// below the folder of a repository, or anywhere in it.
+    pub fn masks(&self) -> impl Iterator<Item = (Depth, &str)> {
+        let of_git = |rest: &str| rest.split('/').next() == Some(".git");
+        self.fs.iter().filter_map(move |rule| match &rule.kind {
+            FsKind::Deny { path, missing: Missing::Mask { .. }, .. } if path.base != Base::Root => {
+                (!of_git(&path.rest)).then_some((Depth::Top, path.rest.as_str()))
+            }
+            FsKind::DenyFound { search, missing: Missing::Mask { .. }, .. }
+                if search.root.base != Base::Root =>
             {
-                Some(path)
+                let depth = if of_git(&search.beside) { Depth::Top } else { Depth::Any };
+                (!of_git(&search.rest)).then_some((depth, search.rest.as_str()))
             }
             _ => None,
         })

@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use msb_syscalls::{capability_name, describe};
 
 use crate::difference::describe_call;
-use crate::places::has;
+use crate::places::{has, takes};
 use crate::{
     Access, Arch, Base, Borders, Calls, Connection, Connections, Decision, Endpoint, EnvKind, FsKind, FsRule,
     Limit, Limits, Links, Net, NetKind, NetLimits, NetRule, OpenAsked, OriginId, Path, Peer, Places, Policy,
-    Rate, Request, SyscallAction, SyscallRule, Text, Verdict, Which, Word,
+    Rate, Request, Search, SyscallAction, SyscallRule, Text, Verdict, Which, Word,
 };
 
 /// Something that a policy allows and the other does not.
@@ -39,6 +39,13 @@ pub enum Wider {
         access: Access,
         /// Whether it exists inside alone.
         private: bool,
+    },
+    /// What a search of the other policy finds at launch, and denies.
+    Found {
+        /// Which search.
+        search: Search,
+        /// What for.
+        access: Access,
     },
     /// A call with these arguments.
     Call {
@@ -98,6 +105,13 @@ impl Wider {
             Wider::Open { path, access, .. } => {
                 format!("open {} for {}", policy.shown(path), access.word())
             }
+            Wider::Found { search, access } => {
+                format!(
+                    "open {} for {} where it is there at launch",
+                    policy.shown_search(search),
+                    access.word()
+                )
+            }
             Wider::Call { arch, nr, args } => {
                 format!("syscall {}", describe_call(policy, other, *arch, *nr, args))
             }
@@ -149,6 +163,7 @@ impl Policy {
     pub fn widenings(&self, other: &Policy, by: By) -> Vec<Widening> {
         let mut found = Vec::new();
         self.wider_files(other, by, &mut found);
+        self.wider_searches(other, &mut found);
         self.wider_calls(other, &mut found);
         self.wider_env(other, by, &mut found);
         self.wider_net(other, &mut found);
@@ -202,6 +217,29 @@ impl Policy {
         }
     }
 
+    /// What searches of the other policy deny and nothing here does, of what rules here show.
+    fn wider_searches(&self, other: &Policy, found: &mut Vec<Widening>) {
+        let places = Places::apart(self);
+        for rule in &other.fs {
+            let FsKind::DenyFound { search, rights, .. } = &rule.kind else { continue };
+            let denied = |access: Access| {
+                self.fs.iter().any(|own| match &own.kind {
+                    FsKind::Deny { path, rights, .. } => path.covers(&search.root) && takes(*rights, access),
+                    FsKind::DenyFound { search: own, rights, .. } => {
+                        own.covers(search) && takes(*rights, access)
+                    }
+                    _ => false,
+                })
+            };
+            let wider = Access::ALL.into_iter().filter(|access| takes(*rights, *access) && !denied(*access));
+            let granted = |access| Some((access, places.allowed_below(&search.root, access)?.1));
+            if let Some((access, allowed)) = wider.into_iter().find_map(granted) {
+                let what = Wider::Found { search: search.clone(), access };
+                found.push(Widening { what, allowed: Some(allowed), refused: Some(rule.origin) });
+            }
+        }
+    }
+
     /// Every path that a file rule names, and the names that grants give it inside and on the host.
     fn named_paths(&self) -> Vec<Path> {
         let root = |rest: &str| Path { base: Base::Root, rest: rest.to_owned() };
@@ -213,6 +251,7 @@ impl Policy {
                 | FsKind::Socket { source, target, .. } => named.extend([source.clone(), target.clone()]),
                 FsKind::Scratch { target, .. } => named.push(target.clone()),
                 FsKind::Deny { path, .. } | FsKind::Device { path, .. } => named.push(path.clone()),
+                FsKind::DenyFound { search, .. } => named.push(search.root.clone()),
                 FsKind::StdDevices => named.push(root("dev")),
                 FsKind::ProcSelf | FsKind::ProcAll => named.push(root("proc")),
             }
@@ -479,6 +518,7 @@ impl Policy {
                 }
                 FsKind::Scratch { target: it, .. }
                 | FsKind::Deny { path: it, .. }
+                | FsKind::DenyFound { search: Search { root: it, .. }, .. }
                 | FsKind::Device { path: it, .. } => *it = path(it),
                 FsKind::StdDevices | FsKind::ProcSelf | FsKind::ProcAll => {}
             }
@@ -556,7 +596,9 @@ impl Policy {
     /// turns the parent's origins into this policy's.
     pub fn inherit(&mut self, parent: &Policy, mut origin: impl FnMut(OriginId) -> OriginId) {
         for rule in &parent.fs {
-            if matches!(rule.kind, FsKind::Deny { .. }) && self.fs.iter().all(|own| own.kind != rule.kind) {
+            if matches!(rule.kind, FsKind::Deny { .. } | FsKind::DenyFound { .. })
+                && self.fs.iter().all(|own| own.kind != rule.kind)
+            {
                 self.fs.push(FsRule { kind: rule.kind.clone(), origin: origin(rule.origin) });
             }
         }

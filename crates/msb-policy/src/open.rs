@@ -5,7 +5,9 @@
 //! different bases can meet only where their last components agree.
 
 use crate::places::{self, Mount, has, hidden_in_proc, takes, whole_proc};
-use crate::{Access, Base, Decision, FsKind, OriginId, Path, Places, Policy, Reason, SyscallAction, Verdict};
+use crate::{
+    Access, Base, Decision, FsKind, OriginId, Path, Places, Policy, Reason, Search, SyscallAction, Verdict,
+};
 
 /// EACCES: what open gives for a path behind a denied directory, and execve for what may not be run.
 const EACCES: u16 = 13;
@@ -184,18 +186,21 @@ impl Proof<'_> {
 
     fn allowed_by_name(&self, name: &Path) -> bool {
         let deepest = self.deepest(name);
+        let nothing_denied = self.denies().next().is_none() && self.searches().next().is_none();
         if deepest.is_empty() && self.access == Access::Read {
             // The directories above what is shown can be listed.
             let above = self.mounts.iter().any(|mount| name.covers(&mount.target));
-            return above && self.denies().next().is_none();
+            return above && nothing_denied;
         }
         let Some(depth) = deepest.first().map(|mount| mount.target.depth()) else { return false };
         let denied = |mount: &Mount<'_>| {
             let host = host_path(mount, name);
-            self.denies().any(|path| {
+            let host = host.as_ref().unwrap_or(name);
+            let denied = self.denies().any(|path| {
                 let by_inside = path.base == Base::Root && may_be_at(path, name);
-                by_inside || may_be_at(path, host.as_ref().unwrap_or(name))
-            })
+                by_inside || may_be_at(path, host)
+            });
+            denied || self.searches().any(|search| search.may_match(name) || search.may_match(host))
         };
         // What may come to lie over it must allow it, too.
         let mut over = self
@@ -203,7 +208,7 @@ impl Proof<'_> {
             .iter()
             .filter(|mount| mount.target.base != name.base && mount.target.may_cover(name, depth));
         deepest.iter().all(|mount| has(mount.rights, self.access) && !denied(mount))
-            && over.all(|mount| has(mount.rights, self.access) && self.denies().next().is_none())
+            && over.all(|mount| has(mount.rights, self.access) && nothing_denied)
     }
 
     fn refused_by_name(&self, name: &Path) -> bool {
@@ -252,6 +257,14 @@ impl Proof<'_> {
 
     fn denied_on_host(&self, host: &Path) -> bool {
         self.denies().any(|path| path.covers(host))
+    }
+
+    /// The searches that take the right away from what they find.
+    fn searches(&self) -> impl Iterator<Item = &Search> {
+        self.policy.fs.iter().filter_map(|rule| match &rule.kind {
+            FsKind::DenyFound { search, rights, .. } if takes(*rights, self.access) => Some(search),
+            _ => None,
+        })
     }
 
     /// The denies that take the right away.

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use crate::names::Names;
-use crate::{Base, FsKind, FsRule, OriginId, Path, Policy, Rights};
+use crate::{Base, FsKind, FsRule, OriginId, Path, Policy, Rights, Search};
 
 /// A policy's file rules with every parameter bound.
 #[derive(Debug, Clone)]
@@ -21,6 +21,9 @@ pub struct Places {
     denied: Vec<Denied>,
     /// Places of `denied` by their names on the host.
     denied_on_host: Names,
+    sought: Vec<Sought>,
+    /// Whether everything is there that searches look for.
+    all_found: bool,
     home: Option<String>,
     params: Vec<Option<String>>,
     /// Whether all of procfs is shown, and not the program's own processes alone.
@@ -121,6 +124,16 @@ struct Denied {
     origin: OriginId,
 }
 
+/// A deny of what a search finds.
+#[derive(Debug, Clone)]
+struct Sought {
+    search: Search,
+    /// The root of the search, absolute.
+    root: String,
+    rights: Rights,
+    origin: OriginId,
+}
+
 impl Places {
     /// The rules of `policy`, where `parameter` gives the absolute path of a parameter by index and `home` is
     /// the home directory. A rule whose base is not known is left out: it is about no path that exists.
@@ -133,6 +146,8 @@ impl Places {
             on_host: Names::default(),
             denied: Vec::new(),
             denied_on_host: Names::default(),
+            sought: Vec::new(),
+            all_found: false,
             home,
             params,
             whole_proc: whole_proc(policy),
@@ -142,7 +157,51 @@ impl Places {
         places.on_host = Names::of(places.shown.iter().map(|shown| shown.host.as_deref()));
         places.denied = policy.fs.iter().filter_map(|rule| places.deny(rule)).collect();
         places.denied_on_host = Names::of(places.denied.iter().map(|denied| Some(denied.host.as_str())));
+        places.sought = policy.fs.iter().filter_map(|rule| places.seek(rule)).collect();
         places
+    }
+
+    fn seek(&self, rule: &FsRule) -> Option<Sought> {
+        let FsKind::DenyFound { search, rights, .. } = &rule.kind else { return None };
+        let root = self.absolute(&search.root)?;
+        Some(Sought { search: search.clone(), root, rights: *rights, origin: rule.origin })
+    }
+
+    /// The search that denies `path`, as a policy names it, for `access` where it finds something at launch, and that no
+    /// other rule denies.
+    #[must_use]
+    pub fn sought(&self, path: &Path, access: Access) -> Option<OriginId> {
+        if self.sought.is_empty() || !self.decide_path(path, access).is_allowed() {
+            return None;
+        }
+        let found = Places { all_found: true, ..self.clone() };
+        match found.decide_path(path, access) {
+            Verdict::Refused { reason: Reason::Denied(origin), .. } => Some(origin),
+            _ => None,
+        }
+    }
+
+    /// The same of a name inside, with the paths on the host of which one has to be there.
+    #[must_use]
+    pub fn sought_inside(&self, name: &str, access: Access) -> Option<(OriginId, Vec<String>)> {
+        if self.sought.is_empty() || !self.decide(name, access).is_allowed() {
+            return None;
+        }
+        let found = Places { all_found: true, ..self.clone() };
+        let Verdict::Refused { reason: Reason::Denied(origin), host } = found.decide(name, access) else {
+            return None;
+        };
+        let of_line = self.sought.iter().filter(|sought| sought.origin == origin);
+        let beside = of_line.flat_map(|sought| {
+            let parts: Vec<&str> = below(&host, &sought.root).unwrap_or_default().split('/').collect();
+            let levels: Vec<usize> = sought.search.levels(&parts).collect();
+            let directory = move |level: usize| {
+                let root = sought.root.trim_end_matches('/').to_owned();
+                parts.iter().take(level).fold(root, |path, part| format!("{path}/{part}"))
+            };
+            levels.into_iter().map(move |level| format!("{}/{}", directory(level), sought.search.beside))
+        });
+        Some((origin, beside.collect()))
     }
 
     fn show(&self, mount: Mount<'_>) -> Option<Shown> {
@@ -346,8 +405,15 @@ impl Places {
         // Where nothing is shown, the name inside and the name on the host are the same place.
         let by_name = host.map(|_| self.denied_on_host.above(path)).into_iter().flatten();
         let by_name = by_name.filter_map(|at| self.denied.get(at)).filter(|denied| denied.inside);
-        let denies = by_host.chain(by_name).filter(|denied| takes(denied.rights, access));
-        denies.map(|denied| denied.origin).min()
+        let denied = by_host.chain(by_name).filter(|denied| takes(denied.rights, access));
+        let matches = |sought: &&Sought| {
+            let by_host = below(host.unwrap_or(path), &sought.root);
+            let by_inside = below(path, &sought.root).filter(|_| sought.search.root.base == Base::Root);
+            let found = [by_host, by_inside].into_iter().flatten().any(|it| sought.search.matches_below(it));
+            self.all_found && found && takes(sought.rights, access)
+        };
+        let sought = self.sought.iter().filter(matches).map(|sought| sought.origin);
+        denied.map(|denied| denied.origin).chain(sought).min()
     }
 }
 
@@ -419,7 +485,7 @@ pub(crate) fn mounts(policy: &Policy) -> Vec<Mount<'_>> {
             FsKind::Socket { source, target, .. } => {
                 all.push(mount(target.clone(), Some(source), PRIVATE, origin));
             }
-            FsKind::Deny { .. } => {}
+            FsKind::Deny { .. } | FsKind::DenyFound { .. } => {}
         }
     }
     for rest in generated(policy) {

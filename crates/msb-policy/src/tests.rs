@@ -8,6 +8,7 @@ pub(crate) mod net;
 mod open;
 mod places;
 mod predicate;
+mod search;
 mod tool;
 
 use proptest::prelude::*;

@@ -46,6 +46,12 @@ pub fn to_json(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Value {
                 "origin": origin(Some(at), plan),
             })
         }
+        Event::Searched { origin: at, directories, places } => json!({
+            "event": "searched",
+            "directories": directories,
+            "places": places,
+            "origin": origin(Some(at), plan),
+        }),
         Event::LimitReached { limit, times, origin: at } => json!({
             "event": "limit-reached",
             "limit": limit.word(),

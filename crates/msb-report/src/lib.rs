@@ -71,7 +71,7 @@ pub fn explain(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Option<
         }
         Event::LimitReached { limit, times, origin } => (reached(limit, times, plan), Some(origin), None),
         Event::KilledByFilter { nr, origin } => (killed_by_filter(nr, plan), Some(origin), None),
-        Event::Timing { .. } | Event::Published { .. } => return None,
+        Event::Timing { .. } | Event::Published { .. } | Event::Searched { .. } => return None,
         Event::Ended(ended) => match ended.cause {
             Cause::Command => return None,
             Cause::Limit(limit, origin) => (ended_by(limit, plan), Some(origin), None),
@@ -117,6 +117,7 @@ pub fn short(event: &Event, plan: &Plan<'_>) -> String {
         Event::Failed(failure) => blamed(failure, plan).0,
         Event::HeldWithoutCgroup { origin, .. }
         | Event::HeldByLandlock { origin }
+        | Event::Searched { origin, .. }
         | Event::LimitReached { origin, .. }
         | Event::Published { origin, .. }
         | Event::KilledByFilter { origin, .. } => Some(origin),
@@ -139,6 +140,9 @@ fn sentence(event: &Event, plan: &Plan<'_>) -> String {
         Event::Failed(failure) => format!("{}; nothing was started", words::failure(failure)),
         Event::HeldWithoutCgroup { limit, .. } => held(limit, plan).message,
         Event::HeldByLandlock { .. } => held_by_landlock().message,
+        Event::Searched { directories, places, .. } => {
+            format!("{directories} directories were searched, and {places} places denied for what is there")
+        }
         Event::LimitReached { limit, times, .. } => reached(limit, times, plan).message,
         Event::Published { index, port, .. } => published(index, port, plan),
         Event::KilledByFilter { nr, .. } => killed_by_filter(nr, plan).message,

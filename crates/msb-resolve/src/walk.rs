@@ -81,9 +81,11 @@ fn fs_option(option: &mut FsOptionKind, visit: &mut dyn Visit) {
         FsOptionKind::At(path) | FsOptionKind::From(path) => visit.path(path),
         FsOptionKind::Size(it) => visit.measure("size", it),
         FsOptionKind::Inodes(it) => visit.measure("inodes", it),
+        FsOptionKind::Depth(it) => visit.measure("depth", it),
         FsOptionKind::Optional
         | FsOptionKind::Missing(_)
         | FsOptionKind::Symlinks(_)
+        | FsOptionKind::Beside(_)
         | FsOptionKind::Enforce(_) => {}
     }
 }

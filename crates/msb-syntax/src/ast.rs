@@ -301,6 +301,10 @@ pub enum FsOptionKind {
     Symlinks(Name),
     /// `enforce mount`.
     Enforce(Name),
+    /// `beside ".git"`.
+    Beside(Spanned<String>),
+    /// `depth 3`.
+    Depth(Spanned<Value>),
 }
 
 /// A path as written.

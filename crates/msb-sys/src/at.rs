@@ -51,15 +51,35 @@ struct OpenHow {
     resolve: u64,
 }
 
-/// A path as the kernel takes it.
-fn zero_ended(path: &[u8]) -> Result<Vec<u8>> {
-    if path.contains(&0) {
-        return Err(Errno::INVAL);
+/// Most paths are shorter, and to allocate takes longer than to copy them.
+const SHORT_BYTES: usize = 256;
+
+/// Room for one path as the kernel takes it.
+struct Room {
+    short: [u8; SHORT_BYTES],
+    long: Vec<u8>,
+}
+
+impl Room {
+    const fn new() -> Room {
+        Room { short: [0; SHORT_BYTES], long: Vec::new() }
     }
-    let mut bytes = Vec::with_capacity(path.len() + 1);
-    bytes.extend_from_slice(path);
-    bytes.push(0);
-    Ok(bytes)
+
+    /// The address of `path` with a zero at its end, for as long as there is room. Asked once.
+    #[inline(never)]
+    fn ended(&mut self, path: &[u8]) -> Result<usize> {
+        if path.contains(&0) {
+            return Err(Errno::INVAL);
+        }
+        if path.len() < SHORT_BYTES {
+            self.short.iter_mut().zip(path).for_each(|(to, from)| *to = *from);
+            return Ok(self.short.as_ptr().expose_provenance());
+        }
+        self.long.reserve_exact(path.len() + 1);
+        self.long.extend_from_slice(path);
+        self.long.push(0);
+        Ok(self.long.as_ptr().expose_provenance())
+    }
 }
 
 /// Makes call `number` with a descriptor, a path and two arguments more.
@@ -68,8 +88,8 @@ fn zero_ended(path: &[u8]) -> Result<Vec<u8>> {
 /// `first` and `second` must be good for what call `number` does with its third and fourth argument.
 #[inline(never)]
 unsafe fn call(number: usize, at: RawFd, path: &[u8], first: usize, second: usize) -> Result<usize> {
-    let path = zero_ended(path)?;
-    let arguments = [descriptor(at), path.as_ptr().expose_provenance(), first, second, 0, 0];
+    let mut room = Room::new();
+    let arguments = [descriptor(at), room.ended(path)?, first, second, 0, 0];
     // SAFETY: the path is a C string that lives through the call; the caller answers for the others.
     unsafe { syscall(number, arguments) }
 }
@@ -230,9 +250,8 @@ pub fn readlink(path: &[u8]) -> Result<Vec<u8>> {
 pub fn symlinkat(to: impl AsRef<[u8]>, at: impl Descriptor, path: impl AsRef<[u8]>) -> Result<()> {
     #[inline(never)]
     fn one(to: &[u8], at: RawFd, path: &[u8]) -> Result<()> {
-        let (to, path) = (zero_ended(to)?, zero_ended(path)?);
-        let path = path.as_ptr().expose_provenance();
-        let arguments = [to.as_ptr().expose_provenance(), descriptor(at), path, 0, 0, 0];
+        let (mut leads, mut stands) = (Room::new(), Room::new());
+        let arguments = [leads.ended(to)?, descriptor(at), stands.ended(path)?, 0, 0, 0];
         // SAFETY: both paths are C strings that live through the call.
         unsafe { syscall(nr::SYMLINKAT, arguments) }.map(drop)
     }
@@ -247,8 +266,8 @@ pub fn move_mount(tree: impl Descriptor, at: impl Descriptor, path: impl AsRef<[
     #[inline(never)]
     fn one(tree: RawFd, at: RawFd, path: &[u8]) -> Result<()> {
         let here = if path.is_empty() { MOVE_MOUNT_T_EMPTY_PATH } else { 0 };
-        let path = zero_ended(path)?;
-        let (own, path) = (c"".as_ptr().expose_provenance(), path.as_ptr().expose_provenance());
+        let mut room = Room::new();
+        let (own, path) = (c"".as_ptr().expose_provenance(), room.ended(path)?);
         let arguments = [descriptor(tree), own, descriptor(at), path, MOVE_MOUNT_F_EMPTY_PATH | here, 0];
         // SAFETY: both paths are C strings that live through the call.
         unsafe { syscall(common::MOVE_MOUNT, arguments) }.map(drop)
@@ -261,8 +280,8 @@ pub fn move_mount(tree: impl Descriptor, at: impl Descriptor, path: impl AsRef<[
 /// # Errors
 /// As [`openat`].
 pub fn unmount(path: &[u8], flags: UnmountFlags) -> Result<()> {
-    let path = zero_ended(path)?;
-    let arguments = [path.as_ptr().expose_provenance(), flags.bits() as usize, 0, 0, 0, 0];
+    let mut room = Room::new();
+    let arguments = [room.ended(path)?, flags.bits() as usize, 0, 0, 0, 0];
     // SAFETY: the path is a C string that lives through the call.
     unsafe { syscall(nr::UMOUNT2, arguments) }.map(drop)
 }
@@ -272,13 +291,12 @@ pub fn unmount(path: &[u8], flags: UnmountFlags) -> Result<()> {
 /// # Errors
 /// `EINVAL` for one that the file system does not know.
 pub fn configure(context: impl Descriptor, key: &[u8], value: Option<&[u8]>) -> Result<()> {
-    let key = zero_ended(key)?;
-    let value = value.map(zero_ended).transpose()?;
-    let (command, value) = match &value {
-        Some(value) => (FSCONFIG_SET_STRING, value.as_ptr().expose_provenance()),
+    let (mut named, mut said) = (Room::new(), Room::new());
+    let (command, value) = match value {
+        Some(value) => (FSCONFIG_SET_STRING, said.ended(value)?),
         None => (FSCONFIG_SET_FLAG, 0),
     };
-    let arguments = [descriptor(context.number()), command, key.as_ptr().expose_provenance(), value, 0, 0];
+    let arguments = [descriptor(context.number()), command, named.ended(key)?, value, 0, 0];
     // SAFETY: key and value are C strings that live through the call; a flag has none.
     unsafe { syscall(common::FSCONFIG, arguments) }.map(drop)
 }

@@ -66,7 +66,7 @@ module.exports = grammar({
       choice(
         seq('at', $._path), seq('size', $._quantity), seq('inodes', $._quantity), seq('from', $._path), 'optional',
         seq('missing', choice('mask', 'fail', 'skip')), seq('symlinks', choice('refuse', 'follow')),
-        seq('enforce', choice('mount', 'snapshot', 'broker')),
+        seq('enforce', choice('mount', 'snapshot', 'broker')), seq('beside', $.string), seq('depth', $._quantity),
       ),
 
     // ---- network

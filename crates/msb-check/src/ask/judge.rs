@@ -65,9 +65,10 @@ impl<'p> Judge<'p> {
                 (open.verdict, open.proved)
             }
         };
-        let (mut allowed, mut refused) = (None, None);
+        let (mut allowed, mut refused, mut open) = (None, None, None);
         match &verdict {
             Verdict::Allowed { origin, .. } => {
+                open = Some(path.clone());
                 allowed = Some(Evidence::new(what(path), Some(*origin), self.granted(*origin)));
             }
             Verdict::Refused { reason, .. } => {
@@ -91,11 +92,26 @@ impl<'p> Judge<'p> {
                     below.allowed
                 }
             };
+            open = found.as_ref().map(|(path, _)| path.clone());
             allowed =
                 found.map(|(path, origin)| Evidence::new(what(&path), Some(origin), self.granted(origin)));
         }
+        if let Some(shown) = &open
+            && let Some(origin) = self.sought(shown, access)
+        {
+            refused = Some(Evidence::new(what(shown), Some(origin), Why::Sought));
+            proved = false;
+        }
         let rules = [&allowed, &refused].into_iter().flatten().filter_map(|it| it.rule).collect();
         Judgement { allowed, refused, proved, rules }
+    }
+
+    /// The search that denies a path where it finds something at launch.
+    fn sought(&self, path: &Path, access: Access) -> Option<OriginId> {
+        match &self.places {
+            Some(places) => places.sought(path, access),
+            None => Places::apart(self.policy).sought(path, access),
+        }
     }
 
     /// Why a path is allowed. What no line of the policy shows is the launcher's.

@@ -201,6 +201,7 @@ impl Policy {
             },
             mounts: vec![],
             denies: vec![],
+            searches: vec![],
             files: vec![],
             claims: vec![],
             network: Network::Gateway(Gateway {

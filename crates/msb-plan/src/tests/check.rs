@@ -43,6 +43,7 @@ fn lists_end_at_their_bounds() {
     check(|p| p.params = repeat(&p.params[0], crate::PARAMS_MAX + 1), long);
     check(|p| p.mounts = repeat(&p.mounts[0], crate::MOUNTS_MAX + 1), long);
     check(|p| p.denies = repeat(&p.denies[0], crate::DENIES_MAX + 1), long);
+    check(|p| p.searches = repeat(&p.searches[0], crate::SEARCHES_MAX + 1), long);
     check(|p| p.files = repeat(&p.files[0], crate::FILES_MAX + 1), long);
     check(|p| p.filters = repeat(&p.filters[0], crate::FILTERS_MAX + 1), long);
     check(|p| p.env = repeat(&p.env[0], crate::ENV_MAX + 1), long);
@@ -265,6 +266,26 @@ fn rights_fit_their_place() {
         check(|p| p.denies[0].rights = Rights(rights), Ok(()));
     }
     check(|p| p.denies[0].missing = Missing::Skip, Ok(()));
+}
+
+#[test]
+fn searches_name_a_folder_and_what_is_in_it() {
+    let bad = Err(Invalid::Path);
+    for name in ["", ".", "..", "a/b", "a\0"] {
+        check(|p| p.searches[0].beside = name, bad);
+    }
+    for rest in ["", "..", "a/../b", "/a", "a/"] {
+        check(|p| p.searches[0].rest = rest, bad);
+    }
+    check(|p| p.searches[0].rest = "a/b", Ok(()));
+    check(|p| p.searches[0].depth = crate::SEARCH_DEPTH_MAX, Ok(()));
+    check(|p| p.searches[0].depth = crate::SEARCH_DEPTH_MAX + 1, Err(Invalid::Value));
+    check(|p| p.searches[0].rights = Rights::NONE, Err(Invalid::Rights));
+    check(|p| p.searches[0].rights = Rights(8), Err(Invalid::Rights));
+    check(|p| p.searches[0].origin = NOWHERE, Err(Invalid::Reference));
+    let text = Path { base: Base::Param(2), rest: "" };
+    check(|p| p.searches[0].root = text, Err(Invalid::Reference));
+    check(|p| p.searches[0].root = root("srv/../etc"), bad);
 }
 
 /// One instruction in front of `ret ERRNO(1)`; `slot` is its code, jt, jf and k.

@@ -258,6 +258,7 @@ fn plan() -> impl Strategy<Value = Plan<'static>> {
                 identity,
                 mounts,
                 denies,
+                searches: super::sample::plan().searches.into_iter().filter(|_| line % 3 == 0).collect(),
                 files,
                 claims: super::sample::plan().claims.into_iter().filter(|_| line % 2 == 0).collect(),
                 network,

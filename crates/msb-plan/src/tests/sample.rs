@@ -59,6 +59,15 @@ pub(super) fn plan() -> Plan<'static> {
             missing: Missing::MaskDir,
             origin: LINE,
         }],
+        searches: vec![crate::Search {
+            root: Path { base: Base::Param(0), rest: "" },
+            depth: 3,
+            beside: ".git",
+            rest: ".git/hooks",
+            rights: Rights::WRITE,
+            missing: Missing::MaskDir,
+            origin: LINE,
+        }],
         files: vec![File {
             path: root("etc/passwd"),
             content: b"agent:x:1000:1000::/:/bin/sh\n",

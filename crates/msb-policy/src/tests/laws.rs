@@ -253,7 +253,7 @@ fn denied_by(policy: &Policy, asked: &Asked) -> bool {
 fn puts(rule: &FsRule, asked: &Path) -> bool {
     match &rule.kind {
         FsKind::Grant { source, target, .. } => target.base == asked.base && source != target,
-        FsKind::Deny { .. } => false,
+        FsKind::Deny { .. } | FsKind::DenyFound { .. } => false,
         _ => true,
     }
 }
