@@ -244,6 +244,7 @@ pub(crate) fn reason(why: Why) -> &'static str {
         Why::NoRight => "shown by this, without the right",
         Why::Asked => "somebody is asked here",
         Why::Undecided => "the conditions on it are too involved to be decided",
+        Why::OtherRequests => "allows other requests",
         Why::Absent | Why::OtherAbi => "",
     }
 }
@@ -290,10 +291,11 @@ fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option
     let asked = match &lowered.asked {
         Asked::Open { .. } | Asked::Unix { .. } => asked_of_path(&lowered.asked)?,
         Asked::Connect { endpoint, .. } => OpenAsked::Connect(endpoint.clone()),
+        Asked::Request { .. } => OpenAsked::Call(cx.sources.text(lowered.claim.span).to_owned()),
         Asked::Call { tool, text, .. } => OpenAsked::Call(format!("call {tool}({text})")),
         _ => return None,
     };
-    let hosts = matches!(asked, OpenAsked::Connect(_));
+    let hosts = matches!(lowered.asked, Asked::Connect { .. } | Asked::Request { .. });
     let again = !matches!(asked, OpenAsked::Call(_));
     let matters = |kind: ParamKind| match kind {
         ParamKind::Host => hosts,
@@ -318,7 +320,7 @@ fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option
             .help(if again {
                 "nothing to do: each launch decides it again before it starts the command"
             } else {
-                "no launch decides it again: name a path below the same parameter, or give the parameters in a `test`"
+                "no launch decides it again: ask about the same parameter alone, or give the parameters in a `test`"
             }),
     );
     Some(OpenClaim { asked, expected: lowered.expected, origin: lowered.origin })

@@ -78,7 +78,7 @@ pub fn explain(
         Asked::Open { .. } | Asked::Unix { .. } => Layer::Mounts,
         Asked::Calls { .. } => Layer::Filter,
         Asked::Env { .. } => Layer::Environment,
-        Asked::Connect { .. } | Asked::Listen { .. } => Layer::Network,
+        Asked::Connect { .. } | Asked::Request { .. } | Asked::Listen { .. } => Layer::Network,
         Asked::Call { .. } | Asked::Narrower { .. } => Layer::Bridge,
     };
     let one = |evidence: &Evidence, allowed| {
@@ -112,6 +112,7 @@ fn words(why: Why, allowed: bool) -> &'static str {
         Why::Default => "no rule allows it, and this line says what happens then",
         Why::NoRight => "this rule shows it, without the right",
         Why::Absent => "no rule is about it",
+        Why::OtherRequests => "this rule allows the connection, and other requests",
         Why::BadArguments => "the tool takes other arguments",
         Why::OwnLoopback => "it stays inside, on the sandbox's own loopback",
         Why::Generated if allowed => "the launcher writes this file, from nothing of the host",

@@ -139,7 +139,7 @@ impl Child<'_> {
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
         rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
         setsid().at(Step::Session, Some(who.origin))?;
-        confine::limits(&self.plan.limits, self.held)?;
+        confine::limits(&self.plan.limits, self.held, self.is_root())?;
         confine::keyring(who)?;
         confine::write_execute(who)?;
         confine::privileges(who)?;
@@ -227,10 +227,10 @@ impl Child<'_> {
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
         rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
         setsid().at(Step::Session, Some(who.origin))?;
-        confine::limits(&self.plan.limits, self.held)?;
+        confine::limits(&self.plan.limits, self.held, self.is_root())?;
         confine::keyring(who)?;
         confine::write_execute(who)?;
-        confine::no_new_privileges(who)?;
+        confine::privileges_without_namespaces(who)?;
         wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
         // The end of the run kills whatever may be signalled (`init`): it had better be the sandbox alone.
         if test_kill_process(getppid().unwrap_or(Pid::INIT)) != Err(Errno::PERM) {
@@ -245,6 +245,11 @@ impl Child<'_> {
     /// ended.
     pub(crate) fn must_end(&self) -> bool {
         self.ending.is_some_and(|ending| ending.get() != 0 || self.is_orphan().unwrap_or(true))
+    }
+
+    /// Whether the sandbox is on the host what its launcher is, and that is root.
+    fn is_root(&self) -> bool {
+        matches!(self.ids, Ids::Own { uid: 0, .. })
     }
 
     /// Whether the launcher outside has ended.

@@ -37,6 +37,7 @@ mod gateway;
 mod gather;
 mod guard;
 mod host;
+mod ids;
 mod init;
 mod json;
 mod killed;

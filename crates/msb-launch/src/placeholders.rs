@@ -53,6 +53,8 @@ fn file_mode(mode: Mode) -> Mode {
 /// What was put on the host, to be removed at the end.
 #[derive(Debug, Default)]
 pub(crate) struct Placeholders {
+    /// Whether what is made belongs to whoever owns the directory, and not to the launcher's user.
+    for_others: bool,
     made: Vec<Placeholder>,
     /// Shared locks on the directories that hold any: see [`Placeholders::remove`].
     locks: Vec<((u64, u64), OwnedFd)>,
@@ -66,6 +68,11 @@ struct Placeholder {
 }
 
 impl Placeholders {
+    /// None yet.
+    pub(crate) fn new(for_others: bool) -> Placeholders {
+        Placeholders { for_others, ..Placeholders::default() }
+    }
+
     /// Removes what is still as empty as it was made.
     ///
     /// Removing a file takes away the mounts over it in every namespace, so that a sandbox that runs at the
@@ -138,7 +145,7 @@ impl Placeholders {
         let parent = open_below(&source.place, parent)?;
         create(&parent, name, kind, PLACEHOLDER_MODE)?;
         // Made by root in somebody's directory: it is theirs, as everything in it.
-        if rustix::process::geteuid().is_root() {
+        if self.for_others {
             let (owner, group) = (Uid::from_raw(source.stat.st_uid), Gid::from_raw(source.stat.st_gid));
             chownat(&parent, name, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
         }

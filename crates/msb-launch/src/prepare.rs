@@ -18,7 +18,7 @@ use crate::placeholders::Placeholders;
 use crate::pump::Pump;
 use crate::timing::Timing;
 use crate::{
-    describe, environment, guard, overlap, plan_file, root, search, signature, storage, terminal, tier,
+    describe, environment, guard, ids, overlap, plan_file, root, search, signature, storage, terminal, tier,
 };
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -41,11 +41,6 @@ use rustix::process::{
 /// What the sandbox's first process gets a new one of as it is made; time, cgroup and network follow (`child`).
 pub(crate) const NAMESPACES: u64 =
     flags::NEWUSER | flags::NEWPID | flags::NEWNS | flags::NEWIPC | flags::NEWUTS;
-
-/// Host ids that belong to nobody and to one sandbox at a time, when root launches: added to the launcher's
-/// pid, which is below 2^22. The range is one that systemd leaves to containers (UIDS-GIDS, 524288 to
-/// 1879048191).
-const PRIVATE_IDS: u32 = 0x6000_0000;
 
 /// Of signal(7), the same on x86-64 and AArch64.
 const SIGCHLD: u32 = 17;
@@ -239,7 +234,8 @@ fn launch<'p>(
         None => Vec::new(),
     };
     crate::landlock::check_standard()?;
-    let tier = tier::choose(plan)?;
+    let private_id = ids::private();
+    let tier = if private_id.is_some() { Tier::Full } else { tier::choose(plan)? };
     timing.done(Step::Param);
     let mut entries = host::table(plan, &bindings)?;
     let table = Table::read().at(Step::MountSource, Some(plan.policy.origin))?;
@@ -253,7 +249,7 @@ fn launch<'p>(
     let guards = guard::denies(guarded, &entries, plan.policy.origin)?;
     plan.denies.extend(guards);
     let plan = &*plan;
-    let mut placeholders = Placeholders::default();
+    let mut placeholders = Placeholders::new(private_id.is_some());
     let started =
         deny::find(plan, &bindings, &mut entries, &table, searched, &mut placeholders).and_then(|denials| {
             timing.done(Step::DenySource);
@@ -279,9 +275,20 @@ fn launch<'p>(
             let counts = if output.is_read() { Counts::Wanted } else { Counts::None };
             let gateway = gateway::start(plan, body, arguments, own_environment, counts, &given)?;
             drop(given);
-            let result =
-                Host { plan, tier, filter, cwd, environment, command, listener, gateway, timing, dry_run }
-                    .start(entries, denials, &mut cgroups, output);
+            let result = Host {
+                plan,
+                tier,
+                private_id,
+                filter,
+                cwd,
+                environment,
+                command,
+                listener,
+                gateway,
+                timing,
+                dry_run,
+            }
+            .start(entries, denials, &mut cgroups, output);
             cgroups.sweep(monotonic_us().saturating_sub(begin_us));
             cgroups.remove();
             result
@@ -353,6 +360,8 @@ pub(crate) fn kernel(release: &[u8]) -> (u16, u16) {
 struct Host<'a> {
     plan: &'a Plan<'a>,
     tier: Tier,
+    /// The user and group that root gives the sandbox on the host.
+    private_id: Option<u32>,
     filter: Filter<'a>,
     cwd: Vec<u8>,
     environment: Vec<alloc::ffi::CString>,
@@ -486,14 +495,13 @@ impl<'a> Host<'a> {
         Ok(Some(Handover::new(socket, origin, gateway.refusals)))
     }
 
-    /// Who the sandbox is on the host: the user who launches, or, for root, an id of its own.
+    /// Who the sandbox is on the host: the user who launches, or, where root can have one (`ids`), an id of its own.
     fn ids(&self, entries: &mut [Entry<'_>]) -> Result<(Ids, Option<RootIds>)> {
         let policy = Some(self.plan.policy.origin);
-        let (uid, gid) = (geteuid(), getegid());
-        if !uid.is_root() {
-            return Ok((Ids::Own { uid: uid.as_raw(), gid: gid.as_raw() }, None));
-        }
-        let id = PRIVATE_IDS + getpid().as_raw_nonzero().get().unsigned_abs();
+        let Some(id) = self.private_id else {
+            let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+            return Ok((Ids::Own { uid, gid }, None));
+        };
         for entry in entries.iter_mut().filter(|entry| entry.alias.is_none()) {
             let attributes = entry.attributes();
             let (Some(source), origin) = (&mut entry.source, Some(entry.mount.origin)) else { continue };

@@ -274,7 +274,7 @@ fn scratch(size_bytes: u64, inodes: u64, rights: Rights) -> core::result::Result
 ///
 /// /proc/self/mem writes to memory that may only be executed, past every rule about mmap(2) and mprotect(2), and a
 /// program without privileges can give itself a projid_map; what is left of its own settings are a name and a score.
-fn processes(scope: ProcScope) -> core::result::Result<OwnedFd, Errno> {
+pub(crate) fn processes(scope: ProcScope) -> core::result::Result<OwnedFd, Errno> {
     // subset=pid and hidepid=ptraceable: Linux 5.8, proc(5).
     const OPTIONS: &[FsOption<'_>] = &[("hidepid", Text("ptraceable")), ("subset", Text("pid"))];
     let options = match scope {

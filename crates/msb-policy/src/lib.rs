@@ -20,6 +20,7 @@ mod path;
 mod places;
 mod pred;
 mod publish;
+mod request;
 mod search;
 mod terms;
 mod tool;
@@ -34,6 +35,7 @@ pub use open::{Below, Files, Open};
 pub use places::{Access, FILES_OF_GIT, GENERATED_FILES, Places, Reason, Verdict};
 pub use pred::Solution;
 pub use publish::{LOOPBACK, Publish, Published, is_loopback};
+pub use request::HttpRequest;
 pub use search::Search;
 pub use tool::{
     Covers, PATTERN_BYTES_MAX, Refusal, Tool, ToolParam, ToolSandbox, ToolType, Value, Word, pattern,

@@ -12,6 +12,7 @@ pub(crate) mod nr {
     pub(crate) const IOCTL: usize = 16;
     pub(crate) const SOCKET: usize = 41;
     pub(crate) const SETSOCKOPT: usize = 54;
+    pub(crate) const CLONE: usize = 56;
     pub(crate) const EXECVE: usize = 59;
     pub(crate) const WAIT4: usize = 61;
     pub(crate) const KILL: usize = 62;
@@ -56,6 +57,7 @@ pub(crate) mod nr {
     pub(crate) const RT_SIGTIMEDWAIT: usize = 137;
     pub(crate) const PRCTL: usize = 167;
     pub(crate) const KEYCTL: usize = 219;
+    pub(crate) const CLONE: usize = 220;
     pub(crate) const SOCKET: usize = 198;
     pub(crate) const SETSOCKOPT: usize = 208;
     pub(crate) const EXECVE: usize = 221;
@@ -100,14 +102,16 @@ fn checked(value: usize) -> Result<usize> {
     Ok(value)
 }
 
-/// clone3 with a stack of the child's own, on which it calls `run` with `argument`; gives the child's number.
+/// clone or clone3, as `nr` says, with a stack of the child's own, on which it calls `run` with `argument`; gives the child's
+/// number.
 ///
 /// # Safety
-/// `args` must point to a `struct clone_args` of `bytes` bytes with a stack that nobody else uses, aligned to 16 bytes at
-/// its end. What `run` does with `argument` must be sound while the caller goes on, or is suspended, as the flags say.
+/// For clone3 `first` must point to a `struct clone_args` of `second` bytes, for clone they are flags and the end of the
+/// stack. The stack must be one that nobody else uses, aligned to 16 bytes at its end. What `run` does with `argument` must
+/// be sound while the caller goes on, or is suspended, as the flags say.
 pub(crate) unsafe fn clone_on(
-    args: usize,
-    bytes: usize,
+    nr: usize,
+    [first, second]: [usize; 2],
     run: extern "C" fn(usize) -> !,
     argument: usize,
 ) -> Result<usize> {
@@ -117,16 +121,16 @@ pub(crate) unsafe fn clone_on(
     // what to call; it never comes out of here.
     unsafe {
         core::arch::asm!("syscall", "test rax, rax", "jnz 2f", "xor ebp, ebp", "mov rdi, r12", "call r13", "ud2", "2:",
-            inlateout("rax") common::CLONE3 => value, in("rdi") args, in("rsi") bytes, in("r12") argument,
-            in("r13") run, out("rcx") _, out("r11") _);
+            inlateout("rax") nr => value, in("rdi") first, in("rsi") second, in("rdx") 0, in("r10") 0, in("r8") 0,
+            in("r12") argument, in("r13") run, out("rcx") _, out("r11") _);
     }
     #[cfg(target_arch = "aarch64")]
     // SAFETY: the kernel keeps every register but x0 (syscall(2)), so that the child, on its own stack, finds what to call;
     // it never comes out of here.
     unsafe {
         core::arch::asm!("svc 0", "cbnz x0, 2f", "mov x29, xzr", "mov x30, xzr", "mov x0, x21", "blr x22", "brk #1",
-            "2:", in("x8") common::CLONE3, inlateout("x0") args => value, in("x1") bytes, in("x21") argument,
-            in("x22") run);
+            "2:", in("x8") nr, inlateout("x0") first => value, in("x1") second, in("x2") 0, in("x3") 0, in("x4") 0,
+            in("x21") argument, in("x22") run);
     }
     checked(value)
 }

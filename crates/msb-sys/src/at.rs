@@ -54,44 +54,32 @@ struct OpenHow {
 /// Most paths are shorter, and to allocate takes longer than to copy them.
 const SHORT_BYTES: usize = 256;
 
-/// Room for a path as the kernel takes it.
+/// Room for one path as the kernel takes it.
 struct Room {
-    short: [MaybeUninit<u8>; SHORT_BYTES],
+    short: [u8; SHORT_BYTES],
     long: Vec<u8>,
 }
 
 impl Room {
     const fn new() -> Room {
-        Room { short: [MaybeUninit::uninit(); SHORT_BYTES], long: Vec::new() }
+        Room { short: [0; SHORT_BYTES], long: Vec::new() }
     }
 
-    /// The address of `path` with a zero at its end, for as long as there is room.
+    /// The address of `path` with a zero at its end, for as long as there is room. Asked once.
     #[inline(never)]
     fn ended(&mut self, path: &[u8]) -> Result<usize> {
-        if has_zero(path) {
+        if path.contains(&0) {
             return Err(Errno::INVAL);
         }
-        let room: *mut u8 = if path.len() < SHORT_BYTES {
-            self.short.as_mut_ptr().cast()
-        } else {
-            self.long.reserve_exact(path.len() + 1);
-            self.long.as_mut_ptr()
-        };
-        // SAFETY: there is room for more bytes than the path has, and it is nobody else's.
-        unsafe { room.copy_from_nonoverlapping(path.as_ptr(), path.len()) };
-        // SAFETY: and for one at its end.
-        unsafe { room.add(path.len()).write(0) };
-        Ok(room.expose_provenance())
+        if path.len() < SHORT_BYTES {
+            self.short.iter_mut().zip(path).for_each(|(to, from)| *to = *from);
+            return Ok(self.short.as_ptr().expose_provenance());
+        }
+        self.long.reserve_exact(path.len() + 1);
+        self.long.extend_from_slice(path);
+        self.long.push(0);
+        Ok(self.long.as_ptr().expose_provenance())
     }
-}
-
-/// Whether any byte is 0, eight at a time (<https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord>).
-fn has_zero(path: &[u8]) -> bool {
-    const LOW: u64 = u64::from_le_bytes([0x01; 8]);
-    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
-    let zero_in = |word: u64| word.wrapping_sub(LOW) & !word & HIGH != 0;
-    let (words, rest) = path.as_chunks();
-    words.iter().any(|word| zero_in(u64::from_le_bytes(*word))) || rest.contains(&0)
 }
 
 /// Makes call `number` with a descriptor, a path and two arguments more.

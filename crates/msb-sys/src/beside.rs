@@ -5,7 +5,7 @@
 //! the copy executes, that they are cleared away again.
 
 use crate::Result;
-use crate::arch::{clone_on, nr, syscall};
+use crate::arch::{clone_on, common, nr, syscall};
 use crate::process::{CloneArgs, SIGCHLD, close_range, exit, flags};
 use crate::shared::Words;
 use alloc::boxed::Box;
@@ -45,9 +45,17 @@ unsafe fn start(
         stack_size: stack_bytes as u64,
         ..CloneArgs::default()
     };
+    let whole = [(&raw const args).expose_provenance(), size_of::<CloneArgs>()];
     // SAFETY: `args` lives through the call, its stack is new and aligned, and the caller answers for `run`.
-    let child =
-        unsafe { clone_on((&raw const args).expose_provenance(), size_of::<CloneArgs>(), run, argument) }?;
+    let child = match unsafe { clone_on(common::CLONE3, whole, run, argument) } {
+        // As for `fork`.
+        Err(Errno::NOSYS) => {
+            let flags = usize::try_from(flags | SIGCHLD).map_err(|_| Errno::NOSYS)?;
+            // SAFETY: the stack is new and aligned at its end, and the caller answers for `run`.
+            unsafe { clone_on(nr::CLONE, [flags, bottom + stack_bytes], run, argument) }
+        }
+        made => made,
+    }?;
     i32::try_from(child).ok().and_then(Pid::from_raw).ok_or(Errno::CHILD)
 }
 

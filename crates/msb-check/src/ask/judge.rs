@@ -3,9 +3,9 @@
 use super::{Asked, AskedCall, Evidence, Judgement, Why};
 use msb_host::{Host, Kind, kind};
 use msb_policy::{
-    Access, Arch, Borders, Calls, Connection, Connections, Endpoint, EnvKind, Files, FsKind, LOOPBACK, Net,
-    NetKind, NetRule, OriginId, Path, Peer, Places, Policy, Pred, Published, Reason, Request, Solution,
-    SyscallAction, Value, Verdict, Which,
+    Access, Arch, Borders, Calls, Connection, Connections, Endpoint, EnvKind, Files, FsKind, HttpRequest,
+    LOOPBACK, Method, Net, NetKind, NetRule, OriginId, Path, Peer, Places, Policy, Pred, Published, Reason,
+    Request, Solution, SyscallAction, Terms, Value, Verdict, Which,
 };
 use std::collections::HashMap;
 
@@ -54,6 +54,9 @@ impl<'p> Judge<'p> {
                 Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() }
             }
             Asked::Connect { endpoint, deny } => self.connect(endpoint, *deny),
+            Asked::Request { endpoint, method, path, deny } => {
+                self.request(endpoint, *method, path.as_deref(), *deny)
+            }
             Asked::Listen { endpoint, inside } => self.listen(endpoint, *inside),
             Asked::Unix { path, below } => self.unix(path, *below),
             Asked::Call { tool, args, text } => self.tool(tool, args, text),
@@ -195,31 +198,38 @@ impl<'p> Judge<'p> {
         }
     }
 
-    fn connect(&self, endpoint: &Endpoint, deny: bool) -> Judgement {
-        let mut judgement = Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() };
+    /// The connections that are asked about, and whether what is said of them holds whatever hosts parameters name.
+    fn connections(
+        &self,
+        endpoint: &Endpoint,
+        deny: bool,
+        which: Which,
+        method: Option<Method>,
+    ) -> (Vec<Connection>, bool) {
         let public = Endpoint { peer: Peer::Any, ..endpoint.clone() };
-        let loopback = |peer: &Peer| match peer {
-            Peer::Host(Host::Address(it)) => kind(it.first()) == Kind::Loopback,
-            _ => false,
-        };
-        // Whoever denies byte streams denies what they carry.
-        let which = if deny { Which::Carried } else { Which::Asked };
         let mut all: Vec<Connection> = self.borders.connections(endpoint, which).collect();
-        if loopback(&endpoint.peer) {
+        if is_loopback(&endpoint.peer) {
             let port = endpoint.ports.first().map_or(1, |(first, _)| *first);
             let (protocol, peer) = (endpoint.protocol, endpoint.peer.clone());
             all.push(Connection { protocol, peer, port, method: None });
         }
-        judgement.proved = loopback(&endpoint.peer) || !self.may_name(endpoint, deny);
         // `any` of an allow is the public internet.
         all.retain(|one| deny || endpoint.peer != Peer::Any || public.accepts(one));
+        (all, is_loopback(&endpoint.peer) || !self.may_name(endpoint, deny, method))
+    }
+
+    fn connect(&self, endpoint: &Endpoint, deny: bool) -> Judgement {
+        // Whoever denies byte streams denies what they carry.
+        let which = if deny { Which::Carried } else { Which::Asked };
+        let (all, proved) = self.connections(endpoint, deny, which, None);
+        let mut judgement = Judgement { allowed: None, refused: None, proved, rules: Vec::new() };
         for one in all {
             let decision = self.connections.decide(&one);
             let makes = decision.action == msb_policy::SyscallAction::Allow;
             judgement.rules.extend(decision.origin);
             let what = self.policy.shown_connection(&one);
             let why = match (makes, decision.origin) {
-                (true, _) if loopback(&one.peer) => Why::OwnLoopback,
+                (true, _) if is_loopback(&one.peer) => Why::OwnLoopback,
                 (true, _) => Why::Allowed,
                 (false, Some(_)) => Why::Denied,
                 (false, None) => Why::Absent,
@@ -230,11 +240,46 @@ impl<'p> Judge<'p> {
         judgement
     }
 
+    fn request(&self, endpoint: &Endpoint, method: Method, path: Option<&str>, deny: bool) -> Judgement {
+        let (all, proved) = self.connections(endpoint, deny, Which::Asked, Some(method));
+        let mut judgement = Judgement { allowed: None, refused: None, proved, rules: Vec::new() };
+        for connection in all {
+            let paths = match path {
+                Some(path) => vec![path.to_owned()],
+                None => self.policy.paths(&connection, method),
+            };
+            for path in paths {
+                let one = HttpRequest { connection: connection.clone(), method, path };
+                let (decision, connects) = (self.policy.request(&one), self.policy.connect(&connection));
+                let makes = decision.action == SyscallAction::Allow;
+                judgement.rules.extend(decision.origin);
+                let why = match (makes, decision.origin) {
+                    (true, _) if is_loopback(&connection.peer) => Why::OwnLoopback,
+                    (true, _) => Why::Allowed,
+                    (false, _) if connects.action == SyscallAction::Allow => Why::OtherRequests,
+                    (false, Some(_)) => Why::Denied,
+                    (false, None) => Why::Absent,
+                };
+                let evidence = Evidence::new(self.policy.shown_request(&one), decision.origin, why);
+                if makes { &mut judgement.allowed } else { &mut judgement.refused }.get_or_insert(evidence);
+            }
+        }
+        judgement
+    }
+
     /// Whether a host that a parameter names may make the answer another one: a rule with the other answer may name what
     /// is asked about, or what is asked about what that rule names.
-    fn may_name(&self, asked: &Endpoint, deny: bool) -> bool {
+    fn may_name(&self, asked: &Endpoint, deny: bool, method: Option<Method>) -> bool {
         let open = |peer: &Peer| matches!(peer, Peer::Param(_));
         let rules = if open(&asked.peer) { self.policy.net.rules() } else { &self.open_rules };
+        // A parameter stands for a name, and for none that the language has words for.
+        let named = |peer: &Peer| {
+            matches!(peer, Peer::Any | Peer::Param(_) | Peer::Host(Host::Name(_) | Host::Below(_)))
+        };
+        let says = |terms: &Terms| match (&terms.only, method) {
+            (Some(only), Some(method)) => only.methods.contains(&method),
+            _ => true,
+        };
         let meets = |rule: &Endpoint| {
             let datagrams = |endpoint: &Endpoint| endpoint.protocol == msb_policy::Protocol::Udp;
             let ports = rule
@@ -243,10 +288,11 @@ impl<'p> Judge<'p> {
                 .any(|(first, last)| asked.ports.iter().any(|(from, to)| first <= to && from <= last));
             // The same parameter is the same host, and what is said of everybody is said of it.
             let same = rule.peer == asked.peer || rule.peer == Peer::Any;
-            ports && datagrams(rule) == datagrams(asked) && !same && (open(&rule.peer) || open(&asked.peer))
+            let one = (open(&rule.peer) && named(&asked.peer)) || (open(&asked.peer) && named(&rule.peer));
+            ports && datagrams(rule) == datagrams(asked) && !same && one
         };
         rules.iter().any(|rule| match &rule.kind {
-            NetKind::Allow { endpoint, .. } => deny && meets(endpoint),
+            NetKind::Allow { endpoint, terms } => deny && says(terms) && meets(endpoint),
             NetKind::Deny(endpoint) => !deny && meets(endpoint),
             NetKind::Listen(_) | NetKind::Total(_) => false,
         })
@@ -335,6 +381,11 @@ fn names_param(rule: &NetRule) -> bool {
         }
         NetKind::Listen(_) | NetKind::Total(_) => false,
     }
+}
+
+/// Whether it is the sandbox's own loopback.
+fn is_loopback(peer: &Peer) -> bool {
+    matches!(peer, Peer::Host(Host::Address(it)) if kind(it.first()) == Kind::Loopback)
 }
 
 /// How to come to another answer.
@@ -452,6 +503,28 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Adv
                 _ => take_deny("", DENIED, "net", format!("allow {to}")),
             }
         }
+        Asked::Request { endpoint, method, .. } => {
+            let to = request_target(evidence);
+            let treated = evidence.rule.map_or_else(String::new, |rule| treated(policy, rule));
+            let rule = |path: &str| format!("allow {to} only {} {path}{treated}", method.word());
+            let path = evidence.what.rsplit(' ').next().unwrap_or("/");
+            match evidence.why {
+                Why::Allowed if reads(policy, endpoint) => take(
+                    "",
+                    format!("name other methods or paths behind `only`, without {} {path}", method.word()),
+                ),
+                Why::Allowed => nothing(format!(
+                    "nothing denies one request alone: write behind `only` which are allowed, such as `allow {to} only GET`"
+                )),
+                Why::OwnLoopback => nothing("nothing to do: the sandbox's own loopback is no network"),
+                Why::Denied if closed(policy).is_none() => take_deny("", DENIED, "net", rule(path)),
+                Why::Denied if closed(policy) == Some(Closed::Said) => {
+                    let words = format!("write `net {{ {} }}` in place of `net none`", rule(path));
+                    Advice { words, ..write("net", rule(path)) }
+                }
+                _ => write("net", rule(path)),
+            }
+        }
         Asked::Listen { endpoint, .. } => {
             let at = evidence.what.trim_start_matches("listen ").replace(" any:", " host:");
             let free = at.ends_with(":0");
@@ -478,6 +551,33 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Adv
             _ => write("fs", format!("socket {}", policy.shown(path))),
         },
     }
+}
+
+/// To whom a request goes, as a rule says it: `https "api.example.org":443`.
+fn request_target(evidence: &Evidence) -> String {
+    evidence.what.split(' ').skip(2).take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// What requests by a rule get besides, as all rules of one host must say it.
+fn treated(policy: &Policy, rule: OriginId) -> String {
+    let Net::Rules { rules, .. } = &policy.net else { return String::new() };
+    let terms = rules.iter().find_map(|it| match &it.kind {
+        NetKind::Allow { terms, .. } if it.origin == rule => Some(terms),
+        _ => None,
+    });
+    let Some(terms) = terms else { return String::new() };
+    let secret = terms.inject.and_then(|index| policy.params.get(index));
+    let inject = secret.map_or_else(String::new, |param| format!(" inject ${}", param.name));
+    format!("{inject}{}", if terms.inspect { " inspect" } else { "" })
+}
+
+/// Whether some rule says which requests go to one of the hosts.
+fn reads(policy: &Policy, endpoint: &Endpoint) -> bool {
+    let Net::Rules { rules, .. } = &policy.net else { return false };
+    rules.iter().any(|rule| match &rule.kind {
+        NetKind::Allow { endpoint: of, terms } => terms.only.is_some() && of.peer == endpoint.peer,
+        _ => false,
+    })
 }
 
 /// A policy without a network.

@@ -25,7 +25,7 @@ fn deny(endpoint: Endpoint, origin: u32) -> NetRule {
     NetRule { kind: NetKind::Deny(endpoint), origin: OriginId(origin) }
 }
 
-fn with(rules: Vec<NetRule>) -> Policy {
+pub(crate) fn with(rules: Vec<NetRule>) -> Policy {
     let net = Net::Rules { rules, origin: OriginId(500) };
     Policy { net, ..policy(Vec::new(), SyscallAction::Errno(1)) }
 }
