@@ -243,8 +243,8 @@ pub(crate) fn reason(why: Why) -> &'static str {
         Why::Generated => "the launcher writes it, from nothing of the host",
         Why::NoRight => "shown by this, without the right",
         Why::Asked => "somebody is asked here",
-        Why::Undecided => "the conditions on it are too involved to be decided",
         Why::OtherRequests => "allows other requests",
+        Why::Undecided => "the conditions on it are too involved to be decided",
         Why::Absent | Why::OtherAbi => "",
     }
 }

@@ -374,6 +374,11 @@ impl<'p> Judge<'p> {
     }
 }
 
+/// Whether it is the sandbox's own loopback.
+fn is_loopback(peer: &Peer) -> bool {
+    matches!(peer, Peer::Host(Host::Address(it)) if kind(it.first()) == Kind::Loopback)
+}
+
 fn names_param(rule: &NetRule) -> bool {
     match &rule.kind {
         NetKind::Allow { endpoint, .. } | NetKind::Deny(endpoint) => {
@@ -381,11 +386,6 @@ fn names_param(rule: &NetRule) -> bool {
         }
         NetKind::Listen(_) | NetKind::Total(_) => false,
     }
-}
-
-/// Whether it is the sandbox's own loopback.
-fn is_loopback(peer: &Peer) -> bool {
-    matches!(peer, Peer::Host(Host::Address(it)) if kind(it.first()) == Kind::Loopback)
 }
 
 /// How to come to another answer.
