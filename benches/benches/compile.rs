@@ -16,7 +16,8 @@ impl Files for Memory {
     }
 }
 
-/// `msbc compile` from start to exit, for each example that gives a plan. `MSB_BIN_DIR` says where msbc is.
+/// `msbc check` from start to exit of each example, and `msbc compile` of those that give a plan. `MSB_BIN_DIR` says where
+/// msbc is.
 fn processes(criterion: &mut Criterion) {
     let Some(bin_dir) = env::var_os("MSB_BIN_DIR") else {
         return eprintln_once("whole processes are left out: MSB_BIN_DIR does not say where msbc is");
@@ -30,15 +31,20 @@ fn processes(criterion: &mut Criterion) {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     };
-    let mut group = criterion.benchmark_group("msbc compile, whole process");
+    let check = |policy: &Path| {
+        let mut command = Command::new(&msbc);
+        command.arg("check").arg(policy);
+        let _ = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    };
+    let mut group = criterion.benchmark_group("msbc, whole process");
     let mut policies: Vec<PathBuf> =
         std::fs::read_dir(examples).expect("examples").filter_map(|entry| Some(entry.ok()?.path())).collect();
     policies.sort();
     for policy in policies.iter().filter(|path| path.extension().is_some_and(|end| end == "msb")) {
+        let name = policy.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        group.bench_function(format!("check {name}"), |bencher| bencher.iter(|| check(policy)));
         if compile(policy) {
-            let name =
-                policy.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-            group.bench_function(name, |bencher| bencher.iter(|| compile(policy)));
+            group.bench_function(format!("compile {name}"), |bencher| bencher.iter(|| compile(policy)));
         }
     }
     group.finish();
@@ -50,9 +56,21 @@ fn eprintln_once(what: &str) {
     eprintln!("{what}");
 }
 
-/// A policy of about `count` rules of a kind, none of which is there twice.
+/// A policy of about `count` rules of a kind, none of which is there twice: behind `extends `, of a policy and of the one that
+/// it narrows; behind `assert `, with a claim for each.
 fn policy(kind: &str, count: usize) -> String {
     let mut text = String::from("edition 2026\n");
+    if let Some(kind) = kind.strip_prefix("extends ") {
+        let parent = policy(kind, count).replace("policy p(", "policy parent(");
+        let child = policy(kind, count).replace("edition 2026\n", "");
+        return parent + &child.replace("policy p(w: dir)", "policy p(w: dir) extends parent");
+    }
+    if let Some(kind) = kind.strip_prefix("assert ") {
+        let claims: Vec<String> = (0..count).filter_map(|i| claim(kind, i)).collect();
+        let end = format!("  assert {{\n    {}\n  }}\n}}\n", claims.join("\n    "));
+        let policy = policy(kind, count);
+        return policy.strip_suffix("}\n").unwrap_or(&policy).to_owned() + &end;
+    }
     let mut rules = String::new();
     for i in 0..count {
         let rule = match (kind, i % 4) {
@@ -90,9 +108,23 @@ fn policy(kind: &str, count: usize) -> String {
     text
 }
 
-/// A check of so many rules of each kind.
+/// What rule `i` of a kind says, as a claim.
+fn claim(kind: &str, i: usize) -> Option<String> {
+    Some(match (kind, i % 4) {
+        ("syscalls", 0) => format!("deny syscall ioctl(cmd: {})", i + 70_000),
+        ("syscalls", 1) => format!("deny syscall prctl(option: {})", 2 * i + 1000),
+        ("syscalls", _) => format!("allow syscall read(fd: {i})"),
+        ("net", 0) => format!("deny connect tcp 10.{}.{}.{}:22", i >> 16, i >> 8 & 255, i & 255),
+        ("net", _) => format!("allow connect https \"h{i}.example.org\":443"),
+        _ => return None,
+    })
+}
+
+/// A check of so many rules of each kind. A plan holds fewer of some (MSB0009): they are read and checked all the same.
 fn growth(criterion: &mut Criterion) {
-    for kind in ["fs", "env", "syscalls", "net", "groups"] {
+    let kinds = ["fs", "env", "syscalls", "net", "groups"];
+    let compared = ["extends net", "extends syscalls", "assert net", "assert syscalls"];
+    for kind in kinds.into_iter().chain(compared) {
         let mut group = criterion.benchmark_group(format!("check, rules of {kind}"));
         for count in [1000_usize, 10_000] {
             let files = Memory(policy(kind, count));

@@ -119,6 +119,9 @@ impl Span {
 
     /// The smallest value.
     fn smallest(&self) -> Option<u64> {
+        if self.whole.0 > self.whole.1 {
+            return None;
+        }
         let ((first, last), high) = (self.whole, |value: u64| value >> 32);
         // With the high word fixed at an end of the interval the low word has that end's bound; between the
         // ends it has none, and the words are independent.
