@@ -56,6 +56,7 @@ pub fn prepare(dir: &Path, bin: &Path) -> io::Result<Cases> {
     compile_c(&here.join("c/true.c"), &root.join("bin/true"))?;
     compile_c(&here.join("c/wait.c"), &root.join("bin/wait"))?;
     compile_c(&here.join("c/floor.c"), &dir.join("floor"))?;
+    compile_c(&here.join("c/agent.c"), &dir.join("agent"))?;
 
     let root_arg = text(&root)?;
     let alive = dir.join("alive.plan");
@@ -92,6 +93,11 @@ pub fn prepare(dir: &Path, bin: &Path) -> io::Result<Cases> {
         compile_policy(&bin.join("msbc"), &source, &plan)?;
         let root = format!("root={root_arg}");
         add(name, msb_launch.clone(), &[&text(&plan)?, "--set", &root, "--", command]);
+        if policy == "agent" {
+            let filter = dir.join("agent.filter");
+            fs::write(&filter, own_filter(&fs::read(&plan)?)?)?;
+            add("floor of agent.msb", dir.join("agent"), &[&root_arg, &text(&filter)?, command]);
+        }
     }
 
     let unshare = [
@@ -158,6 +164,13 @@ pub fn prepare(dir: &Path, bin: &Path) -> io::Result<Cases> {
 
 pub(crate) fn compile_c(source: &Path, to: &Path) -> io::Result<()> {
     run(Command::new("cc").args(C_FLAGS).arg("-o").arg(to).arg(source))
+}
+
+/// The filter of a plan for this machine.
+fn own_filter(plan: &[u8]) -> io::Result<Vec<u8>> {
+    let plan = msb_plan::decode(plan).map_err(|e| io::Error::other(format!("{e:?}")))?;
+    let filter = plan.plan().filters.iter().find(|filter| Some(filter.arch) == msb_plan::Arch::HOST);
+    filter.map(|filter| filter.program.to_vec()).ok_or_else(|| io::Error::other("no filter for this machine"))
 }
 
 /// The floor's namespaces and mounts as a bundle of the Open Container Initiative.

@@ -8,7 +8,9 @@
 mod cases;
 mod filters;
 mod measure;
+mod relay;
 
 pub use cases::{Case, Cases, prepare};
 pub use filters::{filters, policy};
 pub use measure::{Measured, beside, measure, run_once, side_by_side};
+pub use relay::relay;

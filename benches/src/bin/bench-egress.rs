@@ -2,13 +2,14 @@
 //!
 //! `bench-egress serve ADDRESS DIR` serves bytes on port 7000, HTTP on 7001 and 7002, HTTPS on 7003 and 7004, and leaves
 //! the authority of its certificate in `DIR/ca.pem`. Against it `latency TO N` and `connect TO N` (medians in ns),
-//! `bulk TO BYTES`, `idle TO N` (holds N connections until its input ends), and `requests TO N AUTHORITY` (median in ns
+//! `bulk TO BYTES`, `idle TO N [AUTHORITY]` (holds N connections until its input ends, with one request each by TLS), and `requests TO N AUTHORITY` (median in ns
 //! of a request on a kept connection, by TLS with an authority, which may be `-`). `scripts/bench-egress.sh` puts something between the two.
 //! With a path behind, a client goes by CONNECT through a proxy at `TO`. `cpu COMMAND…` prints the CPU time in µs of a
-//! command and all that it waited for; `launch ROUNDS A… + B…` compares two commands from start to exit.
+//! command and all that it waited for; `relay NETNS PORT…` is what does least between the two; `launch ROUNDS A… +
+//! B…` compares two commands from start to exit.
 #![allow(clippy::print_stdout, reason = "it prints what it measured")]
 
-use msb_benches::{Case, Measured, measure};
+use msb_benches::{Case, Measured, measure, relay};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use rustls::pki_types::pem::PemObject as _;
@@ -18,7 +19,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Instant;
 
@@ -34,10 +35,22 @@ fn main() -> Result<()> {
         ["serve", at, dir] => serve(at, Path::new(dir)),
         ["proxy", at] => proxy(at),
         ["cpu", command @ ..] => cpu(command),
+        ["relay", netns, ports @ ..] => {
+            let ports: Result<Vec<u16>> = ports.iter().map(|it| it.parse().map_err(Error::other)).collect();
+            relay(Path::new(netns), &ports?)
+        }
         ["launch", rounds, commands @ ..] => launch(number(rounds)?, commands),
         ["requests", to, count, authority, through @ ..] => {
-            requests(to, number(count)?, authority, through.first().copied())
+            request_times(speak(to, authority, through.first().copied())?, to, number(count)?)
         }
+        ["idle", to, count, authority] => idle(number(count)?, || {
+            let mut stream = speak(to, authority, None)?;
+            request(&mut stream, to).map(|()| stream)
+        }),
+        ["idle", to, count] => idle(number(count)?, || {
+            let mut stream = dial(to, None)?;
+            exchange(&mut stream).map(|()| stream)
+        }),
         [what, to, count, through @ ..] => client(what, to, number(count)?, through.first().copied()),
         _ => Err(Error::other("what is asked? See the first lines of bench-egress.rs")),
     }
@@ -121,11 +134,29 @@ fn answer_requests(mut stream: impl Read + Write) -> Result<()> {
     }
 }
 
-/// Requests on one connection, one after the other.
-fn requests(to: &str, count: usize, authority: &str, through: Option<&str>) -> Result<()> {
+/// Both ways of speaking HTTP.
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
+
+/// A connection for requests, by TLS where there is an authority.
+fn speak(to: &str, authority: &str, through: Option<&str>) -> Result<Box<dyn Stream>> {
     let stream = dial(to, through)?;
     if authority == "-" {
-        return request_times(stream, to, count);
+        return Ok(Box::new(stream));
+    }
+    let connection = rustls::ClientConnection::new(
+        trusting(authority)?,
+        ServerName::try_from(NAME).map_err(Error::other)?,
+    );
+    Ok(Box::new(rustls::StreamOwned::new(connection.map_err(Error::other)?, stream)))
+}
+
+/// Trusts who is in the file `authority`, which is read once.
+fn trusting(authority: &str) -> Result<Arc<rustls::ClientConfig>> {
+    static READ: OnceLock<Arc<rustls::ClientConfig>> = OnceLock::new();
+    if let Some(config) = READ.get() {
+        return Ok(Arc::clone(config));
     }
     let mut roots = rustls::RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(authority).map_err(Error::other)?.flatten() {
@@ -137,29 +168,41 @@ fn requests(to: &str, count: usize, authority: &str, through: Option<&str>) -> R
         .map_err(Error::other)?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let name = ServerName::try_from(NAME).map_err(Error::other)?;
-    let connection = rustls::ClientConnection::new(Arc::new(config), name).map_err(Error::other)?;
-    request_times(rustls::StreamOwned::new(connection, stream), to, count)
+    Ok(Arc::clone(READ.get_or_init(|| Arc::new(config))))
 }
 
+/// Requests on one connection, one after the other.
 fn request_times(mut stream: impl Read + Write, to: &str, count: usize) -> Result<()> {
-    let request = format!("GET / HTTP/1.1\r\nHost: {to}\r\n\r\n");
     let mut times = Vec::with_capacity(count);
-    let mut buffer = [0; 4096];
     for _ in 0..count {
         let begun = Instant::now();
-        stream.write_all(request.as_bytes())?;
-        stream.flush()?;
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\n\r\nok") {
-            match stream.read(&mut buffer)? {
-                0 => return Err(Error::other(format!("answered {}", String::from_utf8_lossy(&answer)))),
-                read => answer.extend_from_slice(&buffer[..read]),
-            }
-        }
+        request(&mut stream, to)?;
         times.push(begun.elapsed().as_nanos());
     }
     median(times)
+}
+
+fn request(stream: &mut (impl Read + Write), to: &str) -> Result<()> {
+    stream.write_all(format!("GET / HTTP/1.1\r\nHost: {to}\r\n\r\n").as_bytes())?;
+    stream.flush()?;
+    let mut buffer = [0; 4096];
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\nok") {
+        match stream.read(&mut buffer)? {
+            0 => return Err(Error::other(format!("answered {}", String::from_utf8_lossy(&answer)))),
+            read => answer.extend_from_slice(&buffer[..read]),
+        }
+    }
+    Ok(())
+}
+
+/// Holds as many connections as `open` makes, until whoever measures has seen enough.
+fn idle<T>(count: usize, open: impl Fn() -> Result<T>) -> Result<()> {
+    let held: Result<Vec<T>> = (0..count).map(|_| open()).collect();
+    println!("{}", held.as_ref().map_or(0, Vec::len));
+    std::io::stdout().flush()?;
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    held.map(drop)
 }
 
 /// Runs a command, and prints what CPU it and whomever it waited for took.
@@ -293,19 +336,7 @@ fn client(what: &str, to: &str, count: usize, through: Option<&str>) -> Result<(
             }
             Ok(())
         }
-        "idle" => {
-            let streams: Result<Vec<TcpStream>> = (0..count)
-                .map(|_| {
-                    let mut stream = dial(to, through)?;
-                    exchange(&mut stream).map(|()| stream)
-                })
-                .collect();
-            println!("{}", streams?.len());
-            std::io::stdout().flush()?;
-            // Until whoever measures has seen enough.
-            std::io::stdin().read_to_end(&mut Vec::new()).map(drop)
-        }
-        _ => Err(Error::other("latency, connect, bulk or idle")),
+        _ => Err(Error::other("latency, connect or bulk")),
     }
 }
 

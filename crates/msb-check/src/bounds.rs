@@ -10,6 +10,8 @@ pub(crate) const PARAMS_MAX: usize = 32;
 pub(crate) const MOUNTS_MAX: usize = 256;
 /// Denied paths of one policy.
 pub(crate) const DENIES_MAX: usize = 256;
+/// Searches for denied paths.
+pub(crate) const SEARCHES_MAX: usize = 256;
 /// Rules of the environment.
 pub(crate) const ENV_MAX: usize = 256;
 /// Ports of the sandbox that are published.
@@ -48,6 +50,7 @@ pub(crate) fn too_many(count: usize, what: &str, max: usize, span: Span, help: &
 /// Reports sections that have more entries than a plan can hold.
 pub(crate) fn bounds(cx: &mut Context<'_>, fs: &[FsRule], env: &[EnvRule], exec: &Exec) {
     let denies = fs.iter().filter(|rule| matches!(rule.kind, FsKind::Deny { .. })).count();
+    let searches = fs.iter().filter(|rule| matches!(rule.kind, FsKind::DenyFound { .. })).count();
     let sections = [
         (
             "parameters",
@@ -55,8 +58,14 @@ pub(crate) fn bounds(cx: &mut Context<'_>, fs: &[FsRule], env: &[EnvRule], exec:
             PARAMS_MAX,
             "write what is always the same as `const`",
         ),
-        ("granted paths", fs.len() - denies, MOUNTS_MAX, "name a directory in place of what is in it"),
+        (
+            "granted paths",
+            fs.len() - denies - searches,
+            MOUNTS_MAX,
+            "name a directory in place of what is in it",
+        ),
         ("denied paths", denies, DENIES_MAX, "name a directory in place of what is in it"),
+        ("searches for denied paths", searches, SEARCHES_MAX, "name a directory in place of what is in it"),
         ("environment rules", env.len(), ENV_MAX, "name a prefix, such as `pass LC_*`, in place of each"),
         ("words in the command", exec.command.len(), COMMAND_MAX, "put them into a script, and name that"),
     ];

@@ -7,7 +7,7 @@ use crate::ask::{self, Asked, Evidence, Judge, Judgement, Sense, Why};
 use crate::context::Context;
 use crate::narrow;
 use msb_diag::{Code, Diagnostic, Span, codes};
-use msb_policy::{Access, Expected, Net, NetKind, OpenAsked, OpenClaim, OriginId, ParamKind, Places, Policy};
+use msb_policy::{Access, Expected, NetKind, OpenAsked, OpenClaim, OriginId, ParamKind, Places, Policy};
 use msb_resolve::{LayerId, Test};
 use msb_syntax::ast::{Claim, ClaimKind, QName, StmtKind, Value};
 
@@ -100,6 +100,8 @@ pub(crate) struct Outcome {
 /// Puts each claim to the oracle.
 pub(crate) fn judge(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<'_>]) -> Outcome {
     let mut outcome = Outcome::default();
+    let mut judge = Judge::new(policy);
+    let mut bound = None;
     for (index, lowered) in claims.iter().enumerate() {
         if let Asked::Narrower { than } = &lowered.asked {
             let holds = narrow::narrower(cx, policy, lowered.claim);
@@ -108,10 +110,23 @@ pub(crate) fn judge(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<'_>
             cx.found.extend((*than == policy.name).then(|| itself(lowered.claim.span)));
             continue;
         }
-        let places = lowered.test.map(|test| Places::apart_but(policy, |index| given(policy, test, index)));
-        let judgement = Judge { policy, places }.judge(&lowered.asked);
+        // The claims of a test follow each other.
+        let test = lowered.test.map(|test| test.span);
+        if test != bound {
+            bound = test;
+            judge
+                .bind(lowered.test.map(|test| Places::apart_but(policy, |index| given(policy, test, index))));
+        }
+        let judgement = judge.judge(&lowered.asked);
         outcome.decided += 1;
         outcome.exercised.extend(&judgement.rules);
+        if judgement.refused.as_ref().is_some_and(|it| it.why == Why::Sought) {
+            // What is there at launch decides: of an assertion then, and of a test never.
+            let open = at_launch(cx, lowered, &judgement);
+            outcome.failed += usize::from(open.is_none());
+            outcome.deferred.extend(open);
+            continue;
+        }
         let against = match lowered.expected {
             Expected::Allowed => judgement.refused.as_ref(),
             Expected::Denied => judgement.allowed.as_ref(),
@@ -199,6 +214,7 @@ pub(crate) fn reason(why: Why) -> &'static str {
     match why {
         Why::Allowed => "allowed by this",
         Why::Denied => "denied by this",
+        Why::Sought => "denied by this, where it is there at launch",
         Why::Implied => "follows from this, and holds in every sandbox",
         Why::Default => "no rule allows it, and this decides then",
         Why::BadArguments => "takes other arguments",
@@ -206,23 +222,58 @@ pub(crate) fn reason(why: Why) -> &'static str {
         Why::Generated => "the launcher writes it, from nothing of the host",
         Why::NoRight => "shown by this, without the right",
         Why::Asked => "somebody is asked here",
+        Why::OtherRequests => "allows other requests",
         Why::Absent | Why::OtherAbi => "",
     }
 }
 
-fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option<OpenClaim> {
-    let asked = match &lowered.asked {
+/// A claim about what a search may find.
+fn at_launch(cx: &mut Context<'_>, lowered: &Lowered<'_>, judgement: &Judgement) -> Option<OpenClaim> {
+    let search = judgement.refused.as_ref().and_then(|it| cx.origins.span(it.rule?));
+    let said = |found: Diagnostic| match search {
+        Some(span) => found.label(span, reason(Why::Sought)),
+        None => found,
+    };
+    let span = lowered.claim.span;
+    let asked = match (lowered.test, asked_of_path(&lowered.asked)) {
+        (None, Some(asked)) => asked,
+        (test, _) => {
+            let title = test.map_or("", |test| test.title.node.as_str());
+            let message = format!("test `{title}` cannot tell: what is there at launch decides");
+            let found = Diagnostic::new(codes::ASSERTION_FAILED, message).label(span, "a test has no files");
+            cx.found
+                .push(said(found).help("write it into an `assert` of the policy, which each launch decides"));
+            return None;
+        }
+    };
+    let found = Diagnostic::new(codes::ASSERTION_DEFERRED, "assertion depends on what is there at launch")
+        .label(span, "holds or not by what the search finds");
+    cx.say(said(found).help("nothing to do: each launch decides it before it starts the command"));
+    Some(OpenClaim { asked, expected: lowered.expected, origin: lowered.origin })
+}
+
+/// What a claim is about, of a path.
+fn asked_of_path(asked: &Asked) -> Option<OpenAsked> {
+    Some(match asked {
         Asked::Open { path, access, below } => {
             OpenAsked::Path { path: path.clone(), access: *access, below: *below }
         }
         Asked::Unix { path, below } => {
             OpenAsked::Path { path: path.clone(), access: Access::Write, below: *below }
         }
+        _ => return None,
+    })
+}
+
+fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option<OpenClaim> {
+    let asked = match &lowered.asked {
+        Asked::Open { .. } | Asked::Unix { .. } => asked_of_path(&lowered.asked)?,
         Asked::Connect { endpoint, .. } => OpenAsked::Connect(endpoint.clone()),
+        Asked::Request { .. } => OpenAsked::Call(cx.sources.text(lowered.claim.span).to_owned()),
         Asked::Call { tool, text, .. } => OpenAsked::Call(format!("call {tool}({text})")),
         _ => return None,
     };
-    let hosts = matches!(asked, OpenAsked::Connect(_));
+    let hosts = matches!(lowered.asked, Asked::Connect { .. } | Asked::Request { .. });
     let again = !matches!(asked, OpenAsked::Call(_));
     let matters = |kind: ParamKind| match kind {
         ParamKind::Host => hosts,
@@ -247,7 +298,7 @@ fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option
             .help(if again {
                 "nothing to do: each launch decides it again before it starts the command"
             } else {
-                "no launch decides it again: name a path below the same parameter, or give the parameters in a `test`"
+                "no launch decides it again: ask about the same parameter alone, or give the parameters in a `test`"
             }),
     );
     Some(OpenClaim { asked, expected: lowered.expected, origin: lowered.origin })
@@ -297,11 +348,7 @@ pub(crate) fn coverage(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<
     let rules = policy.fs.iter().map(|rule| rule.origin);
     let rules = rules.chain(policy.syscalls.iter().filter(|rule| !rule.implied).map(|rule| rule.origin));
     let rules = rules.chain(policy.env.iter().map(|rule| rule.origin));
-    let connections = match &policy.net {
-        Net::None { .. } => &[],
-        Net::Rules { rules, .. } => rules.as_slice(),
-    };
-    let connections = connections.iter().filter(|rule| !matches!(rule.kind, NetKind::Total(_)));
+    let connections = policy.net.rules().iter().filter(|rule| !matches!(rule.kind, NetKind::Total(_)));
     let rules = rules.chain(connections.map(|rule| rule.origin));
     let rules = rules.chain(policy.tools.iter().map(|tool| tool.origin));
     let own = cx.resolved.block.span;

@@ -159,7 +159,8 @@ fn cwd(cx: &mut Context<'_>, expr: &PathExpr, span: Span, fs: &[FsRule]) -> Opti
             | FsKind::Socket { .. }
             | FsKind::ProcSelf
             | FsKind::ProcAll
-            | FsKind::Deny { .. } => false,
+            | FsKind::Deny { .. }
+            | FsKind::DenyFound { .. } => false,
         });
     // What could not be understood may be what shows it.
     if !exists && !msb_diag::has_errors(&cx.found) {

@@ -73,12 +73,12 @@ pub fn explain(
     let asked = ask::lower(&mut cx, probe, Sense::Allow);
     let found = cx.found.split_off(before);
     let Some(asked) = asked else { return (Vec::new(), found) };
-    let Judgement { allowed, refused, proved, .. } = Judge { policy, places: None }.judge(&asked);
+    let Judgement { allowed, refused, proved, .. } = Judge::new(policy).judge(&asked);
     let layer = match &asked {
         Asked::Open { .. } | Asked::Unix { .. } => Layer::Mounts,
         Asked::Calls { .. } => Layer::Filter,
         Asked::Env { .. } => Layer::Environment,
-        Asked::Connect { .. } | Asked::Listen { .. } => Layer::Network,
+        Asked::Connect { .. } | Asked::Request { .. } | Asked::Listen { .. } => Layer::Network,
         Asked::Call { .. } | Asked::Narrower { .. } => Layer::Bridge,
     };
     let one = |evidence: &Evidence, allowed| {
@@ -106,10 +106,12 @@ fn words(why: Why, allowed: bool) -> &'static str {
     match why {
         Why::Allowed => "this rule allows it",
         Why::Denied => "this rule denies it, and a deny overrides",
+        Why::Sought => "this rule denies it where a search at launch finds it",
         Why::Implied => "it follows from this line",
         Why::Default => "no rule allows it, and this line says what happens then",
         Why::NoRight => "this rule shows it, without the right",
         Why::Absent => "no rule is about it",
+        Why::OtherRequests => "this rule allows the connection, and other requests",
         Why::BadArguments => "the tool takes other arguments",
         Why::OwnLoopback => "it stays inside, on the sandbox's own loopback",
         Why::Generated if allowed => "the launcher writes this file, from nothing of the host",

@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod devices;
+mod found;
 mod options;
 mod risks;
 
@@ -73,7 +74,6 @@ pub(crate) fn fs(cx: &mut Context<'_>) -> Vec<FsRule> {
 }
 
 fn one(cx: &mut Context<'_>, rule: &ast::FsRule, layer: LayerId, rules: &mut Vec<Rule>) {
-    risks::snapshot(cx, rule);
     let Some(options) = options::options(cx, rule) else { return };
     for expr in &rule.paths {
         let kind = match rule.verb.node {
@@ -196,6 +196,17 @@ fn scratch(cx: &mut Context<'_>, expr: &PathExpr, options: &Options) -> Option<F
 }
 
 fn deny(cx: &mut Context<'_>, expr: &PathExpr, options: &Options, rights: Rights) -> Option<FsKind> {
+    if let Some(snapshot) = options.how.snapshot {
+        return found::deny(cx, expr, options, snapshot, rights);
+    }
+    if paths::is_search(expr) {
+        cx.say(
+            Diagnostic::new(codes::NOT_ENFORCED, "a pattern is denied where a search at launch finds it")
+                .label(expr.span, "is looked for below a folder")
+                .help("write `enforce snapshot` after it: files that are made later are not denied"),
+        );
+        return None;
+    }
     let Place { path, directory } = paths::place(cx, expr)?;
     let missing = match options.missing {
         None | Some(Missing::Mask { .. }) => Missing::Mask { directory },

@@ -5,7 +5,9 @@
 use crate::context::Context;
 use crate::paths::covers;
 use msb_diag::{Diagnostic, Span, codes};
-use msb_policy::{Base, FsKind, FsRule, Net, NetKind, OriginId, ParamKind, Path, Policy, Which};
+use msb_policy::{
+    Base, Borders, Connections, FsKind, FsRule, NetKind, OriginId, ParamKind, Path, Policy, Which,
+};
 
 /// Files that git, editors, shells and build servers run or trust, below a folder that somebody works in: those
 /// that `std.workspace` denies first.
@@ -20,6 +22,7 @@ pub(crate) fn hints(cx: &mut Context<'_>, policy: &Policy) {
                     pinned(cx, policy, rule, path);
                 }
             }
+            FsKind::DenyFound { search, .. } => denies_nothing(cx, policy, rule, &search.root),
             FsKind::Grant { source, rights, .. } if rights.write => trusted(cx, policy, rule, source),
             _ => {}
         }
@@ -46,7 +49,7 @@ fn denies_nothing(cx: &mut Context<'_>, policy: &Policy, rule: &FsRule, path: &P
         FsKind::Scratch { target, .. } => meets(target),
         FsKind::StdDevices => meets(&Path { base: Base::Root, rest: "dev".to_owned() }),
         FsKind::ProcSelf | FsKind::ProcAll => meets(&Path { base: Base::Root, rest: "proc".to_owned() }),
-        FsKind::Deny { .. } => false,
+        FsKind::Deny { .. } | FsKind::DenyFound { .. } => false,
     });
     // A parameter may lie anywhere.
     let anywhere = |path: &Path| matches!(path.base, Base::Param(_));
@@ -64,14 +67,13 @@ fn denies_nothing(cx: &mut Context<'_>, policy: &Policy, rule: &FsRule, path: &P
 }
 
 fn net_denies_nothing(cx: &mut Context<'_>, policy: &Policy) {
-    let Net::Rules { rules, .. } = &policy.net else { return };
-    for rule in rules {
+    let (borders, connections) = (Borders::of(&[policy]), Connections::of(policy));
+    for rule in policy.net.rules() {
         let NetKind::Deny(denied) = &rule.kind else { continue };
         let Some(span) = own(cx, rule.origin) else { continue };
-        let connections = msb_policy::connections(denied, &[policy], Which::Carried);
-        let allowed = connections.iter().any(|connection| {
-            rules.iter().any(|rule| match &rule.kind {
-                NetKind::Allow { endpoint, .. } => endpoint.accepts(connection),
+        let allowed = borders.connections(denied, Which::Carried).any(|connection| {
+            connections.about(&connection).iter().any(|rule| match &rule.kind {
+                NetKind::Allow { endpoint, .. } => endpoint.accepts(&connection),
                 _ => false,
             })
         });

@@ -58,9 +58,10 @@ pub(crate) fn extend(cx: &mut Context<'_>, policy: &mut Policy) {
         return;
     }
     let cancelled = policy.cancelled_by(&measure.policy);
-    let unlimited = unlimited(cx, policy, parent, &measure);
-    let raised: Vec<Widening> = policy
-        .widenings(&measure.policy, By::Host)
+    // What it inherits would hide them.
+    let limits = policy.higher_limits(&measure.policy);
+    let unlimited = unlimited(cx, &limits, parent, &measure);
+    let raised: Vec<Widening> = limits
         .into_iter()
         .filter(|it| match it.what {
             Wider::Limit(_) => it.allowed.is_some(),
@@ -82,9 +83,8 @@ pub(crate) fn extend(cx: &mut Context<'_>, policy: &mut Policy) {
 }
 
 /// Limits that the policy takes back in words, and its parent has.
-fn unlimited(cx: &Context<'_>, policy: &Policy, parent: &Parent, measure: &Measure) -> Vec<Diagnostic> {
-    let widenings = policy.widenings(&measure.policy, By::Host);
-    let held = widenings.iter().filter(|it| it.allowed.is_none());
+fn unlimited(cx: &Context<'_>, limits: &[Widening], parent: &Parent, measure: &Measure) -> Vec<Diagnostic> {
+    let held = limits.iter().filter(|it| it.allowed.is_none());
     held.filter_map(|widening| {
         let Wider::Limit(word) = widening.what else { return None };
         let (_, own) = cx.unlimited.iter().find(|(name, _)| *name == word)?;
@@ -310,6 +310,14 @@ impl Comparison<'_> {
                 let rule =
                     if *private { format!("scratch {path}") } else { format!("{} {path}", access.word()) };
                 format!("grant less, write `{deny}`, or have `{parent}` say `{rule}`")
+            }
+            Wider::Found { search, access } => {
+                let path = self.policy.shown_search(search);
+                let deny = match access {
+                    msb_policy::Access::Read => "deny".to_owned(),
+                    other => format!("deny {}", other.word()),
+                };
+                format!("write `{deny} {path} enforce snapshot depth {}`", search.depth)
             }
             Wider::Call { arch, nr, .. } => {
                 let name = msb_syscalls::by_number(*arch, *nr).map_or("it", |call| call.name);

@@ -2,21 +2,21 @@
 
 mod endpoint;
 mod lints;
+mod publish;
 mod terms;
 
 use crate::bounds::{LISTENS_MAX, TOTALS_MAX, too_many};
 use crate::context::Context;
 use crate::syscalls::implied::{self, Implied};
-use msb_diag::{Diagnostic, Severity, Span, codes};
-use msb_host::Host;
+use msb_diag::{Diagnostic, Span, codes};
 use msb_policy::{
-    Connection, Endpoint, Net, NetKind, NetRule, Op, OriginId, Peer, Policy, Pred, Which, Width,
+    Borders, Calls, Connection, Connections, Net, NetKind, NetRule, Op, OriginId, Policy, Pred, Which, Width,
 };
 use msb_resolve::LayerId;
 use msb_syntax::ast::{self, NetRuleKind, StmtKind};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-pub(crate) use endpoint::{endpoint, host};
+pub(crate) use endpoint::{endpoint, host, published};
 pub(crate) use lints::dangerous_socket;
 pub(crate) use terms::rate;
 
@@ -74,6 +74,7 @@ pub(crate) fn net(cx: &mut Context<'_>) -> (Net, Vec<Implied>) {
         );
     }
     bounds(cx, &rules);
+    publish::conflicts(cx, &rules);
     // What could not be understood may be what a lint misses.
     if !msb_diag::has_errors(cx.found.get(before..).unwrap_or(&[])) {
         lints::lints(cx, &rules);
@@ -128,12 +129,16 @@ fn one(cx: &mut Context<'_>, rule: &ast::NetRule, layer: LayerId, rules: &mut Ve
             by_path(cx, path, verb, &rule.options);
             continue;
         }
+        if verb == "listen" {
+            let kind = publish::listen(cx, written).map(NetKind::Listen);
+            rules.extend(kind.map(|kind| Rule { kind, span: written.span, origin, layer }));
+            continue;
+        }
         let Some(endpoint) = endpoint(cx, written) else { continue };
         let kind = match verb {
             "allow" => terms::terms(cx, &rule.options, &endpoint, written)
                 .map(|terms| NetKind::Allow { endpoint, terms }),
-            "deny" => Some(NetKind::Deny(endpoint)),
-            _ => listen(cx, endpoint, written),
+            _ => Some(NetKind::Deny(endpoint)),
         };
         rules.extend(kind.map(|kind| Rule { kind, span: written.span, origin, layer }));
     }
@@ -160,75 +165,30 @@ fn by_path(cx: &mut Context<'_>, path: &ast::PathExpr, verb: &str, options: &[as
     }
 }
 
-/// Denies by whom they can be about, so that not every rule is compared with every other.
-struct Denies<'r> {
-    names: HashMap<&'r str, Vec<(&'r NetRule, &'r Endpoint)>>,
-    addresses: Vec<(&'r NetRule, &'r Endpoint)>,
-    others: Vec<(&'r NetRule, &'r Endpoint)>,
-}
-
-impl<'r> Denies<'r> {
-    fn of(rules: &'r [NetRule]) -> Denies<'r> {
-        let mut denies = Denies { names: HashMap::new(), addresses: Vec::new(), others: Vec::new() };
-        for rule in rules {
-            let NetKind::Deny(endpoint) = &rule.kind else { continue };
-            match &endpoint.peer {
-                Peer::Host(Host::Name(name)) => denies.names.entry(name).or_default().push((rule, endpoint)),
-                Peer::Host(Host::Address(_)) => denies.addresses.push((rule, endpoint)),
-                _ => denies.others.push((rule, endpoint)),
-            }
-        }
-        denies
-    }
-
-    /// Whether a rule may deny something of what `endpoint` allows, by who is dialled.
-    fn may_meet(&self, endpoint: &Endpoint) -> bool {
-        let Peer::Host(Host::Name(name)) = &endpoint.peer else {
-            return !(self.names.is_empty() && self.addresses.is_empty() && self.others.is_empty());
-        };
-        self.names.contains_key(name.as_str())
-            || self.others.iter().any(|(_, denied)| match &denied.peer {
-                Peer::Private => false,
-                Peer::Metadata => msb_host::METADATA_NAMES.contains(&name.as_str()),
-                Peer::Host(Host::Below(above)) => name.ends_with(above.as_str()),
-                _ => true,
-            })
-    }
-
-    /// A rule that denies `one`.
-    fn of_one(&self, one: &Connection) -> Option<&'r NetRule> {
-        let (names, addresses) = match &one.peer {
-            Peer::Host(Host::Name(name)) => {
-                (self.names.get(name.as_str()).map_or(&[][..], Vec::as_slice), &[][..])
-            }
-            _ => (&[][..], self.addresses.as_slice()),
-        };
-        let mut all = names.iter().chain(addresses).chain(&self.others);
-        all.find(|(_, endpoint)| endpoint.refuses(one)).map(|(rule, _)| *rule)
-    }
-}
-
 /// Reports rules that allow what others deny altogether.
 pub(crate) fn cancelled(cx: &mut Context<'_>, policy: &Policy) {
-    let Net::Rules { rules, .. } = &policy.net else { return };
-    let denies = Denies::of(rules);
+    let rules = policy.net.rules();
+    if !rules.iter().any(|rule| matches!(rule.kind, NetKind::Deny(_))) {
+        return;
+    }
+    let (borders, connections) = (Borders::of(&[policy]), Connections::of(policy));
+    let denial = |one: &Connection| {
+        let denies = |rule: &&NetRule| matches!(&rule.kind, NetKind::Deny(endpoint) if endpoint.refuses(one));
+        connections.about(one).into_iter().find(denies)
+    };
     for rule in rules {
         let NetKind::Allow { endpoint, .. } = &rule.kind else { continue };
-        if !denies.may_meet(endpoint) {
+        let all = borders.connections(endpoint, Which::Asked);
+        let mut accepted = all.filter(|one| endpoint.accepts(one));
+        let Some(one) = accepted.next() else { continue };
+        let Some(first) = denial(&one) else { continue };
+        if !accepted.all(|one| denial(&one).is_some()) {
             continue;
         }
-        let all = msb_policy::connections(endpoint, &[policy], Which::Asked);
-        let accepted: Vec<_> = all.iter().filter(|one| endpoint.accepts(one)).collect();
-        let (Some(first), true) = (
-            accepted.first().and_then(|one| denies.of_one(one)),
-            accepted.iter().all(|one| denies.of_one(one).is_some()),
-        ) else {
-            continue;
-        };
         let (Some(at), Some(by)) = (cx.origins.span(rule.origin), cx.origins.span(first.origin)) else {
             continue;
         };
-        let what = accepted.first().map(|one| policy.shown_connection(one)).unwrap_or_default();
+        let what = policy.shown_connection(&one);
         cx.say(
             Diagnostic::new(codes::ALLOW_CANCELLED, "nothing is left of what is allowed here")
                 .label(at, format!("allows `{what}`"))
@@ -243,9 +203,10 @@ pub(crate) fn sockets(cx: &mut Context<'_>, policy: &Policy) {
     let Net::Rules { rules, origin } = &policy.net else { return };
     let dials = rules.iter().any(|rule| matches!(rule.kind, NetKind::Allow { .. }));
     let family = |value| Pred::Compare { argument: 0, width: Width::W32, op: Op::Eq, value };
+    let calls = Calls::of(policy);
     let opens = policy.archs.iter().any(|arch| {
         let socket = msb_syscalls::find(*arch, "socket").map(|call| call.nr);
-        let of = |family| socket.and_then(|nr| policy.made_with(*arch, nr, family));
+        let of = |family| socket.and_then(|nr| calls.made_with(*arch, nr, family));
         [AF_INET, AF_INET6].map(family).iter().any(|family| of(family).is_some())
     });
     if let (true, false, Some(span)) = (dials, opens, cx.origins.span(*origin)) {
@@ -257,35 +218,11 @@ pub(crate) fn sockets(cx: &mut Context<'_>, policy: &Policy) {
     }
 }
 
-/// A port that is published: on the loopback of the host and nowhere else.
-fn listen(cx: &mut Context<'_>, endpoint: Endpoint, written: &ast::Endpoint) -> Option<NetKind> {
-    if endpoint.peer != Peer::Loopback {
-        let ports =
-            cx.sources.text(written.span).rsplit_once(':').map_or("PORT", |(_, ports)| ports).to_owned();
-        cx.say(
-            Diagnostic::new(codes::LISTEN_BEYOND_LOOPBACK, "a port is published beyond the host's loopback")
-                .label(written.span, "other machines could connect to it")
-                .help(format!("write `listen {} host:{ports}`", written.protocol.node)),
-        );
-        return None;
-    }
-    if written.ports.is_empty() {
-        cx.say(
-            Diagnostic::new(codes::EVERY_PORT, "no port is named")
-                .raise(Severity::Error)
-                .label(written.span, "one port is published, or a few")
-                .help(format!("write `listen {} host:8080`", written.protocol.node)),
-        );
-        return None;
-    }
-    Some(NetKind::Listen(endpoint))
-}
-
 /// Reports more published ports, or more limits of everything, than a plan can hold, at the first that is too much.
 fn bounds(cx: &mut Context<'_>, rules: &[Rule]) {
     let of = |kind: &NetKind| match kind {
-        NetKind::Listen(endpoint) => {
-            (endpoint.ports.iter().map(|(first, last)| usize::from(last - first) + 1).sum(), 0)
+        NetKind::Listen(publish) => {
+            (publish.at.ports.iter().map(|(first, last)| usize::from(last - first) + 1).sum(), 0)
         }
         NetKind::Total(_) => (0, 1),
         NetKind::Allow { .. } | NetKind::Deny(_) => (0, 0),

@@ -66,6 +66,15 @@ pub(crate) fn place(cx: &mut Context<'_>, expr: &PathExpr) -> Option<Place> {
     }
 }
 
+/// Whether `expr` is `**/` and a name, below something, and no other pattern.
+pub(crate) fn is_search(expr: &PathExpr) -> bool {
+    let (PathKind::Path(text) | PathKind::Var { rest: text, .. }) = &expr.kind else { return false };
+    let parts = text.split_once("/**/");
+    parts.is_some_and(|(root, rest)| {
+        !rest.is_empty() && !root.contains(['*', '?']) && !rest.contains(['*', '?'])
+    })
+}
+
 /// Whether what follows a base is nothing or begins a component.
 fn below(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with('/')

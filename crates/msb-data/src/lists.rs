@@ -23,7 +23,7 @@ pub(crate) const FS_VERBS: &[&str] = &[
     "proc",
 ];
 pub(crate) const FS_OPTIONS: &[&str] =
-    &["at", "size", "inodes", "from", "optional", "missing", "symlinks", "enforce"];
+    &["at", "size", "inodes", "from", "optional", "missing", "symlinks", "enforce", "beside", "depth"];
 pub(crate) const MISSING: &[&str] = &["mask", "fail", "skip"];
 pub(crate) const SYMLINKS: &[&str] = &["refuse", "follow"];
 pub(crate) const ENFORCE: &[&str] = &["mount", "snapshot", "broker"];

@@ -210,6 +210,8 @@ fn fs_option(option: &FsOptionKind) -> String {
         FsOptionKind::Missing(it) => format!("missing {}", it.node),
         FsOptionKind::Symlinks(it) => format!("symlinks {}", it.node),
         FsOptionKind::Enforce(it) => format!("enforce {}", it.node),
+        FsOptionKind::Beside(it) => format!("beside {}", text(&it.node)),
+        FsOptionKind::Depth(it) => format!("depth {}", value(&it.node)),
     }
 }
 
@@ -225,7 +227,8 @@ fn endpoint(end: &Endpoint) -> String {
         [one] => format!(":{}", port(one)),
         many => format!(":{{{}}}", joined(many, port)),
     };
-    format!("{} {peer}{ports}", end.protocol.node)
+    let inside = end.inside.as_ref().map_or_else(String::new, |port| format!(" at {}", port.node));
+    format!("{} {peer}{ports}{inside}", end.protocol.node)
 }
 
 fn port(range: &PortRange) -> String {
@@ -422,6 +425,10 @@ fn probe(probe: &Probe) -> String {
     match probe {
         Probe::Open { path: it, access } => format!("open {} for {}", path(it), access.node),
         Probe::Connect(end) => format!("connect {}", endpoint(end)),
+        Probe::Request { method, endpoint: end, path: at } => {
+            let at = at.as_ref().map_or_else(String::new, |at| format!(" {}", path(at)));
+            format!("request {} {}{at}", method.node, endpoint(end))
+        }
         Probe::Listen(end) => format!("listen {}", endpoint(end)),
         Probe::Syscall { set: it, args: given, on } => {
             format!("syscall {}{}{}", set(it), args(given), on_arch(on))

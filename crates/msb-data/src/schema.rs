@@ -64,6 +64,8 @@ pub fn schema() -> Value {
             ("missing", words(lists::MISSING)),
             ("symlinks", words(lists::SYMLINKS)),
             ("enforce", words(lists::ENFORCE)),
+            ("beside", text()),
+            ("depth", item("quantity")),
             (*verb, filled(item("path"))),
         ];
         object(&options, &[verb])
@@ -78,13 +80,18 @@ pub fn schema() -> Value {
     syscalls.push(object(&[("arch", calls()), ("doc", text())], &["arch"]));
 
     let port = json!({"anyOf": [int(), {"type": "string", "pattern": "^[0-9]+ *[.][.] *[0-9]+$"}]});
-    let endpoints = lists::PROTOCOLS.iter().map(|protocol| match *protocol {
-        "unix" => object(&[("unix", item("path"))], &["unix"]),
-        other => {
-            let members = [(other, item("peer")), ("port", port.clone()), ("ports", filled(port.clone()))];
-            object(&members, &[other])
-        }
-    });
+    let endpoints = |more: &[(&'static str, Value)]| -> Vec<Value> {
+        let one = |protocol: &&'static str| match *protocol {
+            "unix" => object(&[("unix", item("path"))], &["unix"]),
+            other => {
+                let mut members =
+                    vec![(other, item("peer")), ("port", port.clone()), ("ports", filled(port.clone()))];
+                members.extend_from_slice(more);
+                object(&members, &[other])
+            }
+        };
+        lists::PROTOCOLS.iter().map(one).collect()
+    };
 
     let block = [
         ("name", text()),
@@ -212,12 +219,13 @@ pub fn schema() -> Value {
             },
         ]},
         "claim": {"anyOf": [text(), object(&[("claim", text()), ("doc", text())], &["claim"])]},
-        "endpoint": {"anyOf": endpoints.collect::<Vec<_>>()},
+        "endpoint": {"anyOf": endpoints(&[])},
+        "published": {"anyOf": endpoints(&[("at", int())])},
         "fs": {"anyOf": fs.collect::<Vec<_>>()},
         "net": {"anyOf": [
             net("allow", filled(item("endpoint")), &all_net),
             net("deny", filled(item("endpoint")), &all_net),
-            net("listen", filled(item("endpoint")), &[("doc", text())]),
+            net("listen", filled(item("published")), &[("doc", text())]),
             net("total", json!({"const": true}), &total),
         ]},
         "syscalls": {"anyOf": syscalls},

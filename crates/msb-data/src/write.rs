@@ -251,6 +251,8 @@ fn fs(rule: &FsRule) -> Written<Data> {
             FsOptionKind::Missing(it) => members.add("missing", Data::text(&it.node))?,
             FsOptionKind::Symlinks(it) => members.add("symlinks", Data::text(&it.node))?,
             FsOptionKind::Enforce(it) => members.add("enforce", Data::text(&it.node))?,
+            FsOptionKind::Beside(it) => members.add("beside", Data::text(&it.node))?,
+            FsOptionKind::Depth(it) => members.add("depth", constant(&it.node))?,
         }
     }
     Ok(Data::Map(members.0))
@@ -323,6 +325,9 @@ fn endpoint(end: &Endpoint) -> Data {
         [] => {}
         [one] => members.push(("port".to_owned(), port(one))),
         many => members.push(("ports".to_owned(), Data::List(many.iter().map(port).collect()))),
+    }
+    if let Some(inside) = &end.inside {
+        members.push(("at".to_owned(), Data::Int(inside.node)));
     }
     Data::Map(members)
 }

@@ -101,6 +101,7 @@ fn unplaced<'a>(plan: &Plan<'a>) -> Plan<'a> {
     plan.params.iter_mut().for_each(|it| it.origin = NOWHERE);
     plan.mounts.iter_mut().for_each(|it| it.origin = NOWHERE);
     plan.denies.iter_mut().for_each(|it| it.origin = NOWHERE);
+    plan.searches.iter_mut().for_each(|it| it.origin = NOWHERE);
     plan.files.iter_mut().for_each(|it| it.origin = NOWHERE);
     plan.claims.iter_mut().for_each(|it| it.origin = NOWHERE);
     if let Network::Gateway(gateway) = &mut plan.network {

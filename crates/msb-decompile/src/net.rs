@@ -31,11 +31,7 @@ pub(crate) fn net(
         rules.push(ir::NetRule { kind, origin: origin(rule.origin) });
     }
     rules.extend(gateway.listens.iter().map(|listen| ir::NetRule {
-        kind: ir::NetKind::Listen(ir::Endpoint {
-            protocol: protocol(listen.protocol),
-            peer: ir::Peer::Loopback,
-            ports: vec![(listen.port, listen.port)],
-        }),
+        kind: ir::NetKind::Listen(published(listen)),
         origin: origin(listen.origin),
     }));
     rules.extend(gateway.totals.iter().map(|total| ir::NetRule {
@@ -43,6 +39,18 @@ pub(crate) fn net(
         origin: origin(total.origin),
     }));
     Some(ir::Net::Rules { rules, origin: origin(gateway.origin) })
+}
+
+fn published(listen: &network::Listen) -> ir::Publish {
+    let one = |address: IpAddr| ir::Peer::Host(Host::Address(Range::of(address)));
+    let peer = match (listen.v4, listen.v6) {
+        (Some(_), true) => ir::Peer::Loopback,
+        (Some(address), false) => one(Ipv4Addr::from(address).into()),
+        (None, _) => one(Ipv6Addr::LOCALHOST.into()),
+    };
+    let ports = vec![(listen.port, listen.port)];
+    let at = ir::Endpoint { protocol: protocol(listen.protocol), peer, ports };
+    ir::Publish { at, inside: Some(listen.inside).filter(|inside| *inside != listen.port) }
 }
 
 pub(crate) fn protocol(protocol: network::Protocol) -> ir::Protocol {

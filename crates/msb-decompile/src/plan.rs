@@ -136,18 +136,27 @@ fn files(plan: &Plan<'_>, origin: impl Fn(msb_plan::OriginId) -> ir::OriginId) -
         ir::FsRule { kind, origin: origin(mount.origin) }
     });
     let denies = plan.denies.iter().map(|deny| {
-        let missing = match deny.missing {
-            msb_plan::Missing::MaskFile | msb_plan::Missing::MaskDot => {
-                ir::Missing::Mask { directory: false }
-            }
-            msb_plan::Missing::MaskDir => ir::Missing::Mask { directory: true },
-            msb_plan::Missing::Fail => ir::Missing::Fail,
-            msb_plan::Missing::Skip => ir::Missing::Skip,
-        };
+        let missing = missing(deny.missing);
         let kind = ir::FsKind::Deny { path: path(deny.path), rights: rights(deny.rights), missing };
         ir::FsRule { kind, origin: origin(deny.origin) }
     });
-    mounts.chain(denies).collect()
+    let searches = plan.searches.iter().map(|search| {
+        let msb_plan::Search { root, depth, beside, rest, .. } = *search;
+        let found = ir::Search { root: path(root), depth, beside: beside.to_owned(), rest: rest.to_owned() };
+        let (rights, missing) = (rights(search.rights), missing(search.missing));
+        let kind = ir::FsKind::DenyFound { search: found, rights, missing };
+        ir::FsRule { kind, origin: origin(search.origin) }
+    });
+    mounts.chain(denies).chain(searches).collect()
+}
+
+fn missing(missing: msb_plan::Missing) -> ir::Missing {
+    match missing {
+        msb_plan::Missing::MaskFile | msb_plan::Missing::MaskDot => ir::Missing::Mask { directory: false },
+        msb_plan::Missing::MaskDir => ir::Missing::Mask { directory: true },
+        msb_plan::Missing::Fail => ir::Missing::Fail,
+        msb_plan::Missing::Skip => ir::Missing::Skip,
+    }
 }
 
 fn limits(plan: &Plan<'_>, origin: impl Fn(msb_plan::OriginId) -> ir::OriginId) -> ir::Limits {

@@ -4,7 +4,7 @@ use crate::filter::Outcome;
 use crate::{Undone, claims, syscalls};
 use msb_policy::{
     Base, Endpoint, EnvKind, FsKind, Limit, Limits, Links, Missing, Net, NetKind, NetLimits, NetRule, Param,
-    ParamKind, Path, Policy, Rights, Terms, Text,
+    ParamKind, Path, Policy, Rights, Search, Terms, Text,
 };
 use msb_syscalls::{Arch, capability_name};
 use std::collections::BTreeSet;
@@ -73,7 +73,10 @@ fn network(policy: &Policy, rules: &[NetRule]) -> Result<Vec<String>, Undone> {
         let (verb, to, terms) = match &rule.kind {
             NetKind::Allow { endpoint, terms } => ("allow", endpoint, self::terms(policy, terms)?),
             NetKind::Deny(endpoint) => ("deny", endpoint, String::new()),
-            NetKind::Listen(endpoint) => ("listen", endpoint, String::new()),
+            NetKind::Listen(publish) => {
+                let inside = publish.inside.map_or_else(String::new, |port| format!(" at {port}"));
+                ("listen", &publish.at, inside)
+            }
             NetKind::Total(of) => {
                 lines.push(format!("total{}", net_limits(of)?));
                 continue;
@@ -239,12 +242,25 @@ pub(crate) fn path(policy: &Policy, path: &Path, end: &str) -> Result<String, Un
     Ok(quoted(&shown))
 }
 
+/// The path of a search, `$root/**/NAME`.
+fn searched(policy: &Policy, search: &Search, end: &str) -> Result<String, Undone> {
+    // As it would be without the pattern, which every path can have.
+    let plain = path(policy, &search.root.join(&search.rest), "")?;
+    let shown = policy.shown_search(search) + end;
+    let has_pattern = search.root.rest.contains(['*', '?']) || search.rest.contains(['*', '?']);
+    match (plain.starts_with('"'), has_pattern) {
+        (_, true) => Err(Undone::NoWords(format!("the path `{shown}`"))),
+        (true, false) => Ok(quoted(&shown)),
+        (false, false) => Ok(shown),
+    }
+}
+
 fn files(policy: &Policy) -> Result<Vec<String>, Undone> {
     let mut lines = Vec::new();
-    let mut lists: Vec<(&str, Vec<String>, &str)> = Vec::new();
-    let mut add = |verb: &'static str, path: String, end: &'static str| match lists
+    let mut lists: Vec<(&str, Vec<String>, String)> = Vec::new();
+    let mut add = |verb: &'static str, path: String, end: String| match lists
         .iter_mut()
-        .find(|(its, _, ends)| (*its, *ends) == (verb, end))
+        .find(|(its, _, ends)| *its == verb && *ends == end)
     {
         Some((_, paths, _)) => paths.push(path),
         None => lists.push((verb, vec![path], end)),
@@ -256,7 +272,7 @@ fn files(policy: &Policy) -> Result<Vec<String>, Undone> {
                 let end = ends(source, *links, *optional);
                 if source == target {
                     for verb in verbs(*rights) {
-                        add(verb, path(policy, source, "")?, end);
+                        add(verb, path(policy, source, "")?, end.to_owned());
                     }
                 } else {
                     let (shown, at) = (path(policy, source, "")?, path(policy, target, "")?);
@@ -287,15 +303,20 @@ fn files(policy: &Policy) -> Result<Vec<String>, Undone> {
             FsKind::ProcSelf => placed.push("proc /proc/self".to_owned()),
             FsKind::ProcAll => placed.push("proc /proc".to_owned()),
             FsKind::Deny { path: denied, rights, missing } => {
-                let (slash, end) = match missing {
-                    Missing::Mask { directory: true } => ("/", ""),
-                    Missing::Mask { directory: false } => ("", ""),
-                    Missing::Fail => ("", "  missing fail"),
-                    Missing::Skip => ("", "  missing skip"),
-                };
+                let (slash, end) = absent(*missing);
                 let shown = path(policy, denied, slash)?;
                 for verb in denials(*rights) {
-                    add(verb, shown.clone(), end);
+                    add(verb, shown.clone(), end.to_owned());
+                }
+            }
+            FsKind::DenyFound { search, rights, missing } => {
+                let (slash, end) = absent(*missing);
+                let shown = searched(policy, search, slash)?;
+                let own = search.rest.split('/').next() == Some(&search.beside);
+                let beside = if own { String::new() } else { format!(" beside {}", quoted(&search.beside)) };
+                let end = format!("{end}  enforce snapshot{beside} depth {}", search.depth);
+                for verb in denials(*rights) {
+                    add(verb, shown.clone(), end.clone());
                 }
             }
         }
@@ -309,6 +330,16 @@ fn files(policy: &Policy) -> Result<Vec<String>, Undone> {
         self::lists(&mut lines, verb, paths.clone(), end);
     }
     Ok(lines)
+}
+
+/// The slash after a denied path, and what the rule says where nothing is there.
+fn absent(missing: Missing) -> (&'static str, &'static str) {
+    match missing {
+        Missing::Mask { directory: true } => ("/", ""),
+        Missing::Mask { directory: false } => ("", ""),
+        Missing::Fail => ("", "  missing fail"),
+        Missing::Skip => ("", "  missing skip"),
+    }
 }
 
 /// What a rule says after its paths, where it is not what it would mean without.

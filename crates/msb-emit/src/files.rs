@@ -64,13 +64,16 @@ pub(crate) fn generate(
 /// commit.
 fn ignored(policy: &ir::Policy) -> String {
     // In a set, so that the order of rules does not show.
-    let patterns: BTreeSet<String> = policy.masks().map(|path| pattern(&path.rest)).collect();
+    let patterns: BTreeSet<String> = policy.masks().map(|(depth, rest)| pattern(depth, rest)).collect();
     patterns.into_iter().collect()
 }
 
-/// The line of gitignore(5) for `rest`, below the folder of the repository.
-fn pattern(rest: &str) -> String {
-    let mut line = String::from("/");
+/// The line of gitignore(5) for `rest`.
+fn pattern(depth: ir::Depth, rest: &str) -> String {
+    let mut line = String::from(match depth {
+        ir::Depth::Top => "/",
+        ir::Depth::Any => "**/",
+    });
     for c in rest.chars() {
         if matches!(c, '*' | '?' | '[' | '\\' | ' ') {
             line.push('\\');

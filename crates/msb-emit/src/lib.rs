@@ -69,6 +69,7 @@ pub fn emit_observed(
     let order = origins::Order::of(policy);
     let mounts = mounts::table(policy, &order)?;
     let denies = mounts::denies(policy, &order)?;
+    let searches = mounts::searches(policy, &order)?;
     let net = net::Net::of(policy, &order, &mounts)?;
     let files = files::generate(policy, net.as_ref(), &mounts)?;
     let variables = env::rules(policy, net.as_ref(), &order)?;
@@ -104,6 +105,7 @@ pub fn emit_observed(
     used.extend(policy.exec.cwd.iter().map(|(_, origin)| *origin));
     used.extend(mounts.iter().map(|mount| mount.origin));
     used.extend(denies.iter().map(|deny| deny.origin));
+    used.extend(searches.iter().map(|search| search.origin));
     used.extend(limits::origins(&limits));
     used.extend(programs.iter().flat_map(|(_, _, _, kills)| kills.values()));
     used.extend(net.iter().flat_map(net::Net::origins));
@@ -142,6 +144,7 @@ pub fn emit_observed(
         identity: identity(policy, &origins)?,
         mounts: mounts.iter().map(|mount| mount.emit(&origins)).collect(),
         denies: denies.iter().map(|deny| deny.emit(&origins)).collect(),
+        searches: searches.iter().map(|search| search.emit(&origins)).collect(),
         claims: claims::paths(policy, &origins)?,
         files: files.iter().map(|file| file.emit(origins.id(policy.exec.origin))).collect(),
         network: net.as_ref().map_or(Ok(network(policy)), |net| net.emit(policy, &origins))?,
@@ -178,7 +181,9 @@ fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     let mut what: Vec<(&'static str, ir::OriginId)> = Vec::new();
     what.extend(policy.tools.first().map(|tool| ("tools", tool.origin)));
     let call = policy.claims.iter().find(|claim| matches!(claim.asked, ir::OpenAsked::Call(_)));
-    what.extend(call.map(|claim| ("assertions about tools that depend on parameters", claim.origin)));
+    what.extend(
+        call.map(|claim| ("assertions about tools and requests that depend on parameters", claim.origin)),
+    );
     let open = |kind| policy.params.iter().find(|param| param.kind == kind).map(|param| param.origin);
     what.extend(open(ir::ParamKind::Number).map(|origin| ("numbers that launch gives", origin)));
     if what.is_empty() { Ok(()) } else { Err(EmitError::NotEnforced { what }) }

@@ -113,7 +113,7 @@ fn mount(rule: &ir::FsRule) -> Result<Option<Mount<'_>>, EmitError> {
         ir::FsKind::ProcSelf => required(PROC, plan::MountKind::Proc(plan::ProcScope::Processes)),
         ir::FsKind::ProcAll => required(PROC, plan::MountKind::Proc(plan::ProcScope::All)),
         ir::FsKind::StdDevices => required(DEV, plan::MountKind::Dev { shm_bytes: SHM_BYTES }),
-        ir::FsKind::Deny { .. } => return Ok(None),
+        ir::FsKind::Deny { .. } | ir::FsKind::DenyFound { .. } => return Ok(None),
     }))
 }
 
@@ -218,15 +218,12 @@ pub(crate) fn denies<'p>(policy: &'p ir::Policy, order: &Order) -> Result<Vec<De
     for rule in &policy.fs {
         let ir::FsKind::Deny { path, rights, missing } = &rule.kind else { continue };
         let path = lower(path, rule.origin)?;
-        let deny = Deny { path, rights: bits(*rights), missing: fate(*missing, path), origin: rule.origin };
+        let deny =
+            Deny { path, rights: bits(*rights), missing: fate(*missing, path.rest), origin: rule.origin };
         let merged = denies.get(&path).map_or(deny, |there| Deny {
             path,
             rights: there.rights.union(deny.rights),
-            missing: if strictness(deny.missing) > strictness(there.missing) {
-                deny.missing
-            } else {
-                there.missing
-            },
+            missing: strictest(there.missing, deny.missing),
             origin: order.first(there.origin, deny.origin),
         });
         denies.insert(path, merged);
@@ -234,8 +231,45 @@ pub(crate) fn denies<'p>(policy: &'p ir::Policy, order: &Order) -> Result<Vec<De
     Ok(denies.into_values().collect())
 }
 
-fn fate(missing: ir::Missing, path: plan::Path<'_>) -> plan::Missing {
-    let is_commondir = path.rest == ".git/commondir" || path.rest.ends_with("/.git/commondir");
+/// A search with the policy's own origin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Search<'p> {
+    root: plan::Path<'p>,
+    search: &'p ir::Search,
+    rights: plan::Rights,
+    missing: plan::Missing,
+    pub(crate) origin: ir::OriginId,
+}
+
+impl<'p> Search<'p> {
+    pub(crate) fn emit(&self, origins: &Origins<'p>) -> plan::Search<'p> {
+        let Search { root, search, rights, missing, origin } = *self;
+        let ir::Search { depth, beside, rest, .. } = search;
+        plan::Search { root, depth: *depth, beside, rest, rights, missing, origin: origins.id(origin) }
+    }
+}
+
+/// The searches of `policy`, each once, sorted by where they begin.
+pub(crate) fn searches<'p>(policy: &'p ir::Policy, order: &Order) -> Result<Vec<Search<'p>>, EmitError> {
+    let mut searches: BTreeMap<&ir::Search, Search<'p>> = BTreeMap::new();
+    for rule in &policy.fs {
+        let ir::FsKind::DenyFound { search, rights, missing } = &rule.kind else { continue };
+        let root = lower(&search.root, rule.origin)?;
+        let missing = fate(*missing, &search.rest);
+        let one = Search { root, search, rights: bits(*rights), missing, origin: rule.origin };
+        let merged = searches.get(search).map_or(one, |there| Search {
+            rights: there.rights.union(one.rights),
+            missing: strictest(there.missing, one.missing),
+            origin: order.first(there.origin, one.origin),
+            ..one
+        });
+        searches.insert(search, merged);
+    }
+    Ok(searches.into_values().collect())
+}
+
+fn fate(missing: ir::Missing, rest: &str) -> plan::Missing {
+    let is_commondir = rest == ".git/commondir" || rest.ends_with("/.git/commondir");
     match missing {
         ir::Missing::Mask { directory: false } if is_commondir => plan::Missing::MaskDot,
         ir::Missing::Mask { directory: false } => plan::Missing::MaskFile,
@@ -246,11 +280,12 @@ fn fate(missing: ir::Missing, path: plan::Path<'_>) -> plan::Missing {
 }
 
 /// The strictest of several wins; of the two masks, the directory (who wrote the `/` knew).
-fn strictness(missing: plan::Missing) -> u8 {
-    match missing {
+fn strictest(one: plan::Missing, other: plan::Missing) -> plan::Missing {
+    let strictness = |missing| match missing {
         plan::Missing::Skip => 0,
         plan::Missing::MaskFile | plan::Missing::MaskDot => 1,
         plan::Missing::MaskDir => 2,
         plan::Missing::Fail => 3,
-    }
+    };
+    if strictness(other) > strictness(one) { other } else { one }
 }

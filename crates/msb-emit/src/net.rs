@@ -158,19 +158,7 @@ impl<'p> Net<'p> {
                 ir::NetKind::Deny(endpoint) => {
                     rules.push(self.rule(network::Action::Deny, endpoint, None, rule.origin, origin)?);
                 }
-                ir::NetKind::Listen(endpoint) => {
-                    for port in endpoint.ports.iter().flat_map(|(first, last)| *first..=*last) {
-                        let listen = network::Listen { protocol: protocol(endpoint.protocol), port, origin };
-                        let same = |it: &network::Listen| {
-                            let datagrams =
-                                [it.protocol, listen.protocol].map(|it| it == network::Protocol::Udp);
-                            it.port == port && datagrams[0] == datagrams[1]
-                        };
-                        if !listens.iter().any(same) {
-                            listens.push(listen);
-                        }
-                    }
-                }
+                ir::NetKind::Listen(publish) => listen(publish, origin, &mut listens),
                 ir::NetKind::Total(of) => totals.push(network::Total { limits: limits(of), origin }),
             }
         }
@@ -325,4 +313,32 @@ pub(crate) fn joined(ports: &[(u16, u16)]) -> Vec<(u16, u16)> {
         }
     }
     all
+}
+
+/// Publishes ports, each once: what another rule publishes already is left out, and one that publishes it by more
+/// addresses takes the place of those by fewer.
+fn listen(publish: &ir::Publish, origin: plan::OriginId, listens: &mut Vec<network::Listen>) {
+    let addresses = publish.addresses();
+    let v4 = addresses.iter().find_map(|address| match address {
+        IpAddr::V4(address) => Some(address.octets()),
+        IpAddr::V6(_) => None,
+    });
+    let v6 = addresses.iter().any(IpAddr::is_ipv6);
+    for port in publish.at.ports.iter().flat_map(|(first, last)| *first..=*last) {
+        let inside = publish.inside(port);
+        let one = network::Listen { protocol: protocol(publish.at.protocol), v4, v6, port, inside, origin };
+        if listens.iter().any(|it| covers(it, &one)) {
+            continue;
+        }
+        listens.retain(|it| !covers(&one, it));
+        listens.push(one);
+    }
+}
+
+/// Whether all that `other` publishes `one` does as well.
+fn covers(one: &network::Listen, other: &network::Listen) -> bool {
+    let datagrams = |it: &network::Listen| it.protocol == network::Protocol::Udp;
+    (one.port, one.inside, datagrams(one)) == (other.port, other.inside, datagrams(other))
+        && (other.v4.is_none() || other.v4 == one.v4)
+        && (one.v6 || !other.v6)
 }

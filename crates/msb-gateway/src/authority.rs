@@ -51,12 +51,18 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     /// In PEM.
     certificate: String,
-    /// One key for all names: whoever has it has all of them anyway.
-    key: KeyPair,
     provider: Arc<CryptoProvider>,
-    servers: Mutex<HashMap<(String, Protocols), Arc<ServerConfig>>>,
+    servers: Mutex<Servers>,
     clients: Mutex<HashMap<Protocols, Arc<ClientConfig>>>,
     roots: OnceLock<Arc<RootCertStore>>,
+}
+
+/// How clients are answered.
+#[derive(Default)]
+struct Servers {
+    /// One key for all names: whoever has it has all of them anyway. Made with the first, since many runs have none.
+    key: Option<KeyPair>,
+    configs: HashMap<(String, Protocols), Arc<ServerConfig>>,
 }
 
 impl fmt::Debug for Authority {
@@ -84,7 +90,6 @@ impl Authority {
         Ok(Authority {
             issuer: Issuer::new(params, key),
             certificate,
-            key: KeyPair::generate()?,
             provider: Arc::new(rustls::crypto::ring::default_provider()),
             servers: Mutex::default(),
             clients: Mutex::default(),
@@ -115,27 +120,37 @@ impl Authority {
             Target::Address(address) => address.to_string(),
             Target::Loopback => "host".to_owned(),
         };
-        let key = (subject, protocols.clone());
+        let wanted = (subject, protocols.clone());
         let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(server) = servers.get(&key) {
-            return Ok(Arc::clone(server));
+        if let Some(config) = servers.configs.get(&wanted) {
+            return Ok(Arc::clone(config));
         }
-        let certificate = self.certificate_for(target, &key.0)?;
-        let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(self.key.serialize_der()));
+        let key = match servers.key.take() {
+            Some(key) => key,
+            None => KeyPair::generate()?,
+        };
+        let key = servers.key.insert(key);
+        let certificate = self.certificate_for(target, &wanted.0, key)?;
+        let private = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(vec![certificate], private)?;
         config.alpn_protocols = protocols.clone();
         let config = Arc::new(config);
-        if servers.len() >= CERTIFICATES_MAX {
-            servers.clear();
+        if servers.configs.len() >= CERTIFICATES_MAX {
+            servers.configs.clear();
         }
-        servers.insert(key, Arc::clone(&config));
+        servers.configs.insert(wanted, Arc::clone(&config));
         Ok(config)
     }
 
-    fn certificate_for(&self, target: &Target, subject: &str) -> Result<CertificateDer<'static>, Failed> {
+    fn certificate_for(
+        &self,
+        target: &Target,
+        subject: &str,
+        key: &KeyPair,
+    ) -> Result<CertificateDer<'static>, Failed> {
         let mut params = CertificateParams::default();
         params.subject_alt_names = match target {
             Target::Address(address) => vec![SanType::IpAddress(*address)],
@@ -151,7 +166,7 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
         lifetime(&mut params);
-        Ok(params.signed_by(&self.key, &self.issuer)?.der().clone())
+        Ok(params.signed_by(key, &self.issuer)?.der().clone())
     }
 
     /// The host's certificate authorities, read once.

@@ -17,10 +17,6 @@ use rustix::thread::{
     CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid,
     set_thread_res_uid,
 };
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Whom root becomes: `nobody`.
@@ -154,150 +150,12 @@ fn resolv_conf() -> Option<PathBuf> {
     Some(if is_its_own { folder.to_owned() } else { real })
 }
 
-/// Requests of ioctl(2): what is in a socket's queues, for the end of a quota (`SIOCOUTQ`, tcp(7)) and the resolver
-/// (`FIONREAD`), and the interface of a nameserver's address (`SIOCGIFINDEX`, RFC 4007, 11).
-const IOCTLS: [u64; 3] = [0x5411, 0x541b, 0x8933];
-/// Namespaces that clone(2) would make: mount, cgroup, UTS, IPC, user, pid, network.
-const NEW_NAMESPACES: u64 = 0x7e02_0000;
-const PROT_EXEC: u64 = nix::libc::PROT_EXEC.unsigned_abs() as u64;
-const PROT_WRITE: u64 = nix::libc::PROT_WRITE.unsigned_abs() as u64;
-const MAP_ANONYMOUS: u64 = nix::libc::MAP_ANONYMOUS.unsigned_abs() as u64;
-
-/// Argument `index` is `value` where `mask` has bits.
-fn bits(index: u8, mask: u64, value: u64) -> Result<SeccompCondition, seccompiler::BackendError> {
-    SeccompCondition::new(index, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(mask), value)
-}
-
-/// Argument `index` is `value`.
-fn is(index: u8, value: impl Into<u64>) -> Result<SeccompCondition, seccompiler::BackendError> {
-    SeccompCondition::new(index, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, value.into())
-}
-
-/// A call, and lists of conditions, one of which must hold.
-type Conditional = (i64, Vec<Vec<SeccompCondition>>);
-
-/// What is allowed with some arguments only.
-fn conditional() -> Result<Vec<Conditional>, seccompiler::BackendError> {
-    use nix::libc;
-    let command = |command: &i32| Ok(vec![is(1, command.unsigned_abs())?]);
-    // F_SETOWN would have the kernel signal others.
-    let fcntl = [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD_CLOEXEC];
-    let ioctl = IOCTLS.iter().map(|request| Ok(vec![bits(1, 0xffff_ffff, *request)?]));
-    let family = |family: &i32| Ok(vec![is(0, family.unsigned_abs())?]);
-    let thread = libc::CLONE_THREAD.unsigned_abs().into();
-    Ok(vec![
-        (libc::SYS_socket, [libc::AF_INET, libc::AF_INET6].iter().map(family).collect::<Result<_, _>>()?),
-        (libc::SYS_fcntl, fcntl.iter().map(command).collect::<Result<_, _>>()?),
-        (libc::SYS_ioctl, ioctl.collect::<Result<_, _>>()?),
-        (libc::SYS_prctl, vec![vec![is(0, libc::PR_SET_NAME.unsigned_abs())?]]),
-        // Its own limits, and asked for alone.
-        (libc::SYS_prlimit64, vec![vec![is(0, 0_u64)?, is(2, 0_u64)?]]),
-        // Threads, and no processes.
-        (libc::SYS_clone, vec![vec![bits(0, thread | NEW_NAMESPACES, thread)?]]),
-        // Code is a file's, and never what was written.
-        (
-            libc::SYS_mmap,
-            vec![
-                vec![bits(2, PROT_EXEC, 0)?],
-                vec![bits(2, PROT_EXEC | PROT_WRITE, PROT_EXEC)?, bits(3, MAP_ANONYMOUS, 0)?],
-            ],
-        ),
-        (libc::SYS_mprotect, vec![vec![bits(2, PROT_EXEC, 0)?]]),
-    ])
-}
+/// The system calls of a process that answers sockets; `build.rs` has the list, and none is allowed to change it.
+const FILTER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/filter.bpf"));
 
 fn filter() -> Result<(), Failed> {
-    for program in programs()? {
-        seccompiler::apply_filter(&program)?;
-    }
-    Ok(())
+    Ok(msb_sys::seccomp::load(FILTER)?)
 }
-
-/// The filters, of which the strictest answer counts (seccomp(2)). The last one allows no further filter.
-fn programs() -> Result<[BpfProgram; 2], Failed> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = CALLS.iter().map(|call| (*call, Vec::new())).collect();
-    for (call, lists) in conditional()? {
-        let lists: Result<Vec<SeccompRule>, _> = lists.into_iter().map(SeccompRule::new).collect();
-        rules.insert(call, lists?);
-    }
-    let errno = |errno: i32| SeccompAction::Errno(errno.unsigned_abs());
-    let compiled = |rules, otherwise, matched| -> Result<BpfProgram, Failed> {
-        let arch = std::env::consts::ARCH.try_into()?;
-        Ok(SeccompFilter::new(rules, otherwise, matched, arch)?.try_into()?)
-    };
-    // clone3(2) has its flags in memory, which no filter reads: glibc asks for clone(2) then.
-    let clone3 = BTreeMap::from([(nix::libc::SYS_clone3, Vec::new())]);
-    let clone3 = compiled(clone3, SeccompAction::Allow, errno(nix::libc::ENOSYS))?;
-    // EPERM, and not the end: a library may try something new, and goes on without.
-    Ok([clone3, compiled(rules, errno(nix::libc::EPERM), SeccompAction::Allow)?])
-}
-
-/// What is allowed whatever its arguments. Each is made by the tests of this crate (seen by strace(1)), but for those with
-/// their reason.
-const CALLS: &[i64] = &[
-    // bytes
-    nix::libc::SYS_read,
-    nix::libc::SYS_write,
-    nix::libc::SYS_writev,
-    nix::libc::SYS_recvfrom,
-    nix::libc::SYS_recvmsg,
-    nix::libc::SYS_sendto,
-    nix::libc::SYS_sendmsg,
-    nix::libc::SYS_sendmmsg, // the resolver, of both families at once
-    nix::libc::SYS_lseek,
-    nix::libc::SYS_close,
-    // sockets
-    nix::libc::SYS_connect,
-    nix::libc::SYS_accept4,
-    nix::libc::SYS_getsockname,
-    nix::libc::SYS_getsockopt,
-    nix::libc::SYS_setsockopt,
-    nix::libc::SYS_shutdown,
-    // waiting
-    nix::libc::SYS_epoll_create1,
-    nix::libc::SYS_epoll_ctl,
-    nix::libc::SYS_epoll_pwait,
-    #[cfg(target_arch = "x86_64")]
-    nix::libc::SYS_epoll_wait,
-    #[cfg(target_arch = "x86_64")]
-    nix::libc::SYS_poll,
-    nix::libc::SYS_ppoll, // poll(2), where there is no other
-    nix::libc::SYS_eventfd2,
-    nix::libc::SYS_futex,
-    nix::libc::SYS_sched_yield,     // tokio's channels, when two threads meet
-    nix::libc::SYS_restart_syscall, // after SIGCONT
-    // files of the resolver and certificates, held by Landlock
-    nix::libc::SYS_openat,
-    nix::libc::SYS_newfstatat,
-    nix::libc::SYS_fstat, // glibc before 2.33
-    nix::libc::SYS_statx,
-    nix::libc::SYS_pread64,    // libraries of nsswitch.conf(5)
-    nix::libc::SYS_getdents64, // folders of certificates
-    nix::libc::SYS_readlinkat, // the same
-    // memory and threads
-    nix::libc::SYS_munmap,
-    nix::libc::SYS_mremap, // large buffers that grow
-    nix::libc::SYS_madvise,
-    nix::libc::SYS_brk,
-    nix::libc::SYS_clone3, // refused by the first filter
-    nix::libc::SYS_set_robust_list,
-    nix::libc::SYS_rseq,
-    nix::libc::SYS_sigaltstack,
-    nix::libc::SYS_rt_sigaction,
-    nix::libc::SYS_rt_sigprocmask,
-    nix::libc::SYS_rt_sigreturn, // a stack that overflows
-    nix::libc::SYS_sched_getaffinity,
-    nix::libc::SYS_gettid,
-    nix::libc::SYS_exit,
-    nix::libc::SYS_exit_group,
-    // facts
-    nix::libc::SYS_clock_gettime, // where the kernel's page has no clock
-    nix::libc::SYS_gettimeofday,  // the same
-    nix::libc::SYS_getrandom,
-    nix::libc::SYS_getpid, // glibc's numbers of questions, before 2.36
-    nix::libc::SYS_uname,
-    nix::libc::SYS_sysinfo, // qsort(3) in getaddrinfo(3)
-];
 
 #[cfg(test)]
 #[path = "tests/confine.rs"]

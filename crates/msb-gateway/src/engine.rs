@@ -250,7 +250,9 @@ impl Engine {
             for token in std::mem::take(&mut self.more) {
                 self.event(token, EventFlags::empty());
             }
-            self.expire(Instant::now());
+            if !self.deadlines.is_empty() {
+                self.expire(Instant::now());
+            }
         }
     }
 

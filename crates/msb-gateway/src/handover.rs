@@ -4,7 +4,7 @@
 
 use crate::engine::Sockets;
 use msb_plan::event::Failure;
-use msb_plan::handover::{FAILED, MESSAGE_BYTES_MAX, READY, SOCKETS, Socket, encode_failure};
+use msb_plan::handover::{FAILED, MESSAGE_BYTES_MAX, SOCKETS, Socket, encode_failure, encode_ready};
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::net::{
@@ -76,12 +76,12 @@ pub fn send_trust(control: &OwnedFd, message: u8, file: &OwnedFd) -> io::Result<
     Ok(())
 }
 
-/// Says that connections are answered from now on.
+/// Says that connections are answered from now on, and on which `ports` of the host, in the order of the plan's rules.
 ///
 /// # Errors
 /// As send(2).
-pub fn send_ready(control: &OwnedFd) -> io::Result<()> {
-    send(control, &[READY], SendFlags::NOSIGNAL)?;
+pub fn send_ready(control: &OwnedFd, ports: &[u16]) -> io::Result<()> {
+    send(control, &encode_ready(ports), SendFlags::NOSIGNAL)?;
     Ok(())
 }
 

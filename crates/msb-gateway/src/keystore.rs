@@ -3,7 +3,9 @@
 //! Java takes no PEM as a trust store. JKS is the simplest form that every version of it since 1.2 reads; its layout is
 //! that of `sun.security.provider.JavaKeyStore`, all numbers in the order of the network.
 
-use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use memchr::{memchr_iter, memmem};
+use sha1::{Digest as _, Sha1};
 
 const MAGIC: u32 = 0xfeed_feed;
 const VERSION: u32 = 2;
@@ -12,21 +14,16 @@ const CERTIFICATE: u32 = 2;
 /// What Java's own key store of authorities has. It protects nothing: who can change the file knows it.
 const PASSWORD: &str = "changeit";
 /// Around a certificate; RFC 7468, 5.1.
-const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-const END: &str = "-----END CERTIFICATE-----";
+const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+const END: &[u8] = b"-----END CERTIFICATE-----";
 /// Stands between the password and the content in what is digested.
 const WHITENER: &[u8] = b"Mighty Aphrodite";
 
 /// The certificates of `bundle`, PEM, as a key store. What is no certificate is left out.
 #[must_use]
 pub fn jks(bundle: &[u8]) -> Vec<u8> {
-    let words = String::from_utf8_lossy(bundle);
-    // Each by itself, so that one which can't be read does not cost the others. rustls reads PEM for keys, in a time that
-    // tells nothing of what it reads, which is longer, and here are a hundred and more at each launch.
-    let blocks = words.match_indices(BEGIN).filter_map(|(at, _)| words.get(at..));
-    let certificates: Vec<Vec<u8>> =
-        blocks.filter_map(|block| Some(pem::parse(cut(block)?).ok()?.into_contents())).collect();
-    let mut store = Vec::new();
+    let certificates = certificates(bundle);
+    let mut store = Vec::with_capacity(bundle.len());
     let number = |store: &mut Vec<u8>, value: usize| {
         store.extend(u32::try_from(value).unwrap_or(u32::MAX).to_be_bytes());
     };
@@ -42,19 +39,47 @@ pub fn jks(bundle: &[u8]) -> Vec<u8> {
         number(&mut store, certificate.len());
         store.extend_from_slice(certificate);
     }
-    let mut digest = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+    let mut digest = Sha1::new();
     for unit in PASSWORD.encode_utf16() {
-        digest.update(&unit.to_be_bytes());
+        digest.update(unit.to_be_bytes());
     }
     digest.update(WHITENER);
     digest.update(&store);
-    store.extend_from_slice(digest.finish().as_ref());
+    store.extend_from_slice(&digest.finalize());
     store
 }
 
-/// Up to the end of the first certificate.
-fn cut(block: &str) -> Option<&str> {
-    block.find(END).and_then(|at| block.get(..at + END.len()))
+/// What is between the marks, decoded, each by itself, so that one which can't be read does not cost the others. There are a
+/// hundred and more at each launch, for which a reader of PEM of any kind takes a millisecond, a good part of all of it.
+fn certificates(bundle: &[u8]) -> Vec<Vec<u8>> {
+    let mut digits = Vec::new();
+    let block = |at: usize| {
+        let inside = bundle.get(at + BEGIN.len()..)?;
+        digits.clear();
+        unbroken(inside.get(..memmem::find(inside, END)?)?, &mut digits);
+        BASE64_STANDARD.decode(&digits).ok().filter(|it| is_whole(it))
+    };
+    memmem::find_iter(bundle, BEGIN).filter_map(block).collect()
+}
+
+/// Appends the lines of `text` to `to`, without what is blank around them.
+fn unbroken(text: &[u8], to: &mut Vec<u8>) {
+    let mut start = 0;
+    for end in memchr_iter(b'\n', text).chain([text.len()]) {
+        to.extend_from_slice(text.get(start..end).unwrap_or_default().trim_ascii());
+        start = end + 1;
+    }
+}
+
+/// Whether `der` is one sequence and nothing behind it (X.690, 8.1.3): of anything else Java refuses the whole store.
+fn is_whole(der: &[u8]) -> bool {
+    let (bytes, length) = match der {
+        [0x30, length @ ..=0x7f, rest @ ..] => (rest, usize::from(*length)),
+        [0x30, 0x81, length, rest @ ..] => (rest, usize::from(*length)),
+        [0x30, 0x82, high, low, rest @ ..] => (rest, usize::from(u16::from_be_bytes([*high, *low]))),
+        _ => return false,
+    };
+    bytes.len() == length
 }
 
 /// A short text of ASCII, its length first.

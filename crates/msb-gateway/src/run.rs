@@ -125,6 +125,8 @@ struct Prepared {
     /// Certificates for programs inside, with the message that each goes with.
     trust: Vec<(u8, OwnedFd)>,
     listens: Vec<Published>,
+    /// The port of the host that each of the plan's `listens` has.
+    ports: Vec<u16>,
     report: Option<File>,
 }
 
@@ -144,7 +146,7 @@ fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
     };
     let audit = options.audit_fd.map(|fd| File::from(taken(fd)));
     let state = Arc::new(state(options, plan, gateway, audit)?);
-    let listens = listens(gateway)?;
+    let (listens, ports) = listens(gateway)?;
     let (mut authority, mut trust) = (None, Vec::new());
     if gateway.trust.is_some() {
         let origin = Some(gateway.origin);
@@ -163,7 +165,7 @@ fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
     }
     confine::confine().map_err(|failed| not_started(Step::Gateway, None, failed.0))?;
     let report = options.report_fd.map(|fd| File::from(taken(fd)));
-    Ok(Prepared { state, authority, trust, listens, report })
+    Ok(Prepared { state, authority, trust, listens, ports, report })
 }
 
 fn state(
@@ -216,17 +218,21 @@ fn secrets(
     plan.params.iter().enumerate().map(load).collect()
 }
 
-fn listens(gateway: &Gateway<'_>) -> Result<Vec<Published>, NotStarted> {
-    let bind = |listen: &msb_plan::network::Listen| {
-        Published::bind(listen.protocol, listen.port, listen.origin)
-            .map_err(|error| io_failure(Step::Publish, Some(listen.origin), &error))
-    };
-    gateway.listens.iter().map(bind).collect()
+/// What is published, and the port of the host that each rule for it has.
+fn listens(gateway: &Gateway<'_>) -> Result<(Vec<Published>, Vec<u16>), NotStarted> {
+    let (mut all, mut ports) = (Vec::new(), Vec::new());
+    for listen in &gateway.listens {
+        let (bound, port) = Published::bind(listen)
+            .map_err(|error| io_failure(Step::Publish, Some(listen.origin), &error))?;
+        all.extend(bound);
+        ports.push(port);
+    }
+    Ok((all, ports))
 }
 
 fn serve(control: OwnedFd, prepared: Prepared) -> Result<End, String> {
     let words = |error: io::Error| error.to_string();
-    let Prepared { state, authority, trust, listens, report } = prepared;
+    let Prepared { state, authority, trust, listens, ports, report } = prepared;
     let Some(sockets) = handover::sockets(&control).map_err(words)? else { return Ok(End::Sandbox) };
     for (message, file) in trust {
         handover::send_trust(&control, message, &file).map_err(words)?;
@@ -235,7 +241,7 @@ fn serve(control: OwnedFd, prepared: Prepared) -> Result<End, String> {
     let kernel = if sockets.refusals.is_some() { Kernel::Listed } else { Kernel::Silent };
     let ready = control.try_clone().map_err(words)?;
     let mut engine = Engine::new(Arc::clone(&state), sockets, control, listens, reader).map_err(words)?;
-    handover::send_ready(&ready).map_err(words)?;
+    handover::send_ready(&ready, &ports).map_err(words)?;
     drop(ready);
     let end = engine.run();
     engine.end();

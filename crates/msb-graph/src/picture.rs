@@ -258,6 +258,11 @@ fn fs(rule: &FsRule) -> Row {
             FsOptionKind::Missing(how) if how.node == "mask" => {
                 notes.push("cannot be created either".to_owned());
             }
+            FsOptionKind::Enforce(how) if how.node == "snapshot" => {
+                notes.push("where it is there at the start".to_owned());
+            }
+            FsOptionKind::Beside(name) => notes.push(format!("beside {}", name.node)),
+            FsOptionKind::Depth(levels) => notes.push(format!("{} levels deep", words::value(&levels.node))),
             FsOptionKind::Missing(_) | FsOptionKind::Enforce(_) => {}
         }
     }
@@ -289,7 +294,9 @@ fn endpoint(end: &Endpoint) -> String {
         })
         .collect();
     let ports = if ports.is_empty() { String::new() } else { format!(" port {}", ports.join(", ")) };
-    format!("{peer}{ports} ({})", end.protocol.node)
+    let ports = if ports == " port 0" { " a free port".to_owned() } else { ports };
+    let inside = end.inside.as_ref().map_or_else(String::new, |port| format!(", port {} inside", port.node));
+    format!("{peer}{ports}{inside} ({})", end.protocol.node)
 }
 
 fn net_rows(rule: &NetRule) -> Vec<Row> {

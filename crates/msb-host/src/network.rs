@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
 
 /// Addresses with a common beginning: `10.0.0.0/8`. One address has all of its bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +37,13 @@ impl Network {
     pub fn new(first: IpAddr, bits: u8) -> Option<Network> {
         let fits = bits <= width(first) && masked(first, bits) == first;
         fits.then_some(Network { address: first, bits })
+    }
+
+    /// Those that share `bits` first bits with `address`, at most as many as it has.
+    #[must_use]
+    pub fn containing(address: IpAddr, bits: u8) -> Network {
+        let bits = bits.min(width(address));
+        Network { address: masked(address, bits), bits }
     }
 
     /// Reads `10.0.0.0/8`, `10.1.2.3`, `[2001:db8::]/32` or `[::1]`.
@@ -199,6 +207,12 @@ const KINDS: &[(&str, Kind)] = &[
     ("[ff00::]/8", Kind::Special),
 ];
 
+/// [`KINDS`], read.
+static RANGES: LazyLock<Vec<(Network, Kind)>> = LazyLock::new(|| {
+    let read = |(range, kind): &(&str, Kind)| Some((Network::parse(range).ok()?, *kind));
+    KINDS.iter().filter_map(read).collect()
+});
+
 /// What `address` is for. An IPv6 address that carries an IPv4 one (NAT64, RFC 6052; 6to4, RFC 3056) is of the kind
 /// of that.
 #[must_use]
@@ -212,13 +226,13 @@ pub fn kind(address: IpAddr) -> Kind {
     {
         return kind(IpAddr::V4(carried));
     }
-    let range = KINDS.iter().find(|(range, _)| Network::parse(range).is_ok_and(|it| it.contains(address)));
+    let range = RANGES.iter().find(|(range, _)| range.contains(address));
     range.map_or(Kind::Public, |(_, kind)| *kind)
 }
 
 /// Ranges at whose ends [`kind`] may change, those of addresses that carry another one among them.
 pub fn borders() -> impl Iterator<Item = Network> {
-    let known = KINDS.iter().filter_map(|(range, _)| Network::parse(range).ok());
+    let known = RANGES.iter().map(|(range, _)| *range);
     known
         .chain(METADATA.iter().map(|it| Network::of(*it)))
         .flat_map(|range| match range.address {

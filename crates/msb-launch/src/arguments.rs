@@ -1,6 +1,8 @@
 //! The command line.
 
 use crate::fail::{Result, refusal};
+use crate::files::exact;
+use crate::gather::Gather;
 use crate::path::sort_by;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -38,7 +40,7 @@ pub(crate) struct Arguments<'a> {
     /// Parameters and their values, in order.
     pub(crate) set: Vec<(&'a [u8], &'a CStr)>,
     /// Where events go.
-    pub(crate) report_fd: Option<i32>,
+    pub(crate) report_fd: Option<u32>,
     /// The file of public keys.
     pub(crate) trust: Option<&'a CStr>,
     /// Files that nobody inside may write.
@@ -52,11 +54,11 @@ pub(crate) struct Arguments<'a> {
     /// Whether each step is timed.
     pub(crate) timings: bool,
     /// Where the listener goes.
-    pub(crate) notify_fd: Option<i32>,
+    pub(crate) notify_fd: Option<u32>,
     /// The socket where it goes instead.
     pub(crate) notify: Option<&'a CStr>,
     /// Where the gateway's log goes.
-    pub(crate) audit_fd: Option<i32>,
+    pub(crate) audit_fd: Option<u32>,
     /// The gateway's program.
     pub(crate) gateway: Option<&'a CStr>,
     /// The command; empty for the plan's own.
@@ -74,73 +76,120 @@ pub(crate) enum Request<'a> {
     Version,
 }
 
+/// What an option does.
+#[derive(Clone, Copy)]
+enum Does {
+    Help,
+    Version,
+    DryRun,
+    Json,
+    Timings,
+    Set,
+    Report,
+    Trust,
+    Protect,
+    ReportFd,
+    NotifyFd,
+    Notify,
+    AuditFd,
+    Gateway,
+}
+
+/// Options by name; one comparison for all of them, as a `match` of texts compares byte by byte and is a page of code.
+const OPTIONS: [(&[u8], Does); 16] = [
+    (b"--help", Does::Help),
+    (b"-h", Does::Help),
+    (b"--version", Does::Version),
+    (b"-V", Does::Version),
+    (b"--dry-run", Does::DryRun),
+    (b"--json", Does::Json),
+    (b"--timings", Does::Timings),
+    (b"--set", Does::Set),
+    (b"--report", Does::Report),
+    (b"--trust", Does::Trust),
+    (b"--protect", Does::Protect),
+    (b"--report-fd", Does::ReportFd),
+    (b"--notify-fd", Does::NotifyFd),
+    (b"--notify", Does::Notify),
+    (b"--audit-fd", Does::AuditFd),
+    (b"--gateway", Does::Gateway),
+];
+
 /// Reads the command line; `words` does not hold the program's name.
 pub(crate) fn parse<'a>(words: &[&'a CStr]) -> Result<Request<'a>> {
+    let wrong = refusal(Step::Usage, None);
     let mut arguments = Arguments::default();
     let mut plan = None;
     let mut words = words.iter().copied();
     while let Some(word) = words.next() {
-        match word.to_bytes() {
-            b"--help" | b"-h" => return Ok(Request::Help),
-            b"--version" | b"-V" => return Ok(Request::Version),
-            b"--set" => arguments.set.push(binding(words.next())?),
-            b"--report" => arguments.report = Some(file(words.next())?),
-            b"--trust" if arguments.trust.is_none() => arguments.trust = Some(file(words.next())?),
-            b"--protect" => arguments.protect.push(file(words.next())?),
-            b"--dry-run" => arguments.dry_run = true,
-            b"--json" => arguments.json = true,
-            b"--timings" => arguments.timings = true,
-            b"--report-fd" => arguments.report_fd = Some(descriptor(words.next())?),
-            b"--notify-fd" => arguments.notify_fd = Some(descriptor(words.next())?),
-            b"--notify" => arguments.notify = Some(file(words.next())?),
-            b"--audit-fd" => arguments.audit_fd = Some(descriptor(words.next())?),
-            b"--gateway" => arguments.gateway = Some(file(words.next())?),
-            b"--" if plan.is_some() => {
-                arguments.command = words.collect();
-                break;
+        let bytes = word.to_bytes();
+        if bytes == b"--" && plan.is_some() {
+            arguments.command = words.gather();
+            break;
+        }
+        if !bytes.starts_with(b"-") {
+            if plan.is_none() {
+                plan = Some(word);
+                continue;
             }
-            bytes if bytes.starts_with(b"-") => return Err(refusal(Step::Usage, None)),
-            _ if plan.is_none() => plan = Some(word),
-            _ => {
-                arguments.command = core::iter::once(word).chain(words).collect();
-                break;
-            }
+            arguments.command = core::iter::once(word).chain(words).gather();
+            break;
+        }
+        let (_, does) = OPTIONS.iter().find(|(name, _)| *name == bytes).ok_or(wrong)?;
+        match does {
+            Does::Help => return Ok(Request::Help),
+            Does::Version => return Ok(Request::Version),
+            Does::DryRun => arguments.dry_run = true,
+            Does::Json => arguments.json = true,
+            Does::Timings => arguments.timings = true,
+            _ => arguments.take(*does, words.next().ok_or(wrong)?).ok_or(wrong)?,
         }
     }
-    arguments.plan = plan.ok_or_else(|| refusal(Step::Usage, None))?;
+    arguments.plan = plan.ok_or(wrong)?;
     Ok(Request::Launch(arguments))
+}
+
+impl<'a> Arguments<'a> {
+    /// An option with a value; `None` where it has none like this.
+    fn take(&mut self, does: Does, value: &'a CStr) -> Option<()> {
+        let number = || descriptor(value.to_bytes());
+        match does {
+            Does::Help | Does::Version | Does::DryRun | Does::Json | Does::Timings => {}
+            Does::Set => self.set.push(binding(value)?),
+            Does::Report => self.report = Some(value),
+            // Whoever starts the launcher has the first word on whose signature counts.
+            Does::Trust if self.trust.is_some() => return None,
+            Does::Trust => self.trust = Some(value),
+            Does::Protect => self.protect.push(value),
+            Does::ReportFd => self.report_fd = Some(number()?),
+            Does::NotifyFd => self.notify_fd = Some(number()?),
+            Does::Notify => self.notify = Some(value),
+            Does::AuditFd => self.audit_fd = Some(number()?),
+            Does::Gateway => self.gateway = Some(value),
+        }
+        Some(())
+    }
 }
 
 impl Arguments<'_> {
     /// Numbers of the descriptors that `fd:N` names, sorted and without repetitions.
     pub(crate) fn secret_numbers(&self) -> Vec<u32> {
-        let number = |value: &CStr| {
-            let digits = value.to_bytes().strip_prefix(b"fd:")?;
-            let number: i32 = core::str::from_utf8(digits).ok()?.parse().ok()?;
-            u32::try_from(number).ok().filter(|number| *number > 2)
-        };
-        let mut numbers: Vec<u32> = self.set.iter().filter_map(|(_, value)| number(value)).collect();
+        let number = |value: &CStr| descriptor(value.to_bytes().strip_prefix(b"fd:")?);
+        let mut numbers: Vec<u32> = self.set.iter().filter_map(|(_, value)| number(value)).gather();
         sort_by(&mut numbers, |a, b| a < b);
         numbers.dedup();
         numbers
     }
 }
 
-fn file(word: Option<&CStr>) -> Result<&CStr> {
-    word.ok_or_else(|| refusal(Step::Usage, None))
-}
-
-fn binding(word: Option<&CStr>) -> Result<(&[u8], &CStr)> {
-    let wrong = || refusal(Step::Usage, None);
-    let word = word.ok_or_else(wrong)?;
-    let equals = word.to_bytes().iter().position(|b| *b == b'=').ok_or_else(wrong)?;
+fn binding(word: &CStr) -> Option<(&[u8], &CStr)> {
+    let equals = word.to_bytes().iter().position(|b| *b == b'=')?;
     let (name, value) = word.to_bytes_with_nul().split_at(equals);
-    let value = value.get(1..).and_then(|value| CStr::from_bytes_with_nul(value).ok()).ok_or_else(wrong)?;
-    Ok((name, value))
+    Some((name, CStr::from_bytes_with_nul(value.get(1..)?).ok()?))
 }
 
-fn descriptor(word: Option<&CStr>) -> Result<i32> {
-    let number = word.and_then(|word| word.to_str().ok()).and_then(|word| word.parse().ok());
-    // 0, 1 and 2 belong to the command.
-    number.filter(|number| *number > 2).ok_or_else(|| refusal(Step::Usage, None))
+/// The number of a descriptor; 0, 1 and 2 belong to the command.
+fn descriptor(digits: &[u8]) -> Option<u32> {
+    let number = exact(digits, 10).and_then(|number| i32::try_from(number).ok())?;
+    (number > 2).then_some(number.unsigned_abs())
 }

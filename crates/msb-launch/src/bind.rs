@@ -1,14 +1,15 @@
 //! Parameters and `~`: from the command line and the environment to places on this host.
 
 use crate::arguments::Arguments;
-use crate::at::{openat2, readlink};
 use crate::fail::{At, Result, failure, refusal};
+use crate::gather::Gather;
 use crate::path::{join, split};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::Step;
 use msb_plan::{Base, OriginId, Param, ParamKind, Path, Plan};
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use msb_sys::at::{Descriptor, openat2, readlink};
+use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat};
 use rustix::io::Errno;
 
@@ -51,7 +52,7 @@ impl<'a> Bindings<'a> {
                 return Err(failure(Step::Param, None, if twice { Errno::EXIST } else { Errno::SRCH }));
             }
         }
-        let values = plan.params.iter().map(|param| value(param, arguments)).collect::<Result<_>>()?;
+        let values = plan.params.iter().map(|param| value(param, arguments)).try_gather()?;
         let home = environment.iter().find_map(|entry| entry.to_bytes().strip_prefix(b"HOME="));
         Ok(Bindings { values, home: home.filter(|home| home.starts_with(b"/")) })
     }
@@ -135,8 +136,8 @@ fn is_source(text: &[u8], given: bool) -> bool {
 }
 
 /// What the kernel calls the file that `fd` is open on, as procfs tells.
-pub(crate) fn real_path(fd: impl AsFd) -> core::result::Result<Vec<u8>, Errno> {
-    let number = u64::from(fd.as_fd().as_raw_fd().unsigned_abs());
+pub(crate) fn real_path(fd: impl Descriptor) -> core::result::Result<Vec<u8>, Errno> {
+    let number = u64::from(fd.number().unsigned_abs());
     let link = crate::files::decimal(b"/proc/self/fd/", number);
     let path = readlink(&link)?;
     if path.starts_with(b"/") { Ok(path) } else { Err(Errno::NOENT) }
@@ -209,7 +210,7 @@ fn follow(path: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Opens a place below `base` without following any symbolic link.
-pub(crate) fn open_below(base: impl AsFd, rest: &[u8]) -> core::result::Result<OwnedFd, Errno> {
+pub(crate) fn open_below(base: impl Descriptor, rest: &[u8]) -> core::result::Result<OwnedFd, Errno> {
     let rest = if rest.is_empty() { b"." } else { rest };
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     openat2(base, rest, OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty(), resolve)

@@ -6,12 +6,12 @@
 mod place;
 mod settings;
 
-use crate::at::unlinkat;
 use crate::fail::{At, Result, failure, refusal};
 use crate::files::{decimal, number, open, read_small, write_once, write_small};
 use alloc::vec::Vec;
 use msb_plan::event::{LimitKind, Step};
 use msb_plan::{Hold, Limits, OriginId};
+use msb_sys::at::unlinkat;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, OFlags, statfs};
 use rustix::io::Errno;

@@ -5,6 +5,7 @@ use crate::deny::{self, Denial};
 use crate::fail::{At, Result, refusal};
 use crate::files::{decimal, write_once, write_small};
 use crate::gateway::{self, Handover};
+use crate::gather::Gather;
 use crate::host::Entry;
 use crate::landlock::Wall;
 use crate::path::sort_by;
@@ -121,8 +122,6 @@ impl Child<'_> {
         let proc = self.entries.iter().find(all_of_proc).map(|entry| entry.mount.origin);
         deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials, proc)?;
         timing.done(Step::Deny);
-        self.network(&mut network)?;
-        timing.done(Step::Network);
         if let Some(socket) = self.storage.take() {
             let line = self.plan.limits.memory_bytes.map(|limit| limit.origin);
             storage::give(&socket, &root, &self.entries).at(Step::LimitFallback, line)?;
@@ -133,11 +132,14 @@ impl Child<'_> {
         wall.root(&root).at(Step::Landlock, Some(self.plan.target.origin))?;
         self.root = root::enter(root, who.mount_table).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
         timing.done(Step::PivotRoot);
+        // As late as can be: it has been made meanwhile.
+        self.network(&mut network)?;
+        timing.done(Step::Network);
         umask(Mode::from_raw_mode(0o022));
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
         rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
         setsid().at(Step::Session, Some(who.origin))?;
-        confine::limits(&self.plan.limits, self.held)?;
+        confine::limits(&self.plan.limits, self.held, self.is_root())?;
         confine::keyring(who)?;
         confine::write_execute(who)?;
         confine::privileges(who)?;
@@ -161,7 +163,7 @@ impl Child<'_> {
         let kept = [Some(&self.status), Some(&self.parent), self.listener.as_ref(), self.root.as_ref()];
         let gateway = self.gateway.as_ref().map(|gateway| gateway.socket().as_raw_fd());
         let kept = kept.into_iter().flatten().map(AsRawFd::as_raw_fd).chain(gateway);
-        let mut kept: Vec<u32> = kept.map(i32::unsigned_abs).collect();
+        let mut kept: Vec<u32> = kept.map(i32::unsigned_abs).gather();
         sort_by(&mut kept, |a, b| a < b);
         close_all_but(&kept).at(Step::CloseFds, None)
     }
@@ -200,7 +202,10 @@ impl Child<'_> {
     /// Waits until the gateway answers; the init keeps its socket only to make others on demand.
     fn await_gateway(&mut self) -> Result<()> {
         if let Some(handover) = &self.gateway {
-            handover.ready()?;
+            for (index, port) in (0..).zip(handover.ready()?) {
+                // Nobody may be there to hear it, which other things show.
+                let _ = write_once(&self.status, &Message::Published { index, port }.encode());
+            }
         }
         let publishes = matches!(&self.plan.network, Network::Gateway(it) if !it.listens.is_empty());
         self.gateway.take_if(|_| !publishes);
@@ -222,10 +227,10 @@ impl Child<'_> {
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
         rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
         setsid().at(Step::Session, Some(who.origin))?;
-        confine::limits(&self.plan.limits, self.held)?;
+        confine::limits(&self.plan.limits, self.held, self.is_root())?;
         confine::keyring(who)?;
         confine::write_execute(who)?;
-        confine::no_new_privileges(who)?;
+        confine::privileges_without_namespaces(who)?;
         wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
         // The end of the run kills whatever may be signalled (`init`): it had better be the sandbox alone.
         if test_kill_process(getppid().unwrap_or(Pid::INIT)) != Err(Errno::PERM) {
@@ -240,6 +245,11 @@ impl Child<'_> {
     /// ended.
     pub(crate) fn must_end(&self) -> bool {
         self.ending.is_some_and(|ending| ending.get() != 0 || self.is_orphan().unwrap_or(true))
+    }
+
+    /// Whether the sandbox is on the host what its launcher is, and that is root.
+    fn is_root(&self) -> bool {
+        matches!(self.ids, Ids::Own { uid: 0, .. })
     }
 
     /// Whether the launcher outside has ended.

@@ -134,7 +134,7 @@ impl Asked<'_, '_> {
             let takes =
                 found.deny.rights.contains(Rights::READ) || found.deny.rights.contains(self.claim.right);
             let by_host = || found.names.iter().any(|name| below(&host, name).is_some());
-            let by_inside = || found.inside_name().is_some_and(|name| below(inside, name).is_some());
+            let by_inside = || found.inside.as_ref().is_some_and(|name| below(inside, name).is_some());
             takes && (by_host() || by_inside())
         })
     }

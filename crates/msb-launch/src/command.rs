@@ -1,7 +1,7 @@
 //! The command's own process, from fork to execve: it loads the filter last.
 
-use crate::at::{accessat, statat};
 use crate::child::Child;
+use crate::gather::Gather;
 use crate::init;
 use crate::landlock::Wall;
 use alloc::ffi::CString;
@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::Tier;
 use msb_plan::event::{Failure, Step};
+use msb_sys::at::{accessat, statat};
 use msb_sys::exec::{Strings, execute as execve};
 use msb_sys::seccomp;
 use rustix::fd::IntoRawFd;
@@ -83,7 +84,7 @@ fn candidates(name: &CStr, environment: &[CString]) -> Vec<CString> {
     path.split(|b| *b == b':')
         .filter(|directory| directory.starts_with(b"/"))
         .filter_map(|directory| CString::new([directory, b"/", name.to_bytes()].concat()).ok())
-        .collect()
+        .gather()
 }
 
 /// A step and an errno as one number that is not 0.

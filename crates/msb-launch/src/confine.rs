@@ -3,6 +3,8 @@
 use crate::cgroup::Held;
 use crate::fail::{At, Result};
 use crate::files::{decimal, number, open, write_once};
+use crate::gather::Gather;
+use crate::ids;
 use alloc::vec::Vec;
 use msb_plan::event::{LimitKind, Step};
 use msb_plan::{CAPABILITY_MAX, Identity, Keyring, Limit, Limits};
@@ -30,8 +32,9 @@ const NO_CORE: u64 = 1;
 
 /// Sets what setrlimit(2) and sched_setaffinity(2) hold, and reads each back.
 ///
-/// Must run inside the new user namespace: there `RLIMIT_NPROC` counts the sandbox's processes alone.
-pub(crate) fn limits(limits: &Limits, held: Held) -> Result<()> {
+/// Must run inside the new user namespace: there `RLIMIT_NPROC` counts the sandbox's processes alone. `is_root` says that
+/// the sandbox has the launcher's own id, and that this is some root's.
+pub(crate) fn limits(limits: &Limits, held: Held, is_root: bool) -> Result<()> {
     rlimit(Resource::Core, NO_CORE).at(Step::Rlimit, None)?;
     let swap = limits.swap_bytes.map_or(0, |limit| limit.value);
     for (kind, Limit { value, origin }) in limits.each().filter(|(kind, _)| !held.has(*kind)) {
@@ -41,6 +44,9 @@ pub(crate) fn limits(limits: &Limits, held: Held) -> Result<()> {
             LimitKind::FileSize => rlimit(Resource::Fsize, value).at(Step::Rlimit, at)?,
             LimitKind::CpuTime => rlimit(Resource::Cpu, value.div_ceil(1000)).at(Step::Rlimit, at)?,
             LimitKind::Pids => {
+                if is_root {
+                    ids::counts_processes(origin)?;
+                }
                 rlimit(Resource::Nproc, value + u64::from(INIT_PIDS)).at(Step::Rlimit, at)?;
             }
             LimitKind::Memory => rlimit(Resource::Data, value + swap).at(Step::Rlimit, at)?,
@@ -73,7 +79,7 @@ fn affinity(count: u64) -> core::result::Result<(), Errno> {
 /// The last `count` of the CPUs that this process may run on: the first ones are where interrupts go.
 pub(crate) fn cpus(count: u64) -> core::result::Result<Vec<usize>, Errno> {
     let allowed = sched_getaffinity(None)?;
-    let mut cpus: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).collect();
+    let mut cpus: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|cpu| allowed.is_set(*cpu)).gather();
     let count = usize::try_from(count).unwrap_or(usize::MAX);
     Ok(cpus.split_off(cpus.len().saturating_sub(count)))
 }
@@ -103,9 +109,18 @@ pub(crate) fn privileges(identity: &Identity<'_>) -> Result<()> {
     capabilities(identity.capabilities).at(Step::Capabilities, Some(identity.origin))
 }
 
-/// Sets no_new_privs: an ordinary user has no capability to give up.
-pub(crate) fn no_new_privileges(identity: &Identity<'_>) -> Result<()> {
+/// Sets no_new_privs: nothing that is executed later gains what its caller does not have.
+fn no_new_privileges(identity: &Identity<'_>) -> Result<()> {
     set_no_new_privs(true).at(Step::NoNewPrivs, Some(identity.origin))
+}
+
+/// The same without namespaces, where an ordinary user has no capability, and no right over the sets that only root
+/// needs to lock: root of a container gives up what it has.
+pub(crate) fn privileges_without_namespaces(identity: &Identity<'_>) -> Result<()> {
+    no_new_privileges(identity)?;
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    set_capabilities(None, sets).at(Step::Capabilities, Some(identity.origin))
 }
 
 /// Keeps memory that is or was writable from becoming executable, in every process to come, where the policy says so.

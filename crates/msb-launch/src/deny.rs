@@ -6,9 +6,9 @@
 //! directory above it is pinned by a mount of its own: a mount point can't be renamed (EBUSY), so that
 //! `mv .git x; mkdir -p .git/hooks` ends in an error.
 
-use crate::at::{mkdirat, move_mount, open_tree, openat2, unlinkat};
 use crate::bind::{Bindings, open_below};
 use crate::fail::{At, Result, failure};
+use crate::gather::Gather;
 use crate::host::{Entry, covering};
 use crate::mounts::Table;
 use crate::names::{self, Found};
@@ -17,8 +17,9 @@ use crate::placeholders::{Kind, Made, Placeholders, create};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{Deny, Missing, MountKind, OriginId, Plan, Rights};
+use msb_sys::at::{Descriptor, mkdirat, move_mount, open_tree, openat2, unlinkat};
 use msb_sys::mount::{Depth, attr, set_attributes};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat, fstat};
 use rustix::io::Errno;
 use rustix::mount::OpenTreeFlags;
@@ -44,10 +45,12 @@ pub(crate) fn find<'p>(
     bindings: &Bindings<'_>,
     entries: &mut [Entry<'p>],
     table: &Table,
+    searched: Vec<Found<'p>>,
     placeholders: &mut Placeholders,
 ) -> Result<Vec<Denial>> {
     let locate = |deny: &Deny<'p>| Found::locate(*deny, bindings, table);
-    let mut found = plan.denies.iter().map(locate).collect::<Result<Vec<_>>>()?;
+    let mut found = plan.denies.iter().map(locate).try_gather()?;
+    found.extend(searched);
     // Each time around one more link is followed: seldom is there any.
     for _ in 0..=LINKS_MAX {
         for found in &found {
@@ -93,7 +96,7 @@ fn narrow(entry: &mut Entry<'_>, found: &Found<'_>) -> Result<()> {
         .source
         .as_ref()
         .is_some_and(|source| found.names.iter().any(|name| below(&source.real, name).is_some()));
-    let by_inside = found.inside_name().is_some_and(|name| below(&entry.target, name).is_some());
+    let by_inside = found.inside.as_ref().is_some_and(|name| below(&entry.target, name).is_some());
     if by_host || by_inside {
         entry.rights = entry.rights.minus(found.deny.rights);
         // What shows nothing is no mount, and what is special takes no rights: the policy contradicts itself.
@@ -118,7 +121,7 @@ fn places(found: &Found<'_>, entries: &[Entry<'_>]) -> Result<Vec<Vec<u8>>> {
             }
         }
     }
-    places.extend(found.inside_name().map(Vec::from));
+    places.extend(found.inside.clone());
     // Shown by another entry: it has been asked by its own source.
     places.retain(|place| {
         covering(entries, place)
@@ -273,7 +276,7 @@ impl<'r> Masks<'r> {
         let tree =
             open_tree(self.root, name, OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC)?;
         let none = attr::RDONLY | attr::NOSUID | attr::NODEV | attr::NOEXEC;
-        set_attributes(tree.as_fd(), Depth::One, none, None)?;
+        set_attributes(&tree, Depth::One, none, None)?;
         Ok(tree)
     }
 
@@ -399,12 +402,12 @@ fn exists(made: core::result::Result<(), Errno>) -> core::result::Result<(), Err
 fn remount(root: BorrowedFd<'_>, inside: &[u8], attributes: u64) -> core::result::Result<(), Errno> {
     let place = open_inside(root, inside)?;
     let tree = clone_tree(&place)?;
-    set_attributes(tree.as_fd(), Depth::Tree, attributes, None)?;
+    set_attributes(&tree, Depth::Tree, attributes, None)?;
     attach(&tree, &place)
 }
 
 /// A detached copy of the mounts at `place` and below it.
-pub(crate) fn clone_tree(place: impl AsFd) -> core::result::Result<OwnedFd, Errno> {
+pub(crate) fn clone_tree(place: impl Descriptor) -> core::result::Result<OwnedFd, Errno> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_RECURSIVE
@@ -413,7 +416,7 @@ pub(crate) fn clone_tree(place: impl AsFd) -> core::result::Result<OwnedFd, Errn
 }
 
 /// Mounts a detached tree at `place`.
-pub(crate) fn attach(tree: impl AsFd, place: impl AsFd) -> core::result::Result<(), Errno> {
+pub(crate) fn attach(tree: impl Descriptor, place: impl Descriptor) -> core::result::Result<(), Errno> {
     move_mount(tree, place, "")
 }
 

@@ -20,6 +20,8 @@ impl<T> At<T> for core::result::Result<T, Errno> {
 }
 
 /// A failure with an errno.
+#[cold]
+#[inline(never)]
 pub(crate) fn failure(step: Step, origin: Option<OriginId>, errno: Errno) -> Failure {
     Failure { step, origin, errno: u16::try_from(errno.raw_os_error()).unwrap_or(0) }
 }

@@ -1,35 +1,36 @@
 //! Reading and writing the small files of procfs and cgroupfs.
 
-use crate::at::openat;
 use alloc::vec::Vec;
+use msb_sys::at::{Descriptor, openat};
+use msb_sys::process::borrowed;
 use rustix::buffer::spare_capacity;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{OwnedFd, RawFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, read, write};
 
 // Each is one function behind a generic face: the launcher is small, and has no copy of them for every kind of path.
 
 /// Opens for reading or writing, close-on-exec.
-pub(crate) fn open(at: impl AsFd, path: impl AsRef<[u8]>, flags: OFlags) -> Result<OwnedFd, Errno> {
+pub(crate) fn open(at: impl Descriptor, path: impl AsRef<[u8]>, flags: OFlags) -> Result<OwnedFd, Errno> {
     #[inline(never)]
-    fn one(at: BorrowedFd<'_>, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    fn one(at: RawFd, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         openat(at, path, flags | OFlags::CLOEXEC | OFlags::NOCTTY, Mode::empty())
     }
-    one(at.as_fd(), path.as_ref(), flags)
+    one(at.number(), path.as_ref(), flags)
 }
 
 /// All that `fd` gives, at most `bytes_max`.
 ///
 /// # Errors
 /// `EFBIG` for more.
-pub(crate) fn read_all(fd: impl AsFd, bytes_max: usize) -> Result<Vec<u8>, Errno> {
+pub(crate) fn read_all(fd: impl Descriptor, bytes_max: usize) -> Result<Vec<u8>, Errno> {
     #[inline(never)]
-    fn one(fd: BorrowedFd<'_>, bytes_max: usize) -> Result<Vec<u8>, Errno> {
+    fn one(fd: RawFd, bytes_max: usize) -> Result<Vec<u8>, Errno> {
         let mut bytes = Vec::new();
         loop {
             // Twice as much each time: most of what is read is short, and none of it is written twice.
             bytes.reserve_exact(bytes.len().max(READ_BYTES));
-            match read(fd, spare_capacity(&mut bytes)) {
+            match read(borrowed(fd), spare_capacity(&mut bytes)) {
                 Err(Errno::INTR) => {}
                 Ok(0) => return Ok(bytes),
                 got => drop(got?),
@@ -39,48 +40,62 @@ pub(crate) fn read_all(fd: impl AsFd, bytes_max: usize) -> Result<Vec<u8>, Errno
             }
         }
     }
-    one(fd.as_fd(), bytes_max)
+    one(fd.number(), bytes_max)
 }
 
 /// How much is read first.
 const READ_BYTES: usize = 8192;
 
 /// The content of a small file of procfs or cgroupfs.
-pub(crate) fn read_small(at: impl AsFd, path: impl AsRef<[u8]>) -> Result<Vec<u8>, Errno> {
+pub(crate) fn read_small(at: impl Descriptor, path: impl AsRef<[u8]>) -> Result<Vec<u8>, Errno> {
     const BYTES_MAX: usize = 256 * 1024;
     #[inline(never)]
-    fn one(at: BorrowedFd<'_>, path: &[u8]) -> Result<Vec<u8>, Errno> {
-        read_all(open(at, path, OFlags::RDONLY)?, BYTES_MAX)
+    fn one(at: RawFd, path: &[u8]) -> Result<Vec<u8>, Errno> {
+        read_all(&open(at, path, OFlags::RDONLY)?, BYTES_MAX)
     }
-    one(at.as_fd(), path.as_ref())
+    one(at.number(), path.as_ref())
 }
 
 /// Writes `bytes` to an existing file in one call, as procfs and cgroupfs want it.
-pub(crate) fn write_small(at: impl AsFd, path: impl AsRef<[u8]>, bytes: &[u8]) -> Result<(), Errno> {
+pub(crate) fn write_small(at: impl Descriptor, path: impl AsRef<[u8]>, bytes: &[u8]) -> Result<(), Errno> {
     #[inline(never)]
-    fn one(at: BorrowedFd<'_>, path: &[u8], bytes: &[u8]) -> Result<(), Errno> {
-        write_once(open(at, path, OFlags::WRONLY)?, bytes)
+    fn one(at: RawFd, path: &[u8], bytes: &[u8]) -> Result<(), Errno> {
+        write_once(&open(at, path, OFlags::WRONLY)?, bytes)
     }
-    one(at.as_fd(), path.as_ref(), bytes)
+    one(at.number(), path.as_ref(), bytes)
 }
 
 /// Writes `bytes` in one call.
 ///
 /// # Errors
 /// `EIO` when less was taken.
-pub(crate) fn write_once(fd: impl AsFd, bytes: &[u8]) -> Result<(), Errno> {
+pub(crate) fn write_once(fd: impl Descriptor, bytes: &[u8]) -> Result<(), Errno> {
     #[inline(never)]
-    fn one(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<(), Errno> {
-        if write(fd, bytes)? == bytes.len() { Ok(()) } else { Err(Errno::IO) }
+    fn one(fd: RawFd, bytes: &[u8]) -> Result<(), Errno> {
+        if write(borrowed(fd), bytes)? == bytes.len() { Ok(()) } else { Err(Errno::IO) }
     }
-    one(fd.as_fd(), bytes)
+    one(fd.number(), bytes)
 }
 
 /// The decimal number that `bytes` begins with, spaces around it allowed.
 pub(crate) fn number(bytes: &[u8]) -> Option<u64> {
     let text = bytes.trim_ascii();
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
-    core::str::from_utf8(text.get(..digits)?).ok()?.parse().ok()
+    exact(text.get(..digits)?, 10)
+}
+
+/// What `digits` are in a base of at most 16: all of them, and at least one.
+#[inline(never)]
+pub(crate) fn exact(digits: &[u8], base: u32) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    let mut value = 0_u64;
+    for digit in digits {
+        let digit = char::from(*digit).to_digit(base)?;
+        value = value.checked_mul(base.into())?.checked_add(digit.into())?;
+    }
+    Some(value)
 }
 
 /// `value` in decimal, after `before`.

@@ -4,9 +4,9 @@
 //! of the sandbox's first process, which alone can make sockets inside.
 
 use crate::arguments::Arguments;
-use crate::at::{accessat, openat, readlink};
 use crate::fail::{At, Result, failure};
 use crate::files::{decimal, read_all};
+use crate::gather::Gather;
 use crate::network::{self, Refusals, Sockets};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -14,8 +14,9 @@ use core::ffi::CStr;
 use core::mem::MaybeUninit;
 use msb_plan::event::{Failure, Step};
 use msb_plan::handover::{self, Socket};
-use msb_plan::network::Network;
+use msb_plan::network::{Listen, Network};
 use msb_plan::{OriginId, ParamKind, Plan};
+use msb_sys::at::{accessat, openat, readlink};
 use msb_sys::exec::{Strings, execute};
 use msb_sys::process::{Fork, fork};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -38,6 +39,14 @@ pub(crate) fn origin(plan: &Plan<'_>) -> Option<OriginId> {
     match &plan.network {
         Network::Gateway(gateway) => Some(gateway.origin),
         Network::None | Network::Loopback => None,
+    }
+}
+
+/// The ports that are published.
+pub(crate) fn listens<'p>(plan: &'p Plan<'_>) -> &'p [Listen] {
+    match &plan.network {
+        Network::Gateway(gateway) => &gateway.listens,
+        Network::None | Network::Loopback => &[],
     }
 }
 
@@ -171,7 +180,7 @@ fn words(
             words.extend([Vec::from(b"--set"), [name, b"=".as_slice(), value.to_bytes()].concat()]);
         }
     }
-    words.into_iter().map(|word| CString::new(word).map_err(|_| Errno::INVAL)).collect()
+    words.into_iter().map(|word| CString::new(word).map_err(|_| Errno::INVAL)).try_gather()
 }
 
 /// In the new process: becomes the gateway, away from the terminal, for as long as the launcher lives.
@@ -234,7 +243,7 @@ impl Handover {
 
     /// Hands the sandbox's sockets over; nobody in here keeps them.
     pub(crate) fn give(&self, sockets: &Sockets) -> Result<()> {
-        let borrowed: Vec<BorrowedFd<'_>> = sockets.sockets.iter().map(|fd| fd.as_fd()).collect();
+        let borrowed: Vec<BorrowedFd<'_>> = sockets.sockets.iter().map(|fd| fd.as_fd()).gather();
         match send(&self.socket, &[handover::SOCKETS, sockets.mask], &borrowed) {
             // It has ended already, and what it said is still to be read.
             Err(errno @ Errno::PIPE) => {
@@ -252,27 +261,37 @@ impl Handover {
         }
     }
 
-    /// Waits until connections are answered.
-    pub(crate) fn ready(&self) -> Result<()> {
-        match self.next()? {
-            (handover::READY, _) => Ok(()),
+    /// Waits until connections are answered; gives the ports of the host that are published, as the plan numbers them.
+    pub(crate) fn ready(&self) -> Result<Vec<u16>> {
+        let mut bytes = [0; handover::MESSAGE_BYTES_MAX];
+        match self.receive(&mut bytes)? {
+            ([handover::READY, ports @ ..], _) => Ok(handover::decode_ports(ports).collect()),
             _ => Err(failure(Step::Gateway, Some(self.origin), Errno::PROTO)),
         }
     }
 
     /// The next message's kind and descriptor.
     fn next(&self) -> Result<(u8, Option<OwnedFd>)> {
+        let mut bytes = [0; handover::MESSAGE_BYTES_MAX];
+        let (message, file) = self.receive(&mut bytes)?;
+        Ok((message.first().copied().unwrap_or(0), file))
+    }
+
+    /// The next message, which is not empty, and its descriptor.
+    fn receive<'b>(
+        &self,
+        bytes: &'b mut [u8; handover::MESSAGE_BYTES_MAX],
+    ) -> Result<(&'b [u8], Option<OwnedFd>)> {
         let failed = |errno| failure(Step::Gateway, Some(self.origin), errno);
         let mut there = [PollFd::new(&self.socket, PollFlags::IN)];
         match poll(&mut there, Some(&milliseconds(READY_MS))) {
             Ok(0) => return Err(failed(Errno::TIMEDOUT)),
             polled => polled.map_err(failed)?,
         };
-        let mut bytes = [0; handover::MESSAGE_BYTES_MAX];
-        let mut got = receive(&self.socket, &mut bytes, RecvFlags::empty());
+        let mut got = receive(&self.socket, bytes, RecvFlags::empty());
         if matches!(got, Err(Errno::CONNRESET)) {
             // It ended without reading what was sent to it; what it said before comes after this error (unix(7)).
-            got = receive(&self.socket, &mut bytes, RecvFlags::empty());
+            got = receive(&self.socket, bytes, RecvFlags::empty());
         }
         let (length, file) = got.map_err(failed)?;
         match bytes.get(..length).unwrap_or_default() {
@@ -281,7 +300,7 @@ impl Handover {
             [handover::FAILED, rest @ ..] => {
                 Err(handover::decode_failure(rest).unwrap_or(failed(Errno::PROTO)))
             }
-            [kind, ..] => Ok((*kind, file)),
+            message => Ok((message, file)),
         }
     }
 
@@ -309,7 +328,7 @@ impl Handover {
             _ => return true,
         };
         let made = asked.and_then(|(family, how)| network::socket(family, how, None).ok());
-        let descriptors: Vec<BorrowedFd<'_>> = made.iter().map(|fd| fd.as_fd()).collect();
+        let descriptors: Vec<BorrowedFd<'_>> = made.iter().map(|fd| fd.as_fd()).gather();
         // A gateway that does not read its answers asks for no more.
         let _ = send(&self.socket, &[handover::MADE], &descriptors);
         true

@@ -3,6 +3,7 @@
 //! them be written.
 
 use crate::fail::{At, Result};
+use crate::gather::Gather;
 use crate::host::Entry;
 use crate::path::below;
 use alloc::vec::Vec;
@@ -31,5 +32,5 @@ pub(crate) fn denies<'f>(
         let path = Path { base: Base::Root, rest: file.trim_start_matches('/') };
         Ok(Deny { path, rights: Rights::WRITE, missing: Missing::Skip, origin })
     };
-    files.iter().filter(shown).map(deny).collect()
+    files.iter().filter(shown).map(deny).try_gather()
 }

@@ -196,11 +196,12 @@ fn alias<'k>(
     };
     let below_it = |path: &[u8]| below(path, &entry.target).is_some();
     let others = |other: &&Entry<'_>| !core::ptr::eq(*other, entry);
-    let alone = !entries.iter().filter(others).any(|other| below_it(&other.target));
-    let Some(source) = entry.source.as_ref().filter(|_| followed(entry) && alone && !kept.any(below_it))
-    else {
+    let alone = || !entries.iter().filter(others).any(|other| below_it(&other.target));
+    // What is so for the fewest is asked first.
+    let Some(source) = entry.source.as_ref().filter(|_| followed(entry) && alone()) else { return Ok(None) };
+    if kept.any(below_it) {
         return Ok(None);
-    };
+    }
     for other in entries.iter().filter(others) {
         let rest = other.source.as_ref().and_then(|other| below(&source.real, &other.real));
         let Some(rest) = rest.filter(|_| followed(other) && other.rights == entry.rights) else { continue };
@@ -215,10 +216,8 @@ fn alias<'k>(
 
 /// The entry that shows `inside`: the deepest one whose target holds it.
 pub(crate) fn covering<'e, 'p>(entries: &'e [Entry<'p>], inside: &[u8]) -> Option<&'e Entry<'p>> {
-    entries
-        .iter()
-        .filter(|entry| below(inside, &entry.target).is_some())
-        .max_by_key(|entry| entry.target.len())
+    // INVARIANT (mount order): of those that hold a path, the deepest comes last.
+    entries.iter().rev().find(|entry| below(inside, &entry.target).is_some())
 }
 
 /// Whether a plan's path names a place on the host by a parameter, below which nothing may be a symbolic link.

@@ -14,11 +14,11 @@ use core::mem::MaybeUninit;
 use msb_plan::Tier;
 use msb_plan::event::Step;
 use msb_sys::beside::vfork;
-use msb_sys::process::flags;
+use msb_sys::process::{close_range, flags};
 use msb_sys::shared::Words;
 use msb_sys::signal;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait as reap_one};
@@ -39,7 +39,7 @@ pub(crate) fn run(child: &mut Child<'_>) -> Infallible {
     // When this fails, the parent is gone, and so is this process in a moment.
     let _ = write_once(&child.status, &message.encode());
     msb_sys::process::exit(match message {
-        Message::Ended(_) => 0,
+        Message::Ended(_) | Message::Published { .. } => 0,
         Message::Failed(_) => crate::output::EXIT_REFUSED,
     })
 }
@@ -59,7 +59,7 @@ fn end_all() {
     }
 }
 
-/// What the command's process leaves for init to see: words of a page that both share.
+/// What the command's process leaves for init to see: words that both share.
 #[derive(Debug, Clone, Copy)]
 struct Left(Words);
 
@@ -73,22 +73,29 @@ impl Left {
 /// Starts the command; gives its process, and what it left.
 fn start(child: &Child<'_>) -> Result<(Pid, Left)> {
     let at = Some(child.filter.origin);
-    let left = Left(Words::new().at(Step::Spawn, None)?);
     // The listener is made by the command's process, after the filter is loaded, and from then on every call
     // of that process may wait for an answer: so it shares its descriptors, and init, which waits until it
     // has executed, finds the listener among its own.
     let shared = if child.listener.is_some() { flags::FILES } else { 0 };
     // Here and not in the command's process, whose clocks are its time namespace's.
     child.timing.done(Step::Spawn);
-    let pid = vfork(shared, &mut || {
+    let (pid, left) = vfork(shared, &mut |left| {
         signal::block(child.signals);
+        // Who closes it last waits for every processor, and that should be init. A table that both share holds it once.
+        if shared == 0
+            && let Some(root) = &child.root
+        {
+            let number = root.as_raw_fd().unsigned_abs();
+            let _ = close_range(number, number);
+        }
         let failure = match child.terminal.as_ref().map(Inside::control) {
             Some(Err(errno)) => command::code(Step::Terminal, errno),
-            _ => command::execute(child, |fd| left.0.set(Left::LISTENER, fd)),
+            _ => command::execute(child, |fd| left.set(Left::LISTENER, fd)),
         };
-        left.0.set(Left::FAILURE, failure);
+        left.set(Left::FAILURE, failure);
     })
     .at(Step::Spawn, None)?;
+    let left = Left(left);
     if let Some(socket) = &child.listener {
         hand_over(left.0.get(Left::LISTENER), socket).at(Step::Listener, at)?;
     }

@@ -1,8 +1,10 @@
 //! Events as lines of JSON (RFC 8259), with the names that msb-report gives them.
 
 use crate::files::decimal;
+use crate::gateway;
 use alloc::vec::Vec;
 use msb_plan::event::{Cause, Ended, Event};
+use msb_plan::network::Listen;
 use msb_plan::{OriginId, Plan};
 
 /// A JSON text that is written from its beginning to its end.
@@ -108,6 +110,21 @@ pub(crate) fn line(event: &Event, plan: Option<&Plan<'_>>) -> Vec<u8> {
         }
         Event::HeldByLandlock { origin } => {
             kind(&mut json, "held-by-landlock");
+            json.origin(Some(origin), plan);
+        }
+        Event::Published { index, port, origin } => {
+            kind(&mut json, "published");
+            let listen = plan.and_then(|plan| gateway::listens(plan).get(usize::from(index)));
+            json.text("protocol", listen.map(|it| it.carries().as_bytes()));
+            json.text("host", listen.map(Listen::host).as_deref().map(str::as_bytes));
+            json.number("port", Some(u64::from(port)));
+            json.number("inside", listen.map(|it| u64::from(it.inside)));
+            json.origin(Some(origin), plan);
+        }
+        Event::Searched { origin, directories, places } => {
+            kind(&mut json, "searched");
+            json.number("directories", Some(u64::from(directories)));
+            json.number("places", Some(u64::from(places)));
             json.origin(Some(origin), plan);
         }
         Event::LimitReached { limit, times, origin } => {

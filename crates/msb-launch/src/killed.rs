@@ -4,7 +4,7 @@
 //! `SECCOMP_RET_KILL_PROCESS`; include/uapi/linux/audit.h, `AUDIT_SECCOMP`). Where an audit daemon runs, it has
 //! the line, and the log does not.
 
-use crate::files::{number, open};
+use crate::files::{exact, number, open};
 use msb_plan::Arch;
 use rustix::fs::{CWD, OFlags};
 use rustix::io::{Errno, read};
@@ -46,9 +46,9 @@ pub(crate) fn one(record: &[u8], uid: u32, begin_us: u64) -> Option<u32> {
     let value = |key: &[u8]| words().find_map(|word| word.strip_prefix(key));
     let is_recent = at + CLOCKS_DIFFER_US >= begin_us;
     let is_kill = value(b"type=") == Some(b"1326") && value(b"code=0x8") == Some(b"0000000");
-    let arch = u32::from_str_radix(core::str::from_utf8(value(b"arch=")?).ok()?, 16).ok()?;
-    let is_own =
-        number(value(b"uid=")?)? == u64::from(uid) && Arch::HOST.is_some_and(|host| host.audit() == arch);
+    let arch = exact(value(b"arch=")?, 16)?;
+    let is_own = number(value(b"uid=")?)? == u64::from(uid)
+        && Arch::HOST.is_some_and(|host| u64::from(host.audit()) == arch);
     let nr = value(b"syscall=").and_then(number).and_then(|nr| u32::try_from(nr).ok());
     nr.filter(|_| is_recent && is_kill && is_own)
 }

@@ -11,8 +11,9 @@ use crate::fail::{At, Result, failure};
 use msb_plan::event::Step;
 use msb_plan::network::Network;
 use msb_plan::{MountKind, Rights, Target};
+use msb_sys::at::Descriptor;
 use msb_sys::landlock::{Ruleset, abi, access, net, scope};
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::BorrowedFd;
 use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::io::Errno;
 
@@ -63,22 +64,22 @@ impl Wall {
     }
 
     /// Gives `rights` on a directory and on everything below it.
-    pub(crate) fn directory(&self, place: impl AsFd, rights: u64) -> core::result::Result<(), Errno> {
+    pub(crate) fn directory(&self, place: impl Descriptor, rights: u64) -> core::result::Result<(), Errno> {
         match &self.0 {
             // The root has the rest: whatever is shown may be read.
-            Some(rules) if rights & !READ != 0 => rules.allow(place.as_fd(), rights),
+            Some(rules) if rights & !READ != 0 => rules.allow(place, rights),
             _ => Ok(()),
         }
     }
 
     /// Gives `rights` on anything else.
-    pub(crate) fn file(&self, place: impl AsFd, rights: u64) -> core::result::Result<(), Errno> {
+    pub(crate) fn file(&self, place: impl Descriptor, rights: u64) -> core::result::Result<(), Errno> {
         self.directory(place, rights & access::OF_FILES)
     }
 
     /// Gives `access` (of [`access`]) on a place of the host.
-    pub(crate) fn grant(&self, place: impl AsFd, access: u64) -> core::result::Result<(), Errno> {
-        self.0.as_ref().map_or(Err(Errno::OPNOTSUPP), |rules| rules.allow(place.as_fd(), access))
+    pub(crate) fn grant(&self, place: impl Descriptor, access: u64) -> core::result::Result<(), Errno> {
+        self.0.as_ref().map_or(Err(Errno::OPNOTSUPP), |rules| rules.allow(place, access))
     }
 
     /// Gives what the standard descriptors were opened for.
@@ -93,8 +94,8 @@ impl Wall {
 
     /// Gives what is left: the new root with its generated files, which nobody may change, and what the standard
     /// descriptors were opened for.
-    pub(crate) fn root(&self, root: impl AsFd) -> core::result::Result<(), Errno> {
-        self.0.as_ref().map_or(Ok(()), |rules| rules.allow(root.as_fd(), READ))?;
+    pub(crate) fn root(&self, root: impl Descriptor) -> core::result::Result<(), Errno> {
+        self.0.as_ref().map_or(Ok(()), |rules| rules.allow(root, READ))?;
         self.standards()
     }
 

@@ -1,14 +1,14 @@
 //! Applies a plan and starts the command, in a fixed order that no plan can change.
 //!
 //! ```text
-//! host        plan, parameters, sources, denied places, cgroup        (prepare, host, cgroup)
+//! host        plan, parameters, sources, denied places, cgroup        (prepare, host, search, cgroup)
 //!             what the policy asserts of them                         (claims)
 //!             the gateway, where there are network rules              (gateway)
 //! namespaced  clone3, id maps, host name                              (child)
 //!             mounts, /dev, /proc, certificates, denies               (root, overlay, deny, dev, trust)
-//!             network, made beside the mounts; before them for a
-//!             gateway, with the sockets that it gets                  (child, network, netlink)
+//!             network, for a gateway, with the sockets that it gets   (child, network, netlink)
 //! rooted      pivot_root, detach the old root                         (root)
+//!             network otherwise, made beside the mounts               (child)
 //! confined    rlimits, keyring, no_new_privs, capabilities, Landlock  (confine, landlock)
 //! exec        init (pid 1) forks; the command loads the filter, then execve (init, command)
 //! ```
@@ -21,7 +21,6 @@
 extern crate alloc;
 
 mod arguments;
-mod at;
 mod bind;
 mod cgroup;
 mod child;
@@ -35,8 +34,10 @@ mod environment;
 mod fail;
 mod files;
 mod gateway;
+mod gather;
 mod guard;
 mod host;
+mod ids;
 mod init;
 mod json;
 mod killed;
@@ -56,6 +57,7 @@ mod plan_file;
 mod prepare;
 mod pump;
 mod root;
+mod search;
 mod signature;
 mod storage;
 mod terminal;

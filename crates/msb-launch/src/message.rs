@@ -1,4 +1,4 @@
-//! What the sandbox's init tells the parent, over a pipe: one of two records of eight bytes.
+//! What the sandbox's init tells the parent, over a pipe: records of eight bytes.
 
 use msb_plan::OriginId;
 use msb_plan::event::{Failure, Step};
@@ -7,6 +7,7 @@ use msb_plan::event::{Failure, Step};
 pub(crate) const BYTES: usize = 8;
 const FAILED: u8 = 1;
 const ENDED: u8 = 2;
+const PUBLISHED: u8 = 3;
 const NO_ORIGIN: u16 = u16::MAX;
 
 /// A record.
@@ -16,6 +17,8 @@ pub(crate) enum Message {
     Failed(Failure),
     /// The command ended with this wait status.
     Ended(i32),
+    /// One of the plan's `listens` has this port of the host.
+    Published { index: u8, port: u16 },
 }
 
 impl Message {
@@ -34,6 +37,11 @@ impl Message {
                 bytes[0] = ENDED;
                 bytes[4..8].copy_from_slice(&status.to_le_bytes());
             }
+            Message::Published { index, port } => {
+                bytes[0] = PUBLISHED;
+                bytes[1] = index;
+                bytes[4..6].copy_from_slice(&port.to_le_bytes());
+            }
         }
         bytes
     }
@@ -50,6 +58,7 @@ impl Message {
                     errno: u16::from_le_bytes([a, b]),
                 }))
             }
+            PUBLISHED => Some(Message::Published { index: step, port: u16::from_le_bytes([a, b]) }),
             ENDED => Some(Message::Ended(i32::from_le_bytes([a, b, c, d]))),
             _ => None,
         }

@@ -37,7 +37,7 @@ impl Table {
     /// `EFBIG` for more than 16 MiB, which some ten thousand mounts take.
     pub(crate) fn read() -> Result<Table, Errno> {
         const BYTES_MAX: usize = 16 << 20;
-        let text = read_all(open(CWD, "/proc/self/mountinfo", OFlags::RDONLY)?, BYTES_MAX)?;
+        let text = read_all(&open(CWD, "/proc/self/mountinfo", OFlags::RDONLY)?, BYTES_MAX)?;
         let mut table = Table { text, shows_twice: false };
         table.shows_twice = table.may_show_twice();
         Ok(table)

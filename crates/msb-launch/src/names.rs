@@ -1,7 +1,6 @@
 //! Every name of a denied place: as the policy writes it, as the kernel calls it, where the host has mounted it a second
 //! time, and where symbolic links lead.
 
-use crate::at::readlinkat;
 use crate::bind::{Bindings, open_below, open_place};
 use crate::fail::{At, Result};
 use crate::host::{Source, is_below_parameter};
@@ -9,7 +8,8 @@ use crate::mounts::Table;
 use crate::path::{ancestors, below, join, split};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
-use msb_plan::{Base, Deny};
+use msb_plan::{Base, Deny, Search};
+use msb_sys::at::readlinkat;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 
@@ -18,6 +18,8 @@ pub(crate) struct Found<'p> {
     pub(crate) deny: Deny<'p>,
     /// Every name of the place.
     pub(crate) names: Vec<Vec<u8>>,
+    /// The path inside that it names, without a leading `/`: of an absolute path alone.
+    pub(crate) inside: Option<Vec<u8>>,
 }
 
 impl<'p> Found<'p> {
@@ -25,7 +27,20 @@ impl<'p> Found<'p> {
     pub(crate) fn locate(deny: Deny<'p>, bindings: &Bindings<'_>, table: &Table) -> Result<Found<'p>> {
         let path = bindings.host_path(deny.path, deny.origin)?;
         let names = names(&path, deny.path.base, table).at(Step::DenySource, Some(deny.origin))?;
-        Ok(Found { deny, names })
+        let inside = (deny.path.base == Base::Root).then(|| Vec::from(deny.path.rest));
+        Ok(Found { deny, names, inside })
+    }
+
+    /// What `search` denies at `place`, an absolute path as the kernel calls it.
+    pub(crate) fn beside(
+        search: &Search<'p>,
+        place: &[u8],
+        table: &Table,
+    ) -> core::result::Result<Found<'p>, Errno> {
+        let Search { root, rights, missing, origin, .. } = *search;
+        let names = names(place, root.base, table)?;
+        let inside = place.get(1..).filter(|_| root.base == Base::Root).map(Vec::from);
+        Ok(Found { deny: Deny { path: root, rights, missing, origin }, names, inside })
     }
 
     /// Adds a place that a symbolic link leads to; gives whether it is new.
@@ -36,11 +51,6 @@ impl<'p> Found<'p> {
             add(&mut self.names, name);
         }
         Ok(self.names.len() > before)
-    }
-
-    /// The path inside that an absolute deny names.
-    pub(crate) fn inside_name(&self) -> Option<&'p [u8]> {
-        (self.deny.path.base == Base::Root).then_some(self.deny.path.rest.as_bytes())
     }
 }
 
@@ -93,7 +103,7 @@ pub(crate) fn follow(source: &Source, rest: &[u8]) -> core::result::Result<(usiz
     let mut paths = ancestors(rest).chain([rest]);
     let (link, text) = loop {
         let path = paths.next().ok_or(Errno::LOOP)?;
-        match readlinkat(open_below(&source.place, path)?, "") {
+        match readlinkat(&open_below(&source.place, path)?, "") {
             // It is no link: readlink(2), of "".
             Err(Errno::NOENT) => {}
             text => break (path, text?),

@@ -5,7 +5,7 @@
 
 use alloc::vec;
 use msb_sys::net::{SocketOption, turn_on};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink::SocketAddrNetlink, recv,
@@ -52,8 +52,8 @@ pub(crate) fn socket(protocol: Option<Protocol>) -> Result<OwnedFd, Errno> {
 
 /// As [`send`], by a socket that is there.
 pub(crate) fn exchange(socket: &OwnedFd, messages: &[u8]) -> Result<(), Refused> {
-    turn_on(socket.as_fd(), SocketOption::NETLINK_CAP_ACK)?;
-    turn_on(socket.as_fd(), SocketOption::NETLINK_EXT_ACK)?;
+    turn_on(socket, SocketOption::NETLINK_CAP_ACK)?;
+    turn_on(socket, SocketOption::NETLINK_EXT_ACK)?;
     // Address 0 is the kernel's.
     let sent = sendto(socket, messages, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
     if sent != messages.len() {

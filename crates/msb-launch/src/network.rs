@@ -11,7 +11,7 @@ use msb_plan::event::Step;
 use msb_plan::handover::Socket;
 use msb_plan::network::{GATEWAY_V4, GATEWAY_V6, Gateway, OWN_V4, OWN_V6, REFUSALS_GROUP, STEERED_PORT};
 use msb_sys::net::{SocketOption, turn_on};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::netlink::NETFILTER;
 use rustix::net::sockopt::{set_ipv6_v6only, set_socket_reuseaddr};
@@ -206,7 +206,7 @@ fn steered(family: AddressFamily, how: SocketType) -> core::result::Result<Owned
         _ => &[SocketOption::IPV6_TRANSPARENT, SocketOption::IPV6_RECVORIGDSTADDR],
     };
     for option in options {
-        turn_on(socket.as_fd(), *option)?;
+        turn_on(&socket, *option)?;
     }
     // Accepted connections have the ports of whom programs dial: with this, a server inside can still bind those.
     set_socket_reuseaddr(&socket, true)?;

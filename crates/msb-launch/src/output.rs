@@ -1,6 +1,7 @@
 //! What the launcher says: events on a descriptor, or sentences on standard error.
 
 use crate::files::{decimal, write_once};
+use crate::gateway;
 use crate::json;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -146,7 +147,24 @@ pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
             add_origin(&mut line, Some(origin), plan);
         }
         // For programs alone.
-        Event::Timing { .. } => return String::new(),
+        Event::Timing { .. } | Event::Searched { .. } => return String::new(),
+        Event::Published { index, port, origin } => {
+            let Some(listen) = plan
+                .and_then(|plan| gateway::listens(plan).get(usize::from(index)))
+                .filter(|it| it.port == 0)
+            else {
+                return String::new();
+            };
+            line.push_str(&listen.host());
+            line.push(':');
+            push_number(&mut line, u64::from(port));
+            line.push_str(" is ");
+            line.push_str(listen.carries());
+            line.push_str(" port ");
+            push_number(&mut line, u64::from(listen.inside));
+            line.push_str(" of the sandbox");
+            add_origin(&mut line, Some(origin), plan);
+        }
         Event::KilledByFilter { nr, origin } => {
             line.push_str("the filter killed the command");
             if let Some(nr) = nr {

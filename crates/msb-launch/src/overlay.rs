@@ -1,15 +1,18 @@
 //! Overlays: a directory of the host, with a bounded file system in memory over it that takes all changes.
 
-use crate::at::{mkdirat, openat2, unlinkat};
 use crate::deny::attach;
-use crate::files::decimal;
-use crate::root::{attributes, file_system};
+use crate::root::{
+    FsOption,
+    Value::{self, Number, Text},
+    attributes, file_system,
+};
 use msb_plan::Rights;
+use msb_sys::at::{mkdirat, openat2, unlinkat, unmount};
 use msb_sys::mount::attr;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, fchmod};
 use rustix::io::Errno;
-use rustix::mount::{UnmountFlags, unmount};
+use rustix::mount::UnmountFlags;
 
 /// What takes the changes.
 pub(crate) struct Upper {
@@ -34,10 +37,9 @@ pub(crate) fn make(
     upper: &Upper,
     rights: Rights,
 ) -> Result<OwnedFd, Errno> {
-    let (size, inodes) = (decimal(b"", upper.size_bytes), decimal(b"", upper.inodes + OWN_INODES));
-    let text = |bytes| core::str::from_utf8(bytes).map_err(|_| Errno::INVAL);
-    let options = [("size", text(&size)?), ("nr_inodes", text(&inodes)?), ("mode", "0700")];
-    let changes = file_system("tmpfs", &options, &[], attr::NOEXEC)?;
+    let inodes = upper.inodes + OWN_INODES;
+    let options = [("size", Number(upper.size_bytes)), ("nr_inodes", Number(inodes)), ("mode", Text("0700"))];
+    let changes = file_system("tmpfs", &options, attr::NODEV | attr::NOEXEC)?;
     for directory in ["changes", "work"] {
         mkdirat(&changes, directory, Mode::RWXU)?;
     }
@@ -53,15 +55,20 @@ pub(crate) fn make(
     for (name, layer) in LAYERS.into_iter().zip([lower, &changes]) {
         mkdirat(root, name, Mode::RWXU)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        attach(layer, openat2(root, name, flags, Mode::empty(), ResolveFlags::BENEATH)?)?;
+        attach(layer, &openat2(root, name, flags, Mode::empty(), ResolveFlags::BENEATH)?)?;
     }
-    let options =
-        [("lowerdir", ".msb-lower"), ("upperdir", ".msb-upper/changes"), ("workdir", ".msb-upper/work")];
     // In a user namespace its notes are extended attributes of the user's (Linux 5.11), and nothing has to reach a
     // disk (5.10).
-    let made = file_system("overlay", &options, &["userxattr", "volatile"], attributes(rights));
+    const OPTIONS: &[FsOption<'_>] = &[
+        ("lowerdir", Text(".msb-lower")),
+        ("upperdir", Text(".msb-upper/changes")),
+        ("workdir", Text(".msb-upper/work")),
+        ("userxattr", Value::None),
+        ("volatile", Value::None),
+    ];
+    let made = file_system("overlay", OPTIONS, attributes(rights));
     for name in LAYERS {
-        unmount(name, UnmountFlags::DETACH)?;
+        unmount(name.as_bytes(), UnmountFlags::DETACH)?;
         unlinkat(root, name, AtFlags::REMOVEDIR)?;
     }
     made

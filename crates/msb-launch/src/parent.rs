@@ -1,7 +1,7 @@
 //! The outside: waits, forwards signals, holds the wall clock, and kills everything at a limit.
 
 use crate::cgroup::{Cgroups, Held};
-use crate::gateway::Running;
+use crate::gateway::{self, Running};
 use crate::killed;
 use crate::message::{self, Message};
 use crate::output::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_SIGNAL, Output};
@@ -37,6 +37,10 @@ pub(crate) struct Parent<'a> {
     pub(crate) init: Pid,
     pub(crate) pidfd: OwnedFd,
     pub(crate) status: OwnedFd,
+    /// What the init said of the command, once it has.
+    pub(crate) said: Option<Message>,
+    /// Published ports that it has not told of.
+    pub(crate) untold: usize,
     pub(crate) signals: OwnedFd,
     pub(crate) held: Held,
     /// When the wall clock began.
@@ -85,11 +89,8 @@ impl Parent<'_> {
             terminal.restore(Until::TheEnd);
         }
         let killed_for = killed_for.or(flushed);
-        let mut bytes = [0; message::BYTES];
-        let said = match read(&self.status, &mut bytes) {
-            Ok(message::BYTES) => Message::decode(bytes),
-            _ => None,
-        };
+        while self.said.is_none() && self.hear(output) {}
+        let said = self.said;
         let end = match (killed_for, said) {
             (None, Some(Message::Failed(failure))) => Err(failure),
             _ if self.gateway_killed && killed_for.is_none() => Ok((SIGKILL, Cause::Gateway)),
@@ -129,6 +130,28 @@ impl Parent<'_> {
                 self.end(status, cause, &usage, cgroups, output)
             }
         }
+    }
+
+    /// Reads one thing that the init says; `false` where there is nothing.
+    fn hear(&mut self, output: &Output) -> bool {
+        let mut bytes = [0; message::BYTES];
+        let heard = match read(&self.status, &mut bytes) {
+            Ok(message::BYTES) => Message::decode(bytes),
+            _ => None,
+        };
+        match heard {
+            Some(Message::Published { index, port }) => {
+                self.untold = self.untold.saturating_sub(1);
+                if let Some(listen) = gateway::listens(self.plan).get(usize::from(index)) {
+                    output.say(&Event::Published { index, port, origin: listen.origin }, Some(self.plan));
+                }
+            }
+            said => {
+                self.untold = 0;
+                self.said = said;
+            }
+        }
+        heard.is_some()
     }
 
     /// For which system call the filter killed the command, as far as anybody can tell.
@@ -214,16 +237,21 @@ impl Parent<'_> {
                 PollFd::new(reader, nothing),
                 PollFd::new(gateway, PollFlags::IN),
                 PollFd::new(self.master().unwrap_or(&self.pidfd), PollFlags::IN),
+                PollFd::new(if self.untold > 0 { &self.status } else { &self.pidfd }, PollFlags::IN),
             ]);
             fds.extend(self.pump.iter().flat_map(Pump::wants));
             let ready = poll(&mut fds, wait_us.map(timespec).as_ref());
             let mut happened = fds.iter().map(|fd| ready.is_ok() && !fd.revents().is_empty());
             let mut next = || happened.next().unwrap_or(false);
-            let (init, signals, reader, gateway, master) = (next(), next(), next(), next(), next());
+            let (init, signals, reader, gateway, master, heard) =
+                (next(), next(), next(), next(), next(), next());
             let output_moves = happened.any(|happened| happened);
             drop(fds);
             if init {
                 return killed_for;
+            }
+            if heard {
+                self.hear(output);
             }
             if reader {
                 abandoned = true;

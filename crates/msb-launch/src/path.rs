@@ -22,11 +22,11 @@ pub(crate) fn join(base: &[u8], rest: &[u8]) -> Result<Vec<u8>, Errno> {
 /// What follows `base` in `path`, without a leading `/`; "" when they are the same, `None` when `path` is not
 /// `base` and not below it. The base `/` and the base "" hold everything.
 pub(crate) fn below<'a>(path: &'a [u8], base: &[u8]) -> Option<&'a [u8]> {
-    let rest = path.strip_prefix(base)?;
-    if base.is_empty() || base.ends_with(b"/") || rest.is_empty() {
-        return Some(rest);
-    }
-    rest.strip_prefix(b"/")
+    let (head, rest) = path.split_at_checked(base.len())?;
+    // Most paths end elsewhere, so that this is asked before all bytes are.
+    let ends = base.is_empty() || base.ends_with(b"/") || rest.is_empty();
+    let rest = if ends { rest } else { rest.strip_prefix(b"/")? };
+    (head == base).then_some(rest)
 }
 
 /// The parent and the last component; the parent of a single component is "".

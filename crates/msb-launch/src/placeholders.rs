@@ -1,12 +1,12 @@
 //! Placeholders: what stands at a denied place where nothing is, for the time of the run (ADR 0043).
 
-use crate::at::{mkdirat, openat, statat, unlinkat};
 use crate::bind::open_below;
 use crate::files::write_once;
 use crate::host::Source;
 use crate::path::{ancestors, split};
 use alloc::vec::Vec;
-use rustix::fd::{AsFd, OwnedFd};
+use msb_sys::at::{Descriptor, mkdirat, openat, statat, unlinkat};
+use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid, chownat, flock, fstat};
 use rustix::io::Errno;
 
@@ -53,6 +53,8 @@ fn file_mode(mode: Mode) -> Mode {
 /// What was put on the host, to be removed at the end.
 #[derive(Debug, Default)]
 pub(crate) struct Placeholders {
+    /// Whether what is made belongs to whoever owns the directory, and not to the launcher's user.
+    for_others: bool,
     made: Vec<Placeholder>,
     /// Shared locks on the directories that hold any: see [`Placeholders::remove`].
     locks: Vec<((u64, u64), OwnedFd)>,
@@ -66,6 +68,11 @@ struct Placeholder {
 }
 
 impl Placeholders {
+    /// None yet.
+    pub(crate) fn new(for_others: bool) -> Placeholders {
+        Placeholders { for_others, ..Placeholders::default() }
+    }
+
     /// Removes what is still as empty as it was made.
     ///
     /// Removing a file takes away the mounts over it in every namespace, so that a sandbox that runs at the
@@ -138,7 +145,7 @@ impl Placeholders {
         let parent = open_below(&source.place, parent)?;
         create(&parent, name, kind, PLACEHOLDER_MODE)?;
         // Made by root in somebody's directory: it is theirs, as everything in it.
-        if rustix::process::geteuid().is_root() {
+        if self.for_others {
             let (owner, group) = (Uid::from_raw(source.stat.st_uid), Gid::from_raw(source.stat.st_gid));
             chownat(&parent, name, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
         }
@@ -185,7 +192,7 @@ fn lock_shared(fd: &OwnedFd) -> core::result::Result<(), Errno> {
 
 /// Creates an empty file or directory, which must not be there.
 pub(crate) fn create(
-    parent: impl AsFd,
+    parent: impl Descriptor,
     name: &[u8],
     kind: Kind,
     mode: Mode,

@@ -1,7 +1,6 @@
 //! The launch from its first instruction to the clone.
 
 use crate::arguments::{self, Arguments, Request};
-use crate::at::openat;
 use crate::bind::{self, Bindings};
 use crate::cgroup::{Cgroups, kinds};
 use crate::child::{Child, Ids, map};
@@ -9,6 +8,7 @@ use crate::deny;
 use crate::fail::{At, Result, failure, refusal};
 use crate::files::{decimal, write_small};
 use crate::gateway::{self, Counts, Given, Handover, Running};
+use crate::gather::Gather;
 use crate::host::{self, Entry};
 use crate::mounts::Table;
 use crate::output::{EXIT_REFUSED, Output};
@@ -17,11 +17,14 @@ use crate::path::sort_by;
 use crate::placeholders::Placeholders;
 use crate::pump::Pump;
 use crate::timing::Timing;
-use crate::{describe, environment, guard, overlap, plan_file, root, signature, storage, terminal, tier};
+use crate::{
+    describe, environment, guard, ids, overlap, plan_file, root, search, signature, storage, terminal, tier,
+};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Step};
 use msb_plan::{Arch, Base, CheckedPlan, DecodeError, Filter, Listener, MountKind, Plan, Tier};
+use msb_sys::at::openat;
 use msb_sys::process::{Fork, close_range, flags, fork, inherited, monotonic_us};
 use msb_sys::shared::Word;
 use msb_sys::signal;
@@ -38,11 +41,6 @@ use rustix::process::{
 /// What the sandbox's first process gets a new one of as it is made; time, cgroup and network follow (`child`).
 pub(crate) const NAMESPACES: u64 =
     flags::NEWUSER | flags::NEWPID | flags::NEWNS | flags::NEWIPC | flags::NEWUTS;
-
-/// Host ids that belong to nobody and to one sandbox at a time, when root launches: added to the launcher's
-/// pid, which is below 2^22. The range is one that systemd leaves to containers (UIDS-GIDS, 524288 to
-/// 1879048191).
-const PRIVATE_IDS: u32 = 0x6000_0000;
 
 /// Of signal(7), the same on x86-64 and AArch64.
 const SIGCHLD: u32 = 17;
@@ -133,7 +131,7 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
     // Before descriptors are closed: one of them may be the plan's name, and have another file a moment later.
     let guarded = guarded(arguments);
     let named = [arguments.report_fd, arguments.notify_fd, arguments.audit_fd];
-    let mut kept: Vec<u32> = named.into_iter().flatten().map(i32::unsigned_abs).collect();
+    let mut kept: Vec<u32> = named.into_iter().flatten().gather();
     let secrets = arguments.secret_numbers();
     if secrets.iter().any(|number| kept.contains(number)) {
         return Err(refusal(Step::Usage, None));
@@ -153,8 +151,7 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
         (Some(_), Some(_)) => return Err(refusal(Step::Usage, None)),
     };
     let audit = arguments.audit_fd.map(take).transpose()?;
-    let secrets =
-        secrets.iter().map(|number| take(number.cast_signed())).collect::<Result<Vec<OwnedFd>>>()?;
+    let secrets = secrets.iter().map(|number| take(*number)).try_gather()?;
     let file = arguments.report.map(report_file).transpose()?;
     *output = Output { events: report, file, json: arguments.json };
     Ok(Opened { bytes: bytes?, guarded: guarded?, listener, given: Given { audit, secrets } })
@@ -167,7 +164,8 @@ fn report_file(path: &CStr) -> Result<OwnedFd> {
 }
 
 /// Takes an inherited descriptor and makes it close-on-exec.
-fn take(number: i32) -> Result<OwnedFd> {
+fn take(number: u32) -> Result<OwnedFd> {
+    let number = number.cast_signed();
     let borrowed = msb_sys::process::borrowed(number);
     rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC).at(Step::Usage, None)?;
     Ok(inherited(number))
@@ -222,10 +220,10 @@ fn launch<'p>(
         .command
         .iter()
         .map(|word| alloc::ffi::CString::new(*word).map_err(|_| Errno::INVAL))
-        .collect::<core::result::Result<_, _>>()
+        .try_gather()
         .at(Step::Exec, None)?;
     let command: Vec<&CStr> = match arguments.command.as_slice() {
-        [] => defaults.iter().map(alloc::ffi::CString::as_c_str).collect(),
+        [] => defaults.iter().map(alloc::ffi::CString::as_c_str).gather(),
         given => Vec::from(given),
     };
     if command.is_empty() {
@@ -236,18 +234,24 @@ fn launch<'p>(
         None => Vec::new(),
     };
     crate::landlock::check_standard()?;
-    let tier = tier::choose(plan)?;
+    let private_id = ids::private();
+    let tier = if private_id.is_some() { Tier::Full } else { tier::choose(plan)? };
     timing.done(Step::Param);
     let mut entries = host::table(plan, &bindings)?;
     let table = Table::read().at(Step::MountSource, Some(plan.policy.origin))?;
     overlap::check(plan, &entries, &table)?;
     timing.done(Step::MountSource);
+    let (searched, found) = search::find(plan, &bindings, &entries, &table)?;
+    timing.done(Step::Search);
+    if let Some(event) = found.filter(|_| output.is_read()) {
+        output.say(&event, Some(plan));
+    }
     let guards = guard::denies(guarded, &entries, plan.policy.origin)?;
     plan.denies.extend(guards);
     let plan = &*plan;
-    let mut placeholders = Placeholders::default();
+    let mut placeholders = Placeholders::new(private_id.is_some());
     let started =
-        deny::find(plan, &bindings, &mut entries, &table, &mut placeholders).and_then(|denials| {
+        deny::find(plan, &bindings, &mut entries, &table, searched, &mut placeholders).and_then(|denials| {
             timing.done(Step::DenySource);
             let mut cgroups = Cgroups::new(&plan.limits)?;
             let begin_us = monotonic_us();
@@ -262,7 +266,7 @@ fn launch<'p>(
                     output.say(&Event::HeldByLandlock { origin: plan.target.origin }, Some(plan));
                 }
             }
-            let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).collect();
+            let without: Vec<_> = kinds(&plan.limits).filter(|(kind, _)| !held.has(*kind)).gather();
             output.say_held(&without, plan);
             if arguments.dry_run {
                 describe::print(plan, &entries, &denials, held);
@@ -271,9 +275,20 @@ fn launch<'p>(
             let counts = if output.is_read() { Counts::Wanted } else { Counts::None };
             let gateway = gateway::start(plan, body, arguments, own_environment, counts, &given)?;
             drop(given);
-            let result =
-                Host { plan, tier, filter, cwd, environment, command, listener, gateway, timing, dry_run }
-                    .start(entries, denials, &mut cgroups, output);
+            let result = Host {
+                plan,
+                tier,
+                private_id,
+                filter,
+                cwd,
+                environment,
+                command,
+                listener,
+                gateway,
+                timing,
+                dry_run,
+            }
+            .start(entries, denials, &mut cgroups, output);
             cgroups.sweep(monotonic_us().saturating_sub(begin_us));
             cgroups.remove();
             result
@@ -345,6 +360,8 @@ pub(crate) fn kernel(release: &[u8]) -> (u16, u16) {
 struct Host<'a> {
     plan: &'a Plan<'a>,
     tier: Tier,
+    /// The user and group that root gives the sandbox on the host.
+    private_id: Option<u32>,
     filter: Filter<'a>,
     cwd: Vec<u8>,
     environment: Vec<alloc::ffi::CString>,
@@ -449,6 +466,8 @@ impl<'a> Host<'a> {
                     init: pid,
                     pidfd,
                     status,
+                    said: None,
+                    untold: gateway::listens(self.plan).len(),
                     signals,
                     held: cgroups.held,
                     begin_us,
@@ -476,14 +495,13 @@ impl<'a> Host<'a> {
         Ok(Some(Handover::new(socket, origin, gateway.refusals)))
     }
 
-    /// Who the sandbox is on the host: the user who launches, or, for root, an id of its own.
+    /// Who the sandbox is on the host: the user who launches, or, where root can have one (`ids`), an id of its own.
     fn ids(&self, entries: &mut [Entry<'_>]) -> Result<(Ids, Option<RootIds>)> {
         let policy = Some(self.plan.policy.origin);
-        let (uid, gid) = (geteuid(), getegid());
-        if !uid.is_root() {
-            return Ok((Ids::Own { uid: uid.as_raw(), gid: gid.as_raw() }, None));
-        }
-        let id = PRIVATE_IDS + getpid().as_raw_nonzero().get().unsigned_abs();
+        let Some(id) = self.private_id else {
+            let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+            return Ok((Ids::Own { uid, gid }, None));
+        };
         for entry in entries.iter_mut().filter(|entry| entry.alias.is_none()) {
             let attributes = entry.attributes();
             let (Some(source), origin) = (&mut entry.source, Some(entry.mount.origin)) else { continue };

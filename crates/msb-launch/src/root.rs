@@ -1,6 +1,5 @@
 //! The new root: mounts on descriptors, then pivot_root.
 
-use crate::at::{mkdirat, mknodat, move_mount, open_tree, openat, openat2, symlinkat};
 use crate::bind::open_below;
 use crate::deny::{attach, clone_tree, open_inside};
 use crate::dev;
@@ -14,46 +13,67 @@ use crate::placeholders::{Kind, create};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{File, MountKind, MountTable, ProcScope, Rights};
+use msb_sys::at::{
+    Descriptor, configure, mkdirat, mkfileat, move_mount, open_tree, openat, openat2, symlinkat, unmount,
+};
 use msb_sys::mount::{Depth, attr, set_attributes};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat};
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, UnmountFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, unmount,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags, UnmountFlags, fsconfig_create, fsmount, fsopen,
 };
 use rustix::process::{chdir, chroot, fchdir, pivot_root};
 
+/// An option of a file system, and its value.
+pub(crate) type FsOption<'a> = (&'a str, Value<'a>);
+
+/// What an option is set to.
+#[derive(Clone, Copy)]
+pub(crate) enum Value<'a> {
+    Text(&'a str),
+    Number(u64),
+    /// It is a flag.
+    None,
+}
+use Value::{Number, Text};
+
 /// Bytes and files of the root itself: directories, mount points, /dev and generated files.
-const ROOT_OPTIONS: &[(&str, &str)] = &[("size", "4m"), ("nr_inodes", "4096"), ("mode", "0755")];
+const ROOT_OPTIONS: &[FsOption<'_>] =
+    &[("size", Number(4 << 20)), ("nr_inodes", Number(4096)), ("mode", Text("0755"))];
 
 /// To a directory, and what is in it.
 const PLACE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Makes the root, an empty tmpfs over the old one, and gives a descriptor of it.
 pub(crate) fn make() -> core::result::Result<OwnedFd, Errno> {
-    let root = file_system("tmpfs", ROOT_OPTIONS, &[], 0)?;
+    let root = file_system("tmpfs", ROOT_OPTIONS, attr::NODEV)?;
     move_mount(&root, CWD, "/")?;
     fchdir(&root)?;
     Ok(root)
 }
 
-/// A detached mount of a new file system, nosuid and nodev, with `attributes` (of [`attr`]) added.
+/// A detached mount of a new file system, nosuid, with `attributes` (of [`attr`]) added.
 pub(crate) fn file_system(
     kind: &str,
-    options: &[(&str, &str)],
-    flags: &[&str],
+    options: &[FsOption<'_>],
     attributes: u64,
 ) -> core::result::Result<OwnedFd, Errno> {
     let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
     for (key, value) in options {
-        fsconfig_set_string(context.as_fd(), *key, *value)?;
-    }
-    for flag in flags {
-        fsconfig_set_flag(context.as_fd(), *flag)?;
+        let number;
+        let value = match value {
+            Text(text) => Some(text.as_bytes()),
+            Number(value) => {
+                number = decimal(b"", *value);
+                Some(number.as_slice())
+            }
+            Value::None => None,
+        };
+        configure(&context, key.as_bytes(), value)?;
     }
     fsconfig_create(context.as_fd())?;
-    let attributes = u32::try_from(attributes | attr::NOSUID | attr::NODEV).map_err(|_| Errno::INVAL)?;
+    let attributes = u32::try_from(attributes | attr::NOSUID).map_err(|_| Errno::INVAL)?;
     fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::from_bits_retain(attributes))
 }
 
@@ -71,12 +91,12 @@ pub(crate) fn attributes(rights: Rights) -> u64 {
 
 /// A detached mount of `place` with `attributes`, owners mapped by `userns` where one is given.
 pub(crate) fn bind(
-    place: impl AsFd,
+    place: impl Descriptor,
     attributes: u64,
     userns: Option<BorrowedFd<'_>>,
 ) -> core::result::Result<OwnedFd, Errno> {
     let tree = clone_tree(place)?;
-    set_attributes(tree.as_fd(), Depth::Tree, attributes, userns)?;
+    set_attributes(&tree, Depth::Tree, attributes, userns)?;
     Ok(tree)
 }
 
@@ -159,7 +179,7 @@ fn own_tree(source: &Source, attributes: u64) -> core::result::Result<OwnedFd, (
         // Somebody put another file, or a link, there since the parent looked.
         return Err((Step::MountSource, Errno::STALE));
     }
-    set_attributes(tree.as_fd(), Depth::Tree, attributes, None).map_err(|errno| (Step::Mount, errno))?;
+    set_attributes(&tree, Depth::Tree, attributes, None).map_err(|errno| (Step::Mount, errno))?;
     Ok(tree)
 }
 
@@ -203,7 +223,7 @@ impl<'r> Places<'r> {
         }
         if around.is_some_and(Entry::is_private) {
             let (parent, name) = split(target);
-            there(create(open_below(self.root, parent)?, name, kind, Mode::from_raw_mode(0o755)))?;
+            there(create(&open_below(self.root, parent)?, name, kind, Mode::from_raw_mode(0o755)))?;
         }
         open_inside(self.root.as_fd(), target).map(Place::Opened)
     }
@@ -231,11 +251,11 @@ impl<'r> Places<'r> {
 }
 
 /// Makes an empty file or directory by one call.
-pub(crate) fn make_empty(at: impl AsFd, path: &[u8], kind: Kind) -> core::result::Result<(), Errno> {
+pub(crate) fn make_empty(at: impl Descriptor, path: &[u8], kind: Kind) -> core::result::Result<(), Errno> {
     let mode = Mode::from_raw_mode(0o755);
     match kind {
         Kind::Directory => mkdirat(at, path, mode),
-        Kind::File | Kind::FileOfDot => mknodat(at, path, FileType::RegularFile, Mode::RUSR, 0),
+        Kind::File | Kind::FileOfDot => mkfileat(at, path, Mode::RUSR),
     }
 }
 
@@ -245,10 +265,8 @@ pub(crate) fn there(made: core::result::Result<(), Errno>) -> core::result::Resu
 }
 
 fn scratch(size_bytes: u64, inodes: u64, rights: Rights) -> core::result::Result<OwnedFd, Errno> {
-    let (size, inodes) = (decimal(b"", size_bytes), decimal(b"", inodes));
-    let text = |bytes| core::str::from_utf8(bytes).map_err(|_| Errno::INVAL);
-    let options = [("size", text(&size)?), ("nr_inodes", text(&inodes)?), ("mode", "1777")];
-    file_system("tmpfs", &options, &[], attributes(rights))
+    let options = [("size", Number(size_bytes)), ("nr_inodes", Number(inodes)), ("mode", Text("1777"))];
+    file_system("tmpfs", &options, attributes(rights))
 }
 
 /// procfs of this pid namespace, read only: process directories alone, or everything; those of others only where they
@@ -256,15 +274,14 @@ fn scratch(size_bytes: u64, inodes: u64, rights: Rights) -> core::result::Result
 ///
 /// /proc/self/mem writes to memory that may only be executed, past every rule about mmap(2) and mprotect(2), and a
 /// program without privileges can give itself a projid_map; what is left of its own settings are a name and a score.
-fn processes(scope: ProcScope) -> core::result::Result<OwnedFd, Errno> {
+pub(crate) fn processes(scope: ProcScope) -> core::result::Result<OwnedFd, Errno> {
     // subset=pid and hidepid=ptraceable: Linux 5.8, proc(5).
-    let hidden = ("hidepid", "ptraceable");
-    let own = [("subset", "pid"), hidden];
+    const OPTIONS: &[FsOption<'_>] = &[("hidepid", Text("ptraceable")), ("subset", Text("pid"))];
     let options = match scope {
-        ProcScope::Processes => own.as_slice(),
-        ProcScope::All => &[hidden],
+        ProcScope::Processes => OPTIONS,
+        ProcScope::All => OPTIONS.get(..1).unwrap_or(OPTIONS),
     };
-    file_system("proc", options, &[], attr::NOEXEC | attr::RDONLY)
+    file_system("proc", options, attr::NODEV | attr::NOEXEC | attr::RDONLY)
 }
 
 /// Writes the plan's generated files, where no mount of the host's shows something else.
@@ -298,11 +315,11 @@ pub(crate) fn write_file(root: &OwnedFd, path: &[u8], content: &[u8]) -> core::r
 /// Makes the new root read-only, goes there for good, and lets the old one go. Where the table of mounts is hidden, the root
 /// is a copy, and this its descriptor: see [`hide_mounts`].
 pub(crate) fn enter(root: OwnedFd, table: MountTable) -> core::result::Result<Option<OwnedFd>, Errno> {
-    set_attributes(root.as_fd(), Depth::One, attr::RDONLY | attr::NOEXEC, None)?;
+    set_attributes(&root, Depth::One, attr::RDONLY | attr::NOEXEC, None)?;
     drop(root);
     // The working directory is the new root: pivot_root(2), "pivot_root(".", ".")".
     pivot_root(".", ".")?;
-    unmount(".", UnmountFlags::DETACH)?;
+    unmount(b".", UnmountFlags::DETACH)?;
     chdir("/")?;
     match table {
         MountTable::Shown => Ok(None),
@@ -325,7 +342,7 @@ pub(crate) fn enter(root: OwnedFd, table: MountTable) -> core::result::Result<Op
 /// (`dissolve_on_fput`). The kernel waits for every processor meanwhile, so that whoever has the descriptor should have
 /// nothing else to do.
 fn hide_mounts() -> core::result::Result<OwnedFd, Errno> {
-    let copy = clone_tree(open(CWD, "/", OFlags::PATH | OFlags::DIRECTORY)?)?;
+    let copy = clone_tree(&open(CWD, "/", OFlags::PATH | OFlags::DIRECTORY)?)?;
     fchdir(&copy)?;
     chroot(".")?;
     Ok(copy)

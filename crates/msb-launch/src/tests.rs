@@ -97,6 +97,8 @@ fn records_of_the_init_survive_the_pipe() {
         assert_eq!(Message::decode(message.encode()), Some(message));
     }
     assert_eq!(Message::decode(Message::Ended(-3).encode()), Some(Message::Ended(-3)));
+    let published = Message::Published { index: 63, port: 0xabcd };
+    assert_eq!(Message::decode(published.encode()), Some(published));
     assert_eq!(Message::decode([0; 8]), None);
     assert_eq!(Message::decode([1, 255, 0, 0, 0, 0, 0, 0]), None);
 }
@@ -232,8 +234,8 @@ fn landlock_alone_holds_the_grants() {
             let wall = Wall::new(&target, &msb_plan::network::Network::None);
             let wall = wall.expect("Landlock");
             let open = |name| File::open(at(name)).expect(name);
-            wall.directory(open("run"), bind(5)).expect("a rule");
-            wall.directory(open("write"), bind(3)).expect("a rule");
+            wall.directory(&open("run"), bind(5)).expect("a rule");
+            wall.directory(&open("write"), bind(3)).expect("a rule");
             let system = ["/usr", "/bin", "/lib", "/lib64"].map(|path| File::open(path).ok());
             for place in system.iter().flatten() {
                 wall.directory(place, bind(5)).expect("a rule");

@@ -5,15 +5,15 @@
 //! /proc and terminals, is missing inside. The filter of such a policy refuses what Landlock does not see: changing
 //! modes, owners and times by path, sockets, and what reaches other processes of the user by number.
 
-use crate::at::openat2;
 use crate::deny::Denial;
 use crate::fail::{At, Result, failure, refusal};
 use crate::host::Entry;
 use crate::landlock::{self, Wall};
-use crate::{cgroup::Held, child, watch};
+use crate::{cgroup::Held, child, root, watch};
 use msb_plan::event::{LimitKind, Step};
 use msb_plan::network::Network;
-use msb_plan::{HOSTNAME_DEFAULT, ID_DEFAULT, MountKind, Plan, ProcScope, Tier};
+use msb_plan::{HOSTNAME_DEFAULT, ID_DEFAULT, Mount, MountKind, Plan, ProcScope, Tier};
+use msb_sys::at::openat2;
 use msb_sys::landlock::access;
 use msb_sys::process::{Fork, flags, fork};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat};
@@ -27,7 +27,7 @@ const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random"
 
 /// The tier that holds a launch of `plan` here: the full one wherever it can be had.
 pub(crate) fn choose(plan: &Plan<'_>) -> Result<Tier> {
-    if plan.target.tier_min == Tier::Full || geteuid().is_root() || namespaces_work() {
+    if plan.target.tier_min == Tier::Full || namespaces_work(plan) {
         return Ok(Tier::Full);
     }
     if msb_sys::landlock::abi() < ABI_MIN {
@@ -36,13 +36,19 @@ pub(crate) fn choose(plan: &Plan<'_>) -> Result<Tier> {
     Ok(Tier::Landlock)
 }
 
-/// Whether this user gets namespaces, and rights in them: some hosts give the first without the second.
-fn namespaces_work() -> bool {
+/// Whether this user gets namespaces, and rights in them: some hosts give the first without the second, and most containers
+/// hide parts of /proc, for which the kernel refuses a new one (`mount_too_revealing` of fs/namespace.c).
+fn namespaces_work(plan: &Plan<'_>) -> bool {
+    let wants = |mount: &Mount<'_>| matches!(mount.kind, MountKind::Proc(_));
+    let with_processes = plan.mounts.iter().any(wants);
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
     match fork(crate::prepare::NAMESPACES | flags::NEWNET, None) {
         Err(_) => false,
         Ok(Fork::Child) => {
-            let tried = child::own_map(1000, uid, 1000, gid).and_then(|()| crate::root::make().map(drop));
+            let mut tried = child::own_map(1000, uid, 1000, gid).and_then(|()| root::make().map(drop));
+            if tried.is_ok() && with_processes {
+                tried = root::processes(ProcScope::Processes).map(drop);
+            }
             msb_sys::process::exit(i32::from(tried.is_err()))
         }
         Ok(Fork::Parent { pid, .. }) => loop {
@@ -85,7 +91,7 @@ pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>], denials: &[Denial], 
         }
         // Nothing is moved: what the policy calls by this name must have it on the host.
         let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let named = crate::root::absolute(&entry.target);
+        let named = root::absolute(&entry.target);
         let here = openat2(CWD, named, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS);
         let same =
             here.and_then(fstat).is_ok_and(|stat| entry.source.as_ref().is_some_and(|it| it.is(&stat)));

@@ -52,5 +52,5 @@ fn over(root: &OwnedFd, own: &OwnedFd, path: &[u8]) -> Result<(), Errno> {
     if FileType::from_raw_mode(fstat(&place)?.st_mode) != FileType::RegularFile {
         return Ok(());
     }
-    attach(clone_tree(own)?, place)
+    attach(&clone_tree(own)?, &place)
 }

@@ -4,13 +4,14 @@
 //! CPUs by no more than there are CPUs. A look costs a few microseconds for each process, and never takes more than
 //! a fifth of the parent's time.
 
-use crate::at::{accessat, readlink};
 use crate::cgroup::{Cgroups, Held};
 use crate::files::{decimal, number, read_small};
+use crate::gather::Gather;
 use crate::storage::Storage;
 use alloc::vec::Vec;
 use msb_plan::event::LimitKind;
 use msb_plan::{Limit, Limits, OriginId};
+use msb_sys::at::{accessat, readlink};
 use msb_sys::process::monotonic_us;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Access, AtFlags, CWD, OFlags, RawDir, readlinkat, statat};
@@ -336,5 +337,5 @@ fn stat_fields(directory: &[u8]) -> Vec<u8> {
 pub(crate) fn own_children() -> Vec<Pid> {
     let mut found = Vec::new();
     children(b"/proc/self", &mut found);
-    found.into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).collect()
+    found.into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).gather()
 }

@@ -9,7 +9,7 @@ use crate::{
     INSTRUCTION_BYTES, IO_BYTES_MIN, IO_WEIGHT_MAX, KILL_BYTES, KILLS_MAX, LANDLOCK_ABI_MAX, Listener,
     MEMORY_BYTES_MAX, MEMORY_BYTES_MIN, MOUNTS_MAX, MountKind, OPEN_FILES_MAX, OPEN_FILES_MIN,
     ORIGIN_TEXT_BYTES_MAX, ORIGINS_MAX, OriginId, PARAMS_MAX, PATH_BYTES_MAX, PIDS_MAX, ParamKind, Path,
-    Plan, Rights, TEXT_BYTES_MAX, Text, WALL_MS_MAX,
+    Plan, Rights, SEARCH_DEPTH_MAX, SEARCHES_MAX, TEXT_BYTES_MAX, Text, WALL_MS_MAX,
 };
 use core::ops::RangeInclusive;
 
@@ -54,6 +54,7 @@ impl<'a> CheckedPlan<'a> {
         params(&plan)?;
         identity(&plan)?;
         mounts(&plan)?;
+        searches(&plan)?;
         files(&plan)?;
         claims(&plan)?;
         network::network(&plan)?;
@@ -85,6 +86,7 @@ fn bounds(plan: &Plan<'_>) -> Result<(), Invalid> {
         (plan.params.len(), PARAMS_MAX),
         (plan.mounts.len(), MOUNTS_MAX),
         (plan.denies.len(), DENIES_MAX),
+        (plan.searches.len(), SEARCHES_MAX),
         (plan.files.len(), FILES_MAX),
         (plan.claims.len(), CLAIMS_MAX),
         (plan.filters.len(), FILTERS_MAX),
@@ -147,7 +149,10 @@ fn mounts(plan: &Plan<'_>) -> Result<(), Invalid> {
         origin(plan, mount.origin)?;
         path(plan, mount.target, PLACES)?;
         ensure(mount.target != Path { base: Base::Root, rest: "" }, Invalid::Path)?;
-        ensure(plan.mounts.iter().take(index).all(|other| other.target != mount.target), Invalid::Duplicate)?;
+        ensure(
+            plan.mounts.iter().take(index).all(|other| !same(other.target, mount.target)),
+            Invalid::Duplicate,
+        )?;
         match mount.kind {
             MountKind::Bind { source, rights, .. } => {
                 path(plan, source, PLACES)?;
@@ -176,9 +181,25 @@ fn mounts(plan: &Plan<'_>) -> Result<(), Invalid> {
     }
     for (index, deny) in plan.denies.iter().enumerate() {
         origin(plan, deny.origin)?;
-        ensure(plan.denies.iter().take(index).all(|other| other.path != deny.path), Invalid::Duplicate)?;
+        ensure(plan.denies.iter().take(index).all(|other| !same(other.path, deny.path)), Invalid::Duplicate)?;
         path(plan, deny.path, PLACES)?;
         ensure(deny.rights != Rights::NONE && Rights::ALL.contains(deny.rights), Invalid::Rights)?;
+    }
+    Ok(())
+}
+
+fn searches(plan: &Plan<'_>) -> Result<(), Invalid> {
+    for search in &plan.searches {
+        origin(plan, search.origin)?;
+        path(plan, search.root, &[ParamKind::Dir])?;
+        // Below a directory that nothing is known of, each is a path as any.
+        let below = |rest| Path { base: Base::Root, rest };
+        path(plan, below(search.beside), &[])?;
+        path(plan, below(search.rest), &[])?;
+        let named = !search.beside.is_empty() && !search.rest.is_empty();
+        ensure(named && !search.beside.contains('/'), Invalid::Path)?;
+        ensure(search.depth <= SEARCH_DEPTH_MAX, Invalid::Value)?;
+        ensure(search.rights != Rights::NONE && Rights::ALL.contains(search.rights), Invalid::Rights)?;
     }
     Ok(())
 }
@@ -190,7 +211,7 @@ fn grant(rights: Rights) -> Result<(), Invalid> {
 fn files(plan: &Plan<'_>) -> Result<(), Invalid> {
     for (index, file) in plan.files.iter().enumerate() {
         origin(plan, file.origin)?;
-        ensure(plan.files.iter().take(index).all(|other| other.path != file.path), Invalid::Duplicate)?;
+        ensure(plan.files.iter().take(index).all(|other| !same(other.path, file.path)), Invalid::Duplicate)?;
         // Written through a mount, it would land on the host.
         ensure(!plan.mounts.iter().any(|mount| covers(mount.target, file.path)), Invalid::Path)?;
         path(plan, file.path, &[])?;
@@ -207,6 +228,11 @@ fn claims(plan: &Plan<'_>) -> Result<(), Invalid> {
         ensure([Rights::READ, Rights::WRITE, Rights::RUN].contains(&claim.right), Invalid::Rights)?;
     }
     Ok(())
+}
+
+/// Whether they are one; lengths first, which mostly differ.
+fn same(one: Path<'_>, other: Path<'_>) -> bool {
+    one.rest.len() == other.rest.len() && one == other
 }
 
 /// Whether `outer` is `inner` or one of its ancestors, as far as their bases tell.

@@ -28,6 +28,24 @@ pub enum Event {
         /// The line that accepts it.
         origin: OriginId,
     },
+    /// A port of the sandbox has one on the host.
+    Published {
+        /// Which of the plan's `listens`.
+        index: u8,
+        /// The port of the host.
+        port: u16,
+        /// The line that asked.
+        origin: OriginId,
+    },
+    /// Directories were searched for what is denied where it is found; nobody is told but who reads the events.
+    Searched {
+        /// The line of the first search.
+        origin: OriginId,
+        /// Directories that were looked into.
+        directories: u32,
+        /// Places that are denied for what was found.
+        places: u32,
+    },
     /// A limit was reached.
     LimitReached {
         /// Which.
@@ -338,6 +356,9 @@ steps! {
     /// It was decided whether a claim of the policy holds for these parameters: `EACCES` where what it says to be allowed is
     /// denied, 0 where what it says to be denied is allowed.
     Claim = "hold what the policy asserts",
+    /// Directories were searched: `EFBIG` where they are too many, or what is found in them, `EACCES` for one that cannot
+    /// be looked into.
+    Search = "search for what is denied where it is found",
     /// A denied path was looked up.
     DenySource = "look up the denied path",
     /// A denied path has other hard links.

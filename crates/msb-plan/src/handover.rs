@@ -20,7 +20,7 @@
 //! sandbox ── SOCKETS, mask, SCM_RIGHTS ──▶ gateway     once, as soon as its namespace is made
 //! sandbox ◀── TRUST, SCM_RIGHTS [file] ─── gateway     once, where the plan has `trust`, and before READY
 //! sandbox ◀── JAVA_TRUST, SCM_RIGHTS … ─── gateway     the same for `java_trust`, after TRUST
-//! sandbox ◀── READY ────────────────────── gateway     once: from now on connections are answered
+//! sandbox ◀── READY, ports ─────────────── gateway     once: from now on connections are answered
 //! sandbox ◀── FAILED, event::Failure ───── gateway     in place of READY; then the gateway ends
 //! sandbox ◀── MAKE, family ─────────────── gateway     any time after READY, where the plan has `listens`
 //! sandbox ── MADE, SCM_RIGHTS [socket] ──▶ gateway     the answer, in order; without a descriptor when it failed
@@ -31,6 +31,7 @@
 //! the gateway then writes what it has to report and ends within [`END_MS`], or is killed.
 
 use crate::event::Failure;
+use crate::network::LISTENS_MAX;
 use crate::wire::Reader;
 use alloc::vec::Vec;
 
@@ -41,7 +42,8 @@ pub const TRUST: u8 = b'C';
 /// Gateway to sandbox: one byte, and a descriptor of a file in memory: the same as a Java key store of type JKS, at most
 /// [`TRUST_BYTES_MAX`].
 pub const JAVA_TRUST: u8 = b'J';
-/// Gateway to sandbox: one byte.
+/// Gateway to sandbox: one byte, then for each of the plan's `listens` the port of the host that it has (`u16`, little
+/// endian).
 pub const READY: u8 = b'R';
 /// Gateway to sandbox: one byte, then what [`encode_failure`] writes, its step one of `Gateway`,
 /// `Secret` (whose origin is the parameter's), `GatewayHost` and `Publish` (whose origin is the rule's).
@@ -67,14 +69,27 @@ pub fn encode_failure(failure: &Failure) -> Vec<u8> {
     postcard::to_allocvec(failure).unwrap_or_default()
 }
 
+/// Writes [`READY`] and what follows it.
+#[must_use]
+pub fn encode_ready(ports: &[u16]) -> Vec<u8> {
+    let mut bytes = Vec::from([READY]);
+    bytes.extend(ports.iter().flat_map(|port| port.to_le_bytes()));
+    bytes
+}
+
+/// Reads what follows [`READY`]: the ports.
+pub fn decode_ports(bytes: &[u8]) -> impl Iterator<Item = u16> {
+    bytes.chunks_exact(2).map(|port| u16::from_le_bytes([port[0], port[1]]))
+}
+
 /// Reads what follows [`FAILED`]; `None` for anything that [`encode_failure`] does not write.
 #[must_use]
 pub fn decode_failure(bytes: &[u8]) -> Option<Failure> {
     Reader::read(bytes)
 }
 
-/// Bytes of the longest message.
-pub const MESSAGE_BYTES_MAX: usize = 64;
+/// Bytes of the longest message: [`READY`] with all ports.
+pub const MESSAGE_BYTES_MAX: usize = 1 + 2 * LISTENS_MAX;
 /// Bytes of the certificates that [`TRUST`] or [`JAVA_TRUST`] hands over; a distribution's have a quarter of it.
 pub const TRUST_BYTES_MAX: usize = 1 << 20;
 /// Bytes of what a gateway counted, in both forms.

@@ -11,6 +11,7 @@
 //! inside whatever its real addresses are.
 
 use crate::OriginId;
+use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Serialize;
 
@@ -296,10 +297,48 @@ pub struct Total {
 pub struct Listen {
     /// What is spoken; nothing of it is read.
     pub protocol: Protocol,
-    /// The port, the same on both sides, not 0.
+    /// The address of the host's loopback that has it, of 127.0.0.0/8.
+    pub v4: Option<[u8; 4]>,
+    /// Whether ::1 has it; with an address of IPv4 besides, only where the host has ::1.
+    pub v6: bool,
+    /// The port of the host; 0 is one that is free, the same of both addresses.
     pub port: u16,
+    /// The port of the sandbox, not 0.
+    pub inside: u16,
     /// The line.
     pub origin: OriginId,
+}
+
+impl Listen {
+    /// Where on the host it is, as in a URL: `localhost` for both addresses of that.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let mut text = String::new();
+        match (self.v4, self.v6) {
+            (Some(_), true) => text.push_str("localhost"),
+            (None, _) => text.push_str("[::1]"),
+            (Some(address), false) => {
+                for (index, byte) in address.into_iter().enumerate() {
+                    if index > 0 {
+                        text.push('.');
+                    }
+                    let digits = [byte / 100, byte / 10 % 10, byte % 10];
+                    let zeros = digits.iter().take(2).take_while(|digit| **digit == 0).count();
+                    text.extend(digits.iter().skip(zeros).map(|digit| char::from(b'0' + digit)));
+                }
+            }
+        }
+        text
+    }
+
+    /// What it carries: `tcp` or `udp`.
+    #[must_use]
+    pub const fn carries(&self) -> &'static str {
+        match self.protocol {
+            Protocol::Udp => "udp",
+            Protocol::Tcp | Protocol::Tls | Protocol::Https | Protocol::Http => "tcp",
+        }
+    }
 }
 
 /// Where the certificates that a program inside trusts go: the host's, and that of the run's own authority.

@@ -13,6 +13,10 @@ pub const PARAMS_MAX: usize = 32;
 pub const MOUNTS_MAX: usize = 256;
 /// Denied paths in one plan.
 pub const DENIES_MAX: usize = 256;
+/// Searches for denied paths in one plan.
+pub const SEARCHES_MAX: usize = 256;
+/// Most of [`Search::depth`]: deeper than anybody keeps repositories, and one open directory a level.
+pub const SEARCH_DEPTH_MAX: u8 = 16;
 /// Generated files in one plan.
 pub const FILES_MAX: usize = 32;
 /// Claims in one plan.
@@ -88,6 +92,9 @@ pub struct Plan<'a> {
     pub mounts: Vec<Mount<'a>>,
     /// What is taken away from the mounts again.
     pub denies: Vec<Deny<'a>>,
+    /// What is taken away where a search at launch finds it; those of one root are made in one walk where they follow
+    /// each other.
+    pub searches: Vec<Search<'a>>,
     /// Small files that the compiler writes into the new root, such as /etc/passwd.
     pub files: Vec<File<'a>>,
     /// What the policy asserts of paths, and what depends on where parameters lie: decided by the launcher.
@@ -439,6 +446,28 @@ pub struct Deny<'a> {
     /// The rights that are taken away. Without [`Rights::READ`] nothing of the path is left.
     pub rights: Rights,
     /// What happens when nothing is there and the program could create it.
+    pub missing: Missing,
+    /// The line that asked.
+    pub origin: OriginId,
+}
+
+/// A path that is denied in each directory where a search at launch finds another.
+///
+/// Each directory at most `depth` levels below `root`, `root` itself included, in which `beside` exists has a deny of
+/// `rest` in it, as [`Deny`] has one. Symbolic links are not searched through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Search<'a> {
+    /// Where it begins; as far as mounts show it.
+    pub root: Path<'a>,
+    /// How many levels below `root` are searched, at most [`SEARCH_DEPTH_MAX`].
+    pub depth: u8,
+    /// One component: what must be there, whatever it is.
+    pub beside: &'a str,
+    /// What is denied, below the directory that holds `beside`; never "".
+    pub rest: &'a str,
+    /// The rights that are taken away.
+    pub rights: Rights,
+    /// What happens when nothing is at `rest`, and the program could create it.
     pub missing: Missing,
     /// The line that asked.
     pub origin: OriginId,

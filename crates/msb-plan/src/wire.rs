@@ -22,6 +22,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Remembers that this is no value. Nothing is left to be read from here on, so that every list ends.
+    #[cold]
+    #[inline(never)]
     fn fail(&mut self) {
         self.broken = true;
         self.left = &[];
@@ -50,6 +52,11 @@ impl<'a> Reader<'a> {
     /// An integer of at most `bits`: seven bits a byte, the lowest first, in as few bytes as hold it.
     #[inline(never)]
     fn integer(&mut self, bits: u32) -> u64 {
+        // Most are small.
+        if let Some((&byte @ ..0x80, left)) = self.left.split_first() {
+            self.left = left;
+            return u64::from(byte);
+        }
         let mut value = 0_u64;
         let mut shift = 0;
         loop {

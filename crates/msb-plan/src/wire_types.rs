@@ -9,7 +9,7 @@ use crate::wire::{Reader, Wire, wire};
 use crate::{
     Arch, Base, Claim, Deny, Env, Expected, Extent, File, Filter, Hold, Identity, Keyring, Limit, Limits,
     Links, Listener, Missing, Mount, MountKind, MountTable, Origin, OriginId, Param, ParamKind, Path, Plan,
-    PolicyId, Presence, ProcScope, Rights, Target, Text, Tier,
+    PolicyId, Presence, ProcScope, Rights, Search, Target, Text, Tier,
 };
 
 impl<'a, T: Wire<'a>> Wire<'a> for Limit<T> {
@@ -49,6 +49,8 @@ wire! {
         Failed(_),
         HeldWithoutCgroup { limit, origin },
         HeldByLandlock { origin },
+        Published { index, port, origin },
+        Searched { origin, directories, places },
         LimitReached { limit, times, origin },
         KilledByFilter { nr, origin },
         Timing { step, at_us },
@@ -60,7 +62,7 @@ wire! {
 
 wire! {
     struct Plan<'a> {
-        target, policy, params, identity, mounts, denies, files, claims, network, limits, filters, env, command, origins
+        target, policy, params, identity, mounts, denies, searches, files, claims, network, limits, filters, env, command, origins
     }
     struct OriginId { 0 }
     struct Origin<'a> { file, line, column, text }
@@ -74,6 +76,7 @@ wire! {
     struct Mount<'a> { target, kind, presence, origin }
     struct Rights { 0 }
     struct Deny<'a> { path, rights, missing, origin }
+    struct Search<'a> { root, depth, beside, rest, rights, missing, origin }
     struct File<'a> { path, content, origin }
     struct Claim<'a> { path, right, extent, expected, origin }
     struct Limits {
@@ -91,7 +94,7 @@ wire! {
     struct NetworkLimits { rate, up_bytes, down_bytes, both_bytes, connections }
     struct Rate { count, period_us, burst }
     struct Total { limits, origin }
-    struct Listen { protocol, port, origin }
+    struct Listen { protocol, v4, v6, port, inside, origin }
     struct Trust<'a> { file, places }
 }
 

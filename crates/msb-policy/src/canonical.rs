@@ -126,6 +126,15 @@ fn rights(out: &mut Bytes, rights: Rights) {
     out.number(u64::from(rights.read) | u64::from(rights.write) << 1 | u64::from(rights.run) << 2);
 }
 
+fn missing(out: &mut Bytes, missing: Missing) {
+    out.number(match missing {
+        Missing::Mask { directory: false } => 0,
+        Missing::Mask { directory: true } => 1,
+        Missing::Fail => 2,
+        Missing::Skip => 3,
+    });
+}
+
 fn fs(kind: &FsKind) -> Bytes {
     let mut out = Bytes::default();
     match kind {
@@ -141,16 +150,18 @@ fn fs(kind: &FsKind) -> Bytes {
             path(&mut out, target);
             out.number(*size_bytes).number(*inodes);
         }
-        FsKind::Deny { path: denied, rights: taken, missing } => {
+        FsKind::Deny { path: denied, rights: taken, missing: absent } => {
             out.number(2);
             path(&mut out, denied);
             rights(&mut out, *taken);
-            out.number(match missing {
-                Missing::Mask { directory: false } => 0,
-                Missing::Mask { directory: true } => 1,
-                Missing::Fail => 2,
-                Missing::Skip => 3,
-            });
+            missing(&mut out, *absent);
+        }
+        FsKind::DenyFound { search, rights: taken, missing: absent } => {
+            out.number(9);
+            path(&mut out, &search.root);
+            out.number(u64::from(search.depth)).text(&search.beside).text(&search.rest);
+            rights(&mut out, *taken);
+            missing(&mut out, *absent);
         }
         FsKind::StdDevices => {
             out.number(3);
@@ -205,7 +216,10 @@ fn net(kind: &NetKind) -> Bytes {
         }
         NetKind::Listen(at) => {
             out.number(2);
-            endpoint(&mut out, at);
+            endpoint(&mut out, &at.at);
+            out.option(at.inside, |out, inside| {
+                out.number(inside.into());
+            });
         }
         NetKind::Total(all) => {
             out.number(4);

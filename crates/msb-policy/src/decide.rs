@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use msb_syscalls::by_number;
 
 use crate::{
-    Access, Arch, Base, Connection, EnvKind, FsKind, Machine, Missing, OriginId, Path, Policy, Protocol,
-    SyscallAction, SyscallRule, Value,
+    Access, Arch, Base, Connection, EnvKind, FsKind, HttpRequest, Machine, Missing, OriginId, Path, Policy,
+    Published, SyscallAction, SyscallRule, Value,
 };
 
 /// ENOENT: what getenv finds of a variable that nothing passes.
@@ -38,13 +38,10 @@ pub enum Request<'a> {
     },
     /// A connection.
     Connect(&'a Connection),
+    /// A request of HTTP.
+    Http(&'a HttpRequest),
     /// A port of the sandbox that is to be reached from the host's loopback.
-    Listen {
-        /// What is spoken.
-        protocol: Protocol,
-        /// The port.
-        port: u16,
-    },
+    Listen(&'a Published),
     /// A path that is opened, or executed; see [`Policy::open`].
     Open {
         /// Which.
@@ -52,6 +49,15 @@ pub enum Request<'a> {
         /// What for.
         access: Access,
     },
+}
+
+/// How deep in a repository a placeholder may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Where its path says, from the top.
+    Top,
+    /// In any folder of it.
+    Any,
 }
 
 /// What a policy says of a request.
@@ -73,16 +79,26 @@ impl Policy {
     #[must_use]
     pub fn decide(&self, request: &Request<'_>) -> Decision {
         match *request {
-            Request::Syscall { audit_arch, nr, args } => self.decide_syscall(audit_arch, nr, &args),
+            Request::Syscall { audit_arch, nr, args } => {
+                self.decide_call(audit_arch, nr, &args, |arch| self.rules_of(arch, nr))
+            }
             Request::Env(name) => self.decide_env(name),
             Request::Call { tool, args } => self.decide_tool(tool, args),
             Request::Connect(connection) => self.connect(connection),
-            Request::Listen { protocol, port } => self.listen(protocol, port),
+            Request::Http(request) => self.request(request),
+            Request::Listen(published) => self.listen(published),
             Request::Open { path, access } => self.open(path, access).verdict.decision(access),
         }
     }
 
-    fn decide_syscall(&self, audit_arch: u32, nr: u32, args: &[u64; 6]) -> Decision {
+    /// Decides a call of which `rules` gives the rules, in any order.
+    pub(crate) fn decide_call<'p, Rules: Iterator<Item = &'p SyscallRule>>(
+        &self,
+        audit_arch: u32,
+        nr: u32,
+        args: &[u64; 6],
+        rules: impl FnOnce(Arch) -> Rules,
+    ) -> Decision {
         if self.archs.iter().all(|arch| arch.audit() != audit_arch) {
             return Decision { action: SyscallAction::Kill, origin: None };
         }
@@ -90,7 +106,7 @@ impl Policy {
         let Some(arch) = Arch::of_call(audit_arch, nr).filter(|arch| self.archs.contains(arch)) else {
             return unknown;
         };
-        let matching = self.rules_of(arch, nr).filter(|rule| rule.predicate.holds(args));
+        let matching = rules(arch).filter(|rule| rule.predicate.holds(args));
         match matching.max_by_key(|rule| rule.precedence()) {
             Some(rule) => Decision { action: rule.action, origin: Some(rule.origin) },
             None if by_number(arch, nr).is_some() => {
@@ -105,13 +121,19 @@ impl Policy {
         self.syscalls.iter().filter(move |rule| rule.arch == arch && rule.nr == nr)
     }
 
-    /// Places in somebody's folders where a placeholder stands while nothing else does, .git and what is in it apart.
-    pub fn masks(&self) -> impl Iterator<Item = &Path> {
-        self.fs.iter().filter_map(|rule| match &rule.kind {
-            FsKind::Deny { path, missing: Missing::Mask { .. }, .. }
-                if path.base != Base::Root && path.rest.split('/').next() != Some(".git") =>
+    /// Places in somebody's folders where a placeholder stands while nothing else does, .git and what is in it apart:
+    /// below the folder of a repository, or anywhere in it.
+    pub fn masks(&self) -> impl Iterator<Item = (Depth, &str)> {
+        let of_git = |rest: &str| rest.split('/').next() == Some(".git");
+        self.fs.iter().filter_map(move |rule| match &rule.kind {
+            FsKind::Deny { path, missing: Missing::Mask { .. }, .. } if path.base != Base::Root => {
+                (!of_git(&path.rest)).then_some((Depth::Top, path.rest.as_str()))
+            }
+            FsKind::DenyFound { search, missing: Missing::Mask { .. }, .. }
+                if search.root.base != Base::Root =>
             {
-                Some(path)
+                let depth = if of_git(&search.beside) { Depth::Top } else { Depth::Any };
+                (!of_git(&search.rest)).then_some((depth, search.rest.as_str()))
             }
             _ => None,
         })
@@ -122,6 +144,12 @@ impl Policy {
     pub fn machines(&self) -> Vec<Machine> {
         let machines: BTreeSet<Machine> = self.archs.iter().map(|arch| arch.machine()).collect();
         machines.into_iter().collect()
+    }
+
+    /// Decides call `nr` of `arch`.
+    #[must_use]
+    pub fn call(&self, arch: Arch, nr: u32, args: [u64; 6]) -> Decision {
+        self.decide(&Request::Syscall { audit_arch: arch.audit(), nr, args })
     }
 
     /// What of it one machine can be asked: its architectures alone.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use msb_syscalls::{Arch, all, by_number, describe_some};
 
 use crate::decide::ENOSYS;
-use crate::{Decision, Policy, Pred, SyscallAction};
+use crate::{Calls, Decision, Policy, Pred, SyscallAction};
 
 /// A call on which two policies differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,10 +72,11 @@ pub fn difference(before: &Policy, after: &Policy) -> Option<Witness> {
 pub fn otherwise(before: &Policy, after: &Policy) -> Vec<Witness> {
     let mut seen = BTreeSet::new();
     let mut all = Vec::new();
+    let both = (&Calls::of(before), &Calls::of(after));
     let same = |left: SyscallAction, right: SyscallAction| left != right && left.makes() == right.makes();
     for arch in before.archs.iter().filter(|arch| after.archs.contains(arch)) {
         for nr in numbers(before, after, *arch) {
-            if let Some(found) = at(before, after, *arch, nr, &same)
+            if let Some(found) = at(both, *arch, nr, &same)
                 && seen.insert((found.before, found.after))
             {
                 all.push(found);
@@ -100,9 +101,10 @@ fn search(
     differ: impl Fn(SyscallAction, SyscallAction) -> bool,
 ) -> Option<Witness> {
     let archs: BTreeSet<Arch> = before.archs.iter().chain(&after.archs).copied().collect();
-    archs.into_iter().find_map(|arch| {
-        numbers(before, after, arch).into_iter().find_map(|nr| at(before, after, arch, nr, &differ))
-    })
+    let both = (&Calls::of(before), &Calls::of(after));
+    archs
+        .into_iter()
+        .find_map(|arch| numbers(before, after, arch).into_iter().find_map(|nr| at(both, arch, nr, &differ)))
 }
 
 /// The numbers that the table or a rule has.
@@ -114,8 +116,7 @@ fn numbers(before: &Policy, after: &Policy, arch: Arch) -> BTreeSet<u32> {
 
 /// Arguments of call `nr` for which the two differ so.
 fn at(
-    before: &Policy,
-    after: &Policy,
+    (before, after): (&Calls<'_>, &Calls<'_>),
     arch: Arch,
     nr: u32,
     differ: &impl Fn(SyscallAction, SyscallAction) -> bool,
@@ -128,7 +129,8 @@ fn at(
 }
 
 /// The actions that calls of `nr` can come to, each with the condition under which they do.
-fn outcomes(policy: &Policy, arch: Arch, nr: u32) -> Vec<(SyscallAction, Pred)> {
+fn outcomes(calls: &Calls<'_>, arch: Arch, nr: u32) -> Vec<(SyscallAction, Pred)> {
+    let policy = calls.policy();
     if let Some(refusal) = policy.refusal_of(arch, nr) {
         return vec![(refusal, Pred::True)];
     }
@@ -136,7 +138,7 @@ fn outcomes(policy: &Policy, arch: Arch, nr: u32) -> Vec<(SyscallAction, Pred)> 
         Some(_) => policy.syscall_default.0,
         None => SyscallAction::Errno(ENOSYS),
     };
-    let mut rules: Vec<_> = policy.rules_of(arch, nr).collect();
+    let mut rules = calls.rules_of(arch, nr).to_vec();
     rules.sort_by_key(|rule| rule.precedence());
     let actions: BTreeSet<SyscallAction> =
         rules.iter().map(|rule| rule.action).chain(std::iter::once(default)).collect();

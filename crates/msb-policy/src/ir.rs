@@ -1,7 +1,7 @@
 //! What a policy means, with every include resolved and every unit gone.
 
 use crate::net::{Endpoint, Net};
-use crate::{Access, Tool};
+use crate::{Access, Search, Tool};
 pub use msb_syscalls::{Arch, Machine};
 
 /// One effective policy.
@@ -281,6 +281,15 @@ pub enum FsKind {
         /// When nothing is there.
         missing: Missing,
     },
+    /// Takes rights away in the directories that a search at launch finds. What is made later is not denied.
+    DenyFound {
+        /// Where, and what.
+        search: Search,
+        /// The rights that are taken, as of [`FsKind::Deny`].
+        rights: Rights,
+        /// When nothing is there.
+        missing: Missing,
+    },
     /// The standard devices at /dev.
     StdDevices,
     /// Process directories of the sandbox's own processes at /proc.
@@ -300,6 +309,7 @@ impl FsKind {
             FsKind::Device { path, .. } => Some((path, Links::Refuse)),
             FsKind::Scratch { .. }
             | FsKind::Deny { .. }
+            | FsKind::DenyFound { .. }
             | FsKind::StdDevices
             | FsKind::ProcSelf
             | FsKind::ProcAll => None,

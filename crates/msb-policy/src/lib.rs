@@ -11,6 +11,7 @@ mod cube;
 mod decide;
 mod difference;
 mod ir;
+mod names;
 mod narrow;
 mod narrow_tools;
 mod net;
@@ -18,16 +19,23 @@ mod open;
 mod path;
 mod places;
 mod pred;
+mod publish;
+mod request;
+mod search;
 mod terms;
 mod tool;
 
-pub use decide::{Decision, Precedence, Request};
+pub use calls::Calls;
+pub use decide::{Decision, Depth, Precedence, Request};
 pub use difference::{Witness, difference, otherwise, widening};
 pub use ir::*;
 pub use narrow::{By, ToolWider, Widening, Wider};
 pub use net::*;
-pub use open::{Below, Open};
+pub use open::{Below, Files, Open};
 pub use places::{Access, FILES_OF_GIT, GENERATED_FILES, Places, Reason, Verdict};
+pub use publish::{LOOPBACK, Publish, Published, is_loopback};
+pub use request::HttpRequest;
+pub use search::Search;
 pub use tool::{
     Covers, PATTERN_BYTES_MAX, Refusal, Tool, ToolParam, ToolSandbox, ToolType, Value, Word, pattern,
 };

@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use msb_syscalls::{capability_name, describe};
 
 use crate::difference::describe_call;
-use crate::places::has;
+use crate::places::{has, takes};
 use crate::{
-    Access, Arch, Base, Connection, Decision, Endpoint, EnvKind, FsKind, FsRule, Limit, Limits, Links, Net,
-    NetKind, NetLimits, NetRule, OpenAsked, OriginId, Path, Peer, Places, Policy, Protocol, Rate, Request,
-    SyscallAction, SyscallRule, Text, Verdict, Which, Word, connections,
+    Access, Arch, Base, Borders, Calls, Connection, Connections, Decision, Endpoint, EnvKind, FsKind, FsRule,
+    Limit, Limits, Links, Net, NetKind, NetLimits, NetRule, OpenAsked, OriginId, Path, Peer, Places, Policy,
+    Rate, Request, Search, SyscallAction, SyscallRule, Text, Verdict, Which, Word,
 };
 
 /// Something that a policy allows and the other does not.
@@ -39,6 +39,13 @@ pub enum Wider {
         access: Access,
         /// Whether it exists inside alone.
         private: bool,
+    },
+    /// What a search of the other policy finds at launch, and denies.
+    Found {
+        /// Which search.
+        search: Search,
+        /// What for.
+        access: Access,
     },
     /// A call with these arguments.
     Call {
@@ -65,8 +72,8 @@ pub enum Wider {
         /// The terms, as a rule would say them: `inject $key`, `only GET /v1/*`.
         what: String,
     },
-    /// A port that is published on the host's loopback.
-    Listen(Protocol, u16),
+    /// A port that is published on the host's loopback, as a claim says it.
+    Listen(String),
     /// A call of a tool, as a claim says it, and why it is more.
     Tool {
         /// `call search(query: "a")`.
@@ -98,6 +105,13 @@ impl Wider {
             Wider::Open { path, access, .. } => {
                 format!("open {} for {}", policy.shown(path), access.word())
             }
+            Wider::Found { search, access } => {
+                format!(
+                    "open {} for {} where it is there at launch",
+                    policy.shown_search(search),
+                    access.word()
+                )
+            }
             Wider::Call { arch, nr, args } => {
                 format!("syscall {}", describe_call(policy, other, *arch, *nr, args))
             }
@@ -107,7 +121,7 @@ impl Wider {
                 let plain = Connection { method: None, ..connection.clone() };
                 format!("{} {what}", policy.shown_connection(&plain))
             }
-            Wider::Listen(protocol, port) => format!("listen {} host:{port}", protocol.word()),
+            Wider::Listen(what) => what.clone(),
             Wider::Tool { call, .. } => call.clone(),
             Wider::ToolLimit { tool, word, .. } => format!("more `{word}` of `{tool}`"),
             Wider::Capability(number) => format!("caps {}", capability_name(*number).unwrap_or("?")),
@@ -149,11 +163,22 @@ impl Policy {
     pub fn widenings(&self, other: &Policy, by: By) -> Vec<Widening> {
         let mut found = Vec::new();
         self.wider_files(other, by, &mut found);
+        self.wider_searches(other, &mut found);
         self.wider_calls(other, &mut found);
         self.wider_env(other, by, &mut found);
         self.wider_net(other, &mut found);
         self.wider_tools(other, &mut found);
         self.wider_capabilities(other, &mut found);
+        self.wider_limits(other, &mut found);
+        found
+    }
+
+    /// What is wider than `other` in limits: of all together, of connections and of tools.
+    #[must_use]
+    pub fn higher_limits(&self, other: &Policy) -> Vec<Widening> {
+        let mut found = Vec::new();
+        self.wider_net(other, &mut found);
+        self.wider_tool_bounds(other, &mut found);
         self.wider_limits(other, &mut found);
         found
     }
@@ -165,17 +190,18 @@ impl Policy {
         for path in &paths {
             for access in Access::ALL {
                 // As the host names it, and as programs do.
-                let host = (by == By::Host).then(|| (own.of_host(path, access), its.of_host(path, access)));
-                let inside = (own.inside(path, access), its.inside(path, access));
-                for (private, (mine, theirs)) in
-                    host.map(|it| (false, it)).into_iter().chain([(true, inside)])
-                {
-                    let Some(Verdict::Allowed { origin, host }) = mine else { continue };
+                let names: &[bool] = if by == By::Host { &[false, true] } else { &[true] };
+                for &private in names {
+                    let asked = |places: &Places| match private {
+                        true => places.inside(path, access),
+                        false => places.of_host(path, access),
+                    };
+                    let Some(Verdict::Allowed { origin, host }) = asked(&own) else { continue };
                     // What a grant shows is the host's.
                     if by == By::Host && private != host.is_none() {
                         continue;
                     }
-                    let refused = match theirs {
+                    let refused = match asked(&its) {
                         Some(Verdict::Allowed { host: its, .. }) if by == By::Inside && its != host => None,
                         Some(Verdict::Allowed { .. }) => continue,
                         Some(verdict) => verdict.decision(access).origin,
@@ -191,6 +217,29 @@ impl Policy {
         }
     }
 
+    /// What searches of the other policy deny and nothing here does, of what rules here show.
+    fn wider_searches(&self, other: &Policy, found: &mut Vec<Widening>) {
+        let places = Places::apart(self);
+        for rule in &other.fs {
+            let FsKind::DenyFound { search, rights, .. } = &rule.kind else { continue };
+            let denied = |access: Access| {
+                self.fs.iter().any(|own| match &own.kind {
+                    FsKind::Deny { path, rights, .. } => path.covers(&search.root) && takes(*rights, access),
+                    FsKind::DenyFound { search: own, rights, .. } => {
+                        own.covers(search) && takes(*rights, access)
+                    }
+                    _ => false,
+                })
+            };
+            let wider = Access::ALL.into_iter().filter(|access| takes(*rights, *access) && !denied(*access));
+            let granted = |access| Some((access, places.allowed_below(&search.root, access)?.1));
+            if let Some((access, allowed)) = wider.into_iter().find_map(granted) {
+                let what = Wider::Found { search: search.clone(), access };
+                found.push(Widening { what, allowed: Some(allowed), refused: Some(rule.origin) });
+            }
+        }
+    }
+
     /// Every path that a file rule names, and the names that grants give it inside and on the host.
     fn named_paths(&self) -> Vec<Path> {
         let root = |rest: &str| Path { base: Base::Root, rest: rest.to_owned() };
@@ -202,6 +251,7 @@ impl Policy {
                 | FsKind::Socket { source, target, .. } => named.extend([source.clone(), target.clone()]),
                 FsKind::Scratch { target, .. } => named.push(target.clone()),
                 FsKind::Deny { path, .. } | FsKind::Device { path, .. } => named.push(path.clone()),
+                FsKind::DenyFound { search, .. } => named.push(search.root.clone()),
                 FsKind::StdDevices => named.push(root("dev")),
                 FsKind::ProcSelf | FsKind::ProcAll => named.push(root("proc")),
             }
@@ -214,6 +264,9 @@ impl Policy {
             else {
                 continue;
             };
+            if source == target {
+                continue;
+            }
             let inside = |path: &Path| Some(target.join(source.remainder(path)?));
             let on_host = |path: &Path| Some(source.join(target.remainder(path)?));
             also.extend(named.iter().filter_map(inside));
@@ -225,17 +278,18 @@ impl Policy {
 
     fn wider_calls(&self, other: &Policy, found: &mut Vec<Widening>) {
         let mut seen = BTreeSet::new();
+        let (own, its) = (Calls::of(self), Calls::of(other));
         let calls: BTreeSet<(Arch, u32)> = self.numbers().chain(other.numbers()).collect();
         for (arch, nr) in calls {
-            let wider = self.made_when(arch, nr).witness_without(&other.made_when(arch, nr));
+            let wider = own.made_when(arch, nr).witness_without(&its.made_when(arch, nr));
             // Made without a question where the other asks is wider too.
             let unasked =
-                || self.made_unasked_when(arch, nr).witness_without(&other.made_unasked_when(arch, nr));
+                || own.made_unasked_when(arch, nr).witness_without(&its.made_unasked_when(arch, nr));
             let Some(args) = wider.or_else(unasked) else { continue };
-            let allowed = self.call(arch, nr, args).origin;
+            let allowed = own.call(arch, nr, args).origin;
             if seen.insert(allowed) {
                 let what = Wider::Call { arch, nr, args };
-                found.push(Widening { what, allowed, refused: other.call(arch, nr, args).origin });
+                found.push(Widening { what, allowed, refused: its.call(arch, nr, args).origin });
             }
         }
     }
@@ -280,32 +334,30 @@ impl Policy {
     }
 
     fn wider_net(&self, other: &Policy, found: &mut Vec<Widening>) {
-        let Net::Rules { rules, .. } = &self.net else { return };
         let makes = |decision: Decision| decision.action == SyscallAction::Allow;
-        for rule in rules {
+        let (own, its) = (Connections::of(self), Connections::of(other));
+        let borders = Borders::of(&[self, other]);
+        for rule in self.net.rules() {
             let widening = match &rule.kind {
                 NetKind::Allow { endpoint, .. } => {
-                    let mut all = connections(endpoint, &[self, other], Which::Carried).into_iter();
-                    all.find_map(|one| {
-                        let refused = other.connect(&one);
-                        let wider =
-                            self.connect(&one).origin == Some(rule.origin) && makes(self.connect(&one));
+                    borders.connections(endpoint, Which::Carried).find_map(|one| {
+                        let (allowed, refused) = (own.decide(&one), its.decide(&one));
+                        let wider = allowed.origin == Some(rule.origin) && makes(allowed);
                         (wider && !makes(refused)).then_some((Wider::Connect(one), refused.origin))
                     })
                 }
-                NetKind::Listen(endpoint) => {
-                    endpoint.ports.iter().flat_map(|(first, last)| [*first, *last]).find_map(|port| {
-                        let refused = other.listen(endpoint.protocol, port);
-                        (!makes(refused)).then_some((Wider::Listen(endpoint.protocol, port), refused.origin))
-                    })
-                }
+                NetKind::Listen(publish) => publish.each().find_map(|one| {
+                    let refused = other.listen(&one);
+                    let what = one.describe(&self.shown_peer(&publish.at.peer));
+                    (!makes(refused)).then_some((Wider::Listen(what), refused.origin))
+                }),
                 NetKind::Deny(_) | NetKind::Total(_) => None,
             };
             if let Some((what, refused)) = widening {
                 found.push(Widening { what, allowed: Some(rule.origin), refused });
             }
         }
-        self.wider_terms(other, found);
+        self.wider_terms(other, (&own, &its), &borders, found);
         self.wider_totals(other, found);
     }
 
@@ -334,11 +386,7 @@ impl Policy {
     }
 
     fn totals(&self) -> impl Iterator<Item = (&NetLimits, OriginId)> {
-        let rules = match &self.net {
-            Net::None { .. } => &[],
-            Net::Rules { rules, .. } => rules.as_slice(),
-        };
-        rules.iter().filter_map(|rule| match &rule.kind {
+        self.net.rules().iter().filter_map(|rule| match &rule.kind {
             NetKind::Total(limits) => Some((limits, rule.origin)),
             _ => None,
         })
@@ -470,6 +518,7 @@ impl Policy {
                 }
                 FsKind::Scratch { target: it, .. }
                 | FsKind::Deny { path: it, .. }
+                | FsKind::DenyFound { search: Search { root: it, .. }, .. }
                 | FsKind::Device { path: it, .. } => *it = path(it),
                 FsKind::StdDevices | FsKind::ProcSelf | FsKind::ProcAll => {}
             }
@@ -547,7 +596,9 @@ impl Policy {
     /// turns the parent's origins into this policy's.
     pub fn inherit(&mut self, parent: &Policy, mut origin: impl FnMut(OriginId) -> OriginId) {
         for rule in &parent.fs {
-            if matches!(rule.kind, FsKind::Deny { .. }) && self.fs.iter().all(|own| own.kind != rule.kind) {
+            if matches!(rule.kind, FsKind::Deny { .. } | FsKind::DenyFound { .. })
+                && self.fs.iter().all(|own| own.kind != rule.kind)
+            {
                 self.fs.push(FsRule { kind: rule.kind.clone(), origin: origin(rule.origin) });
             }
         }

@@ -67,6 +67,15 @@ impl Policy {
         }
     }
 
+    /// Bounds of tools of this policy that are above those of `other`.
+    pub(crate) fn wider_tool_bounds(&self, other: &Policy, found: &mut Vec<Widening>) {
+        for tool in &self.tools {
+            if let Some(its) = other.tools.iter().find(|it| it.name == tool.name) {
+                wider_bounds(tool, its, found);
+            }
+        }
+    }
+
     /// The first thing that the sandbox of `tool` allows and that of `its`, a tool of `other`, does not.
     fn wider_sandbox(&self, tool: &Tool, its: &Tool, other: &Policy) -> Option<(String, OriginId)> {
         let origin = tool.sandbox.as_ref().map_or(tool.origin, |sandbox| sandbox.origin);

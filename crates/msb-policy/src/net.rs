@@ -4,15 +4,20 @@
 //! rule for it covers TLS and HTTP as well; what a byte stream carries is not known beforehand, so a deny of TLS
 //! covers it.
 
-use crate::{Decision, OriginId, Policy, SyscallAction};
-use msb_host::{Host, Kind, METADATA_NAMES, Network, kind};
+mod borders;
+mod peers;
+
+pub use borders::{Borders, Which};
+pub(crate) use peers::ByPeer;
+pub use peers::Connections;
+
+use crate::{Decision, OriginId, Policy, Publish, SyscallAction};
+use msb_host::{Host, Kind, METADATA_NAMES, kind};
 
 /// ECONNREFUSED: what connect gives where no rule allows it.
 const ECONNREFUSED: u16 = 111;
 /// ENETUNREACH: what connect gives where there is no network.
 const ENETUNREACH: u16 = 101;
-/// EACCES: what bind gives where nothing is published.
-const EACCES: u16 = 13;
 
 /// The network of a sandbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +57,8 @@ pub enum NetKind {
     },
     /// Connections to it are refused.
     Deny(Endpoint),
-    /// A port of the sandbox is published on the host's loopback.
-    Listen(Endpoint),
+    /// Ports of the sandbox are published on the host's loopback.
+    Listen(Publish),
     /// For all connections together.
     Total(NetLimits),
 }
@@ -217,23 +222,44 @@ impl Policy {
     /// Decides a connection.
     #[must_use]
     pub fn connect(&self, connection: &Connection) -> Decision {
+        self.net.decide(connection, |rules| rules.iter())
+    }
+}
+
+impl Net {
+    /// Its rules; none where there is no network.
+    #[must_use]
+    pub fn rules(&self) -> &[NetRule] {
+        match self {
+            Net::None { .. } => &[],
+            Net::Rules { rules, .. } => rules,
+        }
+    }
+
+    /// Decides a connection by those of the rules that `about` says may be about it.
+    fn decide<'n, Rules: Iterator<Item = &'n NetRule> + Clone>(
+        &'n self,
+        connection: &Connection,
+        about: impl FnOnce(&'n [NetRule]) -> Rules,
+    ) -> Decision {
         let errno = |errno, origin| Decision { action: SyscallAction::Errno(errno), origin };
-        let (rules, origin) = match &self.net {
+        let (rules, origin) = match self {
             Net::None { origin } => return errno(ENETUNREACH, Some(*origin)),
             Net::Rules { rules, origin } => (rules, *origin),
         };
         // The sandbox's own loopback is no network.
-        if matches!(&connection.peer, Peer::Host(Host::Address(it)) if kind(it.first()) == Kind::Loopback) {
+        if is_own_loopback(&connection.peer) {
             return Decision { action: SyscallAction::Allow, origin: Some(origin) };
         }
-        let denied = rules.iter().filter(|rule| match &rule.kind {
+        let rules = about(rules);
+        let denied = rules.clone().filter(|rule| match &rule.kind {
             NetKind::Deny(endpoint) => endpoint.refuses(connection),
             _ => false,
         });
         if let Some(origin) = denied.map(|rule| rule.origin).min() {
             return errno(ECONNREFUSED, Some(origin));
         }
-        let allowed = rules.iter().filter(|rule| match &rule.kind {
+        let allowed = rules.filter(|rule| match &rule.kind {
             NetKind::Allow { endpoint, terms } => endpoint.accepts(connection) && terms.accept(connection),
             _ => false,
         });
@@ -242,24 +268,10 @@ impl Policy {
             None => errno(ECONNREFUSED, None),
         }
     }
+}
 
-    /// Decides whether a port of the sandbox can be reached from the host's loopback.
-    #[must_use]
-    pub fn listen(&self, protocol: Protocol, port: u16) -> Decision {
-        let refused = |origin| Decision { action: SyscallAction::Errno(EACCES), origin };
-        let rules = match &self.net {
-            Net::None { origin } => return refused(Some(*origin)),
-            Net::Rules { rules, .. } => rules,
-        };
-        let published = rules.iter().filter(|rule| match &rule.kind {
-            NetKind::Listen(endpoint) => endpoint.protocol == protocol && has_port(&endpoint.ports, port),
-            _ => false,
-        });
-        match published.map(|rule| rule.origin).min() {
-            Some(origin) => Decision { action: SyscallAction::Allow, origin: Some(origin) },
-            None => refused(None),
-        }
-    }
+fn is_own_loopback(peer: &Peer) -> bool {
+    matches!(peer, Peer::Host(Host::Address(it)) if kind(it.first()) == Kind::Loopback)
 }
 
 impl Endpoint {
@@ -337,121 +349,6 @@ fn covers(rule: &Host, one: &Host) -> bool {
 
 fn has_port(ports: &[(u16, u16)], port: u16) -> bool {
     ports.iter().any(|(first, last)| (*first..=*last).contains(&port))
-}
-
-/// Which connections an endpoint stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
-    /// Those that speak what it says.
-    Asked,
-    /// And what those carry: TLS and HTTP in a byte stream, each request of HTTP.
-    Carried,
-}
-
-/// Connections at which `policies` can change their mind, among those that `endpoint` stands for.
-///
-/// Who is dialled: each name and range that a rule has, and one that none has; of ports, the ends of each range and
-/// their neighbours. Rules say the same of everything between.
-#[must_use]
-pub fn connections(endpoint: &Endpoint, policies: &[&Policy], which: Which) -> Vec<Connection> {
-    let rules = || {
-        policies.iter().flat_map(|policy| match &policy.net {
-            Net::None { .. } => &[],
-            Net::Rules { rules, .. } => rules.as_slice(),
-        })
-    };
-    let endpoints = || {
-        rules().filter_map(|rule| match &rule.kind {
-            NetKind::Allow { endpoint, .. } | NetKind::Deny(endpoint) => Some(endpoint),
-            _ => None,
-        })
-    };
-    let mut ports: Vec<u16> = endpoint.ports.iter().flat_map(|(first, last)| [*first, *last]).collect();
-    for (first, last) in endpoints().flat_map(|it| &it.ports) {
-        ports.extend([*first, *last, first.saturating_sub(1), last.saturating_add(1)]);
-    }
-    ports.retain(|port| has_port(&endpoint.ports, *port));
-    let mut peers = vec![];
-    for rule in endpoints().map(|it| &it.peer).chain([&endpoint.peer]) {
-        peers.extend(instances(rule));
-    }
-    peers.extend([Peer::Metadata, Peer::Private].iter().flat_map(instances));
-    let everything = Peer::Any;
-    let wanted = |peer: &Peer| match &endpoint.peer {
-        Peer::Any => everything.covers(peer, Sense::Deny),
-        other => other.covers(peer, Sense::Allow),
-    };
-    peers.retain(|peer| {
-        wanted(peer) && !matches!(peer, Peer::Host(Host::Address(it)) if kind(it.first()) == Kind::Loopback)
-    });
-    let spoken: &[Protocol] = match (which, endpoint.protocol) {
-        (Which::Carried, Protocol::Tcp) => &[Protocol::Tcp, Protocol::Tls, Protocol::Https, Protocol::Http],
-        (Which::Carried, Protocol::Tls | Protocol::Https) => &[Protocol::Tls, Protocol::Https],
-        (_, Protocol::Tcp) => &[Protocol::Tcp],
-        (_, Protocol::Udp) => &[Protocol::Udp],
-        (_, Protocol::Tls) => &[Protocol::Tls],
-        (_, Protocol::Https) => &[Protocol::Https],
-        (_, Protocol::Http) => &[Protocol::Http],
-    };
-    let mut requests: Vec<(Protocol, Option<Method>)> =
-        spoken.iter().map(|protocol| (*protocol, None)).collect();
-    for protocol in
-        spoken.iter().filter(|it| which == Which::Carried && matches!(it, Protocol::Https | Protocol::Http))
-    {
-        requests.extend(Method::ALL.iter().map(|(_, method)| (*protocol, Some(*method))));
-    }
-    ports.sort_unstable();
-    ports.dedup();
-    peers.sort();
-    peers.dedup();
-    let mut all = Vec::new();
-    for (protocol, method) in requests {
-        for peer in &peers {
-            let one = |port: &u16| Connection { protocol, peer: peer.clone(), port: *port, method };
-            all.extend(ports.iter().map(one));
-        }
-    }
-    all
-}
-
-/// Hosts at the borders of what a peer stands for.
-fn instances(peer: &Peer) -> Vec<Peer> {
-    let name = |name: &str| Peer::Host(Host::Name(name.to_owned()));
-    let address = |address| Peer::Host(Host::Address(Network::of(address)));
-    let of = |network: &Network| {
-        let (first, last) = (network.first(), network.last());
-        vec![address(first), address(last), address(before(first)), address(after(last))]
-    };
-    match peer {
-        // RFC 2606 and RFC 5737: what nobody has.
-        Peer::Any => vec![name("any.example"), address([203, 0, 113, 1].into())],
-        Peer::Private => {
-            let ranges = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "[fc00::]/7"];
-            ranges.iter().filter_map(|range| Network::parse(range).ok()).flat_map(|it| of(&it)).collect()
-        }
-        Peer::Metadata => {
-            let addresses = msb_host::METADATA.iter().map(|it| address(*it));
-            addresses.chain(METADATA_NAMES.iter().map(|it| name(it))).collect()
-        }
-        Peer::Loopback | Peer::Param(_) => vec![peer.clone()],
-        Peer::Host(Host::Name(it)) => vec![name(it)],
-        Peer::Host(Host::Below(it)) => vec![name(&format!("any.{it}")), name(it)],
-        Peer::Host(Host::Address(network)) => of(network),
-    }
-}
-
-fn before(address: std::net::IpAddr) -> std::net::IpAddr {
-    match address {
-        std::net::IpAddr::V4(it) => std::net::Ipv4Addr::from(u32::from(it).saturating_sub(1)).into(),
-        std::net::IpAddr::V6(it) => std::net::Ipv6Addr::from(u128::from(it).saturating_sub(1)).into(),
-    }
-}
-
-fn after(address: std::net::IpAddr) -> std::net::IpAddr {
-    match address {
-        std::net::IpAddr::V4(it) => std::net::Ipv4Addr::from(u32::from(it).saturating_add(1)).into(),
-        std::net::IpAddr::V6(it) => std::net::Ipv6Addr::from(u128::from(it).saturating_add(1)).into(),
-    }
 }
 
 impl Policy {

@@ -5,7 +5,9 @@
 //! different bases can meet only where their last components agree.
 
 use crate::places::{self, Mount, has, hidden_in_proc, takes, whole_proc};
-use crate::{Access, Base, Decision, FsKind, OriginId, Path, Places, Policy, Reason, SyscallAction, Verdict};
+use crate::{
+    Access, Base, Decision, FsKind, OriginId, Path, Places, Policy, Reason, Search, SyscallAction, Verdict,
+};
 
 /// EACCES: what open gives for a path behind a denied directory, and execve for what may not be run.
 const EACCES: u16 = 13;
@@ -32,23 +34,38 @@ pub struct Below {
     pub proved: bool,
 }
 
-impl Policy {
+/// A policy's file rules while its parameters are open, for who asks about many paths.
+#[derive(Debug, Clone)]
+pub struct Files<'p> {
+    policy: &'p Policy,
+    /// For parameters that lie apart.
+    apart: Places,
+    mounts: Vec<Mount<'p>>,
+}
+
+impl<'p> Files<'p> {
+    /// Those of `policy`.
+    #[must_use]
+    pub fn of(policy: &'p Policy) -> Files<'p> {
+        Files { policy, apart: Places::apart(policy), mounts: places::mounts(policy) }
+    }
+
     /// Whether anything of `path`, itself or below it, may be opened for `access`.
     #[must_use]
     pub fn open_below(&self, path: &Path, access: Access) -> Below {
-        let allowed = Places::apart(self).allowed_below(path, access);
+        let allowed = self.apart.allowed_below(path, access);
         let proved = if allowed.is_some() {
             // One path is enough, and it is open in any case.
             allowed.as_ref().is_some_and(|(path, _)| self.open(path, access).proved)
         } else {
-            let mounts = places::mounts(self);
-            let by_name = path.base == Base::Root || mounts.iter().any(|mount| mount.target.covers(path));
+            let placed = |mount: &Mount<'_>| mount.target.covers(path) || path.covers(&mount.target);
+            let by_name = path.base == Base::Root || self.mounts.iter().any(placed);
             let elsewhere = |mount: &Mount<'_>| {
                 (by_name && mount.target.base != path.base)
                     || (path.base != Base::Root
                         && mount.source(access).is_some_and(|it| it.base != path.base))
             };
-            let mut granting = mounts.iter().filter(|mount| has(mount.rights, access));
+            let mut granting = self.mounts.iter().filter(|mount| has(mount.rights, access));
             self.open(path, access).proved && !granting.any(elsewhere)
         };
         Below { allowed, proved }
@@ -60,11 +77,24 @@ impl Policy {
     /// file, by whatever name a rule shows it, or what a rule with the same beginning puts inside by that name.
     #[must_use]
     pub fn open(&self, path: &Path, access: Access) -> Open {
-        let verdict = Places::apart(self).decide_path(path, access);
-        let mounts = places::mounts(self);
-        let proof = Proof { policy: self, mounts: &mounts, access };
+        let verdict = self.apart.decide_path(path, access);
+        let proof = Proof { policy: self.policy, mounts: &self.mounts, access };
         let proved = if verdict.is_allowed() { proof.allowed(path) } else { proof.refused(path) };
         Open { verdict, proved }
+    }
+}
+
+impl Policy {
+    /// The same of one path; see [`Files::open_below`].
+    #[must_use]
+    pub fn open_below(&self, path: &Path, access: Access) -> Below {
+        Files::of(self).open_below(path, access)
+    }
+
+    /// The same of one path; see [`Files::open`].
+    #[must_use]
+    pub fn open(&self, path: &Path, access: Access) -> Open {
+        Files::of(self).open(path, access)
     }
 }
 
@@ -156,18 +186,21 @@ impl Proof<'_> {
 
     fn allowed_by_name(&self, name: &Path) -> bool {
         let deepest = self.deepest(name);
+        let nothing_denied = self.denies().next().is_none() && self.searches().next().is_none();
         if deepest.is_empty() && self.access == Access::Read {
             // The directories above what is shown can be listed.
             let above = self.mounts.iter().any(|mount| name.covers(&mount.target));
-            return above && self.denies().next().is_none();
+            return above && nothing_denied;
         }
         let Some(depth) = deepest.first().map(|mount| mount.target.depth()) else { return false };
         let denied = |mount: &Mount<'_>| {
             let host = host_path(mount, name);
-            self.denies().any(|path| {
+            let host = host.as_ref().unwrap_or(name);
+            let denied = self.denies().any(|path| {
                 let by_inside = path.base == Base::Root && may_be_at(path, name);
-                by_inside || may_be_at(path, host.as_ref().unwrap_or(name))
-            })
+                by_inside || may_be_at(path, host)
+            });
+            denied || self.searches().any(|search| search.may_match(name) || search.may_match(host))
         };
         // What may come to lie over it must allow it, too.
         let mut over = self
@@ -175,7 +208,7 @@ impl Proof<'_> {
             .iter()
             .filter(|mount| mount.target.base != name.base && mount.target.may_cover(name, depth));
         deepest.iter().all(|mount| has(mount.rights, self.access) && !denied(mount))
-            && over.all(|mount| has(mount.rights, self.access) && self.denies().next().is_none())
+            && over.all(|mount| has(mount.rights, self.access) && nothing_denied)
     }
 
     fn refused_by_name(&self, name: &Path) -> bool {
@@ -224,6 +257,14 @@ impl Proof<'_> {
 
     fn denied_on_host(&self, host: &Path) -> bool {
         self.denies().any(|path| path.covers(host))
+    }
+
+    /// The searches that take the right away from what they find.
+    fn searches(&self) -> impl Iterator<Item = &Search> {
+        self.policy.fs.iter().filter_map(|rule| match &rule.kind {
+            FsKind::DenyFound { search, rights, .. } if takes(*rights, self.access) => Some(search),
+            _ => None,
+        })
     }
 
     /// The denies that take the right away.

@@ -1,6 +1,6 @@
 //! Paths by component: what covers what, and what may once parameters are bound.
 
-use crate::{Base, Origin, OriginId, Path, Policy, Rights};
+use crate::{Base, Origin, OriginId, Path, Policy, Rights, Search};
 
 impl Path {
     /// Whether `path` is this one or below it, whatever the bases are bound to.
@@ -84,6 +84,12 @@ impl Policy {
             }
         };
         if path.rest.is_empty() && path.base != Base::Root { base } else { format!("{base}/{}", path.rest) }
+    }
+
+    /// What a search denies, as a person writes it: `$root/**/.git/hooks`.
+    #[must_use]
+    pub fn shown_search(&self, search: &Search) -> String {
+        self.shown(&search.root.join(&format!("**/{}", search.rest)))
     }
 
     /// The line that an origin stands for.

@@ -7,13 +7,23 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use crate::{Base, FsKind, FsRule, OriginId, Path, Policy, Rights};
+use crate::names::Names;
+use crate::{Base, FsKind, FsRule, OriginId, Path, Policy, Rights, Search};
 
 /// A policy's file rules with every parameter bound.
 #[derive(Debug, Clone)]
 pub struct Places {
     shown: Vec<Shown>,
+    /// Places of `shown` by their names inside.
+    inside: Names,
+    /// And by their names on the host.
+    on_host: Names,
     denied: Vec<Denied>,
+    /// Places of `denied` by their names on the host.
+    denied_on_host: Names,
+    sought: Vec<Sought>,
+    /// Whether everything is there that searches look for.
+    all_found: bool,
     home: Option<String>,
     params: Vec<Option<String>>,
     /// Whether all of procfs is shown, and not the program's own processes alone.
@@ -106,8 +116,20 @@ struct Shown {
 
 #[derive(Debug, Clone)]
 struct Denied {
+    /// Its name on the host, absolute.
     host: String,
-    inside: Option<String>,
+    /// Whether it is that of a place inside as well.
+    inside: bool,
+    rights: Rights,
+    origin: OriginId,
+}
+
+/// A deny of what a search finds.
+#[derive(Debug, Clone)]
+struct Sought {
+    search: Search,
+    /// The root of the search, absolute.
+    root: String,
     rights: Rights,
     origin: OriginId,
 }
@@ -118,11 +140,68 @@ impl Places {
     pub fn new(policy: &Policy, parameter: impl Fn(usize) -> Option<String>, home: Option<&str>) -> Places {
         let params: Vec<Option<String>> = (0..policy.params.len()).map(parameter).collect();
         let home = home.map(str::to_owned);
-        let mut places =
-            Places { shown: Vec::new(), denied: Vec::new(), home, params, whole_proc: whole_proc(policy) };
+        let mut places = Places {
+            shown: Vec::new(),
+            inside: Names::default(),
+            on_host: Names::default(),
+            denied: Vec::new(),
+            denied_on_host: Names::default(),
+            sought: Vec::new(),
+            all_found: false,
+            home,
+            params,
+            whole_proc: whole_proc(policy),
+        };
         places.shown = mounts(policy).into_iter().filter_map(|mount| places.show(mount)).collect();
+        places.inside = Names::of(places.shown.iter().map(|shown| Some(shown.inside.as_str())));
+        places.on_host = Names::of(places.shown.iter().map(|shown| shown.host.as_deref()));
         places.denied = policy.fs.iter().filter_map(|rule| places.deny(rule)).collect();
+        places.denied_on_host = Names::of(places.denied.iter().map(|denied| Some(denied.host.as_str())));
+        places.sought = policy.fs.iter().filter_map(|rule| places.seek(rule)).collect();
         places
+    }
+
+    fn seek(&self, rule: &FsRule) -> Option<Sought> {
+        let FsKind::DenyFound { search, rights, .. } = &rule.kind else { return None };
+        let root = self.absolute(&search.root)?;
+        Some(Sought { search: search.clone(), root, rights: *rights, origin: rule.origin })
+    }
+
+    /// The search that denies `path`, as a policy names it, for `access` where it finds something at launch, and that no
+    /// other rule denies.
+    #[must_use]
+    pub fn sought(&self, path: &Path, access: Access) -> Option<OriginId> {
+        if self.sought.is_empty() || !self.decide_path(path, access).is_allowed() {
+            return None;
+        }
+        let found = Places { all_found: true, ..self.clone() };
+        match found.decide_path(path, access) {
+            Verdict::Refused { reason: Reason::Denied(origin), .. } => Some(origin),
+            _ => None,
+        }
+    }
+
+    /// The same of a name inside, with the paths on the host of which one has to be there.
+    #[must_use]
+    pub fn sought_inside(&self, name: &str, access: Access) -> Option<(OriginId, Vec<String>)> {
+        if self.sought.is_empty() || !self.decide(name, access).is_allowed() {
+            return None;
+        }
+        let found = Places { all_found: true, ..self.clone() };
+        let Verdict::Refused { reason: Reason::Denied(origin), host } = found.decide(name, access) else {
+            return None;
+        };
+        let of_line = self.sought.iter().filter(|sought| sought.origin == origin);
+        let beside = of_line.flat_map(|sought| {
+            let parts: Vec<&str> = below(&host, &sought.root).unwrap_or_default().split('/').collect();
+            let levels: Vec<usize> = sought.search.levels(&parts).collect();
+            let directory = move |level: usize| {
+                let root = sought.root.trim_end_matches('/').to_owned();
+                parts.iter().take(level).fold(root, |path, part| format!("{path}/{part}"))
+            };
+            levels.into_iter().map(move |level| format!("{}/{}", directory(level), sought.search.beside))
+        });
+        Some((origin, beside.collect()))
     }
 
     fn show(&self, mount: Mount<'_>) -> Option<Shown> {
@@ -138,8 +217,7 @@ impl Places {
     fn deny(&self, rule: &FsRule) -> Option<Denied> {
         let FsKind::Deny { path, rights, .. } = &rule.kind else { return None };
         let host = self.absolute(path)?;
-        let inside = (path.base == Base::Root).then(|| host.clone());
-        Some(Denied { host, inside, rights: *rights, origin: rule.origin })
+        Some(Denied { host, inside: path.base == Base::Root, rights: *rights, origin: rule.origin })
     }
 
     /// `path` as an absolute name; `None` if its base is not known.
@@ -186,8 +264,7 @@ impl Places {
         if path.base == Base::Root {
             return self.decide(&name, access);
         }
-        let placed = self.shown.iter().any(|shown| shown.target.covers(path));
-        let placed = placed.then(|| self.decide(&name, access));
+        let placed = self.is_placed(path, &name).then(|| self.decide(&name, access));
         let verdicts = self.decide_file(&name, access).into_iter().chain(placed);
         // Of two that are as good the host's file, whichever rule is written first.
         let is_file = |it: &Verdict| matches!(it, Verdict::Allowed { host: Some(host), .. } if *host == name);
@@ -199,6 +276,12 @@ impl Places {
             Some(origin) => refused(Reason::Denied(origin), &name),
             None => refused(Reason::NotShown, &name),
         })
+    }
+
+    /// Whether a rule with the same beginning puts something inside at `path`, whose name is `name`, or above.
+    fn is_placed(&self, path: &Path, name: &str) -> bool {
+        let mut above = self.inside.above(name).filter_map(|at| self.shown.get(at));
+        above.any(|shown| shown.target.base == path.base)
     }
 
     /// What the rules say of the host's file, by the best of the names that it has inside; `None` if it has none.
@@ -220,13 +303,15 @@ impl Places {
     /// What the rules say of the host's file `name`, by the best of the names that it has inside; `None` if it
     /// has none.
     fn decide_file(&self, name: &str, access: Access) -> Option<Verdict> {
-        let aliases = self.shown.iter().filter_map(|shown| {
+        let mut named: Vec<usize> = self.on_host.above(name).collect();
+        named.sort_unstable();
+        let aliases = named.into_iter().filter_map(|at| self.shown.get(at)).filter_map(|shown| {
             let rest = below(name, shown.host(access)?)?;
             let inside = shown.inside.trim_end_matches('/');
             let alias = if rest.is_empty() { shown.inside.clone() } else { format!("{inside}/{rest}") };
             // Hidden by something else, it cannot be had by this name.
             let visible =
-                self.deepest(&alias).iter().all(|it| host_name(it, &alias, access).as_deref() == Some(name));
+                self.deepest(&alias).all(|it| host_name(it, &alias, access).as_deref() == Some(name));
             visible.then_some(alias)
         });
         aliases.map(|alias| self.decide(&alias, access)).max_by_key(preference)
@@ -244,15 +329,23 @@ impl Places {
             return Some((path.clone(), origin));
         }
         let root = path.base == Base::Root;
-        let placed = self.shown.iter().any(|shown| shown.target.covers(path));
-        self.shown.iter().find_map(|shown| {
+        let placed = self.is_placed(path, &name);
+        let mut named: Vec<usize> = self.on_host.below(&name).chain(self.inside.below(&name)).collect();
+        named.sort_unstable();
+        named.dedup();
+        named.into_iter().filter_map(|at| self.shown.get(at)).find_map(|shown| {
             // The host's files have the names that the host gives them.
             let host = shown.host(access).filter(|host| !root && below(host, &name).is_some());
             if let Some(origin) = host.and_then(|host| granted(self.decide_file(host, access)?)) {
                 return Some((shown.source.clone()?, origin));
             }
             let by_name = (root || placed) && below(&shown.inside, &name).is_some();
-            let inside = by_name || path.covers(&shown.target);
+            // Of what a rule puts below `path` every name counts, whichever rule shows it.
+            let in_what_is_placed = || {
+                let mut above = self.inside.above(&shown.inside).filter_map(|at| self.shown.get(at));
+                above.any(|outer| path.covers(&outer.target))
+            };
+            let inside = by_name || in_what_is_placed();
             let origin = inside.then(|| granted(self.decide(&shown.inside, access))).flatten()?;
             Some((shown.target.clone(), origin))
         })
@@ -264,20 +357,19 @@ impl Places {
         let verdict = self.decide_shown(path, access);
         // The directories above what is shown exist, and can be listed.
         let not_shown = matches!(&verdict, Verdict::Refused { reason: Reason::NotShown, .. });
-        let mut inner = self.shown.iter().filter(|shown| below(&shown.inside, path).is_some());
-        match inner.next() {
-            Some(first) if not_shown && access == Access::Read => {
-                let origin = inner.map(|shown| shown.origin).fold(first.origin, OriginId::min);
-                Verdict::Allowed { origin, host: None }
-            }
-            _ => verdict,
+        if !not_shown || access != Access::Read {
+            return verdict;
+        }
+        let inner = self.inside.below(path).filter_map(|at| self.shown.get(at));
+        match inner.map(|shown| shown.origin).min() {
+            Some(origin) => Verdict::Allowed { origin, host: None },
+            None => verdict,
         }
     }
 
     /// The same of what rules show, without the directories above.
     fn decide_shown(&self, path: &str, access: Access) -> Verdict {
-        let deepest = self.deepest(path);
-        let verdicts = deepest.iter().map(|shown| self.through(shown, path, access));
+        let verdicts = self.deepest(path).map(|shown| self.through(shown, path, access));
         verdicts.min_by_key(preference).unwrap_or_else(|| match self.denial(path, None, access) {
             Some(origin) => refused(Reason::Denied(origin), path),
             None => refused(Reason::NotShown, path),
@@ -285,12 +377,8 @@ impl Places {
     }
 
     /// What shows `path`: several where parameters are bound to one place, of which each must allow it.
-    fn deepest(&self, path: &str) -> Vec<&Shown> {
-        let covering: Vec<&Shown> =
-            self.shown.iter().filter(|shown| below(path, &shown.inside).is_some()).collect();
-        let depth = |shown: &Shown| shown.inside.trim_end_matches('/').len();
-        let deepest = covering.iter().map(|shown| depth(shown)).max();
-        covering.into_iter().filter(|shown| Some(depth(shown)) == deepest).collect()
+    fn deepest(&self, path: &str) -> impl Iterator<Item = &Shown> {
+        self.inside.deepest(path).iter().filter_map(|at| self.shown.get(*at))
     }
 
     /// What the rules say of `path` where `shown` is what shows it.
@@ -313,13 +401,19 @@ impl Places {
 
     /// The deny that covers a path and takes `access` away.
     fn denial(&self, path: &str, host: Option<&str>, access: Access) -> Option<OriginId> {
-        let covers = |denied: &&Denied| {
-            // Where nothing is shown, the name inside and the name on the host are the same place.
-            let by_host = below(host.unwrap_or(path), &denied.host).is_some();
-            let by_inside = denied.inside.as_deref().is_some_and(|inside| below(path, inside).is_some());
-            (by_host || by_inside) && takes(denied.rights, access)
+        let by_host = self.denied_on_host.above(host.unwrap_or(path)).filter_map(|at| self.denied.get(at));
+        // Where nothing is shown, the name inside and the name on the host are the same place.
+        let by_name = host.map(|_| self.denied_on_host.above(path)).into_iter().flatten();
+        let by_name = by_name.filter_map(|at| self.denied.get(at)).filter(|denied| denied.inside);
+        let denied = by_host.chain(by_name).filter(|denied| takes(denied.rights, access));
+        let matches = |sought: &&Sought| {
+            let by_host = below(host.unwrap_or(path), &sought.root);
+            let by_inside = below(path, &sought.root).filter(|_| sought.search.root.base == Base::Root);
+            let found = [by_host, by_inside].into_iter().flatten().any(|it| sought.search.matches_below(it));
+            self.all_found && found && takes(sought.rights, access)
         };
-        self.denied.iter().filter(covers).map(|denied| denied.origin).min()
+        let sought = self.sought.iter().filter(matches).map(|sought| sought.origin);
+        denied.map(|denied| denied.origin).chain(sought).min()
     }
 }
 
@@ -391,7 +485,7 @@ pub(crate) fn mounts(policy: &Policy) -> Vec<Mount<'_>> {
             FsKind::Socket { source, target, .. } => {
                 all.push(mount(target.clone(), Some(source), PRIVATE, origin));
             }
-            FsKind::Deny { .. } => {}
+            FsKind::Deny { .. } | FsKind::DenyFound { .. } => {}
         }
     }
     for rest in generated(policy) {

@@ -76,6 +76,9 @@ impl Pred {
     /// Arguments for which it holds and `other` does not.
     #[must_use]
     pub fn witness_without(&self, other: &Self) -> Option<[u64; 6]> {
+        if self == other {
+            return None;
+        }
         search(vec![(self, true), (other, false)], Vec::new(), [const { Cube::ALL }; 6])
     }
 

@@ -4,8 +4,14 @@
 //! rule limits it limits for all its connections together, so rules of this policy that take from one limit of the
 //! other are added up.
 
+use std::collections::HashSet;
+
 use crate::narrow::{Widening, Wider};
-use crate::{Connection, Endpoint, Method, Net, NetKind, NetLimits, OriginId, Policy, Rate, Terms, Which};
+use crate::net::ByPeer;
+use crate::{
+    Borders, Connection, Connections, Endpoint, Method, NetKind, NetLimits, OriginId, Policy, Rate, Terms,
+    Which,
+};
 
 /// A rule that allows connections.
 struct Allow<'a> {
@@ -15,55 +21,63 @@ struct Allow<'a> {
 }
 
 impl Policy {
-    /// Connections that both policies make, and this one on wider terms.
-    pub(crate) fn wider_terms(&self, other: &Policy, found: &mut Vec<Widening>) {
+    /// Connections that both policies make, and this one on wider terms. `connections` decides for both.
+    pub(crate) fn wider_terms(
+        &self,
+        other: &Policy,
+        (own_rules, its_rules): (&Connections<'_>, &Connections<'_>),
+        borders: &Borders<'_>,
+        found: &mut Vec<Widening>,
+    ) {
         let (own, theirs) = (self.allows(), other.allows());
-        // For each rule of its own, the rules of the other by which its connections are made there.
-        let mut by: Vec<Vec<usize>> = Vec::new();
-        for rule in &own {
-            let made = |one: &Connection| {
-                rule.endpoint.accepts(one)
-                    && self.connect(one).action.makes()
+        let mut their_endpoints = ByPeer::default();
+        for (index, rule) in theirs.iter().enumerate() {
+            their_endpoints.add(index, rule.endpoint);
+        }
+        let refused = found.iter().filter(|it| matches!(it.what, Wider::Connect(_)));
+        let refused: HashSet<Option<OriginId>> = refused.map(|it| it.allowed).collect();
+        // For each rule of the other policy, those of its own whose connections are made by it there.
+        let mut taking: Vec<Vec<usize>> = vec![Vec::new(); theirs.len()];
+        // And for each of its own, whether one of those has no limit, for each limit.
+        let mut unbound: Vec<[bool; LIMITS.len()]> = vec![[false; LIMITS.len()]; own.len()];
+        for ((index, rule), unbound) in own.iter().enumerate().zip(&mut unbound) {
+            for one in borders.connections(rule.endpoint, Which::Carried) {
+                let made = rule.endpoint.accepts(&one)
+                    && own_rules.decide(&one).action.makes()
                     // What the other policy refuses was said.
-                    && other.connect(one).action.makes()
-            };
-            let all = crate::connections(rule.endpoint, &[self, other], Which::Carried);
-            let mut known: Vec<usize> = Vec::new();
-            for one in all.iter().filter(|one| made(one)) {
-                let covering: Vec<usize> = theirs
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, it)| it.endpoint.accepts(one))
-                    .map(|(index, _)| index)
-                    .collect();
-                let there: Vec<&Allow<'_>> = covering.iter().filter_map(|index| theirs.get(*index)).collect();
-                let said = found
-                    .iter()
-                    .any(|it| it.allowed == Some(rule.origin) && matches!(it.what, Wider::Connect(_)));
-                if let Some((what, refused)) = wider_requests(rule, one, &there, self).filter(|_| !said) {
+                    && its_rules.decide(&one).action.makes();
+                if !made {
+                    continue;
+                }
+                let near = their_endpoints.about(&one.peer, one.port);
+                let covering = near.into_iter().filter_map(|at| Some((at, theirs.get(at)?)));
+                let covering: Vec<(usize, &Allow<'_>)> =
+                    covering.filter(|(_, it)| it.endpoint.accepts(&one)).collect();
+                let there: Vec<&Allow<'_>> = covering.iter().map(|(_, it)| *it).collect();
+                let said = refused.contains(&Some(rule.origin));
+                if let Some((what, refused)) = wider_requests(rule, &one, &there, self).filter(|_| !said) {
                     found.push(Widening { what, allowed: Some(rule.origin), refused: Some(refused) });
                     break;
                 }
-                known.extend(
-                    covering.iter().filter(|index| !known.contains(index)).copied().collect::<Vec<_>>(),
-                );
+                for (at, it) in covering {
+                    if let Some(taking) = taking.get_mut(at).filter(|taking| taking.last() != Some(&index)) {
+                        taking.push(index);
+                    }
+                    for (unbound, (_, of)) in unbound.iter_mut().zip(LIMITS) {
+                        *unbound |= of(&it.terms.limits).is_none();
+                    }
+                }
             }
-            by.push(known);
         }
-        for (index, limited) in theirs.iter().enumerate() {
-            let taking: Vec<&Allow<'_>> =
-                own.iter().zip(&by).filter(|(_, by)| by.contains(&index)).map(|(rule, _)| rule).collect();
-            for (word, of) in LIMITS {
+        for (limited, taking) in theirs.iter().zip(&taking) {
+            for (at, (word, of)) in LIMITS.iter().enumerate() {
                 let Some(limit) = of(&limited.terms.limits) else { continue };
                 // By another rule of the other policy the connection is made without this limit.
-                let bound = |rule: &&&Allow<'_>| {
-                    let at =
-                        own.iter().position(|it| it.origin == rule.origin && it.endpoint == rule.endpoint);
-                    let by = at.and_then(|at| by.get(at)).map_or(&[][..], Vec::as_slice);
-                    by.iter().filter_map(|it| theirs.get(*it)).all(|it| of(&it.terms.limits).is_some())
+                let bound = |index: &&usize| {
+                    unbound.get(**index).and_then(|unbound| unbound.get(at)).is_some_and(|unbound| !unbound)
                 };
                 let mut sum = 0u128;
-                for rule in taking.iter().filter(bound) {
+                for rule in taking.iter().filter(bound).filter_map(|index| own.get(*index)) {
                     let (value, refused) = (of(&rule.terms.limits), Some(limited.origin));
                     sum = sum.saturating_add(value.unwrap_or(u128::MAX));
                     if sum > limit {
@@ -80,11 +94,7 @@ impl Policy {
     }
 
     fn allows(&self) -> Vec<Allow<'_>> {
-        let rules = match &self.net {
-            Net::None { .. } => &[],
-            Net::Rules { rules, .. } => rules.as_slice(),
-        };
-        let allow = rules.iter().filter_map(|rule| match &rule.kind {
+        let allow = self.net.rules().iter().filter_map(|rule| match &rule.kind {
             NetKind::Allow { endpoint, terms } => Some(Allow { endpoint, terms, origin: rule.origin }),
             _ => None,
         });
@@ -96,7 +106,7 @@ impl Policy {
 type Of = fn(&NetLimits) -> Option<u128>;
 
 /// Every limit that can stand on a rule, by its word in the language.
-const LIMITS: &[(&str, Of)] = &[
+const LIMITS: [(&str, Of); 6] = [
     ("rate", |it| it.rate.map(per_second)),
     ("burst", |it| it.rate.map(|rate| u128::from(rate.burst))),
     ("quota", |it| it.up_bytes.map(u128::from)),

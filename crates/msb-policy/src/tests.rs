@@ -2,11 +2,13 @@ mod canonical;
 mod decide;
 mod difference;
 mod laws;
+mod names;
 mod narrow;
-mod net;
+pub(crate) mod net;
 mod open;
 mod places;
 mod predicate;
+mod search;
 mod tool;
 
 use proptest::prelude::*;

@@ -6,7 +6,8 @@
 pub(crate) mod within;
 
 use crate::{Decision, OriginId, Path, Policy, Rate, SyscallAction};
-use regex::{Regex, RegexBuilder};
+use regex_automata::meta::{Builder, Config, Regex};
+use regex_automata::util::syntax;
 
 /// EINVAL: what a call gives whose arguments are not those of the tool.
 const EINVAL: u16 = 22;
@@ -166,15 +167,20 @@ pub fn pattern(pattern: &str) -> Result<Regex, String> {
         return Err(format!("more than {PATTERN_BYTES_MAX} bytes"));
     }
     // Alone first, so that it cannot close the group around it.
-    let build = |text: &str| RegexBuilder::new(text).size_limit(PATTERN_PROGRAM_BYTES_MAX).build();
-    build(pattern).and_then(|_| build(&format!("^(?:{pattern})$"))).map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => "too large once its repetitions are written out".to_owned(),
-        other => {
-            let text = other.to_string();
-            let last = text.lines().last().unwrap_or("not a regular expression");
-            last.trim_start_matches("error: ").to_owned()
-        }
-    })
+    if let Err(error) = syntax::parse(pattern) {
+        let text = error.to_string();
+        let last = text.lines().last().unwrap_or("not a regular expression");
+        return Err(last.trim_start_matches("error: ").to_owned());
+    }
+    // It is matched a few times at most, against short texts: automata for more take longer to make than they save.
+    let config = Config::new()
+        .nfa_size_limit(Some(PATTERN_PROGRAM_BYTES_MAX))
+        .dfa(false)
+        .hybrid(false)
+        .onepass(false)
+        .backtrack(false);
+    let built = Builder::new().configure(config).build(&format!("^(?:{pattern})$"));
+    built.map_err(|_| "too large once its repetitions are written out".to_owned())
 }
 
 impl Policy {

@@ -37,6 +37,7 @@ const ENODEV: u16 = 19;
 const ENOTDIR: u16 = 20;
 const EISDIR: u16 = 21;
 const EINVAL: u16 = 22;
+const EFBIG: u16 = 27;
 const ENOSPC: u16 = 28;
 const EROFS: u16 = 30;
 const ENOSYS: u16 = 38;
@@ -59,7 +60,7 @@ const USER_NAMESPACES: &str = "a sandbox needs user namespaces, and this host re
     24.04 and later AppArmor does (`sysctl kernel.apparmor_restrict_unprivileged_userns`): give msb-launch an \
     AppArmor profile with `userns,`, or set it to 0. Elsewhere look at `sysctl user.max_user_namespaces` (0 \
     forbids them) and, on Debian, `sysctl kernel.unprivileged_userns_clone`. Inside a container its own filter \
-    must allow them";
+    must allow them, and its root needs CAP_SETFCAP or has to start this as another user";
 
 const DELEGATE: &str = "start it in a cgroup of your own: `systemd-run --user --scope -p Delegate=yes msbc run \
     …`; or write `limits` without `hard`, and it is held as well as can be without one";
@@ -92,8 +93,9 @@ macro_rules! table {
 const REFUSED: u16 = 0;
 
 table! {
-    PLAN_UNREADABLE: [PlanOpen] [REFUSED] "the plan can be written by others than you",
-        "a plan must belong to you or to root and be writable by its owner alone: `chmod go-w PLAN`";
+    PLAN_UNREADABLE: [PlanOpen] [REFUSED] "the plan is not yours, or can be written by others than you",
+        "a plan must belong to you or to root and be writable by its owner alone: `chmod go-w PLAN`; in a user namespace \
+         that does not have its owner, copy it";
     PLAN_UNREADABLE: [PlanOpen] [EISDIR, ENODEV] "the plan is not a regular file",
         "pass the file that `msbc compile` wrote";
     PLAN_UNREADABLE: [PlanOpen, PlanRead] [] "could not {step}: {errno}",
@@ -138,6 +140,9 @@ table! {
 
     NAMESPACES_REFUSED: [Namespaces, IdMap] [EPERM, EACCES, ENOSPC, EUSERS]
         "this host refuses user namespaces: {errno}", USER_NAMESPACES;
+    NAMESPACES_REFUSED: [Proc] [EPERM] "the kernel refuses a new /proc, because parts of the one here are hidden",
+        "most containers hide some: start the container with `--security-opt systempaths=unconfined` (Docker) or \
+         `--security-opt unmask=ALL` (Podman), or write `tier landlock` in `sandbox` where less is enough";
     NAMESPACES_REFUSED: [Root, Hostname, Mount, MountTarget, Proc, Dev] [EPERM, EACCES]
         "could not {step}: {errno}, even in a user namespace of its own", USER_NAMESPACES;
     NAMESPACES_REFUSED: [Namespaces] [EINVAL, ENOSYS] "this kernel lacks a namespace that the sandbox needs: {errno}",
@@ -160,6 +165,9 @@ table! {
     LIMIT_NOT_HELD: [LimitFallback] [EACCES, ESRCH] "this limit cannot be held without a cgroup: /proc does not show the \
          sandbox's processes", "mount /proc without `hidepid`, in the launcher's own pid namespace, or start it in a cgroup of \
          your own: `systemd-run --user --scope -p Delegate=yes msbc run …`";
+    LIMIT_NOT_HELD: [LimitFallback] [EPERM] "the kernel holds root to no number of processes without a cgroup",
+        "start it as another user, give the container a /sys/fs/cgroup that it may write to, or drop `pids` and bound the \
+         container itself";
     LIMIT_NOT_HELD: [LimitFallback] [] "this limit cannot be held without a cgroup: {errno}",
         "`io`, `io_weight` and a `cpu` below a whole CPU need one: drop the limit or write a whole number of CPUs, or start \
          it in a cgroup of your own: `systemd-run --user --scope -p Delegate=yes msbc run …`";
@@ -196,6 +204,13 @@ table! {
     MOUNT_REFUSED: [Mount, MountTarget] [] "could not mount {path}: {errno}", MISTAKE;
     MOUNT_REFUSED: [Root, Proc, Dev, PivotRoot] [] "could not {step}: {errno}", MISTAKE;
 
+    DENY_NOT_HELD: [Search] [EFBIG] "there is too much to search for {path}: 32768 directories and 4096 places that are denied \
+         for what is there are the most",
+        "write a smaller `depth`, or show the part of the folder that the program works in";
+    DENY_NOT_HELD: [Search] [EACCES] "a directory cannot be looked into for {path}, and the program could",
+        "let yourself read and enter it, or show what lies beside it: `find DIR -type d ! -readable` tells which";
+    DENY_NOT_HELD: [Search] [ELOOP] "a symbolic link is on the way to where {path} is looked for", "name what the link leads to";
+    DENY_NOT_HELD: [Search] [] "{path} cannot be looked for: {errno}", MISTAKE;
     DENY_NOT_HELD: [DenySource] [ENOENT] "{path} does not exist, and the rule says `missing fail`",
         "create it, or write `missing mask` to keep the place empty";
     DENY_NOT_HELD: [DenySource] [ELOOP] "symbolic links lead from {path} in a circle, or up from a folder that another link may name",
@@ -289,6 +304,8 @@ table! {
         "this host has as many terminals as it may: raise `sysctl kernel.pty.max`";
     PROCESS_NOT_STARTED: [Terminal] [] "could not {step}: {errno}", MISTAKE;
     PROCESS_NOT_STARTED: [Environment] [] "could not {step}: {errno}", "pass less of the environment";
+    PROCESS_NOT_STARTED: [CloseFds] [ENOENT] "/dev/null is missing here",
+        "a launcher needs the /dev of an ordinary system: in a chroot, `mount --rbind /dev DIR/dev`";
     PROCESS_NOT_STARTED: [CloseFds, Lifeline, Session, Output, Spawn] [] "could not {step}: {errno}", MISTAKE;
     LAUNCHER_MISUSED: [Report] [] "the report cannot be written: {errno}", "name another file after `--report`";
     LAUNCHER_MISUSED: [Usage] [] "msb-launch did not understand its command line",

@@ -2,15 +2,17 @@
 
 use crate::{Context, explain, place, short, words};
 use msb_plan::event::{Cause, Counted, Ended, Event, Traffic};
+use msb_plan::network::{Listen, Network};
 use msb_plan::{OriginId, Plan};
 use serde_json::{Value, json};
 
 /// `event` as an object.
 ///
-/// `event` is `failed`, `held-without-cgroup`, `held-by-landlock`, `limit-reached`, `killed-by-filter`, `timing` or
-/// `ended`. Every object has `sentence`, and
+/// `event` is `failed`, `held-without-cgroup`, `held-by-landlock`, `limit-reached`, `published`,
+/// `killed-by-filter`, `timing` or `ended`. Every object has `sentence`, and
 /// `code`, `message` and `help`, null where the command ended by itself. `origin` is `file`, `line`,
-/// `column` and `text`, or null. A failure has `step`, `errno` and `errno_name`; a limit `limit` and `value`;
+/// `column` and `text`, or null. A failure has `step`, `errno` and `errno_name`; a limit `limit` and `value`; a
+/// published port `protocol`, `host`, `port` of the host and `inside`;
 /// an end `exit_code` or `signal` (the other is null), `cause`, `wall_us`, `cpu_us`, `memory_peak_bytes` and the
 /// fields of [`msb_plan::event::Usage`].
 #[must_use]
@@ -31,6 +33,23 @@ pub fn to_json(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Value {
         }),
         Event::HeldByLandlock { origin: at } => json!({
             "event": "held-by-landlock",
+            "origin": origin(Some(at), plan),
+        }),
+        Event::Published { index, port, origin: at } => {
+            let listen = listen(plan, index);
+            json!({
+                "event": "published",
+                "protocol": listen.map(Listen::carries),
+                "host": listen.map(Listen::host),
+                "port": port,
+                "inside": listen.map(|it| it.inside),
+                "origin": origin(Some(at), plan),
+            })
+        }
+        Event::Searched { origin: at, directories, places } => json!({
+            "event": "searched",
+            "directories": directories,
+            "places": places,
             "origin": origin(Some(at), plan),
         }),
         Event::LimitReached { limit, times, origin: at } => json!({
@@ -59,6 +78,14 @@ pub fn to_json(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Value {
     object["message"] = json!(diagnostic.map(|found| &found.message));
     object["help"] = json!(diagnostic.and_then(|found| found.help.as_ref()));
     object
+}
+
+/// The rule that publishes a port.
+pub(crate) fn listen<'p>(plan: &'p Plan<'_>, index: u8) -> Option<&'p Listen> {
+    match &plan.network {
+        Network::Gateway(gateway) => gateway.listens.get(usize::from(index)),
+        Network::None | Network::Loopback => None,
+    }
 }
 
 /// What a gateway counted as an object: `event` is `network-rule`, `network-denied` or `network`.

@@ -71,7 +71,7 @@ pub fn explain(event: &Event, plan: &Plan<'_>, context: &Context<'_>) -> Option<
         }
         Event::LimitReached { limit, times, origin } => (reached(limit, times, plan), Some(origin), None),
         Event::KilledByFilter { nr, origin } => (killed_by_filter(nr, plan), Some(origin), None),
-        Event::Timing { .. } => return None,
+        Event::Timing { .. } | Event::Published { .. } | Event::Searched { .. } => return None,
         Event::Ended(ended) => match ended.cause {
             Cause::Command => return None,
             Cause::Limit(limit, origin) => (ended_by(limit, plan), Some(origin), None),
@@ -117,7 +117,9 @@ pub fn short(event: &Event, plan: &Plan<'_>) -> String {
         Event::Failed(failure) => blamed(failure, plan).0,
         Event::HeldWithoutCgroup { origin, .. }
         | Event::HeldByLandlock { origin }
+        | Event::Searched { origin, .. }
         | Event::LimitReached { origin, .. }
+        | Event::Published { origin, .. }
         | Event::KilledByFilter { origin, .. } => Some(origin),
         Event::Timing { .. } => None,
         Event::Ended(ended) => match ended.cause {
@@ -138,7 +140,11 @@ fn sentence(event: &Event, plan: &Plan<'_>) -> String {
         Event::Failed(failure) => format!("{}; nothing was started", words::failure(failure)),
         Event::HeldWithoutCgroup { limit, .. } => held(limit, plan).message,
         Event::HeldByLandlock { .. } => held_by_landlock().message,
+        Event::Searched { directories, places, .. } => {
+            format!("{directories} directories were searched, and {places} places denied for what is there")
+        }
         Event::LimitReached { limit, times, .. } => reached(limit, times, plan).message,
+        Event::Published { index, port, .. } => published(index, port, plan),
         Event::KilledByFilter { nr, .. } => killed_by_filter(nr, plan).message,
         Event::Timing { step, at_us } => format!("{} after {at_us} µs", words::step_done(step)),
         Event::Ended(ended) => match ended.cause {
@@ -225,6 +231,23 @@ fn killed_by_filter(nr: Option<u32>, plan: &Plan<'_>) -> Diagnostic {
         }
     };
     Diagnostic::new(codes::KILLED_BY_FILTER, format!("the command was killed for {call}")).help(help)
+}
+
+fn published(index: u8, port: u16, plan: &Plan<'_>) -> String {
+    let Some(listen) = json::listen(plan, index) else { return String::new() };
+    let (host, carries) = (listen.host(), listen.carries());
+    format!("{host}:{port} is {carries} port {} of the sandbox", listen.inside)
+}
+
+/// What is said while it runs of a port that the launch chose; "" for one that the policy names.
+#[must_use]
+pub fn chosen(event: &Event, plan: &Plan<'_>) -> String {
+    match *event {
+        Event::Published { index, .. } if json::listen(plan, index).is_some_and(|it| it.port == 0) => {
+            short(event, plan)
+        }
+        _ => String::new(),
+    }
 }
 
 fn outside(wait_status: u32) -> Diagnostic {

@@ -17,9 +17,10 @@ impl Subject {
             .origin
             .and_then(|origin| parameter(origin, plan, context).or_else(|| host(origin, plan)))
             .or_else(|| paths.iter().find_map(|path| base_parameter(*path, plan)));
+        let named = paths.iter().map(|path| show(*path, plan, context)).chain(searched(failure, plan));
         let fields = vec![
             ("{other}", other(failure, plan, context)),
-            ("{path}", one_of(paths.iter().map(|path| show(*path, plan, context)).collect())),
+            ("{path}", one_of(named.collect())),
             ("{or_set}", param.map_or_else(String::new, |p| format!(", or pass another with {}", set(&p)))),
             ("{param}", param.map_or("?", |param| param.name).to_owned()),
             (
@@ -58,6 +59,20 @@ impl Subject {
         }
         filled + rest
     }
+}
+
+/// What the searches of a line look for, `` `$repo/**/.env` ``; nothing of a line without any.
+fn searched(failure: Failure, plan: &Plan<'_>) -> Vec<String> {
+    use Step::{Deny, DenyCoversGrant, DenyHardLink, DenyPlaceholder, DenySource, Search};
+    let step =
+        [Search, DenySource, DenyHardLink, DenyCoversGrant, DenyPlaceholder, Deny].contains(&failure.step);
+    let of_line = plan.searches.iter().filter(|search| step && failure.origin == Some(search.origin));
+    of_line
+        .map(|search| {
+            let root = written(search.root, plan);
+            format!("`{}/**/{}`", root.trim_end_matches('/'), search.rest)
+        })
+        .collect()
 }
 
 /// The paths of the line that a step works on; several where one line names several.

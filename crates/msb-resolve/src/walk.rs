@@ -81,9 +81,11 @@ fn fs_option(option: &mut FsOptionKind, visit: &mut dyn Visit) {
         FsOptionKind::At(path) | FsOptionKind::From(path) => visit.path(path),
         FsOptionKind::Size(it) => visit.measure("size", it),
         FsOptionKind::Inodes(it) => visit.measure("inodes", it),
+        FsOptionKind::Depth(it) => visit.measure("depth", it),
         FsOptionKind::Optional
         | FsOptionKind::Missing(_)
         | FsOptionKind::Symlinks(_)
+        | FsOptionKind::Beside(_)
         | FsOptionKind::Enforce(_) => {}
     }
 }
@@ -206,6 +208,10 @@ pub(crate) fn claim(claim: &mut Claim, visit: &mut dyn Visit) {
     match probe {
         Probe::Open { path, .. } => visit.path(path),
         Probe::Connect(end) | Probe::Listen(end) => endpoint(end, visit),
+        Probe::Request { endpoint: end, path, .. } => {
+            endpoint(end, visit);
+            path.iter_mut().for_each(|path| visit.path(path));
+        }
         Probe::Syscall { set: it, args: given, .. } => {
             set(it, visit);
             args(given, visit);

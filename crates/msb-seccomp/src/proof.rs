@@ -5,7 +5,7 @@
 //! exact set of values for each word, visits every combination that any input can reach and none that it cannot.
 //! The walk covers all numbers in stretches on which the policy says the same, all foreign architectures, and all
 //! arguments. It shares nothing with the emitter but the type of an instruction; where it ends it asks
-//! [`Policy::decide`] itself about a call of that place, so that a mistake in reading the policy shows as well.
+//! the oracle ([`Calls::decide`]) itself about a call of that place, so that a mistake in reading the policy shows as well.
 
 mod spec;
 mod walk;
@@ -13,7 +13,7 @@ mod words;
 
 use std::fmt;
 
-use msb_policy::{Arch, Policy, Request, SyscallAction};
+use msb_policy::{Arch, Calls, Policy, SyscallAction};
 
 use crate::Options;
 use crate::bpf::{Instruction, SeccompData, action};
@@ -91,7 +91,7 @@ pub fn prove(policy: &Policy, options: Options, program: &[Instruction]) -> Resu
 /// What a policy says, to hold programs against.
 #[derive(Debug)]
 pub(crate) struct Claim<'a> {
-    policy: &'a Policy,
+    calls: Calls<'a>,
     options: Options,
     stretches: Vec<spec::Stretch>,
 }
@@ -100,21 +100,22 @@ impl<'a> Claim<'a> {
     /// Reads `policy`, and asks the oracle whether it was read right.
     pub(crate) fn new(policy: &'a Policy, options: Options) -> Result<Self, Unproved> {
         let stretches = spec::stretches(policy, options);
+        let calls = Calls::of(policy);
         for stretch in &stretches {
             for data in stretch.samples() {
                 let read = stretch.spec.at(&data);
-                if expected(policy, options, &data) != read {
-                    return Err(differs(policy, &data, read));
+                if expected(&calls, options, &data) != read {
+                    return Err(differs(&calls, &data, read));
                 }
             }
         }
-        Ok(Self { policy, options, stretches })
+        Ok(Self { calls, options, stretches })
     }
 
     /// Proves that `program` says it.
     pub(crate) fn prove(&self, program: &[Instruction]) -> Result<Proof, Unproved> {
         walk::structure(program)?;
-        let mut walk = walk::Walk::new(self.policy, self.options, program);
+        let mut walk = walk::Walk::new(&self.calls, self.options, program);
         for stretch in &self.stretches {
             walk.stretch(stretch)?;
         }
@@ -123,9 +124,9 @@ impl<'a> Claim<'a> {
 }
 
 /// What the program has to return, by the oracle.
-fn expected(policy: &Policy, options: Options, data: &SeccompData) -> u32 {
+fn expected(calls: &Calls<'_>, options: Options, data: &SeccompData) -> u32 {
     let SeccompData { nr, arch: audit_arch, args, .. } = *data;
-    match policy.decide(&Request::Syscall { audit_arch, nr, args }).action {
+    match calls.decide(audit_arch, nr, args).action {
         SyscallAction::Kill => action::KILL_PROCESS,
         SyscallAction::Trap => action::TRAP,
         SyscallAction::Notify => action::USER_NOTIF,
@@ -139,8 +140,8 @@ fn expected(policy: &Policy, options: Options, data: &SeccompData) -> u32 {
     }
 }
 
-fn differs(policy: &Policy, data: &SeccompData, returned: u32) -> Unproved {
+fn differs(calls: &Calls<'_>, data: &SeccompData, returned: u32) -> Unproved {
     let SeccompData { nr, arch: audit_arch, instruction_pointer, args } = *data;
-    let decided = policy.decide(&Request::Syscall { audit_arch, nr, args }).action;
+    let decided = calls.decide(audit_arch, nr, args).action;
     Unproved::Differs { audit_arch, nr, instruction_pointer, args, decided, returned }
 }

@@ -5,6 +5,7 @@
 //! numbers are tested first where that pays.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::bpf::SeccompData;
 use crate::graph::{Graph, NodeId, Test};
@@ -88,7 +89,27 @@ struct Stretches {
     ranges: Vec<Range>,
     /// Weight of the ranges before each, and of all.
     before: Vec<u64>,
-    plans: HashMap<(usize, usize), (u64, Plan)>,
+    plans: HashMap<(usize, usize), (u64, Plan), BuildHasherDefault<TwoPlaces>>,
+}
+
+/// A hash of two places in a list: with that of std most of the time of a search is spent in it.
+#[derive(Default)]
+struct TwoPlaces(u64);
+
+impl Hasher for TwoPlaces {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_usize(usize::from(*byte)));
+    }
+
+    fn write_usize(&mut self, place: usize) {
+        // 2⁶⁴ divided by the golden ratio, odd: neighbours come to lie far apart (Knuth, volume 3, 6.4).
+        self.0 = (self.0.rotate_left(32) ^ place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        // A table takes the lowest and the highest bits; the product's lowest know of the lowest alone.
+        self.0.rotate_left(20)
+    }
 }
 
 impl Stretches {
@@ -99,7 +120,7 @@ impl Stretches {
             sum += weigh(range);
             before.push(sum);
         }
-        Self { ranges, before, plans: HashMap::new() }
+        Self { ranges, before, plans: HashMap::default() }
     }
 
     fn weight(&self, from: usize, to: usize) -> u64 {
@@ -135,6 +156,10 @@ impl Stretches {
     /// The numbers that stand out of a stretch, the heaviest first, and what it costs to ask for them one by one;
     /// `None` where they are too many, or no single numbers.
     fn chain(&self, from: usize, to: usize) -> Option<(Vec<usize>, u64)> {
+        // Neighbours are not alike, so that about half of a stretch stands out of it.
+        if (to - from) / 2 > CHAIN_MAX {
+            return None;
+        }
         let background = (from..to).max_by_key(|index| (self.weight(*index, index + 1), *index))?;
         let background = self.ranges[background].node;
         let mut outstanding: Vec<usize> =

@@ -301,6 +301,10 @@ pub enum FsOptionKind {
     Symlinks(Name),
     /// `enforce mount`.
     Enforce(Name),
+    /// `beside ".git"`.
+    Beside(Spanned<String>),
+    /// `depth 3`.
+    Depth(Spanned<Value>),
 }
 
 /// A path as written.
@@ -371,6 +375,8 @@ pub struct Endpoint {
     pub peer: Peer,
     /// Ports; empty where none is written.
     pub ports: Vec<PortRange>,
+    /// The port of the sandbox that is published there, where it is said.
+    pub inside: Option<Spanned<u64>>,
     /// All of it.
     pub span: Span,
 }
@@ -769,6 +775,15 @@ pub enum Probe {
     },
     /// `connect tcp …`.
     Connect(Endpoint),
+    /// `request POST https "api.example.org" /v1/x`
+    Request {
+        /// Of HTTP.
+        method: Name,
+        /// Who gets it.
+        endpoint: Endpoint,
+        /// Its path; without one it is every path.
+        path: Option<PathExpr>,
+    },
     /// `listen tcp …`.
     Listen(Endpoint),
     /// `syscall openat(flags: O_RDONLY) on x86_64`.

@@ -5,11 +5,11 @@
 //! the copy executes, that they are cleared away again.
 
 use crate::Result;
-use crate::arch::{clone_on, nr, syscall};
-use crate::process::{CloneArgs, SIGCHLD, exit, flags};
+use crate::arch::{clone_on, common, nr, syscall};
+use crate::process::{CloneArgs, SIGCHLD, close_range, exit, flags};
+use crate::shared::Words;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::ffi::CStr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use rustix::fd::{AsRawFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
@@ -17,58 +17,76 @@ use rustix::process::Pid;
 
 /// Enough for what a command's process does before it executes. Pages that nobody touches cost nothing.
 const STACK_BYTES: usize = 64 * 1024;
+/// Enough for two system calls, on a page that other blocks are on.
+const STACK_BYTES_OF_MAKER: usize = 1024;
 
 #[allow(clippy::cast_possible_truncation, reason = "a flag below bit 32")]
 const NEWNET: usize = flags::NEWNET as usize;
 
-/// Makes a process with a stack of its own, which calls `run` with `argument`.
+/// Makes a process with a stack of its own of `stack_bytes`, a multiple of 16, which calls `run` with `argument`.
 ///
 /// # Safety
 /// What `run` does with `argument` must be sound while the caller waits, with [`flags::VFORK`], or goes on, without, in the
 /// same memory, with [`flags::VM`].
-unsafe fn start(flags: u64, run: extern "C" fn(usize) -> !, argument: usize) -> Result<Pid> {
+unsafe fn start(
+    flags: u64,
+    stack_bytes: usize,
+    run: extern "C" fn(usize) -> !,
+    argument: usize,
+) -> Result<Pid> {
     // It is not given back: nobody here knows when its process ends, and there is one for each kind.
-    let mut stack: Vec<u128> = Vec::with_capacity(STACK_BYTES / size_of::<u128>());
+    let mut stack: Vec<u128> = Vec::with_capacity(stack_bytes / size_of::<u128>());
     let bottom = stack.as_mut_ptr().expose_provenance();
     core::mem::forget(stack);
     let args = CloneArgs {
         flags,
         exit_signal: SIGCHLD,
         stack: bottom as u64,
-        stack_size: STACK_BYTES as u64,
+        stack_size: stack_bytes as u64,
         ..CloneArgs::default()
     };
+    let whole = [(&raw const args).expose_provenance(), size_of::<CloneArgs>()];
     // SAFETY: `args` lives through the call, its stack is new and aligned, and the caller answers for `run`.
-    let child =
-        unsafe { clone_on((&raw const args).expose_provenance(), size_of::<CloneArgs>(), run, argument) }?;
+    let child = match unsafe { clone_on(common::CLONE3, whole, run, argument) } {
+        // As for `fork`.
+        Err(Errno::NOSYS) => {
+            let flags = usize::try_from(flags | SIGCHLD).map_err(|_| Errno::NOSYS)?;
+            // SAFETY: the stack is new and aligned at its end, and the caller answers for `run`.
+            unsafe { clone_on(nr::CLONE, [flags, bottom + stack_bytes], run, argument) }
+        }
+        made => made,
+    }?;
     i32::try_from(child).ok().and_then(Pid::from_raw).ok_or(Errno::CHILD)
 }
 
 /// Calls `work` in a new process, which has, with [`flags::FILES`], the caller's descriptors. The caller waits until that
 /// process has executed a program or ended (vfork(2)); it ends with status 127 when `work` returns.
 ///
-/// It has the caller's memory where the kernel lets it, and else a copy: what it leaves for the caller belongs in
-/// [`crate::shared`].
+/// Gives the process, and the words in which `work`, which is called with them, leaves what is for the caller to see. It has
+/// the caller's memory where the kernel lets it, and else a copy.
 ///
 /// # Errors
 /// As clone3(2): `EAGAIN` at a process limit, `ENOMEM`.
-pub fn vfork(flags: u64, mut work: &mut dyn FnMut()) -> Result<Pid> {
+pub fn vfork(flags: u64, work: &mut dyn FnMut(Words)) -> Result<(Pid, Words)> {
     extern "C" fn enter(argument: usize) -> ! {
-        let work = core::ptr::with_exposed_provenance_mut::<&mut dyn FnMut()>(argument);
-        // SAFETY: it is `work` of `vfork`, which nobody else uses while that waits.
-        unsafe { (*work)() };
+        let call = core::ptr::with_exposed_provenance_mut::<(&mut dyn FnMut(Words), Words)>(argument);
+        // SAFETY: it is `call` of `vfork`, which nobody else uses while that waits.
+        let (work, words) = unsafe { &mut *call };
+        work(*words);
         exit(127)
     }
-    let argument = (&raw mut work).expose_provenance();
-    let make = |flags| {
-        // SAFETY: the caller is suspended for as long as `work` runs, so that it has what it borrows to itself.
-        unsafe { start(flags | self::flags::VFORK, enter, argument) }
-    };
-    match make(flags | self::flags::VM) {
+    let mut call = (work, Words::here());
+    let argument = (&raw mut call).expose_provenance();
+    // SAFETY: the caller is suspended for as long as `work` runs, so that it has what it borrows to itself.
+    match unsafe { start(flags | self::flags::VFORK | self::flags::VM, STACK_BYTES, enter, argument) } {
         // Linux 6.1 lets no process share its maker's memory that is to be in another time namespace (copy_process); 6.12 does.
-        Err(Errno::INVAL) => make(flags),
-        made => made,
+        Err(Errno::INVAL) => {}
+        made => return Ok((made?, call.1)),
     }
+    call.1 = Words::new()?;
+    // SAFETY: as before, and on a copy.
+    let made = unsafe { start(flags | self::flags::VFORK, STACK_BYTES, enter, argument) }?;
+    Ok((made, call.1))
 }
 
 /// A network namespace that another process is making.
@@ -113,20 +131,27 @@ pub fn network() -> Result<Network> {
         // SAFETY: the word is never given back.
         let word = unsafe { &*word };
         if begins(word, MAKER) {
-            word.store(encoded(unshare().and_then(|()| open_own())), Ordering::Release);
+            word.store(encoded(unshare().and_then(|()| own_namespace())), Ordering::Release);
         }
         exit(0)
     }
-    fn open_own() -> Result<usize> {
-        const AT_FDCWD: usize = (-100_isize).cast_unsigned(); // linux/fcntl.h
-        const O_CLOEXEC: usize = 0o2_000_000; // asm-generic/fcntl.h
-        const OWN: &CStr = c"/proc/self/ns/net";
-        // SAFETY: the path is a C string.
-        unsafe { syscall(nr::OPENAT, [AT_FDCWD, OWN.as_ptr().expose_provenance(), O_CLOEXEC, 0, 0, 0]) }
+    /// A descriptor of it, by a socket in it: a first look at the process's own files in procfs costs several times as
+    /// much, and a root without procfs may have come meanwhile.
+    fn own_namespace() -> Result<usize> {
+        const AF_UNIX: usize = 1; // linux/socket.h
+        const DGRAM_CLOEXEC: usize = 2 | 0o2_000_000; // SOCK_DGRAM and SOCK_CLOEXEC, linux/net.h
+        const SIOCGSKNS: usize = 0x894c; // linux/sockios.h, Linux 4.9
+        // SAFETY: no pointer is passed.
+        let socket = unsafe { syscall(nr::SOCKET, [AF_UNIX, DGRAM_CLOEXEC, 0, 0, 0, 0]) }?;
+        // SAFETY: this request takes no pointer; the descriptor that it gives is close-on-exec.
+        let namespace = unsafe { syscall(nr::IOCTL, [socket, SIOCGSKNS, 0, 0, 0, 0]) };
+        close_range(u32::try_from(socket).unwrap_or(u32::MAX), u32::try_from(socket).unwrap_or(u32::MAX))?;
+        namespace
     }
     let word: &'static AtomicUsize = Box::leak(Box::new(AtomicUsize::new(NOBODY)));
+    let argument = (&raw const *word).expose_provenance();
     // SAFETY: `enter` uses the word, which both may, and nothing else of the caller's.
-    let maker = unsafe { start(flags::FILES | flags::VM, enter, (&raw const *word).expose_provenance()) }?;
+    let maker = unsafe { start(flags::FILES | flags::VM, STACK_BYTES_OF_MAKER, enter, argument) }?;
     Ok(Network { maker, word })
 }
 

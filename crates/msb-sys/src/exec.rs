@@ -14,7 +14,11 @@ pub struct Strings<'a> {
 
 impl<'a> FromIterator<&'a CStr> for Strings<'a> {
     fn from_iter<I: IntoIterator<Item = &'a CStr>>(strings: I) -> Self {
-        let mut pointers: Vec<_> = strings.into_iter().map(CStr::as_ptr).collect();
+        let mut pointers = Vec::new();
+        // A plain loop: `collect` is several of them, and the launcher is small.
+        for string in strings {
+            pointers.push(string.as_ptr());
+        }
         pointers.push(core::ptr::null());
         Strings { pointers, strings: core::marker::PhantomData }
     }

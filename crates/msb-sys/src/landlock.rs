@@ -2,7 +2,8 @@
 
 use crate::Result;
 use crate::arch::{common, syscall};
-use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use crate::at::Descriptor;
+use rustix::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use rustix::io::Errno;
 
 /// Rights on files and directories; linux/landlock.h.
@@ -125,12 +126,16 @@ impl Ruleset {
     /// # Errors
     /// `EINVAL` for a right that a file has not (see [`access::OF_FILES`]), `EBADFD` for a descriptor of no file
     /// system that has names, such as a pipe.
-    pub fn allow(&self, place: BorrowedFd<'_>, access: u64) -> Result<()> {
+    pub fn allow(&self, place: impl Descriptor, access: u64) -> Result<()> {
+        self.allow_number(place.number(), access)
+    }
+
+    fn allow_number(&self, parent: RawFd, access: u64) -> Result<()> {
         let access = access & self.files;
         if access == 0 {
             return Ok(());
         }
-        let attr = PathBeneathAttr { access, parent: place.as_raw_fd() };
+        let attr = PathBeneathAttr { access, parent };
         let arguments = [
             self.fd.as_raw_fd().unsigned_abs() as usize,
             RULE_PATH_BENEATH,

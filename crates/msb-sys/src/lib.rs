@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod arch;
+pub mod at;
 pub mod beside;
 pub mod exec;
 pub mod keyring;

@@ -2,7 +2,8 @@
 
 use crate::Result;
 use crate::arch::{common, syscall};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use crate::at::Descriptor;
+use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
 
 /// Attributes of a mount; linux/mount.h.
 pub mod attr {
@@ -46,7 +47,16 @@ pub enum Depth {
 /// `EPERM` without the right over the mount's namespace, `EINVAL` when `fd` is no root of a mount or when
 /// its file system can't be mapped.
 pub fn set_attributes(
-    fd: BorrowedFd<'_>,
+    fd: impl Descriptor,
+    depth: Depth,
+    attributes: u64,
+    userns: Option<BorrowedFd<'_>>,
+) -> Result<()> {
+    set_attributes_of_number(fd.number(), depth, attributes, userns)
+}
+
+fn set_attributes_of_number(
+    fd: RawFd,
     depth: Depth,
     attributes: u64,
     userns: Option<BorrowedFd<'_>>,
@@ -58,7 +68,7 @@ pub fn set_attributes(
     }
     let flags = AT_EMPTY_PATH | if depth == Depth::Tree { AT_RECURSIVE } else { 0 };
     let arguments = [
-        fd.as_fd().as_raw_fd().unsigned_abs() as usize,
+        fd.unsigned_abs() as usize,
         c"".as_ptr().expose_provenance(),
         flags,
         (&raw const attr).expose_provenance(),

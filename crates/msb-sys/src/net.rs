@@ -2,7 +2,8 @@
 
 use crate::Result;
 use crate::arch::{nr, syscall};
-use rustix::fd::{AsRawFd, BorrowedFd};
+use crate::at::Descriptor;
+use rustix::fd::RawFd;
 
 /// An option with the value of an int: its level and name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,10 +36,14 @@ impl SocketOption {
 ///
 /// # Errors
 /// `EPERM` without the capability that it needs, `ENOPROTOOPT` where the kernel or the socket does not have it.
-pub fn turn_on(socket: BorrowedFd<'_>, option: SocketOption) -> Result<()> {
+pub fn turn_on(socket: impl Descriptor, option: SocketOption) -> Result<()> {
+    turn_on_number(socket.number(), option)
+}
+
+fn turn_on_number(socket: RawFd, option: SocketOption) -> Result<()> {
     let on = 1_u32;
     let arguments = [
-        socket.as_raw_fd().unsigned_abs() as usize,
+        socket.unsigned_abs() as usize,
         option.level as usize,
         option.name as usize,
         (&raw const on).expose_provenance(),

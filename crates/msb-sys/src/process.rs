@@ -1,7 +1,7 @@
 //! Making processes, waiting for them, and the clock.
 
-use crate::Result;
 use crate::arch::{common, nr, syscall};
+use crate::{Errno, Result};
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use rustix::process::Pid;
 
@@ -70,7 +70,8 @@ pub(crate) const SIGCHLD: u64 = 17; // signal(7), the same on x86-64 and AArch64
 /// have the child execute, or make system calls alone: a lock that another thread held stays locked.
 ///
 /// # Errors
-/// As clone3(2): `EPERM` or `ENOSPC` where user namespaces are refused, `EAGAIN` at a process limit,
+/// As clone3(2), or as clone(2) where there is no clone3: Docker's filter says so, since it can't see the flags of that.
+/// `EPERM` or `ENOSPC` where user namespaces are refused, `EAGAIN` at a process limit,
 /// `EBUSY` or `EOPNOTSUPP` for a cgroup that takes no processes.
 pub fn fork(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Fork> {
     let mut pidfd: RawFd = -1;
@@ -88,7 +89,15 @@ pub fn fork(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Fork> {
     (&raw mut pidfd).expose_provenance();
     // SAFETY: `args` and the `pidfd` it points to live through the call; no new stack and no shared memory
     // is asked for, so the child returns here on its own copy of this stack.
-    let child = unsafe { syscall(common::CLONE3, arguments)? };
+    let child = match unsafe { syscall(common::CLONE3, arguments) } {
+        Err(Errno::NOSYS) if cgroup.is_none() => {
+            let flags = usize::try_from(args.flags | SIGCHLD).map_err(|_| Errno::NOSYS)?;
+            // SAFETY: the same in the words of clone(2), which puts the descriptor where its third argument says.
+            unsafe { syscall(nr::CLONE, [flags, 0, (&raw mut pidfd).expose_provenance(), 0, 0, 0])? }
+        }
+        made => made?,
+    };
+    crate::start::leave_memory();
     let Some(pid) = i32::try_from(child).ok().and_then(Pid::from_raw) else {
         return Ok(Fork::Child);
     };

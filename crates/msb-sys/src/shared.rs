@@ -2,16 +2,23 @@
 
 use crate::Result;
 use crate::arch::{nr, syscall};
+use alloc::boxed::Box;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 const PAGE_BYTES: usize = 4096;
 
-/// A page of shared 32-bit words, 0 at first. It is there until the process ends.
+/// Shared 32-bit words, 0 at first. They are there until the process ends.
 #[derive(Debug, Clone, Copy)]
-pub struct Words(&'static [AtomicU32; PAGE_BYTES / 4]);
+pub struct Words(&'static [AtomicU32]);
 
 impl Words {
-    /// Maps a new page.
+    /// Some that only processes with the same memory share.
+    pub(crate) fn here() -> Words {
+        const COUNT: usize = 8;
+        Words(Box::leak(Box::new([const { AtomicU32::new(0) }; COUNT])))
+    }
+
+    /// A new page of them, which children share that have a copy of the memory.
     ///
     /// # Errors
     /// `ENOMEM`.

@@ -11,29 +11,49 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 /// the longest command line and environment that execve(2) passes on. Untouched pages cost nothing.
 const ARENA_BYTES: usize = 8 << 20;
 
-/// Sizes are rounded up to powers of two from 16 bytes on: one list of free blocks for each.
-const CLASSES: usize = usize::BITS as usize;
+/// Sizes are rounded up to powers of two from 16 bytes on: one list of free blocks for each, up to all there is.
+const CLASSES: usize = ARENA_BYTES.trailing_zeros() as usize + 1;
 const BLOCK_BYTES_MIN: usize = 16;
+
+/// Blocks begin anew on a page of their own after a fork.
+const PAGE_BYTES: usize = 4096;
 
 /// A small allocator for a program of one thread: blocks are cut from one piece of memory, and those that
 /// were given back serve again for their size.
 #[derive(Debug)]
+// What is written all the time comes first, on a page that a program's own variables have touched before.
+#[repr(C)]
 pub struct Arena {
-    memory: UnsafeCell<MaybeUninit<[u8; ARENA_BYTES]>>,
     used: AtomicUsize,
+    /// Where blocks begin that may be written again when they are given back: see [`Arena::leave`].
+    own: AtomicUsize,
     /// The first free block of each size; each begins with the address of the next, 0 at the end.
     free: [AtomicUsize; CLASSES],
+    memory: UnsafeCell<MaybeUninit<[u8; ARENA_BYTES]>>,
 }
 
 // SAFETY: a program made by `program!` has one thread.
 unsafe impl Sync for Arena {}
 
+/// The memory of a program made by `program!`; nothing of it is touched in others.
+static ARENA: Arena = Arena::new();
+
+/// Serves `program!` with its memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory;
+
+/// Leaves what was allocated before a fork as it is, in both processes: a block that is given back is written to, and each
+/// page that two processes share is copied for that.
+pub(crate) fn leave_memory() {
+    ARENA.leave();
+}
+
 impl Arena {
     /// An empty one.
-    #[must_use]
-    pub const fn new() -> Arena {
+    const fn new() -> Arena {
         let free = [const { AtomicUsize::new(0) }; CLASSES];
-        Arena { memory: UnsafeCell::new(MaybeUninit::uninit()), used: AtomicUsize::new(0), free }
+        let memory = UnsafeCell::new(MaybeUninit::uninit());
+        Arena { used: AtomicUsize::new(0), own: AtomicUsize::new(0), free, memory }
     }
 
     /// Bytes of the block that serves `layout`, and the list for that size; `None` when there is no such block.
@@ -41,24 +61,32 @@ impl Arena {
         if layout.align() > BLOCK_BYTES_MIN {
             return None;
         }
-        let wanted = layout.size().max(BLOCK_BYTES_MIN);
-        let bytes = wanted.checked_next_power_of_two().filter(|bytes| *bytes <= ARENA_BYTES)?;
-        Some((bytes, self.free.get(bytes.trailing_zeros() as usize)?))
+        let class = usize::BITS - (layout.size().max(BLOCK_BYTES_MIN) - 1).leading_zeros();
+        Some((1 << class, self.free.get(class as usize)?))
     }
-}
 
-impl Default for Arena {
-    fn default() -> Self {
-        Arena::new()
+    /// Neither cuts from pages that blocks are on, nor takes blocks that were given back, nor writes to those that will be.
+    fn leave(&self) {
+        let used = self.used.load(Ordering::Relaxed);
+        if used == 0 {
+            return;
+        }
+        let base = self.memory.get().addr();
+        let next = (base + used).next_multiple_of(PAGE_BYTES);
+        self.used.store((next - base).min(ARENA_BYTES), Ordering::Relaxed);
+        self.own.store(next, Ordering::Relaxed);
+        for free in &self.free {
+            free.store(0, Ordering::Relaxed);
+        }
     }
 }
 
 // SAFETY: a block is cut once from `memory`, where `used` only grows past it, or taken off a list of free
 // blocks of its size; it is aligned to 16 bytes, and nothing that asks for more is served.
-unsafe impl GlobalAlloc for Arena {
+unsafe impl GlobalAlloc for Memory {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let Some((bytes, free)) = self.class(layout) else { return core::ptr::null_mut() };
-        let base = self.memory.get().cast::<u8>();
+        let Some((bytes, free)) = ARENA.class(layout) else { return core::ptr::null_mut() };
+        let base = ARENA.memory.get().cast::<u8>();
         let first = free.load(Ordering::Relaxed);
         if first != 0 {
             let block = base.wrapping_add(first - base.addr());
@@ -68,17 +96,20 @@ unsafe impl GlobalAlloc for Arena {
             return block;
         }
         // One block after the other, whatever their sizes: each page that is touched the first time is a fault.
-        let used = base.addr() + self.used.load(Ordering::Relaxed);
+        let used = base.addr() + ARENA.used.load(Ordering::Relaxed);
         let start = used.next_multiple_of(BLOCK_BYTES_MIN) - base.addr();
         if start + bytes > ARENA_BYTES {
             return core::ptr::null_mut();
         }
-        self.used.store(start + bytes, Ordering::Relaxed);
+        ARENA.used.store(start + bytes, Ordering::Relaxed);
         base.wrapping_add(start)
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        let Some((_, free)) = self.class(layout) else { return };
+        let Some((_, free)) = ARENA.class(layout) else { return };
+        if block.addr() < ARENA.own.load(Ordering::Relaxed) {
+            return;
+        }
         let next = free.load(Ordering::Relaxed);
         // SAFETY: the block came from `alloc`: at least 16 bytes, aligned to them, and nobody's any more.
         unsafe { block.cast::<usize>().write(next) };
@@ -146,7 +177,7 @@ pub fn give_up() -> ! {
 macro_rules! program {
     ($main:path) => {
         #[global_allocator]
-        static ARENA: $crate::start::Arena = $crate::start::Arena::new();
+        static MEMORY: $crate::start::Memory = $crate::start::Memory;
 
         #[panic_handler]
         fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

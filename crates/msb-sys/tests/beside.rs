@@ -1,14 +1,13 @@
 //! Processes that share memory: what they leave is there, and a network namespace comes whoever makes it.
 
-use msb_sys::shared::Words;
 use msb_sys::{beside, process};
 use std::path::PathBuf;
 use std::time::Duration;
 
 #[test]
 fn a_process_that_is_waited_for_leaves_what_it_found() {
-    let (words, own) = (Words::new().expect("a page"), std::process::id());
-    let child = beside::vfork(0, &mut || words.set(0, std::process::id())).expect("a process");
+    let own = std::process::id();
+    let (child, words) = beside::vfork(0, &mut |words| words.set(0, std::process::id())).expect("a process");
     // It has ended by now, and said with its own number so.
     let usage = process::wait(child).expect("a child");
     assert_eq!((usage.wait_status >> 8, usage.wait_status & 0x7f), (127, 0));

@@ -166,6 +166,47 @@ fn a_published_port_is_reached_from_the_host_and_everything_is_logged() {
     }
 }
 
+/// Ports that the launch chooses: said on standard error, by both addresses of the loopback, while it runs; in the report,
+/// and by `--json`.
+#[test]
+fn a_port_that_is_chosen_is_told_while_it_runs() {
+    let outside = "import json, subprocess, sys, time, urllib.request as u\n\
+        def get(where):\n\
+        \x20   for _ in range(100):\n\
+        \x20       try: return u.urlopen(f'http://{where}/', timeout=5).read().decode()\n\
+        \x20       except OSError: time.sleep(0.1)\n\
+        p = subprocess.Popen(sys.argv[1:], stderr=subprocess.PIPE, text=True)\n\
+        if '--json' in sys.argv:\n\
+        \x20   line = next(it for it in map(json.loads, p.stderr) if it['event'] == 'published')\n\
+        \x20   print(line['host'], line['inside'], line['protocol']); port = line['port']\n\
+        else:\n\
+        \x20   line = p.stderr.readline(); port = int(line.split(':')[2].split()[0])\n\
+        \x20   print(line.replace(str(port), 'PORT').split(' (')[0])\n\
+        print(get(f'127.0.0.1:{port}') == get(f'[::1]:{port}') == get(f'localhost:{port}'))\n\
+        p.kill(); p.wait()\n\
+        report = [json.loads(line) for line in open('REPORT')]\n\
+        print([it['port'] == port for it in report if it['event'] == 'published'])\n";
+    for (account, json) in accounts().into_iter().flat_map(|it| [(it, false), (it, true)]) {
+        let Some(world) = World::new(account).and_then(with_files) else { return };
+        let policy = POLICY.replace("listen tcp host:8888", "listen tcp host:0 at 8888").replace("RULES", "");
+        let policy = world.workspace.write("policy.msb", policy.as_bytes());
+        let report = world.workspace.home().join("report");
+        let outside = outside.replace("REPORT", report.to_str().expect("UTF-8"));
+        let outside = world.workspace.write("outside.py", outside.as_bytes());
+        let mut command = world.host(&["python3"]);
+        command.arg(outside).arg(world.workspace.bin().join("msbc")).arg("run").arg(policy);
+        command.args(["--set", &world.workspace.setting(), "--set", "key=env:KEY"]);
+        command.arg("--report").arg(&report).args(json.then_some("--json"));
+        let ended = finish(command.args(["--", "python3", "-m", "http.server", "8888"]), 60);
+        let said = if json {
+            "localhost 8888 tcp\n"
+        } else {
+            "msbc: localhost:PORT is tcp port 8888 of the sandbox\n"
+        };
+        assert_eq!(ended.out(), format!("{said}True\n[True]\n"), "{account:?} {}", ended.err());
+    }
+}
+
 /// A published port of datagrams, a socket of the host by its path, and a secret that a program prints.
 #[test]
 fn datagrams_are_published_sockets_are_shown_and_commands_print_secrets() {

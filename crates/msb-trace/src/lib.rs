@@ -205,7 +205,15 @@ impl<'p> Tracer<'p> {
         let mut refusals = Vec::new();
         let arch = Arch::of_call(asked.audit_arch, asked.nr.cast_unsigned());
         for touched in calls::touched(arch, asked) {
-            if let Verdict::Refused { reason, host } = self.places.decide(&touched.path, touched.access)
+            // What is there is what was there at launch: nobody inside can take it away.
+            let is_there = |path: &String| std::fs::symlink_metadata(path).is_ok();
+            if let Some((origin, beside)) = self.places.sought_inside(&touched.path, touched.access)
+                && beside.iter().any(is_there)
+            {
+                let what = format!("{} {}", calls::verb(touched.access), touched.path);
+                refusals.push(Refusal { what, origin: Some(origin), why: Why::Denied, errno: None });
+            } else if let Verdict::Refused { reason, host } =
+                self.places.decide(&touched.path, touched.access)
                 && process::exists(&host, touched.access)
             {
                 let (why, origin) = match reason {

@@ -144,7 +144,7 @@ fn namespaces(trial: &Trial) -> Finding {
     };
     let is_refused = matches!(
         step,
-        Step::Namespaces | Step::IdMap | Step::Root | Step::Hostname | Step::Mount | Step::Proc | Step::Dev
+        Step::Namespaces | Step::IdMap | Step::Root | Step::Hostname | Step::Mount | Step::Dev
     );
     let how = if is_refused { why_refused().unwrap_or(help) } else { help };
     let cost = "no sandbox can be made of a policy that asks for the whole of it: ";

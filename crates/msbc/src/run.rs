@@ -233,6 +233,16 @@ impl Session<'_> {
     }
 
     fn announce(&self, events: &[Event]) {
+        for event in events.iter().filter(|event| matches!(event, Event::Published { .. })) {
+            if self.arguments.policy.json {
+                self.output.json_message(&self.with_context(|c| msb_report::to_json(event, self.plan(), c)));
+                continue;
+            }
+            let line = msb_report::chosen(event, self.plan());
+            if !line.is_empty() {
+                self.output.message(&line);
+            }
+        }
         let line = msb_report::held_together(events, self.plan());
         if !line.is_empty() && !self.arguments.policy.json {
             self.output.message(&line);
@@ -349,7 +359,8 @@ impl Session<'_> {
             },
             _ => None,
         });
-        for event in events {
+        // What is published was said when it was.
+        for event in events.iter().filter(|event| !matches!(event, Event::Published { .. })) {
             if self.arguments.policy.json {
                 self.output.json_message(&self.with_context(|c| msb_report::to_json(event, self.plan(), c)));
                 continue;

@@ -66,7 +66,7 @@ module.exports = grammar({
       choice(
         seq('at', $._path), seq('size', $._quantity), seq('inodes', $._quantity), seq('from', $._path), 'optional',
         seq('missing', choice('mask', 'fail', 'skip')), seq('symlinks', choice('refuse', 'follow')),
-        seq('enforce', choice('mount', 'snapshot', 'broker')),
+        seq('enforce', choice('mount', 'snapshot', 'broker')), seq('beside', $.string), seq('depth', $._quantity),
       ),
 
     // ---- network
@@ -74,7 +74,7 @@ module.exports = grammar({
       prec.right(
         choice(
           seq(choice('allow', 'deny'), list1($.endpoint), repeat($.net_option)),
-          seq('listen', list1($.endpoint)),
+          seq('listen', list1($._published)),
           seq('total', repeat1($.net_limit)),
         ),
       ),
@@ -83,6 +83,7 @@ module.exports = grammar({
         seq(choice('tcp', 'udp', 'tls', 'https', 'http'), $._peer, optional(seq(':', $.ports))),
         seq('unix', $._path),
       ),
+    _published: ($) => seq($.endpoint, optional(seq('at', $.int))),
     _peer: ($) => choice($.string, $.address, 'any', 'private', 'host', 'metadata', $.variable),
     ports: ($) => choice(seq($.int, optional(seq('..', $.int))), seq('{', list1($.int), '}')),
     net_option: ($) =>
@@ -179,7 +180,8 @@ module.exports = grammar({
         choice(
           seq('open', $._path, 'for', choice('read', 'write', 'create', 'run')),
           seq('connect', $.endpoint),
-          seq('listen', $.endpoint),
+          prec.right(seq('request', $.method, $.endpoint, optional($._path))),
+          seq('listen', $._published),
           seq('syscall', choice($.name, $.group, $.numbered), optional($.args), optional($.on)),
           seq('call', $.name, $.args),
           seq('env', $.env_name),

@@ -3,17 +3,40 @@
 use super::{Asked, AskedCall, Evidence, Judgement, Why};
 use msb_host::{Host, Kind, kind};
 use msb_policy::{
-    Access, Arch, Connection, Endpoint, EnvKind, FsKind, Net, NetKind, OriginId, Path, Peer, Places, Policy,
-    Reason, Request, SyscallAction, Value, Verdict, Which,
+    Access, Arch, Borders, Calls, Connection, Connections, Endpoint, EnvKind, Files, FsKind, HttpRequest,
+    LOOPBACK, Method, Net, NetKind, OriginId, Path, Peer, Places, Policy, Published, Reason, Request,
+    SyscallAction, Terms, Value, Verdict, Which,
 };
 
-/// Who answers: a policy, and the places that its parameters are bound to where a test says so.
+/// Who answers: a policy, its rules by what they are about.
 pub(crate) struct Judge<'p> {
-    pub(crate) policy: &'p Policy,
-    pub(crate) places: Option<Places>,
+    policy: &'p Policy,
+    calls: Calls<'p>,
+    connections: Connections<'p>,
+    borders: Borders<'p>,
+    files: Files<'p>,
+    /// What its parameters are bound to, where a test says so.
+    places: Option<Places>,
 }
 
-impl Judge<'_> {
+impl<'p> Judge<'p> {
+    /// One that answers for all parameters.
+    pub(crate) fn new(policy: &'p Policy) -> Judge<'p> {
+        Judge {
+            policy,
+            calls: Calls::of(policy),
+            connections: Connections::of(policy),
+            borders: Borders::of(&[policy]),
+            files: Files::of(policy),
+            places: None,
+        }
+    }
+
+    /// Has it answer for these places, or for all parameters.
+    pub(crate) fn bind(&mut self, places: Option<Places>) {
+        self.places = places;
+    }
+
     /// The answer to `asked`.
     pub(crate) fn judge(&self, asked: &Asked) -> Judgement {
         match asked {
@@ -24,7 +47,10 @@ impl Judge<'_> {
                 Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() }
             }
             Asked::Connect { endpoint, deny } => self.connect(endpoint, *deny),
-            Asked::Listen { endpoint } => self.listen(endpoint),
+            Asked::Request { endpoint, method, path, deny } => {
+                self.request(endpoint, *method, path.as_deref(), *deny)
+            }
+            Asked::Listen { endpoint, inside } => self.listen(endpoint, *inside),
             Asked::Unix { path, below } => self.unix(path, *below),
             Asked::Call { tool, args, text } => self.tool(tool, args, text),
         }
@@ -35,13 +61,14 @@ impl Judge<'_> {
         let (verdict, mut proved) = match &self.places {
             Some(places) => (places.decide_path(path, access), true),
             None => {
-                let open = self.policy.open(path, access);
+                let open = self.files.open(path, access);
                 (open.verdict, open.proved)
             }
         };
-        let (mut allowed, mut refused) = (None, None);
+        let (mut allowed, mut refused, mut open) = (None, None, None);
         match &verdict {
             Verdict::Allowed { origin, .. } => {
+                open = Some(path.clone());
                 allowed = Some(Evidence::new(what(path), Some(*origin), self.granted(*origin)));
             }
             Verdict::Refused { reason, .. } => {
@@ -60,16 +87,31 @@ impl Judge<'_> {
             let found = match &self.places {
                 Some(places) => places.allowed_below(path, access),
                 None => {
-                    let below = self.policy.open_below(path, access);
+                    let below = self.files.open_below(path, access);
                     proved = below.proved;
                     below.allowed
                 }
             };
+            open = found.as_ref().map(|(path, _)| path.clone());
             allowed =
                 found.map(|(path, origin)| Evidence::new(what(&path), Some(origin), self.granted(origin)));
         }
+        if let Some(shown) = &open
+            && let Some(origin) = self.sought(shown, access)
+        {
+            refused = Some(Evidence::new(what(shown), Some(origin), Why::Sought));
+            proved = false;
+        }
         let rules = [&allowed, &refused].into_iter().flatten().filter_map(|it| it.rule).collect();
         Judgement { allowed, refused, proved, rules }
+    }
+
+    /// The search that denies a path where it finds something at launch.
+    fn sought(&self, path: &Path, access: Access) -> Option<OriginId> {
+        match &self.places {
+            Some(places) => places.sought(path, access),
+            None => Places::apart(self.policy).sought(path, access),
+        }
     }
 
     /// Why a path is allowed. What no line of the policy shows is the launcher's.
@@ -80,12 +122,12 @@ impl Judge<'_> {
     fn calls(&self, calls: &[AskedCall]) -> Judgement {
         let mut judgement = Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() };
         for AskedCall { arch, call, condition } in calls {
-            if let Some(args) = self.policy.made_with(*arch, call.nr, condition) {
+            if let Some(args) = self.calls.made_with(*arch, call.nr, condition) {
                 let evidence = self.call(*arch, call.nr, args);
                 judgement.rules.extend(evidence.rule);
                 judgement.allowed.get_or_insert(evidence);
             }
-            if let Some(args) = self.policy.refused_with(*arch, call.nr, condition) {
+            if let Some(args) = self.calls.refused_with(*arch, call.nr, condition) {
                 let evidence = self.call(*arch, call.nr, args);
                 judgement.rules.extend(evidence.rule);
                 judgement.refused.get_or_insert(evidence);
@@ -96,8 +138,9 @@ impl Judge<'_> {
 
     fn call(&self, arch: Arch, nr: u32, args: [u64; 6]) -> Evidence {
         let policy = self.policy;
-        let decision = policy.call(arch, nr, args);
-        let matching = policy.rules_of(arch, nr).filter(|rule| rule.predicate.holds(&args));
+        let decision = self.calls.call(arch, nr, args);
+        let rules = self.calls.rules_of(arch, nr);
+        let matching = rules.iter().filter(|rule| rule.predicate.holds(&args));
         let deciding = matching
             .filter(|rule| Some(rule.origin) == decision.origin && rule.action == decision.action)
             .min_by_key(|rule| rule.implied);
@@ -110,9 +153,8 @@ impl Judge<'_> {
             None => Why::Default,
         };
         let what = policy.shown_call(arch, nr, &args);
-        let sealing = policy
-            .rules_of(arch, nr)
-            .find(|rule| rule.implied && !rule.action.may_make() && rule.predicate.holds(&args));
+        let sealing =
+            rules.iter().find(|rule| rule.implied && !rule.action.may_make() && rule.predicate.holds(&args));
         Evidence { what, rule: decision.origin, why, sealed: sealing.map(|rule| rule.origin), detail: None }
     }
 
@@ -139,31 +181,38 @@ impl Judge<'_> {
         }
     }
 
-    fn connect(&self, endpoint: &Endpoint, deny: bool) -> Judgement {
-        let mut judgement = Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() };
+    /// The connections that are asked about, and whether what is said of them holds whatever hosts parameters name.
+    fn connections(
+        &self,
+        endpoint: &Endpoint,
+        deny: bool,
+        which: Which,
+        method: Option<Method>,
+    ) -> (Vec<Connection>, bool) {
         let public = Endpoint { peer: Peer::Any, ..endpoint.clone() };
-        let loopback = |peer: &Peer| match peer {
-            Peer::Host(Host::Address(it)) => kind(it.first()) == Kind::Loopback,
-            _ => false,
-        };
-        // Whoever denies byte streams denies what they carry.
-        let which = if deny { Which::Carried } else { Which::Asked };
-        let mut all = msb_policy::connections(endpoint, &[self.policy], which);
-        if loopback(&endpoint.peer) {
+        let mut all: Vec<Connection> = self.borders.connections(endpoint, which).collect();
+        if is_loopback(&endpoint.peer) {
             let port = endpoint.ports.first().map_or(1, |(first, _)| *first);
             let (protocol, peer) = (endpoint.protocol, endpoint.peer.clone());
             all.push(Connection { protocol, peer, port, method: None });
         }
-        judgement.proved = loopback(&endpoint.peer) || !self.may_name(endpoint, deny);
         // `any` of an allow is the public internet.
         all.retain(|one| deny || endpoint.peer != Peer::Any || public.accepts(one));
+        (all, is_loopback(&endpoint.peer) || !self.may_name(endpoint, deny, method))
+    }
+
+    fn connect(&self, endpoint: &Endpoint, deny: bool) -> Judgement {
+        // Whoever denies byte streams denies what they carry.
+        let which = if deny { Which::Carried } else { Which::Asked };
+        let (all, proved) = self.connections(endpoint, deny, which, None);
+        let mut judgement = Judgement { allowed: None, refused: None, proved, rules: Vec::new() };
         for one in all {
-            let decision = self.policy.connect(&one);
+            let decision = self.connections.decide(&one);
             let makes = decision.action == msb_policy::SyscallAction::Allow;
             judgement.rules.extend(decision.origin);
             let what = self.policy.shown_connection(&one);
             let why = match (makes, decision.origin) {
-                (true, _) if loopback(&one.peer) => Why::OwnLoopback,
+                (true, _) if is_loopback(&one.peer) => Why::OwnLoopback,
                 (true, _) => Why::Allowed,
                 (false, Some(_)) => Why::Denied,
                 (false, None) => Why::Absent,
@@ -174,14 +223,46 @@ impl Judge<'_> {
         judgement
     }
 
+    fn request(&self, endpoint: &Endpoint, method: Method, path: Option<&str>, deny: bool) -> Judgement {
+        let (all, proved) = self.connections(endpoint, deny, Which::Asked, Some(method));
+        let mut judgement = Judgement { allowed: None, refused: None, proved, rules: Vec::new() };
+        for connection in all {
+            let paths = match path {
+                Some(path) => vec![path.to_owned()],
+                None => self.policy.paths(&connection, method),
+            };
+            for path in paths {
+                let one = HttpRequest { connection: connection.clone(), method, path };
+                let (decision, connects) = (self.policy.request(&one), self.policy.connect(&connection));
+                let makes = decision.action == SyscallAction::Allow;
+                judgement.rules.extend(decision.origin);
+                let why = match (makes, decision.origin) {
+                    (true, _) if is_loopback(&connection.peer) => Why::OwnLoopback,
+                    (true, _) => Why::Allowed,
+                    (false, _) if connects.action == SyscallAction::Allow => Why::OtherRequests,
+                    (false, Some(_)) => Why::Denied,
+                    (false, None) => Why::Absent,
+                };
+                let evidence = Evidence::new(self.policy.shown_request(&one), decision.origin, why);
+                if makes { &mut judgement.allowed } else { &mut judgement.refused }.get_or_insert(evidence);
+            }
+        }
+        judgement
+    }
+
     /// Whether a host that a parameter names may make the answer another one: a rule with the other answer may name what
     /// is asked about, or what is asked about what that rule names.
-    fn may_name(&self, asked: &Endpoint, deny: bool) -> bool {
-        let rules = match &self.policy.net {
-            Net::None { .. } => &[],
-            Net::Rules { rules, .. } => rules.as_slice(),
-        };
+    fn may_name(&self, asked: &Endpoint, deny: bool, method: Option<Method>) -> bool {
+        let rules = self.policy.net.rules();
         let open = |peer: &Peer| matches!(peer, Peer::Param(_));
+        // A parameter stands for a name, and for none that the language has words for.
+        let named = |peer: &Peer| {
+            matches!(peer, Peer::Any | Peer::Param(_) | Peer::Host(Host::Name(_) | Host::Below(_)))
+        };
+        let says = |terms: &Terms| match (&terms.only, method) {
+            (Some(only), Some(method)) => only.methods.contains(&method),
+            _ => true,
+        };
         let meets = |rule: &Endpoint| {
             let datagrams = |endpoint: &Endpoint| endpoint.protocol == msb_policy::Protocol::Udp;
             let ports = rule
@@ -190,31 +271,39 @@ impl Judge<'_> {
                 .any(|(first, last)| asked.ports.iter().any(|(from, to)| first <= to && from <= last));
             // The same parameter is the same host, and what is said of everybody is said of it.
             let same = rule.peer == asked.peer || rule.peer == Peer::Any;
-            ports && datagrams(rule) == datagrams(asked) && !same && (open(&rule.peer) || open(&asked.peer))
+            let one = (open(&rule.peer) && named(&asked.peer)) || (open(&asked.peer) && named(&rule.peer));
+            ports && datagrams(rule) == datagrams(asked) && !same && one
         };
         rules.iter().any(|rule| match &rule.kind {
-            NetKind::Allow { endpoint, .. } => deny && meets(endpoint),
+            NetKind::Allow { endpoint, terms } => deny && says(terms) && meets(endpoint),
             NetKind::Deny(endpoint) => !deny && meets(endpoint),
             NetKind::Listen(_) | NetKind::Total(_) => false,
         })
     }
 
-    fn listen(&self, endpoint: &Endpoint) -> Judgement {
+    fn listen(&self, endpoint: &Endpoint, inside: Option<u16>) -> Judgement {
         let mut judgement = Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() };
-        for port in endpoint.ports.iter().flat_map(|(first, last)| [*first, *last]) {
-            let decision = self.policy.listen(endpoint.protocol, port);
-            // Only the host's loopback is ever published to.
-            let makes = decision.action == msb_policy::SyscallAction::Allow
-                && matches!(endpoint.peer, Peer::Loopback | Peer::Any);
+        let all = self.policy.published(endpoint, inside);
+        let asked = self.policy.shown_peer(&endpoint.peer);
+        // Only the host's loopback is ever published to.
+        if all.is_empty() {
+            let port = endpoint.ports.first().map_or(0, |(first, _)| *first);
+            let what = format!("listen {} {asked}:{port}", endpoint.protocol.word());
+            judgement.refused = Some(Evidence::new(what, None, Why::Absent));
+        }
+        for one in all {
+            let decision = self.policy.listen(&one);
+            let makes = decision.action == SyscallAction::Allow;
             judgement.rules.extend(decision.origin);
-            let peer = self.policy.shown_peer(&endpoint.peer);
-            let what = format!("listen {} {peer}:{port}", endpoint.protocol.word());
+            // An address of it alone is named where the others are decided otherwise.
+            let others = LOOPBACK.map(|address| self.policy.listen(&Published { address, ..one }));
+            let host = if others.iter().all(|it| *it == decision) { asked.clone() } else { one.host() };
             let why = match (makes, decision.origin) {
                 (true, _) => Why::Allowed,
                 (false, Some(_)) => Why::Denied,
                 (false, None) => Why::Absent,
             };
-            let evidence = Evidence::new(what, decision.origin, why);
+            let evidence = Evidence::new(one.describe(&host), decision.origin, why);
             if makes { &mut judgement.allowed } else { &mut judgement.refused }.get_or_insert(evidence);
         }
         judgement
@@ -266,6 +355,11 @@ impl Judge<'_> {
             rules: meeting().map(|(_, origin)| origin).collect(),
         }
     }
+}
+
+/// Whether it is the sandbox's own loopback.
+fn is_loopback(peer: &Peer) -> bool {
+    matches!(peer, Peer::Host(Host::Address(it)) if kind(it.first()) == Kind::Loopback)
 }
 
 /// How to come to another answer.
@@ -382,10 +476,37 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Adv
                 _ => take_deny("", DENIED, "net", format!("allow {to}")),
             }
         }
-        Asked::Listen { .. } => {
-            let at = evidence.what.trim_start_matches("listen ");
+        Asked::Request { endpoint, method, .. } => {
+            let to = request_target(evidence);
+            let treated = evidence.rule.map_or_else(String::new, |rule| treated(policy, rule));
+            let rule = |path: &str| format!("allow {to} only {} {path}{treated}", method.word());
+            let path = evidence.what.rsplit(' ').next().unwrap_or("/");
+            match evidence.why {
+                Why::Allowed if reads(policy, endpoint) => take(
+                    "",
+                    format!("name other methods or paths behind `only`, without {} {path}", method.word()),
+                ),
+                Why::Allowed => nothing(format!(
+                    "nothing denies one request alone: write behind `only` which are allowed, such as `allow {to} only GET`"
+                )),
+                Why::OwnLoopback => nothing("nothing to do: the sandbox's own loopback is no network"),
+                Why::Denied if closed(policy).is_none() => take_deny("", DENIED, "net", rule(path)),
+                Why::Denied if closed(policy) == Some(Closed::Said) => {
+                    let words = format!("write `net {{ {} }}` in place of `net none`", rule(path));
+                    Advice { words, ..write("net", rule(path)) }
+                }
+                _ => write("net", rule(path)),
+            }
+        }
+        Asked::Listen { endpoint, .. } => {
+            let at = evidence.what.trim_start_matches("listen ").replace(" any:", " host:");
+            let free = at.ends_with(":0");
             match evidence.why {
                 Why::Allowed => take("", "take the `listen` away"),
+                _ if policy.published(endpoint, None).is_empty() => {
+                    nothing("nothing allows it: ports are published on the host's loopback, `host`, alone")
+                }
+                _ if free => nothing(format!("write `listen {at} at 8080`, with the port inside")),
                 _ if closed(policy) == Some(Closed::Said) => {
                     let words = format!("write `net {{ listen {at} }}` in place of `net none`");
                     Advice { words, ..write("net", format!("listen {at}")) }
@@ -403,6 +524,33 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Adv
             _ => write("fs", format!("socket {}", policy.shown(path))),
         },
     }
+}
+
+/// To whom a request goes, as a rule says it: `https "api.example.org":443`.
+fn request_target(evidence: &Evidence) -> String {
+    evidence.what.split(' ').skip(2).take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// What requests by a rule get besides, as all rules of one host must say it.
+fn treated(policy: &Policy, rule: OriginId) -> String {
+    let Net::Rules { rules, .. } = &policy.net else { return String::new() };
+    let terms = rules.iter().find_map(|it| match &it.kind {
+        NetKind::Allow { terms, .. } if it.origin == rule => Some(terms),
+        _ => None,
+    });
+    let Some(terms) = terms else { return String::new() };
+    let secret = terms.inject.and_then(|index| policy.params.get(index));
+    let inject = secret.map_or_else(String::new, |param| format!(" inject ${}", param.name));
+    format!("{inject}{}", if terms.inspect { " inspect" } else { "" })
+}
+
+/// Whether some rule says which requests go to one of the hosts.
+fn reads(policy: &Policy, endpoint: &Endpoint) -> bool {
+    let Net::Rules { rules, .. } = &policy.net else { return false };
+    rules.iter().any(|rule| match &rule.kind {
+        NetKind::Allow { endpoint: of, terms } => terms.only.is_some() && of.peer == endpoint.peer,
+        _ => false,
+    })
 }
 
 /// A policy without a network.

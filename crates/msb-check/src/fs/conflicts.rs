@@ -34,6 +34,7 @@ fn target(kind: &FsKind) -> Option<(&Path, Option<&Path>)> {
         // What is written there is private.
         FsKind::Scratch { target, .. } | FsKind::Overlay { target, .. } => Some((target, None)),
         FsKind::Deny { .. }
+        | FsKind::DenyFound { .. }
         | FsKind::Device { .. }
         | FsKind::StdDevices
         | FsKind::ProcSelf

@@ -1,5 +1,6 @@
 //! The options of an `fs` rule: which belong to which verb, and what they say.
 
+use super::found::{self, How};
 use crate::context::Context;
 use crate::paths::{self, Place};
 use crate::values;
@@ -17,6 +18,7 @@ pub(super) struct Options {
     pub(super) optional: bool,
     pub(super) missing: Option<Missing>,
     pub(super) from: Option<Place>,
+    pub(super) how: How,
     symlinks: Option<Links>,
 }
 
@@ -71,6 +73,7 @@ pub(super) fn options(cx: &mut Context<'_>, rule: &FsRule) -> Option<Options> {
         );
         good = false;
     }
+    found::only_for_searches(cx, rule);
     good.then_some(options)
 }
 
@@ -84,6 +87,8 @@ fn word(kind: &FsOptionKind) -> &'static str {
         FsOptionKind::Missing(_) => "missing",
         FsOptionKind::Symlinks(_) => "symlinks",
         FsOptionKind::Enforce(_) => "enforce",
+        FsOptionKind::Beside(_) => "beside",
+        FsOptionKind::Depth(_) => "depth",
     }
 }
 
@@ -96,7 +101,7 @@ fn belongs(word: &str, verb: FsVerb) -> bool {
         "optional" => source || verb == FsVerb::Device,
         "size" | "inodes" => matches!(verb, FsVerb::Scratch | FsVerb::Overlay),
         "from" => verb == FsVerb::Overlay,
-        "missing" | "enforce" => deny,
+        "missing" | "enforce" | "beside" | "depth" => deny,
         _ => false,
     }
 }
@@ -137,7 +142,10 @@ fn read(cx: &mut Context<'_>, option: &FsOption, options: &mut Options) -> Optio
         FsOptionKind::Symlinks(name) => {
             options.symlinks = Some(if name.node == "follow" { Links::Follow } else { Links::Refuse });
         }
+        FsOptionKind::Enforce(name) if name.node == "snapshot" => options.how.snapshot = Some(option.span),
         FsOptionKind::Enforce(name) => enforce(cx, name)?,
+        FsOptionKind::Beside(name) => options.how.beside = Some(found::beside(cx, name)?),
+        FsOptionKind::Depth(levels) => options.how.depth = Some(found::depth(cx, levels)?),
     }
     Some(())
 }
@@ -173,7 +181,7 @@ fn in_range(
     None
 }
 
-/// `enforce mount` says what holds anyway. What the others are for, patterns, has no paths yet.
+/// `enforce mount` says what holds anyway. Nobody is asked about files, which `enforce broker` would be.
 fn enforce(cx: &mut Context<'_>, name: &Name) -> Option<()> {
     if name.node == "mount" {
         return Some(());
@@ -183,8 +191,8 @@ fn enforce(cx: &mut Context<'_>, name: &Name) -> Option<()> {
             codes::NOT_ENFORCED,
             format!("`enforce {}` is not enforced by this version", name.node),
         )
-        .label(name.span, "a path without a pattern is held by a mount")
-        .help("write `enforce mount`, or take it away"),
+        .label(name.span, "nobody outside is asked about files")
+        .help("write `enforce snapshot`, which denies what is there at launch, or name each path"),
     );
     None
 }

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::paths::{covers, shown};
 use msb_diag::{Diagnostic, FileId, Span, codes};
 use msb_policy::{Base, FsKind, Links, Missing, Path, Rights};
-use msb_syntax::ast::{self, FsOptionKind, FsVerb, PathKind};
+use msb_resolve::LayerId;
 use std::collections::HashMap;
 
 /// What nobody may write: whole systems and what they start from. `true` takes what is below it, too.
@@ -168,6 +168,7 @@ pub(super) fn risks(cx: &mut Context<'_>, rules: &[Rule], clear: bool) {
         skipped(cx, rule, &places);
         followed(cx, rule, &places);
     }
+    snapshot(cx, rules, &places);
     if clear {
         write_and_run(cx, rules);
     }
@@ -189,24 +190,23 @@ fn covers_policy(cx: &mut Context<'_>, rule: &Rule) {
     }
 }
 
-/// A deny whose paths are found once, when the sandbox starts.
-pub(super) fn snapshot(cx: &mut Context<'_>, rule: &ast::FsRule) {
-    let denies =
-        matches!(rule.verb.node, FsVerb::Deny | FsVerb::DenyRead | FsVerb::DenyWrite | FsVerb::DenyRun);
-    let kept =
-        rule.options.iter().any(|it| matches!(&it.kind, FsOptionKind::Enforce(how) if how.node == "broker"));
-    let pattern = rule.paths.iter().find(|path| match &path.kind {
-        PathKind::Path(text) => text.contains(['*', '?']),
-        PathKind::Var { rest, .. } => rest.contains(['*', '?']),
-        PathKind::Group(_) => false,
+/// What a search of the policy's own finds once, when the sandbox starts, where more may be made while it runs.
+fn snapshot<'r>(cx: &mut Context<'_>, rules: &'r [Rule], places: &Places<'r>) {
+    // What a profile says is not for its user to mend.
+    let later = rules.iter().filter(|rule| rule.layer == LayerId::POLICY).find_map(|rule| {
+        let FsKind::DenyFound { search, .. } = &rule.kind else { return None };
+        Some((rule, search, writable_above(&search.root, places)?))
     });
-    if let Some(path) = pattern.filter(|_| denies && !kept) {
-        cx.say(
-            Diagnostic::new(codes::SNAPSHOT_OF_PATTERN, "a denied pattern covers what is there at launch")
-                .label(path.span, "the program may create more that match")
-                .help("deny the directory that they lie in"),
-        );
-    }
+    let Some((rule, search, writable)) = later else { return };
+    let levels = search.depth;
+    cx.say(
+        Diagnostic::new(codes::SNAPSHOT_OF_PATTERN, "what is made later is not denied")
+            .label(rule.span, format!("is looked for when the sandbox starts, {levels} levels deep"))
+            .label(writable.span, "the program can make more")
+            .help(
+                "deny the places that are known by their paths, too, and say `accept MSB0603 because \"…\"`",
+            ),
+    );
 }
 
 fn credentials(cx: &mut Context<'_>, rule: &Rule) {
@@ -228,15 +228,18 @@ fn credentials(cx: &mut Context<'_>, rule: &Rule) {
 const BROAD: &[&str] = &["", ".config", "etc", "home", "tmp"];
 
 fn skipped(cx: &mut Context<'_>, rule: &Rule, places: &Places<'_>) {
-    let FsKind::Deny { path, missing: Missing::Skip, rights } = &rule.kind else { return };
+    let (root, path, rights) = match &rule.kind {
+        FsKind::Deny { path, missing: Missing::Skip, rights } => (path, shown(cx, path), rights),
+        // What is looked for is there.
+        FsKind::DenyFound { search, missing: Missing::Skip, rights } if search.rest != search.beside => {
+            (&search.root, shown(cx, &search.root.join(&format!("**/{}", search.rest))), rights)
+        }
+        _ => return,
+    };
     if !rights.write {
         return;
     }
-    let writable = places.granted_above(path).chain(places.put_above(path));
-    let writable =
-        writable.filter(|(_, other)| matches!(&other.kind, FsKind::Grant { rights, .. } if rights.write));
-    if let Some((_, writable)) = writable.min_by_key(|(at, _)| *at) {
-        let path = shown(cx, path);
+    if let Some(writable) = writable_above(root, places) {
         cx.say(
             Diagnostic::new(codes::DENY_SKIPPED, format!("the program may create `{path}`"))
                 .label(rule.whole, "skipped when nothing is there at launch")
@@ -244,6 +247,14 @@ fn skipped(cx: &mut Context<'_>, rule: &Rule, places: &Places<'_>) {
                 .help("write `missing mask`"),
         );
     }
+}
+
+/// The first grant by which `path`, or what it lies in, can be written.
+fn writable_above<'r>(path: &Path, places: &Places<'r>) -> Option<&'r Rule> {
+    let above = places.granted_above(path).chain(places.put_above(path));
+    let writable =
+        above.filter(|(_, other)| matches!(&other.kind, FsKind::Grant { rights, .. } if rights.write));
+    writable.min_by_key(|(at, _)| *at).map(|(_, writable)| writable)
 }
 
 /// A link that the program left in one run leads the next launch wherever it points.

@@ -6,17 +6,31 @@ use crate::params::kind_word;
 use crate::values::article;
 use msb_diag::{Diagnostic, Span, codes};
 use msb_host::{BadHost, BadNetwork, Host, Network, confusable, is_public_suffix};
-use msb_policy::{Endpoint, ParamKind, Peer, Protocol};
+use msb_policy::{Endpoint, ParamKind, Peer, Protocol, Publish};
 use msb_resolve::nearest;
-use msb_syntax::ast::{self, Name, PortRange};
+use msb_syntax::ast::{self, Name, PortRange, Spanned};
 
 /// Reads an endpoint that is not a path; `None` where something was reported.
 pub(crate) fn endpoint(cx: &mut Context<'_>, written: &ast::Endpoint) -> Option<Endpoint> {
     let word = written.protocol.node.as_str();
     let protocol = Protocol::ALL.iter().find(|(known, _)| *known == word).map(|(_, protocol)| *protocol);
     let peer = peer(cx, &written.peer);
-    let ports = ports(cx, protocol?, &written.ports);
+    let ports = ports(cx, protocol?, &written.ports, 1);
     Some(Endpoint { protocol: protocol?, peer: peer?, ports: ports? })
+}
+
+/// Reads what `listen` is about, and claims about it: port 0 is one that is free, and no port is every port.
+pub(crate) fn published(cx: &mut Context<'_>, written: &ast::Endpoint) -> Option<Publish> {
+    let peer = peer(cx, &written.peer);
+    let word = written.protocol.node.as_str();
+    let protocol = Protocol::ALL.iter().find(|(known, _)| *known == word).map(|(_, protocol)| *protocol)?;
+    let all = vec![(0, u16::MAX)];
+    let ports = if written.ports.is_empty() { Some(all) } else { ports(cx, protocol, &written.ports, 0) };
+    let inside = match &written.inside {
+        Some(written) => Some(port(cx, written.node, written.span, 1)?),
+        None => None,
+    };
+    Some(Publish { at: Endpoint { protocol, peer: peer?, ports: ports? }, inside })
 }
 
 fn peer(cx: &mut Context<'_>, peer: &ast::Peer) -> Option<Peer> {
@@ -211,7 +225,13 @@ fn network(cx: &mut Context<'_>, text: &str, span: Span) -> Option<Network> {
     None
 }
 
-fn ports(cx: &mut Context<'_>, protocol: Protocol, written: &[PortRange]) -> Option<Vec<(u16, u16)>> {
+/// Reads ports; the first that there is is `least`.
+fn ports(
+    cx: &mut Context<'_>,
+    protocol: Protocol,
+    written: &[PortRange],
+    least: u16,
+) -> Option<Vec<(u16, u16)>> {
     if written.is_empty() {
         return Some(vec![match protocol {
             Protocol::Https | Protocol::Tls => (443, 443),
@@ -222,9 +242,9 @@ fn ports(cx: &mut Context<'_>, protocol: Protocol, written: &[PortRange]) -> Opt
     let ranges: Vec<Option<(u16, u16)>> = written
         .iter()
         .map(|range| {
-            let first = port(cx, range.from.node, range.from.span);
-            let last =
-                if range.to.span == range.from.span { first } else { port(cx, range.to.node, range.to.span) };
+            let mut one = |at: &Spanned<u64>| port(cx, at.node, at.span, least);
+            let first = one(&range.from);
+            let last = if range.to.span == range.from.span { first } else { one(&range.to) };
             let (first, last) = (first?, last?);
             if first > last {
                 cx.say(
@@ -248,12 +268,12 @@ fn ports(cx: &mut Context<'_>, protocol: Protocol, written: &[PortRange]) -> Opt
     Some(ranges)
 }
 
-fn port(cx: &mut Context<'_>, number: u64, span: Span) -> Option<u16> {
-    let port = u16::try_from(number).ok().filter(|port| *port > 0);
+fn port(cx: &mut Context<'_>, number: u64, span: Span, least: u16) -> Option<u16> {
+    let port = u16::try_from(number).ok().filter(|port| *port >= least);
     if port.is_none() {
         cx.say(
             Diagnostic::new(codes::NUMBER_OUT_OF_RANGE, format!("there is no port `{number}`"))
-                .label(span, "must be from 1 to 65535")
+                .label(span, format!("must be from {least} to 65535"))
                 .help("write a port, such as `443`"),
         );
     }

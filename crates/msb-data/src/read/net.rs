@@ -8,6 +8,13 @@ use msb_syntax::ast::{
     Endpoint, NetOption, NetOptionKind, NetRule, NetRuleKind, PathExpr, Peer, PortRange, Spanned,
 };
 
+/// Whether an endpoint is one that `listen` publishes, which may have another port inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Published {
+    Yes,
+    No,
+}
+
 impl Reader<'_> {
     /// `{"allow": [{"https": "api.example.org", "port": 443}], "inject": "$key"}`
     pub(super) fn net_rule(&mut self, node: &Node) -> Option<NetRule> {
@@ -26,9 +33,9 @@ impl Reader<'_> {
         };
         for (key, inner) in members {
             match key.text.as_str() {
-                "allow" => kind = self.endpoints(inner).map(NetRuleKind::Allow),
-                "deny" => kind = self.endpoints(inner).map(NetRuleKind::Deny),
-                "listen" => kind = self.endpoints(inner).map(NetRuleKind::Listen),
+                "allow" => kind = self.endpoints(inner, Published::No).map(NetRuleKind::Allow),
+                "deny" => kind = self.endpoints(inner, Published::No).map(NetRuleKind::Deny),
+                "listen" => kind = self.endpoints(inner, Published::Yes).map(NetRuleKind::Listen),
                 "total" => kind = self.flag(inner).then_some(NetRuleKind::Total),
                 "doc" => doc = self.doc(inner),
                 "burst" if known.contains(&"burst") => {
@@ -95,14 +102,14 @@ impl Reader<'_> {
         self.filled(methods).then_some(NetOptionKind::Only { methods: list, paths })
     }
 
-    fn endpoints(&mut self, node: &Node) -> Option<Vec<Endpoint>> {
-        let all = self.all(node, "a list of endpoints", Reader::endpoint);
+    fn endpoints(&mut self, node: &Node, published: Published) -> Option<Vec<Endpoint>> {
+        let all = self.all(node, "a list of endpoints", |it, node| it.endpoint(node, published));
         self.filled(node).then_some(all)
     }
 
-    /// `{"https": "api.example.org", "port": 443}`, `{"unix": "/run/x.sock"}`
-    fn endpoint(&mut self, node: &Node) -> Option<Endpoint> {
-        let (mut end, mut ports) = (None, Vec::new());
+    /// `{"https": "api.example.org", "port": 443}`, `{"unix": "/run/x.sock"}`, `{"tcp": "host", "port": 0, "at": 3000}`
+    fn endpoint(&mut self, node: &Node, published: Published) -> Option<Endpoint> {
+        let (mut end, mut ports, mut inside) = (None, Vec::new(), None);
         if let Kind::Text { text, .. } = &node.kind
             && let Some(data) = crate::said::endpoint(text)
         {
@@ -125,8 +132,11 @@ impl Reader<'_> {
             } else if word == "ports" {
                 ports.extend(self.all(inner, "a list of ports", Reader::port));
                 self.filled(inner);
+            } else if word == "at" && published == Published::Yes {
+                inside = self.int(inner);
             } else {
-                let known = [lists::PROTOCOLS, &["port", "ports"]].concat();
+                let at: &[&str] = if published == Published::Yes { &["at"] } else { &[] };
+                let known = [lists::PROTOCOLS, &["port", "ports"], at].concat();
                 self.unknown(key, &known);
             }
         }
@@ -139,7 +149,7 @@ impl Reader<'_> {
             self.wrong_kind(node, "a socket without ports");
             return None;
         }
-        Some(Endpoint { protocol, peer, ports, span: node.span })
+        Some(Endpoint { protocol, peer, ports, inside, span: node.span })
     }
 
     /// A name, an address, `any` and the like, a parameter; `{"name": …}` is a name in any case.

@@ -51,6 +51,8 @@ impl Reader<'_> {
                 "optional" => self.flag(inner).then_some(FsOptionKind::Optional),
                 "missing" => self.choice(inner, lists::MISSING).map(FsOptionKind::Missing),
                 "symlinks" => self.choice(inner, lists::SYMLINKS).map(FsOptionKind::Symlinks),
+                "beside" => self.spanned_string(inner, "a name in a text").map(FsOptionKind::Beside),
+                "depth" => self.quantity("depth", inner).map(FsOptionKind::Depth),
                 "enforce" => self.choice(inner, lists::ENFORCE).map(FsOptionKind::Enforce),
                 _ => {
                     let known = [lists::FS_VERBS, lists::FS_OPTIONS, &["doc"]].concat();

@@ -13,6 +13,7 @@ use crate::rules::{Allow, Opening, Protocol, Refusal, RuleId, Target};
 use crate::socket;
 use crate::state::{Held, about, set};
 use msb_host::Host;
+use msb_plan::OriginId;
 use msb_plan::network::{DNS_PORT, GATEWAY_V4};
 use rustix::event::epoll::EventFlags;
 use rustix::fd::{AsFd as _, OwnedFd};
@@ -45,6 +46,8 @@ pub(super) struct Connection {
     /// Bytes that were read to decide.
     pub(super) first: Vec<u8>,
     pub(super) rule: Option<RuleId>,
+    /// The line that publishes the port, where the client is outside.
+    pub(super) published: Option<OriginId>,
     pub(super) pass: Option<Pass>,
     held: Option<Held>,
     /// Which side the dialled socket is registered as.
@@ -89,6 +92,7 @@ impl Connection {
             phase,
             first: Vec::new(),
             rule: None,
+            published: None,
             pass: None,
             held: None,
             server: None,
@@ -103,7 +107,11 @@ impl Connection {
     }
 
     pub(super) fn about(&self) -> Value {
-        about(self.spoken, &self.target, self.port)
+        let mut more = about(self.spoken, &self.target, self.port);
+        if self.published.is_some() {
+            set(&mut more, "published", true);
+        }
+        more
     }
 }
 
@@ -537,7 +545,8 @@ impl Engine {
 
     /// Ends a connection that was let through, or that went away by itself.
     pub(super) fn close(&mut self, token: Token, connection: Box<Connection>, reason: &'static str) {
-        if let Some(rule) = connection.rule {
+        let origin = connection.published.or_else(|| self.state.origin(connection.rule?));
+        if connection.rule.is_some() || connection.published.is_some() {
             let mut more = connection.about();
             set(&mut more, "reason", reason);
             if let Some(error) = connection.error.clone() {
@@ -545,8 +554,10 @@ impl Engine {
             }
             let milliseconds = u64::try_from(connection.started.elapsed().as_millis()).unwrap_or(u64::MAX);
             set(&mut more, "duration_ms", milliseconds);
-            let (up, down) = (connection.up.passed_bytes, connection.down.passed_bytes);
-            self.state.log.ended(self.state.origin(rule), up, down, more);
+            // `up` is what the client sends, which is into the sandbox where it is outside.
+            let (sent, taken) = (connection.up.passed_bytes, connection.down.passed_bytes);
+            let (up, down) = if connection.published.is_some() { (taken, sent) } else { (sent, taken) };
+            self.state.log.ended(origin, up, down, more);
         }
         self.release(token);
         let connection = *connection;

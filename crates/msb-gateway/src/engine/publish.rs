@@ -11,12 +11,13 @@ use crate::socket;
 use crate::state::{about, set};
 use msb_plan::OriginId;
 use msb_plan::handover::{MAKE, V4_STREAM, V6_STREAM};
-use msb_plan::network;
+use msb_plan::network::{self, Listen};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_error;
 use rustix::net::{SendFlags, send};
 use serde_json::json;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -27,44 +28,83 @@ const LOOPBACKS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6
 /// Connections to one published port that one event accepts.
 const ACCEPTS_MAX: usize = 16;
 
-/// A port of the host's loopback that is the sandbox's.
+/// How often a port is chosen anew, where one that is free by IPv4 is taken by IPv6.
+const CHOICES_MAX: usize = 64;
+
+/// A port of the host's loopback, by one address, that is the sandbox's.
 #[derive(Debug)]
 pub struct Published {
     /// Listening, or for datagrams; non-blocking.
     pub(super) socket: OwnedFd,
+    /// Where on the host.
+    at: SocketAddr,
+    /// The port of the sandbox.
     pub(super) port: u16,
     pub(super) origin: OriginId,
     datagrams: bool,
 }
 
 impl Published {
-    /// Binds `port` of the host's loopback, for datagrams where `protocol` is `Udp`.
+    /// Binds what `listen` says, at each address of it, and gives the port of the host, the same of all.
     ///
     /// # Errors
-    /// As bind(2): `EADDRINUSE`, `EACCES`.
-    pub fn bind(protocol: network::Protocol, port: u16, origin: OriginId) -> std::io::Result<Published> {
-        let at = (Ipv4Addr::LOCALHOST, port);
-        let datagrams = protocol == network::Protocol::Udp;
-        let socket: OwnedFd = if datagrams {
+    /// As bind(2): `EADDRINUSE`, `EACCES`. A host without ::1 is none where an address of IPv4 has the port.
+    pub fn bind(listen: &Listen) -> io::Result<(Vec<Published>, u16)> {
+        let v4 = listen.v4.map(IpAddr::from);
+        let v6 = listen.v6.then_some(LOOPBACKS[1]);
+        let mut choices = if listen.port == 0 { CHOICES_MAX } else { 1 };
+        loop {
+            let mut port = listen.port;
+            let mut bound = Vec::new();
+            let mut failed = None;
+            for address in v4.into_iter().chain(v6) {
+                match Published::bind_one(listen, SocketAddr::new(address, port)) {
+                    Ok(one) => {
+                        port = one.at.port();
+                        bound.push(one);
+                    }
+                    Err(error) if !bound.is_empty() && has_no_v6(&error) => {}
+                    Err(error) => failed = Some(error),
+                }
+            }
+            choices -= 1;
+            match failed {
+                None => return Ok((bound, port)),
+                Some(error) if choices == 0 || error.kind() != io::ErrorKind::AddrInUse => return Err(error),
+                // What was chosen is not free by the other address: it is let go, and another one chosen.
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn bind_one(listen: &Listen, at: SocketAddr) -> io::Result<Published> {
+        let datagrams = listen.protocol == network::Protocol::Udp;
+        let (socket, at): (OwnedFd, SocketAddr) = if datagrams {
             let socket = UdpSocket::bind(at)?;
             socket.set_nonblocking(true)?;
-            socket.into()
+            let at = socket.local_addr()?;
+            (socket.into(), at)
         } else {
             let listener = TcpListener::bind(at)?;
             listener.set_nonblocking(true)?;
-            listener.into()
+            let at = listener.local_addr()?;
+            (listener.into(), at)
         };
-        Ok(Published { socket, port, origin, datagrams })
+        Ok(Published { socket, at, port: listen.inside, origin: listen.origin, datagrams })
     }
-}
 
-impl Published {
     /// What the log says of it when the run begins.
     pub(super) fn write_down(&self, log: &Log) {
         let protocol = if self.datagrams { Protocol::Udp } else { Protocol::Tcp };
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)).to_string();
-        log.listens(self.origin, json!({"protocol": protocol.word(), "address": address}));
+        let address = self.at.to_string();
+        log.listens(self.origin, json!({"protocol": protocol.word(), "address": address, "port": self.port}));
     }
+}
+
+/// A kernel without IPv6, and a host that has it turned off.
+fn has_no_v6(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT))
 }
 
 impl Engine {
@@ -107,6 +147,7 @@ impl Engine {
             };
             self.state.log.decided(Subject::Connection, Decision::Allow, Some(origin), more);
             let mut connection = Connection::new(client, Target::Loopback, port, Phase::Making(LOOPBACKS[0]));
+            connection.published = Some(origin);
             let deadline = Instant::now() + MAKE_MAX;
             connection.deadline = Some(deadline);
             self.remind(token, deadline);
@@ -147,3 +188,7 @@ impl Engine {
         self.begin_relay(token, connection);
     }
 }
+
+#[cfg(test)]
+#[path = "../tests/publish.rs"]
+mod tests;

@@ -20,12 +20,13 @@ fn what_is_a_certificate_is_in_there_whatever_is_beside_it() {
     let (one, two) = (certificate(), certificate());
     let (first, second) = (one.0.as_str(), two.0.replace('\n', "\r\n"));
     let broken = first.replace("MII", "?!?");
+    let other = "-----BEGIN CERTIFICATE-----\nAgEB\n-----END CERTIFICATE-----\n";
     let key = "-----BEGIN PRIVATE KEY-----\nMA==\n-----END PRIVATE KEY-----\n";
     let both = vec![one.1.clone(), two.1.clone()];
     for bundle in [
         format!("{first}{second}"),
         format!("# words\n{first}\n\nwords = words\n{second}words"),
-        format!("{broken}{first}{key}{second}"),
+        format!("{broken}{first}{key}{other}{second}"),
         format!("{first}{second}-----BEGIN CERTIFICATE-----\nMIIB"),
     ] {
         assert_eq!(read(&jks(bundle.as_bytes()), &both), (2, vec![true, true]), "{bundle}");

@@ -554,16 +554,61 @@ fn a_silent_address_does_not_stop_the_next(host: &Host) {
 }
 
 fn published_ports_reach_inside(host: &Host) {
-    let port = 18_080;
-    let listens = vec![Listen { protocol: Protocol::Tcp, port, origin: OriginId(1) }];
-    let policy = Policy { listens, ..Policy::default() };
+    let (inside, own) = (18_080, [127, 0, 0, 5]);
+    let listen = |v4, v6, port| Listen { protocol: Protocol::Tcp, v4, v6, port, inside, origin: OriginId(1) };
+    let localhost = Some(Ipv4Addr::LOCALHOST.octets());
+    let listens =
+        vec![listen(localhost, true, 18_080), listen(Some(own), false, 18_090), listen(None, true, 0)];
+    let both = listen(localhost, true, 0);
+    let policy = Policy { listens: [listens, vec![both]].concat(), ..Policy::default() };
     let sandbox = Sandbox::new(host, &policy);
-    sandbox.run(move || tcp(Ipv4Addr::LOCALHOST, port, echo));
-    let client = std::thread::spawn(move || says(at(Ipv4Addr::LOCALHOST, port), "hello"));
-    sandbox.make();
-    assert_eq!(client.join().unwrap().unwrap(), "hello");
-    // On the loopback alone.
-    assert!(says(at(PUBLIC, port), "hello").is_err());
+    let [named, other, chosen, both] = sandbox.ports[..] else { panic!("{:?}", sandbox.ports) };
+    assert_eq!((named, other), (18_080, 18_090));
+    assert!(chosen > 1023 && both > 1023 && chosen != both, "{chosen} {both}");
+    sandbox.run(move || tcp(Ipv4Addr::LOCALHOST, inside, echo));
+    let reached = |to: SocketAddr| {
+        let client = std::thread::spawn(move || says(to, "hello"));
+        sandbox.make();
+        assert_eq!(client.join().unwrap().unwrap(), "hello", "{to}");
+    };
+    let six = |port| SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+    reached(at(Ipv4Addr::LOCALHOST, named));
+    reached(six(named));
+    reached(at(Ipv4Addr::from(own), other));
+    reached(six(chosen));
+    reached(at(Ipv4Addr::LOCALHOST, both));
+    reached(six(both));
+    // There alone.
+    let elsewhere = [
+        at(PUBLIC, named),
+        at(Ipv4Addr::LOCALHOST, other),
+        six(other),
+        at(Ipv4Addr::LOCALHOST, chosen),
+        at(Ipv4Addr::from(own), named),
+    ];
+    for to in elsewhere {
+        assert!(says(to, "hello").is_err(), "{to}");
+    }
+    let log = sandbox.end();
+    let of = |event: &str| log.iter().filter(|line| line["event"] == event).collect::<Vec<_>>();
+    let places: Vec<&str> = of("listen").iter().filter_map(|line| line["address"].as_str()).collect();
+    let expected = [
+        format!("127.0.0.1:{named}"),
+        format!("[::1]:{named}"),
+        format!("127.0.0.5:{other}"),
+        format!("[::1]:{chosen}"),
+        format!("127.0.0.1:{both}"),
+        format!("[::1]:{both}"),
+    ];
+    assert_eq!(places, expected);
+    // Each of the six, with what it sent into the sandbox and out of it.
+    let ended = of("end");
+    assert_eq!(ended.len(), 6, "{log:#?}");
+    for line in ended {
+        let found = (line["published"].as_bool(), line["up_bytes"].as_u64(), line["down_bytes"].as_u64());
+        assert_eq!(found, (Some(true), Some(5), Some(5)), "{line}");
+    }
+    assert_eq!(of("totals")[0]["up_bytes"], 30);
 }
 
 fn nothing_passes_when_the_gateway_is_killed(host: &Host) {

@@ -1,6 +1,6 @@
 //! A host with addresses, and sandboxes of it that are steered to a gateway.
 
-use msb_plan::handover::{JAVA_TRUST, READY, SOCKETS, TRUST};
+use msb_plan::handover::{JAVA_TRUST, READY, SOCKETS, TRUST, decode_ports};
 use msb_plan::network::{
     Action, Gateway, Limits, Methods, Network, Only, Peer, Protocol, Rule, Terms, Total, Trust,
 };
@@ -201,6 +201,7 @@ impl Policy {
             },
             mounts: vec![],
             denies: vec![],
+            searches: vec![],
             files: vec![],
             claims: vec![],
             network: Network::Gateway(Gateway {
@@ -244,6 +245,8 @@ pub struct Sandbox {
     pub audit: PathBuf,
     /// Certificates that programs inside trust.
     pub trust: PathBuf,
+    /// The port of the host of each that is published.
+    pub ports: Vec<u16>,
     pub started: Duration,
 }
 
@@ -293,11 +296,18 @@ impl Sandbox {
             }
         });
         let trust = host.dir.path().join(format!("trust-{}.pem", ours.as_raw_fd()));
-        let mut sandbox =
-            Sandbox { tasks, gateway, control: Some(ours), audit: id, trust, started: Duration::ZERO };
+        let mut sandbox = Sandbox {
+            tasks,
+            gateway,
+            control: Some(ours),
+            audit: id,
+            trust,
+            ports: vec![],
+            started: Duration::ZERO,
+        };
         let sockets = sandbox.run(sockets);
         sandbox.hand_over(&sockets);
-        sandbox.await_ready();
+        sandbox.ports = sandbox.await_ready();
         sandbox.started = begun.elapsed();
         sandbox
     }
@@ -349,10 +359,10 @@ impl Sandbox {
         rustix::net::sendmsg(control, &[IoSlice::new(&message)], &mut ancillary, SendFlags::empty()).unwrap();
     }
 
-    fn await_ready(&self) {
+    fn await_ready(&self) -> Vec<u16> {
         loop {
             match self.message() {
-                (b, _) if b.first() == Some(&READY) => return,
+                (b, _) if b.first() == Some(&READY) => return decode_ports(&b[1..]).collect(),
                 (b, Some(fd)) if b.first() == Some(&TRUST) => {
                     let mut pem = Vec::new();
                     File::from(fd).read_to_end(&mut pem).unwrap();
@@ -367,7 +377,7 @@ impl Sandbox {
 
     /// The gateway's next message.
     pub fn message(&self) -> (Vec<u8>, Option<OwnedFd>) {
-        let mut bytes = [0_u8; 64];
+        let mut bytes = [0_u8; msb_plan::handover::MESSAGE_BYTES_MAX];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let control = self.control.as_ref().unwrap();

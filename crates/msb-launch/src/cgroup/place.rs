@@ -2,10 +2,11 @@
 
 use super::settings::Wanted;
 use super::{LEAF, PREFIX};
-use crate::at::{accessat, mkdirat, unlinkat};
 use crate::files::{open, read_small, write_small};
+use crate::gather::Gather;
 use crate::path::{join, split};
 use alloc::vec::Vec;
+use msb_sys::at::{accessat, mkdirat, unlinkat};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Access, AtFlags, CWD, FlockOperation, Mode, OFlags, RawDir, fgetxattr, flock, fstat};
 use rustix::io::Errno;
@@ -156,7 +157,7 @@ fn empty(parent: &OwnedFd) -> core::result::Result<(), Errno> {
 pub(super) fn parents_v1(wanted: impl Fn(&str) -> bool) -> Vec<(&'static str, OwnedFd)> {
     let Ok(own) = read_small(CWD, "/proc/self/cgroup") else { return Vec::new() };
     let controllers = CONTROLLERS_V1.iter().filter(|controller| wanted(controller));
-    controllers.filter_map(|controller| Some((*controller, parent_v1(&own, controller)?))).collect()
+    controllers.filter_map(|controller| Some((*controller, parent_v1(&own, controller)?))).gather()
 }
 
 /// The cgroup that this process is in, in the v1 hierarchy of `controller`: `None` where that is not mounted.

@@ -3,6 +3,7 @@
 use super::Version;
 use crate::confine::INIT_PIDS;
 use crate::files::{decimal, number, open, read_small};
+use crate::gather::Gather;
 use alloc::vec::Vec;
 use msb_plan::event::LimitKind;
 use msb_plan::{Limits, OriginId};
@@ -38,7 +39,7 @@ pub(super) fn wanted(limits: &Limits, version: Version) -> Vec<Wanted> {
         let (controller, values) = settings(kind, limit.value, limits, version);
         Wanted { kind, controller, origin: limit.origin, values }
     })
-    .collect()
+    .gather()
 }
 
 fn settings(kind: LimitKind, value: u64, limits: &Limits, version: Version) -> (&'static str, Vec<Setting>) {
@@ -96,7 +97,7 @@ fn settings(kind: LimitKind, value: u64, limits: &Limits, version: Version) -> (
             let bytes = decimal(b"", value);
             let line = |disk: &[u8]| [disk, b" rbps=", &bytes, b" wbps=", &bytes].concat();
             let one = |disk: &Vec<u8>| Setting { file: "io.max", value: line(disk), optional: false };
-            ("io", disks().iter().map(one).collect())
+            ("io", disks().iter().map(one).gather())
         }
         (LimitKind::Io, V1) => {
             const FILES: [&str; 2] = ["blkio.throttle.read_bps_device", "blkio.throttle.write_bps_device"];
@@ -104,7 +105,7 @@ fn settings(kind: LimitKind, value: u64, limits: &Limits, version: Version) -> (
                 let value = decimal(&[disk, &b" "[..]].concat(), value);
                 Setting { file, value, optional: false }
             };
-            ("blkio", disks().iter().flat_map(|disk| FILES.map(|file| one(disk, file))).collect())
+            ("blkio", disks().iter().flat_map(|disk| FILES.map(|file| one(disk, file))).gather())
         }
         (LimitKind::IoWeight, V2) => {
             let value = decimal(b"default ", value);

@@ -72,6 +72,7 @@ pub(crate) fn plan() -> Plan<'static> {
         },
         mounts,
         denies: vec![],
+        searches: vec![],
         files: vec![],
         claims: vec![],
         network: msb_plan::network::Network::None,

@@ -40,10 +40,15 @@ pub(super) fn network(plan: &Plan<'_>) -> Result<(), Invalid> {
     }
     for (index, listen) in gateway.listens.iter().enumerate() {
         origin(plan, listen.origin)?;
-        ensure(listen.port != 0, Invalid::Value)?;
+        ensure(listen.inside != 0, Invalid::Value)?;
+        ensure(listen.v4.is_some() || listen.v6, Invalid::Value)?;
+        ensure(listen.v4.is_none_or(|[first, ..]| first == 127), Invalid::Value)?;
         let datagrams = |protocol| protocol == Protocol::Udp;
+        // One that is free is another each time.
         let differs = |other: &crate::network::Listen| {
             (other.port, datagrams(other.protocol)) != (listen.port, datagrams(listen.protocol))
+                || listen.port == 0
+                || !((listen.v4.is_some() && other.v4 == listen.v4) || (listen.v6 && other.v6))
         };
         ensure(gateway.listens.iter().take(index).all(differs), Invalid::Duplicate)?;
     }

@@ -43,6 +43,7 @@ fn lists_end_at_their_bounds() {
     check(|p| p.params = repeat(&p.params[0], crate::PARAMS_MAX + 1), long);
     check(|p| p.mounts = repeat(&p.mounts[0], crate::MOUNTS_MAX + 1), long);
     check(|p| p.denies = repeat(&p.denies[0], crate::DENIES_MAX + 1), long);
+    check(|p| p.searches = repeat(&p.searches[0], crate::SEARCHES_MAX + 1), long);
     check(|p| p.files = repeat(&p.files[0], crate::FILES_MAX + 1), long);
     check(|p| p.filters = repeat(&p.filters[0], crate::FILTERS_MAX + 1), long);
     check(|p| p.env = repeat(&p.env[0], crate::ENV_MAX + 1), long);
@@ -267,6 +268,26 @@ fn rights_fit_their_place() {
     check(|p| p.denies[0].missing = Missing::Skip, Ok(()));
 }
 
+#[test]
+fn searches_name_a_folder_and_what_is_in_it() {
+    let bad = Err(Invalid::Path);
+    for name in ["", ".", "..", "a/b", "a\0"] {
+        check(|p| p.searches[0].beside = name, bad);
+    }
+    for rest in ["", "..", "a/../b", "/a", "a/"] {
+        check(|p| p.searches[0].rest = rest, bad);
+    }
+    check(|p| p.searches[0].rest = "a/b", Ok(()));
+    check(|p| p.searches[0].depth = crate::SEARCH_DEPTH_MAX, Ok(()));
+    check(|p| p.searches[0].depth = crate::SEARCH_DEPTH_MAX + 1, Err(Invalid::Value));
+    check(|p| p.searches[0].rights = Rights::NONE, Err(Invalid::Rights));
+    check(|p| p.searches[0].rights = Rights(8), Err(Invalid::Rights));
+    check(|p| p.searches[0].origin = NOWHERE, Err(Invalid::Reference));
+    let text = Path { base: Base::Param(2), rest: "" };
+    check(|p| p.searches[0].root = text, Err(Invalid::Reference));
+    check(|p| p.searches[0].root = root("srv/../etc"), bad);
+}
+
 /// One instruction in front of `ret ERRNO(1)`; `slot` is its code, jt, jf and k.
 fn with(slot: (u16, u8, u8, u32)) -> Vec<u8> {
     let [c0, c1] = slot.0.to_le_bytes();
@@ -421,7 +442,20 @@ fn network_rules_fit_together() {
     check_network(|n| drop(n.rules.remove(0)), wrong);
     check_network(|n| n.marks = repeat(&n.marks[0], 2), wrong);
     check_network(|n| n.listens = repeat(&n.listens[0], 2), Err(Invalid::Duplicate));
-    check_network(|n| n.listens[0].port = 0, Err(Invalid::Value));
+    check_network(|n| n.listens[0].inside = 0, Err(Invalid::Value));
+    check_network(|n| n.listens[0].v4 = Some([10, 0, 0, 1]), Err(Invalid::Value));
+    check_network(|n| (n.listens[0].v4, n.listens[0].v6) = (None, false), Err(Invalid::Value));
+    check_network(|n| n.listens[0].port = 0, Ok(()));
+    // One port of the host can be that of one port of the sandbox alone, by each address.
+    let twice = |n: &mut network::Gateway<'_>, change: fn(&mut network::Listen)| {
+        n.listens = repeat(&n.listens[0], 2);
+        change(&mut n.listens[1]);
+    };
+    check_network(|n| twice(n, |it| it.inside = 1), Err(Invalid::Duplicate));
+    check_network(|n| twice(n, |it| it.v4 = None), Err(Invalid::Duplicate));
+    check_network(|n| twice(n, |it| it.v6 = false), Err(Invalid::Duplicate));
+    check_network(|n| twice(n, |it| (it.v4, it.v6) = (Some([127, 0, 0, 2]), false)), Ok(()));
+    check_network(|n| twice(n, |it| it.protocol = Protocol::Udp), Ok(()));
     check_network(|n| n.totals[0].limits.connections = Some(0), Err(Invalid::Value));
     check_network(|n| n.rules[1].terms.limits.up_bytes = Some(0), Err(Invalid::Value));
     check_network(|n| n.origin = NOWHERE, Err(Invalid::Reference));

@@ -12,6 +12,7 @@ fn events() -> Vec<Event> {
     let mut events = vec![
         Event::Failed(Failure { step: Step::Usage, origin: None, errno: 0 }),
         Event::HeldWithoutCgroup { limit: LimitKind::Files, origin },
+        Event::Searched { origin, directories: u32::MAX, places: 7 },
         Event::LimitReached { limit: LimitKind::Pids, times: u64::MAX, origin },
         Event::KilledByFilter { nr: Some(u32::MAX), origin },
         Event::Timing { step: Step::Usage, at_us: u32::MAX },

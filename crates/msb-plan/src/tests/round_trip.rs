@@ -143,7 +143,10 @@ fn network() -> impl Strategy<Value = Network<'static>> {
         let listens: BTreeMap<u8, bool> = listens.into_iter().collect();
         let listen = |(port, datagrams)| Listen {
             protocol: if datagrams { Protocol::Udp } else { Protocol::Tcp },
+            v4: (port % 3 != 0).then_some([127, port, 0, 1]),
+            v6: port % 3 != 1,
             port: u16::from(port) + 1,
+            inside: u16::from(port) + 2,
             origin: LINE,
         };
         of.listens = listens.into_iter().map(listen).collect();
@@ -255,6 +258,7 @@ fn plan() -> impl Strategy<Value = Plan<'static>> {
                 identity,
                 mounts,
                 denies,
+                searches: super::sample::plan().searches.into_iter().filter(|_| line % 3 == 0).collect(),
                 files,
                 claims: super::sample::plan().claims.into_iter().filter(|_| line % 2 == 0).collect(),
                 network,

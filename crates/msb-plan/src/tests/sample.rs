@@ -59,6 +59,15 @@ pub(super) fn plan() -> Plan<'static> {
             missing: Missing::MaskDir,
             origin: LINE,
         }],
+        searches: vec![crate::Search {
+            root: Path { base: Base::Param(0), rest: "" },
+            depth: 3,
+            beside: ".git",
+            rest: ".git/hooks",
+            rights: Rights::WRITE,
+            missing: Missing::MaskDir,
+            origin: LINE,
+        }],
         files: vec![File {
             path: root("etc/passwd"),
             content: b"agent:x:1000:1000::/:/bin/sh\n",
@@ -139,7 +148,14 @@ pub(super) fn network() -> Network<'static> {
             private,
         ],
         totals: vec![Total { limits, origin: LINE }],
-        listens: vec![Listen { protocol: Protocol::Tcp, port: 8080, origin: LINE }],
+        listens: vec![Listen {
+            protocol: Protocol::Tcp,
+            v4: Some([127, 0, 0, 1]),
+            v6: true,
+            port: 8080,
+            inside: 8080,
+            origin: LINE,
+        }],
         trust: Some(Trust { file: "etc/ca.pem", places: vec!["usr/ca.pem"] }),
         java_trust: Some(Trust { file: "etc/ca.jks", places: vec!["usr/ca.jks"] }),
         claims: vec![network::Claim {

@@ -91,8 +91,9 @@ fn to_make_what_was_asked_about_is_wider() {
         assert!(widening(narrow, wide).is_some());
         assert_eq!(widening(wide, narrow), None);
     }
-    assert_eq!(asked.made_with(Arch::X86_64, 41, &Pred::True), Some([0; 6]), "somebody may say yes");
-    assert_eq!(asked.refused_with(Arch::X86_64, 41, &Pred::True), Some([0; 6]), "or no");
+    let calls = Calls::of(&asked);
+    assert_eq!(calls.made_with(Arch::X86_64, 41, &Pred::True), Some([0; 6]), "somebody may say yes");
+    assert_eq!(calls.refused_with(Arch::X86_64, 41, &Pred::True), Some([0; 6]), "or no");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The laws of the language, on whole policies and on requests of every kind: order means nothing, repetition means
 //! nothing, a deny overrides, an include is a union, a child allows no more than its parent.
 
-use super::net::{any_connection, any_net_rule};
+use super::net::{any_connection, any_net_rule, any_published};
 use super::open::{any_access, any_fs, any_path, with};
 use super::tool::{any_type, any_value};
 use super::*;
@@ -75,7 +75,7 @@ enum Asked {
     Env(&'static str),
     Tool(&'static str, Vec<(String, Value)>),
     Connect(Connection),
-    Listen(u16),
+    Listen(Published),
     Open(Path, Access),
 }
 
@@ -88,7 +88,7 @@ fn any_asked() -> impl Strategy<Value = Asked> {
         1 => (prop::sample::select(vec!["get", "put", "other"]), arguments)
             .prop_map(|(tool, arguments)| Asked::Tool(tool, arguments)),
         2 => any_connection().prop_map(Asked::Connect),
-        1 => Just(Asked::Listen(80)),
+        1 => any_published().prop_map(Asked::Listen),
         2 => (any_path(), any_access()).prop_map(|(path, access)| Asked::Open(path, access)),
     ]
 }
@@ -99,7 +99,7 @@ fn decided(policy: &Policy, asked: &Asked) -> Decision {
         Asked::Env(name) => Request::Env(name),
         Asked::Tool(tool, args) => Request::Call { tool, args },
         Asked::Connect(connection) => Request::Connect(connection),
-        Asked::Listen(port) => Request::Listen { protocol: Protocol::Tcp, port: *port },
+        Asked::Listen(published) => Request::Listen(published),
         Asked::Open(path, access) => Request::Open { path, access: *access },
     })
 }
@@ -171,14 +171,13 @@ fn about(policies: &[&Policy]) -> Vec<Asked> {
             let call = |args| Request::Syscall { audit_arch: rule.arch.audit(), nr: rule.nr, args };
             all.extend(rule.predicate.witness().map(call).map(Asked::Call));
         }
-        if let Net::Rules { rules, .. } = &policy.net {
-            for rule in rules {
-                let (NetKind::Allow { endpoint, .. } | NetKind::Deny(endpoint)) = &rule.kind else {
-                    continue;
-                };
-                let named = connections(endpoint, policies, Which::Carried);
-                all.extend(named.into_iter().take(OF_AN_ENDPOINT_MAX).map(Asked::Connect));
-            }
+        let borders = Borders::of(policies);
+        for rule in policy.net.rules() {
+            let (NetKind::Allow { endpoint, .. } | NetKind::Deny(endpoint)) = &rule.kind else {
+                continue;
+            };
+            let named = borders.connections(endpoint, Which::Carried);
+            all.extend(named.take(OF_AN_ENDPOINT_MAX).map(Asked::Connect));
         }
         for rule in &policy.fs {
             let (FsKind::Grant { target: path, .. } | FsKind::Deny { path, .. }) = &rule.kind else {
@@ -254,7 +253,7 @@ fn denied_by(policy: &Policy, asked: &Asked) -> bool {
 fn puts(rule: &FsRule, asked: &Path) -> bool {
     match &rule.kind {
         FsKind::Grant { source, target, .. } => target.base == asked.base && source != target,
-        FsKind::Deny { .. } => false,
+        FsKind::Deny { .. } | FsKind::DenyFound { .. } => false,
         _ => true,
     }
 }

@@ -25,7 +25,7 @@ fn deny(endpoint: Endpoint, origin: u32) -> NetRule {
     NetRule { kind: NetKind::Deny(endpoint), origin: OriginId(origin) }
 }
 
-fn with(rules: Vec<NetRule>) -> Policy {
+pub(crate) fn with(rules: Vec<NetRule>) -> Policy {
     let net = Net::Rules { rules, origin: OriginId(500) };
     Policy { net, ..policy(Vec::new(), SyscallAction::Errno(1)) }
 }
@@ -79,16 +79,45 @@ fn without_a_network_nothing_is_reached() {
     for text in ["example.org", "127.0.0.1", "host", "any", "$0"] {
         assert!(!makes(&policy, Protocol::Tcp, text, 443), "{text}");
     }
-    assert_eq!(policy.listen(Protocol::Tcp, 80).action, SyscallAction::Errno(13));
+    let asked = Published { protocol: Protocol::Tcp, address: LOOPBACK[0], port: 80, inside: None };
+    assert_eq!(policy.listen(&asked).action, SyscallAction::Errno(13));
+}
+
+pub(super) fn listen(at: Endpoint, inside: Option<u16>, origin: u32) -> NetRule {
+    NetRule { kind: NetKind::Listen(Publish { at, inside }), origin: OriginId(origin) }
 }
 
 #[test]
 fn a_port_is_published_where_a_rule_says_so() {
-    let kind = NetKind::Listen(to(Protocol::Tcp, "host", (8000, 8010)));
-    let policy = with(vec![NetRule { kind, origin: OriginId(1) }]);
-    assert_eq!(policy.listen(Protocol::Tcp, 8005).action, SyscallAction::Allow);
-    for (protocol, port) in [(Protocol::Tcp, 8011), (Protocol::Udp, 8005)] {
-        assert_ne!(policy.listen(protocol, port).action, SyscallAction::Allow);
+    let policy = with(vec![
+        listen(to(Protocol::Tcp, "host", (8000, 8010)), None, 1),
+        listen(to(Protocol::Https, "127.0.0.2", (443, 443)), Some(8443), 2),
+        listen(to(Protocol::Udp, "::1", (0, 0)), Some(53), 3),
+    ]);
+    let asks = |protocol, address: &str, port, inside| {
+        let address = address.parse().expect("an address");
+        let decision = policy.listen(&Published { protocol, address, port, inside });
+        (decision.action == SyscallAction::Allow).then_some(decision.origin).flatten().map(|it| it.0)
+    };
+    let cases = [
+        (Protocol::Tcp, "127.0.0.1", 8005, None, Some(1)),
+        (Protocol::Tcp, "::1", 8005, Some(8005), Some(1)),
+        // What a byte stream carries is not looked at.
+        (Protocol::Http, "127.0.0.1", 8005, None, Some(1)),
+        (Protocol::Tcp, "127.0.0.1", 8005, Some(80), None),
+        (Protocol::Tcp, "127.0.0.2", 8005, None, None),
+        (Protocol::Tcp, "127.0.0.1", 8011, None, None),
+        (Protocol::Udp, "127.0.0.1", 8005, None, None),
+        (Protocol::Tcp, "127.0.0.2", 443, Some(8443), Some(2)),
+        (Protocol::Tcp, "127.0.0.2", 443, Some(443), None),
+        (Protocol::Tcp, "127.0.0.1", 443, None, None),
+        (Protocol::Udp, "::1", 0, Some(53), Some(3)),
+        (Protocol::Udp, "::1", 53, None, None),
+        (Protocol::Udp, "127.0.0.1", 0, None, None),
+    ];
+    for (protocol, address, port, inside, expected) in cases {
+        let found = asks(protocol, address, port, inside);
+        assert_eq!(found, expected, "{protocol:?} {address}:{port} at {inside:?}");
     }
 }
 
@@ -246,14 +275,50 @@ pub(super) fn any_endpoint() -> impl Strategy<Value = Endpoint> {
 }
 
 pub(super) fn any_net_rule() -> impl Strategy<Value = NetRule> {
-    (any_endpoint(), any::<bool>(), 0..50u32).prop_map(|(endpoint, allows, origin)| {
-        if allows { allow(endpoint, origin) } else { deny(endpoint, origin) }
-    })
+    let method = prop::option::weighted(0.3, any_method());
+    let dialled =
+        (any_endpoint(), any::<bool>(), method, 0..50u32).prop_map(|(endpoint, allows, method, origin)| {
+            let only = method.map(|method| Only { methods: vec![method], paths: Vec::new() });
+            let terms = Terms { only, ..Terms::default() };
+            let kind = if allows { NetKind::Allow { endpoint, terms } } else { NetKind::Deny(endpoint) };
+            NetRule { kind, origin: OriginId(origin) }
+        });
+    let published = (any_protocol(), any_loopback(), any_inside(), 0..50u32).prop_map(
+        |(protocol, (text, ports), inside, origin)| listen(to(protocol, text, ports), inside, origin),
+    );
+    prop_oneof![4 => dialled, 1 => published]
+}
+
+fn any_loopback() -> impl Strategy<Value = (&'static str, (u16, u16))> {
+    let hosts = prop::sample::select(vec!["host", "127.0.0.1", "127.0.0.2", "::1"]);
+    (hosts, prop::sample::select(vec![(80, 80), (79, 81), (0, 0)]))
+}
+
+fn any_inside() -> impl Strategy<Value = Option<u16>> {
+    prop::option::of(prop::sample::select(vec![80, 81]))
+}
+
+pub(super) fn any_published() -> impl Strategy<Value = Published> {
+    let address = prop::sample::select(vec!["127.0.0.1", "127.0.0.2", "::1"]);
+    (any_protocol(), address, prop::sample::select(vec![0, 79, 80]), any_inside()).prop_map(
+        |(protocol, address, port, inside)| {
+            let address = address.parse().expect("an address");
+            Published { protocol, address, port, inside }
+        },
+    )
 }
 
 pub(super) fn any_connection() -> impl Strategy<Value = Connection> {
-    (any_protocol(), any_host(), prop::sample::select(vec![1, 79, 80, 81, 442, 443, 444, 445, u16::MAX]))
-        .prop_map(|(protocol, peer, port)| Connection { protocol, peer, port, method: None })
+    let port = prop::sample::select(vec![1, 79, 80, 81, 442, 443, 444, 445, u16::MAX]);
+    let method = prop::option::of(any_method());
+    (any_protocol(), any_host(), port, method).prop_map(|(protocol, peer, port, method)| {
+        let method = method.filter(|_| matches!(protocol, Protocol::Https | Protocol::Http));
+        Connection { protocol, peer, port, method }
+    })
+}
+
+fn any_method() -> impl Strategy<Value = Method> {
+    prop::sample::select(vec![Method::Get, Method::Post])
 }
 
 proptest! {

@@ -13,7 +13,7 @@ fn rights(letters: &str) -> Rights {
     Rights { read: letters.contains('r'), write: letters.contains('w'), run: letters.contains('x') }
 }
 
-fn grant(letters: &str, source: &str, target: &str, origin: u32) -> FsRule {
+pub(super) fn grant(letters: &str, source: &str, target: &str, origin: u32) -> FsRule {
     let kind = FsKind::Grant {
         source: path(source),
         target: path(target),
@@ -143,7 +143,7 @@ fn the_error_is_that_of_the_kernel() {
 }
 
 /// Few names, so that paths meet.
-fn any_rest() -> impl Strategy<Value = String> {
+pub(super) fn any_rest() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(vec!["a", "b"]), 0..3).prop_map(|parts| parts.join("/"))
 }
 
@@ -182,8 +182,21 @@ pub(super) fn any_fs() -> impl Strategy<Value = FsRule> {
             let rights = Rights { read, write: write || read, run: run || read };
             FsKind::Deny { path, rights, missing: Missing::Fail }
         }),
+        1 => any_search(),
     ];
     (kind, 0..50u32).prop_map(|(kind, origin)| FsRule { kind, origin: OriginId(origin) })
+}
+
+fn any_search() -> impl Strategy<Value = FsKind> {
+    let name = || prop::sample::select(vec!["a", "b"]);
+    let rest =
+        prop_oneof![name().prop_map(str::to_owned), (name(), name()).prop_map(|(a, b)| format!("{a}/{b}"))];
+    (any_path(), 0..3u8, name(), rest, any::<[bool; 3]>()).prop_map(|(root, depth, beside, rest, rights)| {
+        let search = Search { root, depth, beside: beside.to_owned(), rest };
+        let [read, write, run] = rights;
+        let rights = Rights { read, write: write || read, run: run || read };
+        FsKind::DenyFound { search, rights, missing: Missing::Skip }
+    })
 }
 
 pub(super) fn any_access() -> impl Strategy<Value = Access> {
@@ -191,12 +204,12 @@ pub(super) fn any_access() -> impl Strategy<Value = Access> {
 }
 
 /// Directories that may lie in each other and in what rules name.
-fn any_binding() -> impl Strategy<Value = [String; 3]> {
+pub(super) fn any_binding() -> impl Strategy<Value = [String; 3]> {
     let place = || any_rest().prop_map(|rest| format!("/{rest}"));
     [place(), place(), place()]
 }
 
-fn bound(policy: &Policy, [home, first, second]: &[String; 3]) -> Places {
+pub(super) fn bound(policy: &Policy, [home, first, second]: &[String; 3]) -> Places {
     let params = [first, second];
     Places::new(policy, |index| params.get(index).map(|value| (*value).clone()), Some(home))
 }

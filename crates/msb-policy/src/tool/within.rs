@@ -4,13 +4,13 @@
 //! patterns become automata that read a text together, and a text that the one accepts and the other refuses is
 //! found, or there is none. What is too large to be decided counts as more.
 
-use super::{Tool, ToolParam, ToolType, Value, pattern};
+use super::{Tool, ToolParam, ToolType, Value};
 use crate::{Path, Policy};
 use regex_automata::Anchored;
 use regex_automata::dfa::dense::{BuildError, Builder, Config, DFA};
 use regex_automata::dfa::{Automaton, StartKind};
 use regex_automata::util::primitives::StateID;
-use regex_automata::util::start;
+use regex_automata::util::{start, syntax};
 use std::collections::{HashMap, VecDeque};
 
 /// Bytes of the automaton of one pattern; those of arguments need a few thousand.
@@ -106,6 +106,7 @@ impl ToolType {
     pub(crate) fn beyond(&self, other: &ToolType) -> Beyond<Value> {
         let this = |value: Option<Value>| value.map_or(Beyond::Unshown, Beyond::This);
         match (self, other) {
+            (own, its) if own == its => Beyond::Nothing,
             (_, ToolType::Json)
             | (ToolType::Bool, ToolType::Bool)
             | (ToolType::Number | ToolType::Int { .. }, ToolType::Number) => Beyond::Nothing,
@@ -125,7 +126,6 @@ impl ToolType {
             (ToolType::Text { .. }, ToolType::Text { .. } | ToolType::OneOf(_)) => {
                 match (Language::of(self), Language::of(other)) {
                     (Some(own), Some(its)) => own.beyond(Some(&its)).map(|text| Some(Value::Text(text))),
-                    _ if self == other => Beyond::Nothing,
                     _ => Beyond::Unshown,
                 }
             }
@@ -179,13 +179,13 @@ impl Language {
         let (min, max, written) = match ty {
             ToolType::Text { min, max, pattern } => (*min, *max, pattern.clone().unwrap_or_else(any)),
             ToolType::OneOf(words) => {
-                let words: Vec<String> = words.iter().map(|word| regex::escape(word)).collect();
+                let words: Vec<String> = words.iter().map(|word| escaped(word)).collect();
                 (0, u64::MAX, words.join("|"))
             }
             _ => return None,
         };
         // What is no pattern was reported, and matches nothing.
-        if matches!(ty, ToolType::Text { pattern: Some(it), .. } if pattern(it).is_err()) {
+        if matches!(ty, ToolType::Text { pattern: Some(it), .. } if syntax::parse(it).is_err()) {
             return None;
         }
         let build = |written: &str| -> Result<DFA<Vec<u32>>, Box<BuildError>> {
@@ -272,6 +272,11 @@ impl Language {
         });
         all
     }
+}
+
+/// A pattern of `word` alone.
+fn escaped(word: &str) -> String {
+    word.chars().map(|character| format!("\\x{{{:x}}}", u32::from(character))).collect()
 }
 
 /// The text that leads to `place`.

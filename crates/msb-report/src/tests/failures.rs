@@ -87,6 +87,8 @@ fn refused_namespaces_name_what_refuses_them() {
             }
         }
     }
+    let (message, help) = said(Step::Proc, 1, None);
+    assert!(message.contains("a new /proc") && help.contains("systempaths=unconfined"), "{message}: {help}");
     let (message, help) = said(Step::Root, EACCES, None);
     assert!(message.contains("even in a user namespace"), "{message}");
     assert!(help.contains("AppArmor"), "{help}");
@@ -99,6 +101,11 @@ fn cgroups_and_cpus_say_how_to_get_one() {
     let (message, help) = said(Step::LimitFallback, 95, Some(POLICY));
     assert!(
         message.contains("without a cgroup") && help.contains("whole") && help.contains(delegate),
+        "{help}"
+    );
+    let (message, help) = said(Step::LimitFallback, 1, Some(POLICY));
+    assert!(
+        message.contains("holds root to no number of processes") && help.contains("another user"),
         "{help}"
     );
     let (message, help) = said(Step::LimitFallback, EACCES, Some(POLICY));

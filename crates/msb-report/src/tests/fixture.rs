@@ -91,6 +91,7 @@ pub(super) fn plan() -> Plan<'static> {
             missing: Missing::Fail,
             origin: DENY,
         }],
+        searches: vec![],
         files: vec![File { path: root("etc/passwd"), content: b"", origin: POLICY }],
         claims: Vec::new(),
         network: msb_plan::network::Network::None,

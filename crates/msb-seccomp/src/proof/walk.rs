@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use msb_policy::Policy;
+use msb_policy::Calls;
 
 use super::spec::{ARCH, NR, Sets, Spec, Stretch, WORDS};
 use super::words::{Set, Test};
@@ -74,7 +74,7 @@ struct Key {
 }
 
 pub(super) struct Walk<'a> {
-    policy: &'a Policy,
+    calls: &'a Calls<'a>,
     options: Options,
     program: &'a [Instruction],
     /// For each instruction, which words are loaded from there on, as bits.
@@ -86,7 +86,7 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// `program` has the structure that the kernel asks for.
-    pub(super) fn new(policy: &'a Policy, options: Options, program: &'a [Instruction]) -> Self {
+    pub(super) fn new(calls: &'a Calls<'a>, options: Options, program: &'a [Instruction]) -> Self {
         let mut live = vec![0u16; program.len()];
         let mut leading = vec![0u8; program.len()];
         for (at, instruction) in program.iter().enumerate().rev() {
@@ -99,7 +99,7 @@ impl<'a> Walk<'a> {
             }
         }
         let joins = leading.iter().map(|leading| *leading > 1).collect();
-        Self { policy, options, program, live, joins, steps: 0 }
+        Self { calls, options, program, live, joins, steps: 0 }
     }
 
     pub(super) const fn steps(&self) -> usize {
@@ -188,8 +188,8 @@ impl<'a> Walk<'a> {
         }
         let data = member(&state.sets);
         let wanted = state.spec.settled();
-        if wanted != Some(returned) || expected(self.policy, self.options, &data) != returned {
-            return Err(differs(self.policy, &data, returned));
+        if wanted != Some(returned) || expected(self.calls, self.options, &data) != returned {
+            return Err(differs(self.calls, &data, returned));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::value::{path, paths, quantity};
 use crate::ast::{FsOption, FsOptionKind, FsRule, FsVerb, Spanned};
 use crate::recover::{BlockSpec, OUTER_OF_RULES, block};
-use crate::tokens::{Parsed, Tokens, one_of, spanned};
+use crate::tokens::{Parsed, Tokens, one_of, spanned, string};
 use nom::Parser;
 use nom::combinator::opt;
 use nom::multi::many0;
@@ -14,7 +14,7 @@ pub(crate) const VERBS: &[&str] =
     &["read", "write", "create", "append", "run", "deny", "scratch", "overlay", "device", "socket", "proc"];
 
 pub(super) const OPTIONS: &[&str] =
-    &["at", "size", "inodes", "from", "optional", "missing", "symlinks", "enforce"];
+    &["at", "size", "inodes", "from", "optional", "missing", "symlinks", "enforce", "beside", "depth"];
 
 pub(super) const MISSING: &[&str] = &["mask", "fail", "skip"];
 pub(super) const SYMLINKS: &[&str] = &["refuse", "follow"];
@@ -73,6 +73,8 @@ fn option_kind(input: Tokens<'_>) -> Parsed<'_, FsOptionKind> {
         "from" => path.map(FsOptionKind::From).parse(rest),
         "missing" => choice("what to do where it is missing", MISSING, FsOptionKind::Missing)(rest),
         "symlinks" => choice("what to do with symbolic links", SYMLINKS, FsOptionKind::Symlinks)(rest),
+        "beside" => string("the name that is looked for").map(FsOptionKind::Beside).parse(rest),
+        "depth" => quantity.map(FsOptionKind::Depth).parse(rest),
         "enforce" => choice("a way to enforce it", ENFORCE, FsOptionKind::Enforce)(rest),
         _ => Ok((rest, FsOptionKind::Optional)),
     }

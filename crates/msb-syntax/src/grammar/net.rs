@@ -42,11 +42,11 @@ fn rule(input: Tokens<'_>, doc: String) -> Parsed<'_, NetRule> {
             (rest, NetRuleKind::Total, options)
         }
         "listen" => {
-            let (rest, endpoints) = endpoints(rest)?;
+            let (rest, endpoints) = separated_list1(sign(","), published).parse(rest)?;
             (rest, NetRuleKind::Listen(endpoints), Vec::new())
         }
         verb => {
-            let (rest, endpoints) = endpoints(rest)?;
+            let (rest, endpoints) = separated_list1(sign(","), endpoint).parse(rest)?;
             let (rest, options) = many0(option("an option", OPTIONS)).parse(rest)?;
             let kind = if verb == "deny" { NetRuleKind::Deny } else { NetRuleKind::Allow };
             (rest, kind(endpoints), options)
@@ -55,8 +55,11 @@ fn rule(input: Tokens<'_>, doc: String) -> Parsed<'_, NetRule> {
     Ok((rest, NetRule { doc, kind, options, span: input.span_to(rest) }))
 }
 
-fn endpoints(input: Tokens<'_>) -> Parsed<'_, Vec<Endpoint>> {
-    separated_list1(sign(","), endpoint).parse(input)
+/// `tcp host:8080`, `tcp host:0 at 3000`
+pub(super) fn published(input: Tokens<'_>) -> Parsed<'_, Endpoint> {
+    let (rest, endpoint) = endpoint(input)?;
+    let (rest, inside) = opt(preceded(word("at"), integer("a port"))).parse(rest)?;
+    Ok((rest, Endpoint { inside, span: input.span_to(rest), ..endpoint }))
 }
 
 /// `tcp "host":443`, `unix /path`
@@ -70,7 +73,7 @@ pub(super) fn endpoint(input: Tokens<'_>) -> Parsed<'_, Endpoint> {
         let (rest, ports) = opt(preceded(sign(":"), ports)).parse(rest)?;
         (rest, peer, ports.unwrap_or_default())
     };
-    Ok((rest, Endpoint { protocol, peer, ports, span: input.span_to(rest) }))
+    Ok((rest, Endpoint { protocol, peer, ports, inside: None, span: input.span_to(rest) }))
 }
 
 fn peer(input: Tokens<'_>) -> Parsed<'_, Peer> {

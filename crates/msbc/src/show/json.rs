@@ -47,6 +47,15 @@ pub(super) fn plan(plan: &Plan<'_>, with_instructions: bool) -> Value {
             "missing": missing(deny.missing),
             "origin": at(deny.origin),
         })).collect::<Vec<_>>(),
+        "searched": plan.searches.iter().map(|search| json!({
+            "root": path(search.root, plan),
+            "depth": search.depth,
+            "beside": search.beside,
+            "path": search.rest,
+            "rights": rights(search.rights),
+            "missing": missing(search.missing),
+            "origin": at(search.origin),
+        })).collect::<Vec<_>>(),
         "files": plan.files.iter().map(|file| json!({
             "path": path(file.path, plan),
             "content": String::from_utf8_lossy(file.content),

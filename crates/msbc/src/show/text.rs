@@ -251,7 +251,22 @@ fn denies(plan: &Plan<'_>) -> Lines {
         let (at, rights) = (path(deny.path, plan), rights(deny.rights).join(", "));
         (format!("{at}: {rights}; where it is missing, {}", missing(deny.missing)), Some(deny.origin))
     };
-    plan.denies.iter().map(line).collect()
+    let search = |it: &msb_plan::Search<'_>| {
+        let at = path(it.root, plan);
+        let (rights, root) = (rights(it.rights).join(", "), at.trim_end_matches('/'));
+        let beside = match it.rest.split('/').next() {
+            Some(first) if first == it.beside => String::new(),
+            _ => format!(" beside {}", it.beside),
+        };
+        let levels = it.depth;
+        let missing = missing(it.missing);
+        let line = format!(
+            "{root}/**/{}: {rights}; where it is there at launch{beside}, {levels} levels deep; in it, where it is missing, {missing}",
+            it.rest
+        );
+        (line, Some(it.origin))
+    };
+    plan.denies.iter().map(line).chain(plan.searches.iter().map(search)).collect()
 }
 
 fn files(plan: &Plan<'_>) -> Lines {

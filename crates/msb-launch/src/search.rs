@@ -1,0 +1,268 @@
+//! Searches: in which directories of a folder something lies, as it is at launch, beside which a path is denied
+//! (ADR 0061).
+//!
+//! The host's directories are walked, as far as mounts show them, from one open directory to the next: no symbolic link is
+//! followed, and none can be put in the way. What the walk has passed may change behind it, as anything may that is made
+//! later. What it finds is denied as if the policy named it; what it cannot look into ends the launch.
+
+use crate::bind::{Bindings, open_below, open_unlinked};
+use crate::fail::{At, Result};
+use crate::host::Entry;
+use crate::mounts::Table;
+use crate::names::{Found, names};
+use crate::path::{below, join, split};
+use alloc::vec::Vec;
+use msb_plan::event::{Event, Step};
+use msb_plan::{Plan, Search};
+use msb_sys::at::{Descriptor, accessat, openat2, statat};
+use rustix::fd::OwnedFd;
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags};
+use rustix::io::Errno;
+
+/// Directories that a launch looks into: a repository with its packages has ten thousand, and so many take some tens of
+/// milliseconds.
+const DIRECTORIES_MAX: u32 = 1 << 15;
+/// Entries of all of them together.
+const ENTRIES_MAX: u32 = 1 << 20;
+/// Places that a launch denies for them: each is a mount, and these are what std.workspace denies in eighty repositories.
+const FOUND_MAX: usize = 4096;
+/// In the deepest directories so few names are asked for one by one, which is less than to list them.
+const ASKED_MAX: usize = 2;
+
+/// Finds every place that the searches of `plan` deny, and says how many there are.
+///
+/// # Errors
+/// `EFBIG` for more directories or places than a launch takes, `EACCES` for a directory that the sandbox may reach and this
+/// process cannot look into.
+pub(crate) fn find<'p>(
+    plan: &Plan<'p>,
+    bindings: &Bindings<'_>,
+    entries: &[Entry<'_>],
+    table: &Table,
+) -> Result<(Vec<Found<'p>>, Option<Event>)> {
+    let mut looked = Looked::default();
+    let mut found = Vec::new();
+    for searches in plan.searches.chunk_by(|one, other| one.root == other.root) {
+        let Some(first) = searches.first() else { continue };
+        let origin = Some(first.origin);
+        let root = bindings.host_path(first.root, first.origin)?;
+        for root in names(&root, first.root.base, table).at(Step::Search, origin)? {
+            let mut walk = Walk { searches, table, looked, found };
+            walk.shown(&root, entries).at(Step::Search, origin)?;
+            (looked, found) = (walk.looked, walk.found);
+        }
+    }
+    let places = u32::try_from(found.len()).unwrap_or(u32::MAX);
+    let event = plan.searches.first().map(|first| Event::Searched {
+        origin: first.origin,
+        directories: looked.directories,
+        places,
+    });
+    Ok((found, event))
+}
+
+/// How much was looked at.
+#[derive(Debug, Clone, Copy, Default)]
+struct Looked {
+    directories: u32,
+    entries: u32,
+}
+
+/// The searches of one root.
+struct Walk<'a, 'p> {
+    searches: &'a [Search<'p>],
+    table: &'a Table,
+    looked: Looked,
+    found: Vec<Found<'p>>,
+}
+
+type Done = core::result::Result<(), Errno>;
+
+impl<'p> Walk<'_, 'p> {
+    /// Searches what `entries` show of `root`.
+    fn shown(&mut self, root: &[u8], entries: &[Entry<'_>]) -> Done {
+        let mut begun: Vec<&[u8]> = Vec::new();
+        let mut sources: Vec<_> = entries.iter().filter_map(|entry| entry.source.as_ref()).collect();
+        // What holds others is walked first, and they with it.
+        crate::path::sort_by(&mut sources, |a, b| a.real < b.real);
+        for source in sources {
+            let (path, level, place) = match (below(&source.real, root), below(root, &source.real)) {
+                (None, None) => continue,
+                (Some(inner), _) if !inner.is_empty() => {
+                    let level = inner.split(|b| *b == b'/').count();
+                    (source.real.as_slice(), level, open_below(&source.place, b""))
+                }
+                (_, rest) => (root, 0, open_below(&source.place, rest.unwrap_or_default())),
+            };
+            if begun.iter().any(|begun| below(path, begun).is_some()) {
+                continue;
+            }
+            begun.push(path);
+            self.above(root, path, level)?;
+            let place = match place {
+                Err(Errno::NOENT | Errno::NOTDIR) => continue,
+                place => place?,
+            };
+            if source.is_directory() && level <= usize::from(self.depth()) {
+                let level = u8::try_from(level).unwrap_or(u8::MAX);
+                match list(&place, b".") {
+                    Err(Errno::NOTDIR) => {}
+                    directory => self.directory(&directory?, &mut Vec::from(path), level)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks in the directories between `root` and `path`, `level` components below it, which are not shown themselves.
+    fn above(&mut self, root: &[u8], path: &[u8], level: usize) -> Done {
+        let mut directory = path;
+        for level in (0..level).rev() {
+            directory = split(directory).0;
+            let level = u8::try_from(level).unwrap_or(u8::MAX);
+            if below(directory, root).is_none() || level > self.depth() {
+                continue;
+            }
+            for search in self.searches.iter().filter(|search| search.depth >= level) {
+                match open_unlinked(&join(directory, search.beside.as_bytes())?) {
+                    Err(Errno::NOENT | Errno::NOTDIR) => {}
+                    // A link is there, too.
+                    Ok(_) | Err(Errno::LOOP) => self.add(search, directory)?,
+                    Err(errno) => return Err(errno),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The deepest level of any search.
+    fn depth(&self) -> u8 {
+        self.searches.iter().map(|search| search.depth).max().unwrap_or(0)
+    }
+
+    /// Looks through an open directory, which the kernel calls `path`, and those below it.
+    fn directory(&mut self, directory: &OwnedFd, path: &mut Vec<u8>, level: u8) -> Done {
+        /// What ext4 gives of an ordinary directory in one call.
+        const BUFFER_BYTES: usize = 8192;
+        self.count(1, 0)?;
+        let (depth, asked) = (self.depth(), self.asked());
+        let searches = self.searches;
+        let wanted = searches.iter().fold(0, |bits, search| bits | bit(search.beside.as_bytes()));
+        let mut buffer: Vec<u8> = Vec::with_capacity(BUFFER_BYTES);
+        let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if matches!(name, b"." | b"..") {
+                continue;
+            }
+            self.count(0, 1)?;
+            if wanted & bit(name) != 0 {
+                let here = |search: &&Search<'p>| search.depth >= level && search.beside.as_bytes() == name;
+                for search in searches.iter().filter(here) {
+                    self.add(search, path)?;
+                }
+            }
+            if level == depth || !is_directory(directory, name, entry.file_type()) {
+                continue;
+            }
+            let length = path.len();
+            *path = join(path, name)?;
+            if level + 1 == depth && asked.len() <= ASKED_MAX {
+                self.deepest(directory, name, path, &asked)?;
+            } else {
+                match list(directory, name) {
+                    Ok(below) => self.directory(&below, path, level + 1)?,
+                    Err(errno) => passed_over(directory, name, errno)?,
+                }
+            }
+            path.truncate(length);
+        }
+        Ok(())
+    }
+
+    /// Asks for each of `asked` in the directory `name`, which the kernel calls `path`.
+    fn deepest(&mut self, parent: &OwnedFd, name: &[u8], path: &[u8], asked: &[&'p str]) -> Done {
+        self.count(1, 0)?;
+        let (searches, depth) = (self.searches, self.depth());
+        for beside in asked {
+            match statat(parent, join(name, beside.as_bytes())?, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(_) => {
+                    let here = |search: &&Search<'p>| search.depth == depth && search.beside == *beside;
+                    for search in searches.iter().filter(here) {
+                        self.add(search, path)?;
+                    }
+                }
+                Err(errno) => passed_over(parent, name, errno)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The names that are looked for in the deepest directories, each once.
+    fn asked(&self) -> Vec<&'p str> {
+        let (depth, mut asked) = (self.depth(), Vec::new());
+        for search in self.searches.iter().filter(|search| search.depth == depth) {
+            if !asked.contains(&search.beside) {
+                asked.push(search.beside);
+            }
+        }
+        asked
+    }
+
+    /// Adds what `search` denies in `directory`.
+    fn add(&mut self, search: &Search<'p>, directory: &[u8]) -> Done {
+        if self.found.len() == FOUND_MAX {
+            return Err(Errno::FBIG);
+        }
+        let place = join(directory, search.rest.as_bytes())?;
+        self.found.push(Found::beside(search, &place, self.table)?);
+        Ok(())
+    }
+
+    fn count(&mut self, directories: u32, entries: u32) -> Done {
+        let Looked { directories: before, entries: those } = self.looked;
+        self.looked = Looked { directories: before + directories, entries: those + entries };
+        let fits = self.looked.directories <= DIRECTORIES_MAX && self.looked.entries <= ENTRIES_MAX;
+        if fits { Ok(()) } else { Err(Errno::FBIG) }
+    }
+}
+
+/// One of 64 bits for a name: of most names it is none that is looked for.
+fn bit(name: &[u8]) -> u64 {
+    let ends = name.first().zip(name.last()).map_or(0, |(a, b)| usize::from(*a) + 3 * usize::from(*b));
+    1 << ((ends + 7 * name.len()) % 64)
+}
+
+/// Whether an entry is a directory itself, and no link to one.
+fn is_directory(parent: &OwnedFd, name: &[u8], kind: FileType) -> bool {
+    if kind != FileType::Unknown {
+        return kind == FileType::Directory;
+    }
+    let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW);
+    stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+}
+
+/// Opens a directory to be listed, whatever is mounted there: the sandbox sees that, too.
+fn list(parent: impl Descriptor, name: &[u8]) -> core::result::Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat2(parent, name, flags, Mode::empty(), resolve)
+}
+
+/// Whether a directory may be left out that could not be looked into.
+///
+/// # Errors
+/// `errno`, where a program of the same user may get into it.
+fn passed_over(parent: &OwnedFd, name: &[u8], errno: Errno) -> Done {
+    match errno {
+        // It went away, or became something else, or nothing of the name is in it.
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP => Ok(()),
+        Errno::ACCESS => {
+            let owner = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?.st_uid;
+            let entered = accessat(parent, name, Access::EXEC_OK, AtFlags::empty()).is_ok();
+            if entered || owner == rustix::process::geteuid().as_raw() { Err(errno) } else { Ok(()) }
+        }
+        errno => Err(errno),
+    }
+}
