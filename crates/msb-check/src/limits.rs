@@ -267,7 +267,8 @@ fn out_of_range(limit: &LimitStmt, known: &Known, value: u64) -> Diagnostic {
         let unlimited = if value == 0 { ", or `unlimited` where there is to be no limit" } else { "" };
         found.help(format!("write at least `{} {}`{unlimited}", known.name, known.least))
     } else {
-        found.help(format!("write a value {}, or `unlimited`", known.range))
+        let range = known.range.split(';').next().unwrap_or_default();
+        found.help(format!("write a value {range}, or `unlimited`"))
     }
 }
 

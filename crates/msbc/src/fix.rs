@@ -6,7 +6,7 @@ use crate::input::{Disk, STDIN};
 use crate::output::Output;
 use crate::{Exit, write};
 use msb_compile::{Fixed, Options};
-use msb_diag::{Diagnostic, Sources};
+use msb_diag::{Diagnostic, Sources, codes};
 
 /// `msbc fix`: says what it repaired and what is left, in this order.
 pub(crate) fn fix(arguments: &Fix, output: &mut Output) -> Exit {
@@ -25,7 +25,9 @@ pub(crate) fn fix(arguments: &Fix, output: &mut Output) -> Exit {
         output.message(&format!("cannot write `{path}`: {reason}"));
         return Exit::Usage;
     }
-    if printed && !policy.json {
+    // What is no text cannot go on as one.
+    let text = !left.diagnostics.iter().any(|found| found.code == codes::NOT_TEXT);
+    if printed && !policy.json && text {
         let file = left.sources.get(msb_diag::FileId::default());
         output.answer(file.map_or("", |file| file.text.as_str()));
     }

@@ -8,6 +8,7 @@ use crate::cli::Color;
 use msb_diag::{Diagnostic, Sources, Style};
 use nix::sys::termios::{OutputFlags, tcgetattr};
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
+use terminal_size::{Width, terminal_size_of};
 
 /// Where the answer and the messages go.
 pub(crate) struct Output {
@@ -97,10 +98,14 @@ impl Output {
     }
 }
 
-/// Columns of the terminal, as the shell says them.
+/// Columns to write in: what `COLUMNS` says, or else those of the terminal. Longer lines are hard to read, and shorter ones
+/// have no room for a line of a policy.
 fn width() -> usize {
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    columns.unwrap_or(Style::default().width).min(160)
+    const COLUMNS: std::ops::RangeInclusive<usize> = 30..=160;
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = || terminal_size_of(io::stderr()).map(|(Width(columns), _)| usize::from(columns));
+    let columns = said.or_else(terminal).filter(|&columns| columns > 0);
+    columns.unwrap_or(Style::default().width).clamp(*COLUMNS.start(), *COLUMNS.end())
 }
 
 /// An error of the system in a few words: without `(os error 2)`, lowercase.

@@ -261,6 +261,13 @@ pub(super) fn ports(m: Mistake<'_>) -> Option<Habit> {
     if m.wants_literal("..") && m.text == "-" {
         return m.write("..");
     }
+    let numbers = |it: Tokens<'_>| matches!(it.next().kind, Kind::Int(_));
+    if m.text == ".." && m.wants_literal(",") && m.before().is_some_and(numbers) && numbers(m.ahead(1)) {
+        let (from, to) = (m.before().map(Tokens::text).unwrap_or_default(), m.ahead(1).text());
+        return help(format!(
+            "write an endpoint of its own for the range: `, tcp \"a.example.org\":{from}..{to}`"
+        ));
+    }
     if m.wants("a port") && m.is(&["*", "any", "all"]) {
         return help("leave the port out, for every port; or write ports such as `{80, 443}`");
     }

@@ -2,6 +2,7 @@
 
 use crate::host::Host;
 use std::os::unix::net::UnixListener;
+use std::process::Command;
 
 #[test]
 fn a_good_policy_is_silent() {
@@ -206,4 +207,46 @@ fn a_policy_is_held_to_its_parent_and_to_a_ceiling() {
     }
     assert!(!host.path("plan.bin").exists());
     host.msbc(&["check", "free.msb", "--ceiling", "missing.msb"]).fails(1, &["cannot read `missing.msb`"]);
+}
+
+/// `msbc check <(generate)`: a shell passes a pipe as one of the process's own descriptors.
+#[test]
+fn a_pipe_of_a_shell_is_read_as_it_comes() {
+    let host = Host::new();
+    host.write(
+        "good.msb",
+        "edition 2026\npolicy p { include std.base  limits { memory 1GiB  pids 64  wall 1min } }\n",
+    );
+    let asks = |script: &str| {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", script]).current_dir(host.path(".")).env("MSBC", env!("CARGO_BIN_EXE_msbc"));
+        let out = shell.output().expect("bash");
+        (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+    };
+    assert_eq!(asks("\"$MSBC\" check <(cat good.msb)"), (Some(0), String::new()));
+    // Who writes is late, and who wrote is gone.
+    assert_eq!(asks("\"$MSBC\" check <(sleep 0.2; cat good.msb)"), (Some(0), String::new()));
+    assert_eq!(asks("cat good.msb | \"$MSBC\" check /dev/stdin"), (Some(0), String::new()));
+    // Read twice: as what may be a plan, and as a policy.
+    assert_eq!(asks("\"$MSBC\" show <(cat good.msb) >show.txt"), (Some(0), String::new()));
+    let (code, said) = asks("\"$MSBC\" check <(head -c 2000000 /dev/zero)");
+    assert_eq!(code, Some(1));
+    assert!(said.contains("longer than 1 MiB"), "{said}");
+}
+
+#[test]
+fn messages_are_as_wide_as_the_terminal() {
+    let host = Host::new();
+    host.write("it.msb", "edition 2026\npolicy p {\n  include std.base\n  fs { write / }\n}\n");
+    let lines = |columns: &str| {
+        // script(1) makes a terminal, of no rows where nobody says how many.
+        let inner = format!("stty rows 30 cols {columns}; \"$MSBC\" --color never check it.msb");
+        let mut script = Command::new("script");
+        script.args(["-qc", &inner, "/dev/null"]).current_dir(host.path(".")).env_remove("COLUMNS");
+        let out = script.env("MSBC", env!("CARGO_BIN_EXE_msbc")).output().expect("script(1)");
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert!(text.contains("help: "), "{text}");
+        text.lines().count()
+    };
+    assert!(lines("40") > lines("100"), "a narrow terminal has longer messages broken");
 }

@@ -82,3 +82,12 @@ fn what_cannot_be_written_stays() {
     host.msbc(&["fix", "wrong.msb"]).fails(1, &["a directory, not a regular file"]);
     assert_eq!(host.names(), ["agent.msb", "wrong.msb"]);
 }
+
+#[test]
+fn what_is_no_text_is_not_printed() {
+    let host = Host::new();
+    host.write("it.msb", [0x7f, b'E', b'L', b'F', 0xff, 0x1b, b'[', b'2', b'J']);
+    let said = host.msbc(&["fix", "--dry-run", "it.msb"]);
+    said.fails(1, &["MSB0017"]);
+    assert_eq!(said.out, "");
+}
