@@ -10,9 +10,9 @@ use crate::paths;
 use crate::syscalls::{predicate, sets, unknown_architecture};
 use crate::{net, tools};
 use msb_diag::{Diagnostic, codes};
-use msb_policy::{Access, Arch, Endpoint, OriginId, Path, Pred, Value};
+use msb_policy::{Access, Arch, Endpoint, Method, OriginId, Path, Pred, Value};
 use msb_resolve::nearest;
-use msb_syntax::ast::{self, Arg, CompareOp, Name, PathExpr, PredKind, Probe, Set};
+use msb_syntax::ast::{self, Arg, CompareOp, Name, PathExpr, PathKind, PredKind, Probe, Set};
 use msb_syscalls::Syscall;
 
 pub use judge::Change;
@@ -35,6 +35,8 @@ pub(crate) enum Asked {
     Narrower { than: String },
     /// Connections to these hosts; everything of `any` where `deny`.
     Connect { endpoint: Endpoint, deny: bool },
+    /// Requests of HTTP with this method: to the path, and to every path without one.
+    Request { endpoint: Endpoint, method: Method, path: Option<String>, deny: bool },
     /// Ports that are published, whatever they are inside where that is not said.
     Listen { endpoint: Endpoint, inside: Option<u16> },
     /// A call of a tool.
@@ -104,6 +106,8 @@ pub(crate) enum Why {
     Absent,
     /// The launcher writes the file itself, to be read.
     Generated,
+    /// The rule allows the connection, and other requests on it.
+    OtherRequests,
     /// The tool takes other arguments.
     BadArguments,
     /// A connection inside of the sandbox.
@@ -112,6 +116,8 @@ pub(crate) enum Why {
     OtherAbi,
     /// Somebody is asked, who may say either.
     Asked,
+    /// The conditions on it are too involved to be decided.
+    Undecided,
 }
 
 /// What is said of the requests.
@@ -147,11 +153,51 @@ pub(crate) fn lower(cx: &mut Context<'_>, probe: &Probe, sense: Sense) -> Option
                 Some(Asked::Connect { endpoint, deny: sense != Sense::Allow })
             }
         },
+        Probe::Request { method, endpoint, path } => {
+            request(cx, method, endpoint, path.as_ref(), sense != Sense::Allow)
+        }
         Probe::Listen(end) => {
             net::published(cx, end).map(|it| Asked::Listen { endpoint: it.at, inside: it.inside })
         }
         Probe::Call { name, args } => call(cx, name, args),
     }
+}
+
+fn request(
+    cx: &mut Context<'_>,
+    method: &Name,
+    written: &ast::Endpoint,
+    path: Option<&PathExpr>,
+    deny: bool,
+) -> Option<Asked> {
+    let (_, method) = Method::ALL.into_iter().find(|(word, _)| *word == method.node)?;
+    if !matches!(written.protocol.node.as_str(), "https" | "http") {
+        cx.say(
+            Diagnostic::new(
+                codes::REQUESTS_NOT_SEEN,
+                format!("`{}` carries no requests", written.protocol.node),
+            )
+            .label(written.span, "a request is HTTP")
+            .help("write `https` or `http`, or ask about the connection: `connect`"),
+        );
+        return None;
+    }
+    let path = match path {
+        None => None,
+        // What stands behind `?` decides nothing.
+        Some(PathExpr { kind: PathKind::Path(text), .. }) if text.starts_with('/') => {
+            Some(text.split('?').next().unwrap_or_default().to_owned())
+        }
+        Some(path) => {
+            cx.say(
+                Diagnostic::new(codes::PATH_NOT_NORMAL, "the path of a request begins with `/`")
+                    .label(path.span, "not the path of a request")
+                    .help("write it as it stands in the URL, such as `/v1/models`"),
+            );
+            return None;
+        }
+    };
+    Some(Asked::Request { endpoint: net::endpoint(cx, written)?, method, path, deny })
 }
 
 /// A call, if there is a tool of the name.

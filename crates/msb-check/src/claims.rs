@@ -10,6 +10,7 @@ use msb_diag::{Code, Diagnostic, Span, codes};
 use msb_policy::{Access, Expected, NetKind, OpenAsked, OpenClaim, OriginId, ParamKind, Places, Policy};
 use msb_resolve::{LayerId, Test};
 use msb_syntax::ast::{Claim, ClaimKind, QName, StmtKind, Value};
+use std::collections::HashMap;
 
 /// A claim that was read.
 pub(crate) struct Lowered<'a> {
@@ -97,12 +98,31 @@ pub(crate) struct Outcome {
     exercised: Vec<OriginId>,
 }
 
+/// Claims that were decided, by the requests that the answers show: who asks the same is shown the same.
+#[derive(Default)]
+struct Earlier<'a>(HashMap<[Option<String>; 2], Vec<&'a Lowered<'a>>>);
+
+impl<'a> Earlier<'a> {
+    fn key(judgement: &Judgement) -> [Option<String>; 2] {
+        [&judgement.allowed, &judgement.refused].map(|it| it.as_ref().map(|evidence| evidence.what.clone()))
+    }
+
+    fn add(&mut self, lowered: &'a Lowered<'a>, judgement: &Judgement) {
+        self.0.entry(Earlier::key(judgement)).or_default().push(lowered);
+    }
+
+    fn of(&self, judgement: &Judgement) -> &[&'a Lowered<'a>] {
+        self.0.get(&Earlier::key(judgement)).map_or(&[], Vec::as_slice)
+    }
+}
+
 /// Puts each claim to the oracle.
 pub(crate) fn judge(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<'_>]) -> Outcome {
     let mut outcome = Outcome::default();
     let mut judge = Judge::new(policy);
     let mut bound = None;
-    for (index, lowered) in claims.iter().enumerate() {
+    let mut earlier = Earlier::default();
+    for lowered in claims {
         if let Asked::Narrower { than } = &lowered.asked {
             let holds = narrow::narrower(cx, policy, lowered.claim);
             outcome.decided += usize::from(holds.is_some());
@@ -140,8 +160,9 @@ pub(crate) fn judge(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<'_>
         } else if !judgement.proved {
             outcome.deferred.extend(defer(cx, policy, lowered));
         } else if lowered.parent.is_none() {
-            cx.found.extend(vacuous(lowered, claims.get(..index).unwrap_or(&[]), &judgement));
+            cx.found.extend(vacuous(lowered, earlier.of(&judgement), &judgement));
         }
+        earlier.add(lowered, &judgement);
     }
     outcome
 }
@@ -222,6 +243,8 @@ pub(crate) fn reason(why: Why) -> &'static str {
         Why::Generated => "the launcher writes it, from nothing of the host",
         Why::NoRight => "shown by this, without the right",
         Why::Asked => "somebody is asked here",
+        Why::OtherRequests => "allows other requests",
+        Why::Undecided => "the conditions on it are too involved to be decided",
         Why::Absent | Why::OtherAbi => "",
     }
 }
@@ -268,10 +291,11 @@ fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option
     let asked = match &lowered.asked {
         Asked::Open { .. } | Asked::Unix { .. } => asked_of_path(&lowered.asked)?,
         Asked::Connect { endpoint, .. } => OpenAsked::Connect(endpoint.clone()),
+        Asked::Request { .. } => OpenAsked::Call(cx.sources.text(lowered.claim.span).to_owned()),
         Asked::Call { tool, text, .. } => OpenAsked::Call(format!("call {tool}({text})")),
         _ => return None,
     };
-    let hosts = matches!(asked, OpenAsked::Connect(_));
+    let hosts = matches!(lowered.asked, Asked::Connect { .. } | Asked::Request { .. });
     let again = !matches!(asked, OpenAsked::Call(_));
     let matters = |kind: ParamKind| match kind {
         ParamKind::Host => hosts,
@@ -296,7 +320,7 @@ fn defer(cx: &mut Context<'_>, policy: &Policy, lowered: &Lowered<'_>) -> Option
             .help(if again {
                 "nothing to do: each launch decides it again before it starts the command"
             } else {
-                "no launch decides it again: name a path below the same parameter, or give the parameters in a `test`"
+                "no launch decides it again: ask about the same parameter alone, or give the parameters in a `test`"
             }),
     );
     Some(OpenClaim { asked, expected: lowered.expected, origin: lowered.origin })
@@ -309,7 +333,7 @@ fn itself(span: Span) -> Diagnostic {
 }
 
 /// A claim that cannot fail, because another one says the same, or because it is about nothing.
-fn vacuous(lowered: &Lowered<'_>, earlier: &[Lowered<'_>], judgement: &Judgement) -> Option<Diagnostic> {
+fn vacuous(lowered: &Lowered<'_>, earlier: &[&Lowered<'_>], judgement: &Judgement) -> Option<Diagnostic> {
     let span = lowered.claim.span;
     let found = |message: &str| Diagnostic::new(codes::ASSERTION_VACUOUS, message);
     if judgement.allowed.is_none() && judgement.refused.is_none() {
@@ -319,7 +343,7 @@ fn vacuous(lowered: &Lowered<'_>, earlier: &[Lowered<'_>], judgement: &Judgement
                 .help("take it away, or say less of the arguments"),
         );
     }
-    let same = |other: &&Lowered<'_>| {
+    let same = |other: &&&Lowered<'_>| {
         let test = |it: &Lowered<'_>| it.test.map(|test| test.span);
         (test(other), other.layer) == (test(lowered), lowered.layer)
             && (&other.asked, other.expected) == (&lowered.asked, lowered.expected)

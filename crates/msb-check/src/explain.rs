@@ -78,7 +78,7 @@ pub fn explain(
         Asked::Open { .. } | Asked::Unix { .. } => Layer::Mounts,
         Asked::Calls { .. } => Layer::Filter,
         Asked::Env { .. } => Layer::Environment,
-        Asked::Connect { .. } | Asked::Listen { .. } => Layer::Network,
+        Asked::Connect { .. } | Asked::Request { .. } | Asked::Listen { .. } => Layer::Network,
         Asked::Call { .. } | Asked::Narrower { .. } => Layer::Bridge,
     };
     let one = |evidence: &Evidence, allowed| {
@@ -95,8 +95,9 @@ pub fn explain(
             proved,
         }
     };
-    // What somebody is asked about is refused until they say yes.
-    let allowed = allowed.iter().filter(|evidence| evidence.why != Why::Asked || refused.is_none());
+    // What somebody is asked about is refused until they say yes, and what nobody could decide is not said to be open.
+    let open = |why: Why| !matches!(why, Why::Asked | Why::Undecided);
+    let allowed = allowed.iter().filter(|evidence| open(evidence.why) || refused.is_none());
     let allowed = allowed.map(|evidence| one(evidence, true));
     let refused = refused.iter().map(|evidence| one(evidence, false));
     (allowed.chain(refused).collect(), found)
@@ -111,11 +112,13 @@ fn words(why: Why, allowed: bool) -> &'static str {
         Why::Default => "no rule allows it, and this line says what happens then",
         Why::NoRight => "this rule shows it, without the right",
         Why::Absent => "no rule is about it",
+        Why::OtherRequests => "this rule allows the connection, and other requests",
         Why::BadArguments => "the tool takes other arguments",
         Why::OwnLoopback => "it stays inside, on the sandbox's own loopback",
         Why::Generated if allowed => "the launcher writes this file, from nothing of the host",
         Why::Generated => "the launcher writes this file, to be read",
         Why::OtherAbi => "the policy does not name this architecture",
+        Why::Undecided => "the conditions on it are too involved to be decided",
         Why::Asked => "this rule has somebody asked, and refuses it where nobody answers",
     }
 }

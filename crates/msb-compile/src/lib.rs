@@ -8,6 +8,7 @@ mod change;
 mod data;
 mod failure;
 mod fix;
+mod url;
 
 pub use fix::{Fixed, fix};
 
@@ -203,8 +204,9 @@ pub fn explain_policy(policy: &Policy, request: &str) -> Answers {
 }
 
 fn answer(policy: &Policy, mut sources: Sources, request: &str) -> Answers {
-    let id = sources.add("request", request);
-    let (probe, mut found) = msb_syntax::parse_request(id, request);
+    let request = url::as_claim(request);
+    let id = sources.add("request", request.as_str());
+    let (probe, mut found) = msb_syntax::parse_request(id, &request);
     let mut answers = Vec::new();
     if let Some(probe) = probe {
         // The names that a request can use are the parameters.

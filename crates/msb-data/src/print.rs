@@ -425,6 +425,10 @@ fn probe(probe: &Probe) -> String {
     match probe {
         Probe::Open { path: it, access } => format!("open {} for {}", path(it), access.node),
         Probe::Connect(end) => format!("connect {}", endpoint(end)),
+        Probe::Request { method, endpoint: end, path: at } => {
+            let at = at.as_ref().map_or_else(String::new, |at| format!(" {}", path(at)));
+            format!("request {} {}{at}", method.node, endpoint(end))
+        }
         Probe::Listen(end) => format!("listen {}", endpoint(end)),
         Probe::Syscall { set: it, args: given, on } => {
             format!("syscall {}{}{}", set(it), args(given), on_arch(on))

@@ -181,7 +181,9 @@ fn enforced(policy: &ir::Policy) -> Result<(), EmitError> {
     let mut what: Vec<(&'static str, ir::OriginId)> = Vec::new();
     what.extend(policy.tools.first().map(|tool| ("tools", tool.origin)));
     let call = policy.claims.iter().find(|claim| matches!(claim.asked, ir::OpenAsked::Call(_)));
-    what.extend(call.map(|claim| ("assertions about tools that depend on parameters", claim.origin)));
+    what.extend(
+        call.map(|claim| ("assertions about tools and requests that depend on parameters", claim.origin)),
+    );
     let open = |kind| policy.params.iter().find(|param| param.kind == kind).map(|param| param.origin);
     what.extend(open(ir::ParamKind::Number).map(|origin| ("numbers that launch gives", origin)));
     if what.is_empty() { Ok(()) } else { Err(EmitError::NotEnforced { what }) }

@@ -294,7 +294,8 @@ impl Walk<'_> {
             self.stop_before(reason.span, Stop::Option(0));
         }
         if let ClaimKind::Allow(probe) | ClaimKind::Deny(probe) | ClaimKind::Never(probe) = &claim.kind
-            && let Probe::Connect(endpoint) | Probe::Listen(endpoint) = probe
+            && let Probe::Connect(endpoint) | Probe::Request { endpoint, .. } | Probe::Listen(endpoint) =
+                probe
         {
             self.endpoint(endpoint);
         }

@@ -201,8 +201,7 @@ fn imported(open: &Open<'_>, at: usize, files: &dyn Files) -> Option<Value> {
         Import::File { path, name } if name.node == alias.node => Some(path.node.as_str()),
         _ => None,
     })?;
-    let folder = open.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let path = format!("{folder}/{}", file.trim_start_matches("./"));
+    let path = crate::occurrences::imported(open.path, file);
     let bytes = files.read(&path).ok()?;
     let text = std::str::from_utf8(&bytes).ok()?;
     let tree = msb_data::parse(Form::of(&path), FileId::default(), text).0;

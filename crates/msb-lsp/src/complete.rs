@@ -358,6 +358,10 @@ impl List {
             "open" | "unix" => self.values(file, at),
             "for" => self.keywords(of("access")),
             "connect" | "listen" => self.keywords(of("protocol")),
+            "request" => self.keywords(of("method")),
+            word if has("method", word) && site.entry.contains(&"request") => {
+                self.keywords(&["https", "http"]);
+            }
             "syscall" => self.calls(file, site),
             "call" => self.tools(file),
             "env" | "because" => {}

@@ -7,9 +7,12 @@
 mod analysis;
 mod answers;
 mod complete;
+mod folding;
 mod hover;
 mod names;
+mod occurrences;
 mod place;
+mod rename;
 mod server;
 mod site;
 mod words;
@@ -27,5 +30,7 @@ pub trait Host: Files {
 
 #[cfg(test)]
 mod protocol_tests;
+#[cfg(test)]
+mod rename_tests;
 #[cfg(test)]
 mod tests;

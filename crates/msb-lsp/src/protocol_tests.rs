@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex};
 
 /// Files that a test makes, changes and takes away.
 #[derive(Clone, Default)]
-struct Disk(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
+pub(crate) struct Disk(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
 
 impl Disk {
-    fn write(&self, path: &str, bytes: &[u8]) {
+    pub(crate) fn write(&self, path: &str, bytes: &[u8]) {
         self.0.lock().expect("no panic").insert(path.to_owned(), bytes.to_vec());
     }
 }
@@ -33,7 +33,7 @@ impl Host for Disk {
     }
 }
 
-fn request(id: i32, method: &str, params: Value) -> Message {
+pub(crate) fn request(id: i32, method: &str, params: Value) -> Message {
     Request::new(RequestId::from(id), method.to_owned(), params).into()
 }
 
@@ -41,7 +41,7 @@ fn notification(method: &str, params: Value) -> Message {
     Notification::new(method.to_owned(), params).into()
 }
 
-fn opened(name: &str, text: &str) -> Message {
+pub(crate) fn opened(name: &str, text: &str) -> Message {
     let document =
         json!({"uri": format!("file:///w/{name}"), "languageId": "msb", "version": 1, "text": text});
     notification("textDocument/didOpen", json!({"textDocument": document}))
@@ -49,7 +49,11 @@ fn opened(name: &str, text: &str) -> Message {
 
 /// A session whose messages all lie there before it begins, the greeting put before them: what it ends with, and what
 /// it says behind its greeting.
-fn said(disk: &Disk, capabilities: &Value, messages: Vec<Message>) -> (Result<(), String>, Vec<Message>) {
+pub(crate) fn said(
+    disk: &Disk,
+    capabilities: &Value,
+    messages: Vec<Message>,
+) -> (Result<(), String>, Vec<Message>) {
     let (to_server, from_editor) = unbounded();
     let (to_editor, from_server) = unbounded();
     let hello = request(0, "initialize", json!({"capabilities": capabilities}));

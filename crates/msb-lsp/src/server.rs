@@ -3,7 +3,8 @@
 use crate::Host;
 use crate::analysis::{Overlay, check, tree};
 use crate::answers::{self, Open};
-use crate::place::{Encoding, Places, path_of};
+use crate::place::{self, Encoding, Places, path_of};
+use crate::{folding, rename};
 use lsp_server::{Connection, ErrorCode, Message, Notification, Request, RequestId, Response};
 use msb_compile::Options;
 use serde_json::{Value, json};
@@ -91,6 +92,10 @@ fn capabilities(encoding: Encoding) -> Value {
         "hoverProvider": true,
         "completionProvider": {"triggerCharacters": ["$", "@", ".", " ", "("]},
         "definitionProvider": true,
+        "referencesProvider": true,
+        "documentHighlightProvider": true,
+        "renameProvider": {"prepareProvider": true},
+        "foldingRangeProvider": true,
         "documentFormattingProvider": true,
         "documentSymbolProvider": true,
         "codeLensProvider": {"resolveProvider": false},
@@ -220,6 +225,12 @@ impl Server<'_> {
         Some(answer(&open, &Overlay { files: self.host, open: all }))
     }
 
+    /// The editor's own name of a file, where it has it open.
+    fn uri_of(&self, path: &str) -> String {
+        let open = self.texts.keys().find(|uri| path_of(uri).as_deref() == Some(path));
+        open.cloned().unwrap_or_else(|| place::uri_of(path))
+    }
+
     fn request(&self, request: Request) {
         let params = &request.params;
         let uri = params["textDocument"]["uri"].as_str().unwrap_or_default();
@@ -230,6 +241,28 @@ impl Server<'_> {
             "textDocument/definition" => {
                 self.with(uri, |open, files| answers::definition(open, at(open), files, self.host))
             }
+            "textDocument/references" => {
+                let declaration = params.pointer("/context/includeDeclaration") == Some(&json!(true));
+                self.with(uri, |open, files| {
+                    rename::references(open, files, at(open), declaration, &|path| self.uri_of(path))
+                })
+            }
+            "textDocument/documentHighlight" => self.with(uri, |open, _| rename::highlights(open, at(open))),
+            "textDocument/prepareRename" => {
+                self.with(uri, |open, files| rename::prepared(open, files, at(open)))
+            }
+            "textDocument/rename" => {
+                let name = params["newName"].as_str().unwrap_or_default();
+                let renamed = self.with(uri, |open, files| {
+                    rename::renamed(open, files, at(open), name, &|path| self.uri_of(path))
+                });
+                match renamed {
+                    Some(Err(why)) => return self.refuse(request.id, ErrorCode::RequestFailed, &why),
+                    Some(Ok(edit)) => Some(edit),
+                    None => None,
+                }
+            }
+            "textDocument/foldingRange" => self.with(uri, |open, _| folding::folds(open)),
             "textDocument/formatting" => self.with(uri, |open, _| answers::formatting(open)),
             "textDocument/codeLens" => {
                 self.with(uri, |open, files| answers::lenses(open, &check(files, open.path, open.tree)))

@@ -283,7 +283,10 @@ fn a_session_with_every_request() {
         let edits = editor.ask("textDocument/formatting", json!({"textDocument": document}));
         assert_eq!(edits.as_array().map(Vec::len), Some(1));
 
-        assert_eq!(editor.ask("textDocument/rename", json!({"textDocument": document}))["error"], -32601);
+        assert_eq!(
+            editor.ask("textDocument/typeHierarchy", json!({"textDocument": document}))["error"],
+            -32601
+        );
         assert_eq!(
             editor.ask("textDocument/hover", json!({"textDocument": {"uri": "file:///other"}})),
             Value::Null

@@ -127,6 +127,7 @@ const MEANINGS: &[(Place, &str, &str)] = &[
     (Place::Exec, "cwd", "the working directory inside"),
     (Place::Exec, "tty", "`none`, or a `private` terminal"),
     (Place::Exec, "hostname", "the host's name inside"),
+    (Place::Claims, "request", "a request of HTTP, by method and path"),
     (Place::Claims, "allow", "must be allowed"),
     (Place::Claims, "deny", "must be denied"),
     (Place::Claims, "never", "must be denied for all parameters"),

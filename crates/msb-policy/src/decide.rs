@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use msb_syscalls::by_number;
 
 use crate::{
-    Access, Arch, Base, Connection, EnvKind, FsKind, Machine, Missing, OriginId, Path, Policy, Published,
-    SyscallAction, SyscallRule, Value,
+    Access, Arch, Base, Connection, EnvKind, FsKind, HttpRequest, Machine, Missing, OriginId, Path, Policy,
+    Published, SyscallAction, SyscallRule, Value,
 };
 
 /// ENOENT: what getenv finds of a variable that nothing passes.
@@ -38,6 +38,8 @@ pub enum Request<'a> {
     },
     /// A connection.
     Connect(&'a Connection),
+    /// A request of HTTP.
+    Http(&'a HttpRequest),
     /// A port of the sandbox that is to be reached from the host's loopback.
     Listen(&'a Published),
     /// A path that is opened, or executed; see [`Policy::open`].
@@ -83,6 +85,7 @@ impl Policy {
             Request::Env(name) => self.decide_env(name),
             Request::Call { tool, args } => self.decide_tool(tool, args),
             Request::Connect(connection) => self.connect(connection),
+            Request::Http(request) => self.request(request),
             Request::Listen(published) => self.listen(published),
             Request::Open { path, access } => self.open(path, access).verdict.decision(access),
         }

@@ -20,6 +20,7 @@ mod path;
 mod places;
 mod pred;
 mod publish;
+mod request;
 mod search;
 mod terms;
 mod tool;
@@ -32,7 +33,9 @@ pub use narrow::{By, ToolWider, Widening, Wider};
 pub use net::*;
 pub use open::{Below, Files, Open};
 pub use places::{Access, FILES_OF_GIT, GENERATED_FILES, Places, Reason, Verdict};
+pub use pred::Solution;
 pub use publish::{LOOPBACK, Publish, Published, is_loopback};
+pub use request::HttpRequest;
 pub use search::Search;
 pub use tool::{
     Covers, PATTERN_BYTES_MAX, Refusal, Tool, ToolParam, ToolSandbox, ToolType, Value, Word, pattern,

@@ -3,13 +3,14 @@
 //! Requests are decided where the gateway reads them; a connection that it passes on unread carries any. A path is
 //! decided as servers read it, and one that they read differently is what no pattern is about.
 
-use crate::{Connection, Decision, Method, Net, NetKind, Only, OriginId, Policy, SyscallAction, Terms};
+use crate::{Connection, Decision, Method, NetKind, Only, OriginId, Policy, SyscallAction, Terms};
 use msb_host::{Host, Kind, kind};
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
 /// EACCES: a request that is answered with 403 (RFC 9110, 15.5.4).
 const EACCES: u16 = 13;
-/// States of the search for a path that no pattern covers; those of patterns as people write them are a few dozen.
+/// States of the search for a path that no pattern covers; those of patterns as people write them are a few dozen. Beyond
+/// them there is said to be none, so that an `allow` of all paths may hold and a `deny` never does.
 const STATES_MAX: usize = 65_536;
 
 /// A request that a program makes.
@@ -64,11 +65,7 @@ impl Policy {
 
     /// The rules that allow `connection`, whatever is said on it.
     fn rules_for(&self, connection: &Connection) -> impl Iterator<Item = (&Terms, OriginId)> {
-        let rules = match &self.net {
-            Net::None { .. } => &[],
-            Net::Rules { rules, .. } => rules.as_slice(),
-        };
-        rules.iter().filter_map(move |rule| match &rule.kind {
+        self.net.rules().iter().filter_map(move |rule| match &rule.kind {
             NetKind::Allow { endpoint, terms } if endpoint.accepts(connection) => Some((terms, rule.origin)),
             _ => None,
         })
@@ -108,7 +105,7 @@ fn as_served(path: &str) -> Option<String> {
     let odd = |letter: char| letter == '\\' || letter.is_control();
     // A percent sign that was itself encoded may be the beginning of another encoding.
     let twice = path.contains("%25");
-    let refused = empty || encoded_slash || twice || decoded.contains(odd) || segments.iter().any(|it| moves(&it));
+    let refused = empty || encoded_slash || twice || decoded.contains(odd) || segments.iter().any(moves);
     (!refused).then_some(decoded)
 }
 
@@ -206,7 +203,8 @@ fn instance(pattern: &str) -> String {
 /// slashes are all that is looked through.
 fn uncovered(patterns: &[&String]) -> Option<String> {
     let own: HashSet<char> = patterns.iter().flat_map(|pattern| pattern.chars()).collect();
-    let fresh = ('a'..='z').chain('A'..='Z').chain('0'..='9').chain('\u{100}'..).find(|it| !own.contains(it))?;
+    let fresh =
+        ('a'..='z').chain('A'..='Z').chain('0'..='9').chain('\u{100}'..).find(|it| !own.contains(it))?;
     let all: Vec<Pattern> = patterns.iter().map(|pattern| Pattern::new(pattern)).collect();
     let read = |state: &[Reached], letter: char| -> Vec<Reached> {
         all.iter().zip(state).map(|(pattern, reached)| pattern.read(reached, letter)).collect()
@@ -227,3 +225,7 @@ fn uncovered(patterns: &[&String]) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+#[path = "tests/request.rs"]
+mod tests;

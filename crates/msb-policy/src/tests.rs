@@ -4,7 +4,7 @@ mod difference;
 mod laws;
 mod names;
 mod narrow;
-mod net;
+pub(crate) mod net;
 mod open;
 mod places;
 mod predicate;

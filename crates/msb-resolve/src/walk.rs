@@ -208,6 +208,10 @@ pub(crate) fn claim(claim: &mut Claim, visit: &mut dyn Visit) {
     match probe {
         Probe::Open { path, .. } => visit.path(path),
         Probe::Connect(end) | Probe::Listen(end) => endpoint(end, visit),
+        Probe::Request { endpoint: end, path, .. } => {
+            endpoint(end, visit);
+            path.iter_mut().for_each(|path| visit.path(path));
+        }
         Probe::Syscall { set: it, args: given, .. } => {
             set(it, visit);
             args(given, visit);

@@ -775,6 +775,15 @@ pub enum Probe {
     },
     /// `connect tcp …`.
     Connect(Endpoint),
+    /// `request POST https "api.example.org" /v1/x`
+    Request {
+        /// Of HTTP.
+        method: Name,
+        /// Who gets it.
+        endpoint: Endpoint,
+        /// Its path; without one it is every path.
+        path: Option<PathExpr>,
+    },
     /// `listen tcp …`.
     Listen(Endpoint),
     /// `syscall openat(flags: O_RDONLY) on x86_64`.

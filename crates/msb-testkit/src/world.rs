@@ -49,14 +49,19 @@ impl World {
         World { python: Some(python.to_path_buf()), ..self }
     }
 
-    /// `msbc run` of `policy` with `options` and a command inside; `$workspace` and `$key` are set.
+    /// `msbc run` of `policy` with `options` and a command inside; `$workspace` and `$key` are set, and
+    /// `$other` where it has one.
     #[must_use]
-    pub fn run(&self, policy: &str, options: &[&str], inside: &[&str]) -> Ended {
-        let policy = self.workspace.write("policy.msb", policy.as_bytes());
+    pub fn run(&self, policy_text: &str, options: &[&str], inside: &[&str]) -> Ended {
+        let policy = self.workspace.write("policy.msb", policy_text.as_bytes());
         let msbc = self.workspace.bin().join("msbc");
         let mut command = self.host(&[]);
         command.arg(msbc).arg("run").arg(policy).args(["--set", &self.workspace.setting()]);
-        command.args(["--set", "key=env:KEY"]).args(options).arg("--").args(inside);
+        command.args(["--set", "key=env:KEY"]);
+        if policy_text.contains("other: secret") {
+            command.args(["--set", "other=env:OTHER_KEY"]);
+        }
+        command.args(options).arg("--").args(inside);
         finish(&mut command, RUN_SECONDS_MAX)
     }
 
@@ -68,7 +73,8 @@ impl World {
         command.args(["--net", "--mount", "--"]).arg(self.workspace.base().join("world/world.sh"));
         command.arg(&self.directory).args([account.uid.to_string(), account.gid.to_string()]).args(words);
         command.env_clear().env("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        command.env("HOME", self.workspace.home()).env("KEY", "sk-4711").current_dir(self.workspace.base());
+        command.env("HOME", self.workspace.home()).env("KEY", "sk-4711");
+        command.env("OTHER_KEY", "x-api-key: sk-4712").current_dir(self.workspace.base());
         command.envs(self.python.iter().map(|python| ("MSB_TEST_CLIENTS", python)));
         command
     }

@@ -174,3 +174,105 @@ fn the_launcher_reports_the_same() {
         assert_eq!((rules, denied), (3, 2), "{report:#?}");
     }
 }
+
+/// Every kind of event, allowed and denied, and what a program reads of the sums.
+#[test]
+fn every_kind_of_event_is_there() {
+    let Some(world) = accounts().first().and_then(|account| World::new(*account)) else { return };
+    let log = world.workspace.home().join("log");
+    let script = "exec 2>/dev/null; python3 -m http.server 8000 --bind 127.0.0.1 >/dev/null 2>&1 & \
+        curl -sS -o /dev/null https://api.example/; curl -sS -o /dev/null -X PUT https://api.example/; \
+        curl -sS http://other.example/; curl -sS http://203.0.113.10:81/; \
+        for i in $(seq 100); do curl -sS http://127.0.0.1:8000/ && break; sleep 0.1; done; sleep 1";
+    let policy = POLICY
+        .replace("include std.base", "include std.base\n  include std.python")
+        .replace("allow @network-io", "allow @network-io, @system-service")
+        .replace("deny tcp", "listen tcp host:18123 at 8000\n    deny tcp");
+    let path = world.workspace.write("policy.msb", policy.as_bytes());
+    let run = format!(
+        "{msbc} run {policy} --json --set {setting} --set key=env:KEY --audit {log} -- bash -c '{script}' 2>stderr & \
+         for i in $(seq 100); do curl -sS -o /dev/null http://[::1]:18123/ 2>/dev/null && break; sleep 0.1; done; wait",
+        msbc = world.workspace.bin().join("msbc").display(),
+        policy = path.display(),
+        setting = world.workspace.setting(),
+        log = log.display(),
+        script = script.replace('\'', "'\\''"),
+    );
+    let home = world.workspace.home();
+    let ended = finish(&mut world.host(&["sh", "-c", &format!("cd {}; {run}", home.display())]), 90);
+    assert_eq!(ended.code(), 0, "{}", ended.err());
+    let all = lines(&log);
+    let kinds: std::collections::BTreeSet<(String, String)> = all
+        .iter()
+        .map(|line| ["event", "decision"].map(|key| line[key].as_str().unwrap_or_default().to_owned()))
+        .map(|[event, decision]| (event, decision))
+        .collect();
+    let expected = [
+        ("connection", "allow"),
+        ("connection", "deny"),
+        ("end", ""),
+        ("listen", ""),
+        ("lookup", "allow"),
+        ("lookup", "deny"),
+        ("request", "allow"),
+        ("request", "deny"),
+        ("totals", ""),
+    ];
+    let expected = expected.map(|(event, decision)| (event.to_owned(), decision.to_owned()));
+    assert_eq!(kinds, expected.into(), "{all:#?}");
+    let said = lines(&home.join("stderr"));
+    let sums = said.iter().find(|line| line["event"] == "network").expect("the sums, by --json");
+    let members: Vec<&str> = sums.as_object().expect("an object").keys().map(String::as_str).collect();
+    let expected = [
+        "audit_lines",
+        "audit_sha256",
+        "connections",
+        "connections_denied",
+        "down_bytes",
+        "event",
+        "lookups",
+        "lookups_denied",
+        "requests",
+        "requests_denied",
+        "sentence",
+        "up_bytes",
+    ];
+    assert_eq!(members, expected, "{sums}");
+    assert_eq!(sums["audit_lines"], all.len());
+    let totals = all.last().expect("a last line");
+    for key in ["lookups", "connections", "requests"] {
+        assert_eq!(sums[key], totals[key]["allowed"], "{key}");
+        assert_eq!(sums[format!("{key}_denied")], totals[key]["denied"], "{key}");
+    }
+}
+
+/// A program that was told the key makes the gateway write down requests with it, and another user looks at the processes.
+#[test]
+fn a_secret_is_in_nothing_that_anybody_reads() {
+    for account in accounts() {
+        let Some(world) = World::new(account) else { return };
+        let home = world.workspace.home();
+        let policy = POLICY.replace("only GET inject", "only GET /echo/** inject");
+        let path = world.workspace.write("policy.msb", policy.as_bytes());
+        let script = "for method in GET PUT; do curl -sS -X $method https://api.example/echo/sk-4711?k=sk-4711; \
+            curl -sS -X $method https://api.example/sk-4711/; done; sleep 3";
+        // Whoever is not root reads the environment of no gateway, his own included.
+        let environment =
+            if account.is_root() { "" } else { "cat $it/environ 2>/dev/null | tr '\\0' '\\n';" };
+        let run = format!(
+            "{msbc} run {policy} --explain --set {setting} --set key=env:KEY --audit log --report report -- \
+               bash -c '{script}' >/dev/null 2>stderr & \
+             sleep 2; for it in /proc/[0-9]*; do [ \"$(cat $it/comm 2>/dev/null)\" = msb-gateway ] || continue; \
+               tr '\\0' ' ' < $it/cmdline; {environment} done; \
+             wait; cat log report stderr",
+            msbc = world.workspace.bin().join("msbc").display(),
+            policy = path.display(),
+            setting = world.workspace.setting(),
+        );
+        let ended = finish(&mut world.host(&["sh", "-c", &format!("cd {}; {run}", home.display())]), 90);
+        let said = ended.out() + &ended.err();
+        assert!(said.contains("msb-gateway --plan-fd"), "{said}");
+        assert!(said.contains("\"event\":\"request\"") && said.contains("refused  PUT"), "{said}");
+        assert!(!said.contains("sk-4711"), "{said}");
+    }
+}

@@ -180,6 +180,7 @@ module.exports = grammar({
         choice(
           seq('open', $._path, 'for', choice('read', 'write', 'create', 'run')),
           seq('connect', $.endpoint),
+          prec.right(seq('request', $.method, $.endpoint, optional($._path))),
           seq('listen', $._published),
           seq('syscall', choice($.name, $.group, $.numbered), optional($.args), optional($.on)),
           seq('call', $.name, $.args),

@@ -3,10 +3,11 @@
 use super::{Asked, AskedCall, Evidence, Judgement, Why};
 use msb_host::{Host, Kind, kind};
 use msb_policy::{
-    Access, Arch, Borders, Calls, Connection, Connections, Endpoint, EnvKind, Files, FsKind, LOOPBACK, Net,
-    NetKind, OriginId, Path, Peer, Places, Policy, Published, Reason, Request, SyscallAction, Value, Verdict,
-    Which,
+    Access, Arch, Borders, Calls, Connection, Connections, Endpoint, EnvKind, Files, FsKind, HttpRequest,
+    LOOPBACK, Method, Net, NetKind, NetRule, OriginId, Path, Peer, Places, Policy, Pred, Published, Reason,
+    Request, Solution, SyscallAction, Terms, Value, Verdict, Which,
 };
+use std::collections::HashMap;
 
 /// Who answers: a policy, its rules by what they are about.
 pub(crate) struct Judge<'p> {
@@ -15,6 +16,10 @@ pub(crate) struct Judge<'p> {
     connections: Connections<'p>,
     borders: Borders<'p>,
     files: Files<'p>,
+    /// The network rules about hosts that parameters name.
+    open_rules: Vec<NetRule>,
+    /// When calls are made, and when they are whatever anybody says, as far as somebody asked.
+    made: HashMap<(Arch, u32), [Pred; 2]>,
     /// What its parameters are bound to, where a test says so.
     places: Option<Places>,
 }
@@ -28,6 +33,8 @@ impl<'p> Judge<'p> {
             connections: Connections::of(policy),
             borders: Borders::of(&[policy]),
             files: Files::of(policy),
+            open_rules: policy.net.rules().iter().filter(|rule| names_param(rule)).cloned().collect(),
+            made: HashMap::new(),
             places: None,
         }
     }
@@ -38,7 +45,7 @@ impl<'p> Judge<'p> {
     }
 
     /// The answer to `asked`.
-    pub(crate) fn judge(&self, asked: &Asked) -> Judgement {
+    pub(crate) fn judge(&mut self, asked: &Asked) -> Judgement {
         match asked {
             Asked::Open { path, access, below } => self.open(path, *access, *below),
             Asked::Calls { calls, .. } => self.calls(calls),
@@ -47,6 +54,9 @@ impl<'p> Judge<'p> {
                 Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() }
             }
             Asked::Connect { endpoint, deny } => self.connect(endpoint, *deny),
+            Asked::Request { endpoint, method, path, deny } => {
+                self.request(endpoint, *method, path.as_deref(), *deny)
+            }
             Asked::Listen { endpoint, inside } => self.listen(endpoint, *inside),
             Asked::Unix { path, below } => self.unix(path, *below),
             Asked::Call { tool, args, text } => self.tool(tool, args, text),
@@ -116,18 +126,28 @@ impl<'p> Judge<'p> {
         if origin == self.policy.origin { Why::Generated } else { Why::Allowed }
     }
 
-    fn calls(&self, calls: &[AskedCall]) -> Judgement {
+    fn calls(&mut self, calls: &[AskedCall]) -> Judgement {
         let mut judgement = Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() };
         for AskedCall { arch, call, condition } in calls {
-            if let Some(args) = self.calls.made_with(*arch, call.nr, condition) {
-                let evidence = self.call(*arch, call.nr, args);
-                judgement.rules.extend(evidence.rule);
-                judgement.allowed.get_or_insert(evidence);
-            }
-            if let Some(args) = self.calls.refused_with(*arch, call.nr, condition) {
-                let evidence = self.call(*arch, call.nr, args);
-                judgement.rules.extend(evidence.rule);
-                judgement.refused.get_or_insert(evidence);
+            let made = self.made.entry((*arch, call.nr)).or_insert_with(|| {
+                [self.calls.made_when(*arch, call.nr), self.calls.made_unasked_when(*arch, call.nr)]
+            });
+            let answers = [
+                (condition.witness_with(&made[0]), &mut judgement.allowed),
+                (condition.witness_without(&made[1]), &mut judgement.refused),
+            ];
+            for (search, evidence) in answers {
+                let found = match search {
+                    Solution::Found(args) => self.call(*arch, call.nr, args),
+                    Solution::Nothing => continue,
+                    // A claim that nobody could decide does not hold.
+                    Solution::GivenUp => {
+                        let rule = self.calls.rules_of(*arch, call.nr).iter().map(|rule| rule.origin).min();
+                        Evidence::new(format!("syscall {}", call.name), rule, Why::Undecided)
+                    }
+                };
+                judgement.rules.extend(found.rule);
+                evidence.get_or_insert(found);
             }
         }
         judgement
@@ -178,31 +198,38 @@ impl<'p> Judge<'p> {
         }
     }
 
-    fn connect(&self, endpoint: &Endpoint, deny: bool) -> Judgement {
-        let mut judgement = Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() };
+    /// The connections that are asked about, and whether what is said of them holds whatever hosts parameters name.
+    fn connections(
+        &self,
+        endpoint: &Endpoint,
+        deny: bool,
+        which: Which,
+        method: Option<Method>,
+    ) -> (Vec<Connection>, bool) {
         let public = Endpoint { peer: Peer::Any, ..endpoint.clone() };
-        let loopback = |peer: &Peer| match peer {
-            Peer::Host(Host::Address(it)) => kind(it.first()) == Kind::Loopback,
-            _ => false,
-        };
-        // Whoever denies byte streams denies what they carry.
-        let which = if deny { Which::Carried } else { Which::Asked };
         let mut all: Vec<Connection> = self.borders.connections(endpoint, which).collect();
-        if loopback(&endpoint.peer) {
+        if is_loopback(&endpoint.peer) {
             let port = endpoint.ports.first().map_or(1, |(first, _)| *first);
             let (protocol, peer) = (endpoint.protocol, endpoint.peer.clone());
             all.push(Connection { protocol, peer, port, method: None });
         }
-        judgement.proved = loopback(&endpoint.peer) || !self.may_name(endpoint, deny);
         // `any` of an allow is the public internet.
         all.retain(|one| deny || endpoint.peer != Peer::Any || public.accepts(one));
+        (all, is_loopback(&endpoint.peer) || !self.may_name(endpoint, deny, method))
+    }
+
+    fn connect(&self, endpoint: &Endpoint, deny: bool) -> Judgement {
+        // Whoever denies byte streams denies what they carry.
+        let which = if deny { Which::Carried } else { Which::Asked };
+        let (all, proved) = self.connections(endpoint, deny, which, None);
+        let mut judgement = Judgement { allowed: None, refused: None, proved, rules: Vec::new() };
         for one in all {
             let decision = self.connections.decide(&one);
             let makes = decision.action == msb_policy::SyscallAction::Allow;
             judgement.rules.extend(decision.origin);
             let what = self.policy.shown_connection(&one);
             let why = match (makes, decision.origin) {
-                (true, _) if loopback(&one.peer) => Why::OwnLoopback,
+                (true, _) if is_loopback(&one.peer) => Why::OwnLoopback,
                 (true, _) => Why::Allowed,
                 (false, Some(_)) => Why::Denied,
                 (false, None) => Why::Absent,
@@ -213,11 +240,46 @@ impl<'p> Judge<'p> {
         judgement
     }
 
+    fn request(&self, endpoint: &Endpoint, method: Method, path: Option<&str>, deny: bool) -> Judgement {
+        let (all, proved) = self.connections(endpoint, deny, Which::Asked, Some(method));
+        let mut judgement = Judgement { allowed: None, refused: None, proved, rules: Vec::new() };
+        for connection in all {
+            let paths = match path {
+                Some(path) => vec![path.to_owned()],
+                None => self.policy.paths(&connection, method),
+            };
+            for path in paths {
+                let one = HttpRequest { connection: connection.clone(), method, path };
+                let (decision, connects) = (self.policy.request(&one), self.policy.connect(&connection));
+                let makes = decision.action == SyscallAction::Allow;
+                judgement.rules.extend(decision.origin);
+                let why = match (makes, decision.origin) {
+                    (true, _) if is_loopback(&connection.peer) => Why::OwnLoopback,
+                    (true, _) => Why::Allowed,
+                    (false, _) if connects.action == SyscallAction::Allow => Why::OtherRequests,
+                    (false, Some(_)) => Why::Denied,
+                    (false, None) => Why::Absent,
+                };
+                let evidence = Evidence::new(self.policy.shown_request(&one), decision.origin, why);
+                if makes { &mut judgement.allowed } else { &mut judgement.refused }.get_or_insert(evidence);
+            }
+        }
+        judgement
+    }
+
     /// Whether a host that a parameter names may make the answer another one: a rule with the other answer may name what
     /// is asked about, or what is asked about what that rule names.
-    fn may_name(&self, asked: &Endpoint, deny: bool) -> bool {
-        let rules = self.policy.net.rules();
+    fn may_name(&self, asked: &Endpoint, deny: bool, method: Option<Method>) -> bool {
         let open = |peer: &Peer| matches!(peer, Peer::Param(_));
+        let rules = if open(&asked.peer) { self.policy.net.rules() } else { &self.open_rules };
+        // A parameter stands for a name, and for none that the language has words for.
+        let named = |peer: &Peer| {
+            matches!(peer, Peer::Any | Peer::Param(_) | Peer::Host(Host::Name(_) | Host::Below(_)))
+        };
+        let says = |terms: &Terms| match (&terms.only, method) {
+            (Some(only), Some(method)) => only.methods.contains(&method),
+            _ => true,
+        };
         let meets = |rule: &Endpoint| {
             let datagrams = |endpoint: &Endpoint| endpoint.protocol == msb_policy::Protocol::Udp;
             let ports = rule
@@ -226,10 +288,11 @@ impl<'p> Judge<'p> {
                 .any(|(first, last)| asked.ports.iter().any(|(from, to)| first <= to && from <= last));
             // The same parameter is the same host, and what is said of everybody is said of it.
             let same = rule.peer == asked.peer || rule.peer == Peer::Any;
-            ports && datagrams(rule) == datagrams(asked) && !same && (open(&rule.peer) || open(&asked.peer))
+            let one = (open(&rule.peer) && named(&asked.peer)) || (open(&asked.peer) && named(&rule.peer));
+            ports && datagrams(rule) == datagrams(asked) && !same && one
         };
         rules.iter().any(|rule| match &rule.kind {
-            NetKind::Allow { endpoint, .. } => deny && meets(endpoint),
+            NetKind::Allow { endpoint, terms } => deny && says(terms) && meets(endpoint),
             NetKind::Deny(endpoint) => !deny && meets(endpoint),
             NetKind::Listen(_) | NetKind::Total(_) => false,
         })
@@ -311,6 +374,20 @@ impl<'p> Judge<'p> {
     }
 }
 
+/// Whether it is the sandbox's own loopback.
+fn is_loopback(peer: &Peer) -> bool {
+    matches!(peer, Peer::Host(Host::Address(it)) if kind(it.first()) == Kind::Loopback)
+}
+
+fn names_param(rule: &NetRule) -> bool {
+    match &rule.kind {
+        NetKind::Allow { endpoint, .. } | NetKind::Deny(endpoint) => {
+            matches!(endpoint.peer, Peer::Param(_))
+        }
+        NetKind::Listen(_) | NetKind::Total(_) => false,
+    }
+}
+
 /// How to come to another answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Advice {
@@ -380,6 +457,7 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Adv
                     }
                     None => nothing("nothing allows it: every sandbox refuses it"),
                 },
+                (Why::Undecided, _) => nothing("write the conditions on it in fewer parts"),
                 (Why::Asked, _) => {
                     let words =
                         format!("write `allow {calls}` in place of `notify`, or `errno EPERM {calls}`");
@@ -425,6 +503,28 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Adv
                 _ => take_deny("", DENIED, "net", format!("allow {to}")),
             }
         }
+        Asked::Request { endpoint, method, .. } => {
+            let to = request_target(evidence);
+            let treated = evidence.rule.map_or_else(String::new, |rule| treated(policy, rule));
+            let rule = |path: &str| format!("allow {to} only {} {path}{treated}", method.word());
+            let path = evidence.what.rsplit(' ').next().unwrap_or("/");
+            match evidence.why {
+                Why::Allowed if reads(policy, endpoint) => take(
+                    "",
+                    format!("name other methods or paths behind `only`, without {} {path}", method.word()),
+                ),
+                Why::Allowed => nothing(format!(
+                    "nothing denies one request alone: write behind `only` which are allowed, such as `allow {to} only GET`"
+                )),
+                Why::OwnLoopback => nothing("nothing to do: the sandbox's own loopback is no network"),
+                Why::Denied if closed(policy).is_none() => take_deny("", DENIED, "net", rule(path)),
+                Why::Denied if closed(policy) == Some(Closed::Said) => {
+                    let words = format!("write `net {{ {} }}` in place of `net none`", rule(path));
+                    Advice { words, ..write("net", rule(path)) }
+                }
+                _ => write("net", rule(path)),
+            }
+        }
         Asked::Listen { endpoint, .. } => {
             let at = evidence.what.trim_start_matches("listen ").replace(" any:", " host:");
             let free = at.ends_with(":0");
@@ -451,6 +551,33 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Adv
             _ => write("fs", format!("socket {}", policy.shown(path))),
         },
     }
+}
+
+/// To whom a request goes, as a rule says it: `https "api.example.org":443`.
+fn request_target(evidence: &Evidence) -> String {
+    evidence.what.split(' ').skip(2).take(2).collect::<Vec<_>>().join(" ")
+}
+
+/// What requests by a rule get besides, as all rules of one host must say it.
+fn treated(policy: &Policy, rule: OriginId) -> String {
+    let Net::Rules { rules, .. } = &policy.net else { return String::new() };
+    let terms = rules.iter().find_map(|it| match &it.kind {
+        NetKind::Allow { terms, .. } if it.origin == rule => Some(terms),
+        _ => None,
+    });
+    let Some(terms) = terms else { return String::new() };
+    let secret = terms.inject.and_then(|index| policy.params.get(index));
+    let inject = secret.map_or_else(String::new, |param| format!(" inject ${}", param.name));
+    format!("{inject}{}", if terms.inspect { " inspect" } else { "" })
+}
+
+/// Whether some rule says which requests go to one of the hosts.
+fn reads(policy: &Policy, endpoint: &Endpoint) -> bool {
+    let Net::Rules { rules, .. } = &policy.net else { return false };
+    rules.iter().any(|rule| match &rule.kind {
+        NetKind::Allow { endpoint: of, terms } => terms.only.is_some() && of.peer == endpoint.peer,
+        _ => false,
+    })
 }
 
 /// A policy without a network.

@@ -1,7 +1,8 @@
 use super::*;
 use msb_policy::{
-    Connection, Decision, Endpoint as OracleEndpoint, Method, Net, NetKind, NetRule, Only as OracleOnly,
-    OriginId, Peer as OraclePeer, Policy, Protocol as OracleProtocol, SyscallAction, Terms,
+    Connection, Decision, Endpoint as OracleEndpoint, HttpRequest, Method, Net, NetKind, NetRule,
+    Only as OracleOnly, OriginId, Peer as OraclePeer, Policy, Protocol as OracleProtocol, SyscallAction,
+    Terms,
 };
 use proptest::prelude::*;
 
@@ -234,4 +235,107 @@ fn metadata_is_not_any() {
     assert_eq!(any.open(&target, 443), Opening::Refuse(Refusal::NoRule));
     assert!(!any.knows("metadata.google.internal"));
     assert!(any.knows("example.org"));
+}
+
+/// Patterns of the property, and paths around them.
+const PATTERNS: [&str; 6] = ["/v1/*", "/v1/**", "/**/done", "/a?c", "/", "/v1/%78"];
+const PATHS: [&str; 22] = [
+    "/",
+    "//",
+    "/v1",
+    "/v1/",
+    "/v1/x",
+    "/v1/%78",
+    "/v1/x/y",
+    "/v1/x%2fy",
+    "/v1/../x",
+    "/v1/%2e%2e/x",
+    "/v1/..;/x",
+    "/v1/%252e",
+    "/v1/\u{e9}",
+    "/v1/%c3%a9",
+    "/v1/%ff",
+    "/v1/%zz",
+    "/v1/x;y",
+    "/v1//x",
+    "/x/done",
+    "/abc",
+    "/v1/x\\y",
+    "/v1/.",
+];
+
+/// What happens to a request, from the connection to its path.
+fn passes(rules: &Rules, target: &Target, spoken: Protocol, method: &str, path: &str) -> bool {
+    let (tls, http) = match rules.open(target, 443) {
+        Opening::Refuse(_) => return false,
+        Opening::Stream(_) => return true,
+        Opening::Sniff { tls, http } => (tls, http),
+    };
+    let fitting = if spoken == Protocol::Http { http } else { tls };
+    let reads = |rule: &RuleId| rules.rule(*rule).is_some_and(Allow::reads_requests);
+    if spoken == Protocol::Https && !fitting.is_empty() && !fitting.iter().any(reads) {
+        return true;
+    }
+    !rules.for_request(&fitting, method, path::plain(path).as_deref()).is_empty()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+
+    /// Whatever the oracle says of a request by method and path, the gateway says too.
+    #[test]
+    fn requests_are_decided_as_by_the_oracle(
+        rules in prop::collection::vec(
+            (any::<prop::sample::Index>(), prop::sample::select(vec![0_usize, 2, 3, 3, 3, 4, 4]), 0..4_usize, prop::option::of((
+                prop::collection::vec(0..7_usize, 1..3),
+                prop::collection::vec(0..PATTERNS.len(), 0..3),
+            ))),
+            0..5,
+        ),
+        secure in any::<bool>(),
+        method in 0..7_usize,
+        path in prop_oneof![
+            prop::sample::select(PATHS.to_vec()).prop_map(str::to_owned),
+            "/(v1|[a-c.%2fe;]{0,4})(/[a-c.%2fe;]{0,4}){0,3}",
+        ],
+    ) {
+        let (mut mine, mut theirs) = (Rules::default(), Vec::new());
+        for (line, (kind, protocol, whom, only)) in (0_u16..).zip(rules) {
+            let (protocol, oracle_protocol) = PROTOCOLS[protocol];
+            let (peer, oracle_peer) = peers([0, 4, 7, 9][whom]);
+            let endpoint = Endpoint { protocol, peer, ports: vec![(443, 443)] };
+            let oracle = OracleEndpoint { protocol: oracle_protocol, peer: oracle_peer, ports: vec![(443, 443)] };
+            let kind = if kind.index(8) == 0 {
+                mine.deny.push(Deny { endpoint, origin: line });
+                NetKind::Deny(oracle)
+            } else {
+                let only = only.filter(|_| matches!(protocol, Protocol::Http | Protocol::Https));
+                let patterns = |all: &[usize]| all.iter().map(|it| PATTERNS[*it].to_owned()).collect::<Vec<_>>();
+                mine.allow.push(Allow {
+                    endpoint,
+                    only: only.as_ref().map(|(methods, paths)| Only {
+                        methods: methods.iter().map(|it| Method::ALL[*it].0.to_owned()).collect(),
+                        paths: patterns(paths),
+                    }),
+                    inject: None,
+                    inspect: false,
+                    limits: Limits::default(),
+                    origin: line,
+                });
+                let only = only.map(|(methods, paths)| OracleOnly {
+                    methods: methods.iter().map(|it| Method::ALL[*it].1).collect(),
+                    paths: patterns(&paths),
+                });
+                NetKind::Allow { endpoint: oracle, terms: Terms { only, ..Terms::default() } }
+            };
+            theirs.push(NetRule { kind, origin: OriginId(line.into()) });
+        }
+        let (word, method) = Method::ALL[method];
+        let (spoken, protocol) = if secure { PROTOCOLS[3] } else { PROTOCOLS[4] };
+        let peer = OraclePeer::Host(Host::Name("a.example".to_owned()));
+        let connection = Connection { protocol, peer, port: 443, method: None };
+        let oracle = policy(theirs).request(&HttpRequest { connection, method, path: path.clone() });
+        let target = Target::Name("a.example".to_owned());
+        prop_assert_eq!(oracle.action == SyscallAction::Allow, passes(&mine, &target, spoken, word, &path), "{}", path);
+    }
 }

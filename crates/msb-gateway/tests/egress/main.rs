@@ -22,6 +22,7 @@
 //! | server name wrong, missing, fragmented, slow | `a_server_name_must_be_the_rules`, `a_hello_asks_for_one_name_in_one_place`, `a_slow_and_fragmented_hello_is_read`, `a_hello_that_never_comes_is_refused` |
 //! | Host wrong, missing, twice; a second one on a kept connection; pipelining | `every_request_is_for_the_rules_host`, `fields_of_a_request_are_what_they_must_be` |
 //! | request smuggling | `what_has_two_readings_gets_one_or_none`, `a_server_that_says_two_things_is_not_believed` |
+//! | answers: 1xx, HEAD, 204, 304, trailers, more than was asked for; push, GOAWAY, floods by a server | `answers.rs` |
 //! | addresses written out, 169.254.169.254 | `names_have_addresses_that_lead_only_to_them`, N (`metadata`, `address`) |
 //! | DNS over TCP, names that tunnel, TXT, AAAA, ANY | `odd_questions_*`, `dns_by_tcp_and_odd_questions`, `new_names_are_bounded_in_number` |
 //! | rebinding, chains of aliases, expiry | `names_lead_to_public_addresses_only`, `resolvers_may_be_odd`, `a_lease_goes_to_another_only_when_nobody_can_use_it` |
@@ -33,6 +34,7 @@
 //! | one form of a host name | `one_host_in_every_spelling`, `a_hello_asks_for_one_name_in_one_place`, the fuzz target `host` |
 #![allow(missing_docs, unreachable_pub, clippy::print_stdout, clippy::large_stack_arrays, reason = "a test")]
 
+mod answers;
 mod cases;
 mod client;
 mod counted;
@@ -90,7 +92,9 @@ fn has(tool: &str) -> bool {
 }
 
 /// What waits for most of its time, and is run beside the others.
-const WAITING: [&str; 4] = [
+const WAITING: [&str; 6] = [
+    "what_a_server_sends_by_frames_is_an_answer_or_nothing",
+    "events_may_be_far_apart",
     "a_hello_that_never_comes_is_refused",
     "resolvers_may_be_odd",
     "resolvers_may_be_silent_or_talk_nonsense",
@@ -110,6 +114,7 @@ fn inside(filter: Option<&str>) -> ExitCode {
         counted::ALL,
         peers::ALL,
         starving::ALL,
+        answers::ALL,
     ];
     let wanted = |(name, _): &&cases::Case| filter.is_none_or(|filter| name.contains(filter));
     let (waiting, others): (Vec<_>, Vec<_>) =

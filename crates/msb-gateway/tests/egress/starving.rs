@@ -24,7 +24,7 @@ pub const ALL: &[Case] = cases![
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A number of /proc/PID/status, in KB.
-fn kilobytes(it: &Sandbox, field: &str) -> u64 {
+pub fn kilobytes(it: &Sandbox, field: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", it.gateway.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with(field)).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()

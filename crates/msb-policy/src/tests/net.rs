@@ -25,7 +25,7 @@ fn deny(endpoint: Endpoint, origin: u32) -> NetRule {
     NetRule { kind: NetKind::Deny(endpoint), origin: OriginId(origin) }
 }
 
-fn with(rules: Vec<NetRule>) -> Policy {
+pub(crate) fn with(rules: Vec<NetRule>) -> Policy {
     let net = Net::Rules { rules, origin: OriginId(500) };
     Policy { net, ..policy(Vec::new(), SyscallAction::Errno(1)) }
 }
@@ -339,6 +339,18 @@ proptest! {
             moved.reverse();
         }
         prop_assert_eq!(with(moved).connect(&connection), before);
+    }
+
+    #[test]
+    fn what_covers_an_endpoint_accepts_all_of_it(
+        wide in any_endpoint(),
+        narrow in any_endpoint(),
+        connection in any_connection(),
+    ) {
+        if wide.covers(&narrow) && narrow.accepts(&connection) {
+            prop_assert!(wide.accepts(&connection));
+        }
+        prop_assert!(wide.covers(&wide));
     }
 
     #[test]

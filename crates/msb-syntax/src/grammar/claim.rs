@@ -1,6 +1,6 @@
 //! Claims of `assert { … }` and `test … { … }`: what must be allowed or denied.
 
-use super::net::{endpoint, published};
+use super::net::{METHODS, endpoint, published};
 use super::syscalls;
 use super::tool;
 use super::value::{arg, code, env_pattern, path, qname};
@@ -15,7 +15,7 @@ use nom::sequence::{delimited, preceded};
 pub(super) const SPEC: BlockSpec =
     BlockSpec { entry: "a claim", starts: &["allow", "deny", "never", "narrower"], outer: OUTER_OF_RULES };
 
-pub(super) const PROBES: &[&str] = &["open", "connect", "listen", "syscall", "call", "env"];
+pub(super) const PROBES: &[&str] = &["open", "connect", "request", "listen", "syscall", "call", "env"];
 
 pub(super) const ACCESSES: &[&str] = &["read", "write", "create", "run"];
 
@@ -69,6 +69,12 @@ fn probe(input: Tokens<'_>) -> Parsed<'_, Probe> {
             Ok((rest, Probe::Open { path, access }))
         }
         "connect" => endpoint.map(Probe::Connect).parse(rest),
+        "request" => {
+            let (rest, method) = one_of("a method", METHODS)(rest)?;
+            let (rest, endpoint) = endpoint(rest)?;
+            let (rest, path) = opt(path).parse(rest)?;
+            Ok((rest, Probe::Request { method, endpoint, path }))
+        }
         "listen" => published.map(Probe::Listen).parse(rest),
         "syscall" => {
             let (rest, set) = syscalls::call(rest)?;

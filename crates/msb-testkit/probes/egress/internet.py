@@ -7,8 +7,8 @@
 | raw.example | 203.0.113.11 | TCP 9000, UDP 5300 |
 | tls.example, twin.example | 203.0.113.12 | HTTPS with one certificate for both |
 | api.example | 203.0.113.13 | HTTPS: says what it was sent; DIRECTORY/www below /files |
-| seen.example, sealed.example, reading.example | 203.0.113.20 | HTTPS: services.py |
-| calls.example, calls-sealed.example | 203.0.113.21 | gRPC: calls.py, where MSB_TEST_CLIENTS has its library |
+| seen.example, sealed.example, reading.example, models.example, claude.example | 203.0.113.20 | HTTPS: services.py |
+| calls.example, calls-sealed.example, calls-few.example | 203.0.113.21 | gRPC: calls.py, where MSB_TEST_CLIENTS has its library |
 | git.example | 203.0.113.22 | SSH, where there is an sshd |
 | private.example | 10.9.9.9 | HTTP, in a range that no name may lead to |
 

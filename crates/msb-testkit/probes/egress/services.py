@@ -7,12 +7,14 @@
 | /npm/ | a registry of npm packages with one in it |
 | /git/repo.git | a repository, by git's own protocol |
 | /events | server-sent events: the second is sent once somebody asked for /go |
+| /v1/chat/completions, /v1/messages | a model as OpenAI and Anthropic serve it, which streams the key that it was sent |
 | /socket | a WebSocket that sends back what it gets |
 """
 import base64
 import hashlib
 import http.server
 import io
+import itertools
 import json
 import os
 import ssl
@@ -65,6 +67,31 @@ CRATE = tarball(
         "hello-1.0.0/src/lib.rs": "//! hello from the index of crates\n",
     }
 )
+
+
+def completion(text):
+    """Chunks of a chat completion, a word each."""
+    for word in text.split(" "):
+        delta = {"index": 0, "delta": {"role": "assistant", "content": word + " "}, "finish_reason": None}
+        chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [delta]}
+        yield f"data: {json.dumps(chunk)}\n\n"
+    yield "data: [DONE]\n\n"
+
+
+def message(text):
+    """Events of a message, a word each."""
+    usage = {"input_tokens": 1, "output_tokens": 1}
+    begun = {"id": "1", "type": "message", "role": "assistant", "content": [], "model": "m", "usage": usage}
+    events = [{"type": "message_start", "message": begun | {"stop_reason": None, "stop_sequence": None}}]
+    events.append({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})
+    for word in text.split(" "):
+        delta = {"type": "text_delta", "text": word + " "}
+        events.append({"type": "content_block_delta", "index": 0, "delta": delta})
+    events.append({"type": "content_block_stop", "index": 0})
+    end = {"stop_reason": "end_turn", "stop_sequence": None}
+    events += [{"type": "message_delta", "delta": end, "usage": usage}, {"type": "message_stop"}]
+    for event in events:
+        yield f"event: {event['type']}\ndata: {json.dumps(event)}\n\n"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -128,6 +155,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif path == "/go":
             GO.release()
             self.say("gone\n")
+        elif path == "/v1/chat/completions":
+            self.stream(completion(f"{self.headers['Authorization']} {json.loads(sent)['messages'][0]['content']}"))
+        elif path == "/v1/messages":
+            self.stream(message(f"{self.headers['x-api-key']} {json.loads(sent)['messages'][0]['content']}"))
         elif path == "/socket":
             self.socket()
         else:
@@ -155,18 +186,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.say(body, headers.get("Content-Type", "text/plain"), int(headers.get("Status", "200").split()[0]))
 
     def events(self):
+        def events():
+            yield "data: one\n\n"
+            yield "data: two\n\n" if GO.acquire(timeout=10) else "data: nobody asked\n\n"
+
+        self.stream(events())
+
+    def stream(self, events):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-
-        def chunk(text):
-            self.wfile.write(f"{len(text):x}\r\n{text}\r\n".encode())
+        for text in itertools.chain(events, [""]):
+            self.wfile.write(f"{len(text.encode()):x}\r\n{text}\r\n".encode())
             self.wfile.flush()
-
-        chunk("data: one\n\n")
-        chunk("data: two\n\n" if GO.acquire(timeout=10) else "data: nobody asked\n\n")
-        chunk("")
 
     def socket(self):
         key = self.headers["Sec-WebSocket-Key"] + GUID

@@ -16,8 +16,8 @@ cat > "$directory/hosts" <<HOSTS
 203.0.113.11 raw.example
 203.0.113.12 tls.example twin.example
 203.0.113.13 api.example
-203.0.113.20 seen.example sealed.example reading.example denied.example
-203.0.113.21 calls.example calls-sealed.example
+203.0.113.20 seen.example sealed.example reading.example denied.example models.example claude.example
+203.0.113.21 calls.example calls-sealed.example calls-few.example
 203.0.113.22 git.example
 10.9.9.9 private.example
 HOSTS
@@ -35,7 +35,7 @@ cd "$directory"
 key -x509 -keyout ca.key -out ca.pem -subj /CN=test -days 2
 certify tls DNS:tls.example,DNS:twin.example
 certify api DNS:api.example,DNS:twin.example
-certify all DNS:seen.example,DNS:sealed.example,DNS:reading.example,DNS:calls.example,DNS:calls-sealed.example
+certify all DNS:seen.example,DNS:sealed.example,DNS:reading.example,DNS:calls.example,DNS:calls-sealed.example,DNS:calls-few.example,DNS:models.example,DNS:claude.example
 chmod 644 ca.pem
 rm -f input output hostkey hostkey.pub
 mkfifo input output

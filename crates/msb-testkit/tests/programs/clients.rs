@@ -10,8 +10,9 @@ use std::sync::Mutex;
 /// For what is downloaded or compiled.
 const SECONDS_MAX: u64 = 300;
 /// Beneath no directory that a sandbox replaces. A name for each user, and for each change of what is put there.
-const PLACE: &str = "/var/tmp/msb-test-clients-1";
-const PACKAGES: [&str; 5] = ["requests", "httpx", "aiohttp", "grpcio", "websockets"];
+const PLACE: &str = "/var/tmp/msb-test-clients-2";
+const PACKAGES: [&str; 8] =
+    ["requests", "httpx[http2]", "aiohttp", "grpcio", "websockets", "openai", "anthropic", "uv"];
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -49,7 +50,7 @@ fn source(name: &str) -> PathBuf {
     probes_dir().join("egress/programs").join(name)
 }
 
-/// Python with requests, httpx, aiohttp, gRPC and websockets: a virtual environment, `bin/python` in it.
+/// Python with clients of HTTP, gRPC, WebSockets and models: a virtual environment, `bin/python` in it.
 pub(crate) fn python() -> Option<PathBuf> {
     kept("python", Need::PyPi, |to| {
         done(Command::new("/usr/bin/python3").args(["-m", "venv"]).arg(to))?;

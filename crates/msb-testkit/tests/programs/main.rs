@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 const POLICY: &str = r#"edition 2026
-policy programs(workspace: dir, key: secret) {
+policy programs(workspace: dir, key: secret, other: secret) {
   include std.base
   include std.python
   include std.node
@@ -20,7 +20,10 @@ policy programs(workspace: dir, key: secret) {
   net {
     allow https "seen.example" only GET, HEAD, POST inject $key
     allow https "reading.example" only GET, HEAD
+    allow https "models.example" only POST /v1/chat/completions inject $key
+    allow https "claude.example" only POST /v1/messages inject $other
     allow https "calls.example" only POST /test.Echo/*
+    allow https "calls-few.example" only POST /test.Echo/* rate 2/h burst 2  quota 1MiB
     allow tls "sealed.example", tls "calls-sealed.example"
     allow tcp "git.example":22
   }
@@ -91,14 +94,71 @@ fn libraries_of_python() {
     check(&clients, |world| world, &cases);
 }
 
+/// What agents do all day: a chat that is streamed, with a key that the program does not have.
+#[test]
+fn models() {
+    let Some(clients) = clients::python() else { return };
+    let python = format!("timeout 60 {}/bin/python /work/clients.py", clients.display());
+    let cases = own(&[
+        (
+            &format!("{python} openai - https://models.example"),
+            "0 Bearer sk-4711 hi  403 GET /v1/files is not allowed on \"models.example\": its rules allow POST /v1/chat/completions",
+        ),
+        (
+            &format!("{python} anthropic - https://claude.example"),
+            "0 sk-4712 hi  403 allow https \"claude.example\":443 only GET /v1/models inject $other",
+        ),
+        (
+            &format!("{python} openai - https://denied.example | tail -1"),
+            "0 APIConnectionError: Connection error.",
+        ),
+        ("env | grep -c 'sk-47'", "1 0"),
+    ]);
+    check(&clients, |world| world, &cases);
+}
+
+/// uv, which is neither Python nor OpenSSL.
+#[test]
+fn uv() {
+    let Some(clients) = clients::python() else { return };
+    let uv = |host: &str, to: &str| {
+        format!(
+            "UV_CACHE_DIR=/tmp/uv-{to} UV_HTTP_TIMEOUT=8 timeout 30 {0}/bin/uv pip install --quiet --python {0}/bin/python \
+             --index-url https://{host}.example/simple/ --target /tmp/{to} hello",
+            clients.display()
+        )
+    };
+    let shown = |to: &str| format!("PYTHONPATH=/tmp/{to} python3 -c 'import hello; print(hello.TEXT)'");
+    let cases = own(&[
+        (&format!("{} && {}", uv("seen", "a"), shown("a")), "0 hello from the index"),
+        (&format!("{} && {}", uv("sealed", "b"), shown("b")), "0 hello from the index"),
+        (&format!("{} 2>&1 | grep -c 'dns error'", uv("denied", "c")), "0 1"),
+    ]);
+    check(&clients, |world| world, &cases);
+}
+
 #[test]
 fn grpc() {
     let Some(clients) = clients::python() else { return };
     let python = clients.join("bin/python");
     let call = |host: &str| format!("timeout 20 {} /work/calls.py call {host}", python.display());
+    let stream = |host: &str| format!("timeout 20 {} /work/calls.py stream {host}", python.display());
     let cases = [
         (call("calls.example"), "0 echo hi".to_owned()),
         (call("calls-sealed.example"), "0 echo hi".to_owned()),
+        (stream("calls.example"), "0 echo one echo two echo three 0".to_owned()),
+        (stream("calls-sealed.example"), "0 echo one echo two echo three 0".to_owned()),
+        // Each call counts, whatever is said in it; the third is one too many.
+        (stream("calls-few.example"), "0 echo one echo two echo three 0".to_owned()),
+        (call("calls-few.example"), "0 echo hi".to_owned()),
+        (call("calls-few.example"), "1 UNAVAILABLE".to_owned()),
+        (
+            format!(
+                "timeout 20 {} /work/clients.py two - https://calls.example/test.Echo/Say",
+                python.display()
+            ),
+            "0 200 HTTP/2 echo hi".to_owned(),
+        ),
         // To where only reading is allowed: HTTP/2 is not spoken there, or the call is refused.
         (call("denied.example"), "1 UNAVAILABLE".to_owned()),
     ];

@@ -7,10 +7,13 @@ use super::refusals::printable;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::fs::File;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, BufRead as _, BufReader, PipeReader, Write as _};
 
 /// Refusals that are told; a program that tries whatever it can think of fills no terminal.
 const TOLD_MAX: usize = 64;
+/// Kinds of refusals that are told apart to be counted, by their hashes: eight bytes each.
+const KINDS_MAX: usize = 65_536;
 
 /// What was refused, once for all times that it was.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -61,7 +64,8 @@ pub(super) struct Counts {
 pub(super) fn follow(log: Log, mut tell: impl FnMut(&Refused)) -> io::Result<Counts> {
     let Log { from, to: mut file } = log;
     let mut from = BufReader::new(from);
-    let (mut counts, mut told) = (Counts::default(), HashSet::new());
+    let mut counts = Counts::default();
+    let (hasher, mut known) = (RandomState::new(), HashSet::new());
     let mut line = Vec::new();
     while from.read_until(b'\n', &mut line)? > 0 {
         if let Some(file) = &mut file {
@@ -75,17 +79,16 @@ pub(super) fn follow(log: Log, mut tell: impl FnMut(&Refused)) -> io::Result<Cou
         }
         counts.times += event["times"].as_u64().unwrap_or(1);
         let refused = refused(&event);
-        if told.contains(&refused) {
+        if known.len() >= KINDS_MAX || !known.insert(hasher.hash_one(&refused)) {
             continue;
         }
-        counts.kinds += 1;
-        if told.len() < TOLD_MAX {
+        if known.len() <= TOLD_MAX {
             tell(&refused);
-            told.insert(refused);
         } else {
             counts.is_cut = true;
         }
     }
+    counts.kinds = known.len();
     Ok(counts)
 }
 
@@ -141,3 +144,6 @@ impl Refused {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,6 +60,17 @@ local function session()
   end
   seen.repaired = vim.fn.getline(7)
 
+  -- The parameter gets another name, in its two places.
+  local place_of_name = at(3, 'workspace')
+  local asked = ask('textDocument/prepareRename', place_of_name)
+  seen.placeholder = asked and asked.placeholder
+  seen.references = #ask('textDocument/references', vim.tbl_extend('force', place_of_name, { context = { includeDeclaration = true } }))
+  seen.highlights = #ask('textDocument/documentHighlight', place_of_name)
+  local edit = ask('textDocument/rename', vim.tbl_extend('force', place_of_name, { newName = 'repo' }))
+  vim.lsp.util.apply_workspace_edit(edit, 'utf-16')
+  seen.renamed = vim.fn.getline(3) .. vim.fn.getline(8)
+  seen.folds = #ask('textDocument/foldingRange', { textDocument = vim.lsp.util.make_text_document_params() })
+
   -- Typed behind letters of two and four bytes, of one and two units of UTF-16: a place counted wrongly breaks the text.
   vim.fn.setline(6, '  env { set GREETING = "grüße 🦀 an alle"  set MORE = "x" }')
   vim.api.nvim_buf_set_text(0, 5, #vim.fn.getline(6) - 2, 5, #vim.fn.getline(6) - 2, { ' sett B = "y"' })

@@ -14,7 +14,7 @@ policy p(workspace: dir) {
   syscalls {   errno EPERM ptrace where request == PTRACE_ATTACH }
   net none
   limits { memory 512   pids 64  wall 1min  files 64 }
-  fs { scratch /tmp size 64MiB }
+  fs { scratch /tmp size 64MiB  read $workspace at /w }
 }
 ";
 
@@ -54,6 +54,10 @@ fn neovim_sees_repairs_completes_and_formats() {
     assert_eq!(digits, "6467108864", "{}", text("size"));
     assert!(text("definition").ends_with("microsandbox/std/base.msb"), "{}", text("definition"));
     assert!(text("repaired").contains("memory 512MiB"), "{seen:#}");
+    assert_eq!((&seen["placeholder"], &seen["references"]), (&"workspace".into(), &2.into()), "{seen:#}");
+    assert_eq!((&seen["highlights"], &seen["folds"]), (&2.into(), &1.into()), "{seen:#}");
+    assert!(text("renamed").starts_with("policy p(repo: dir)"), "{}", text("renamed"));
+    assert!(text("renamed").contains("read $repo at /w"), "{}", text("renamed"));
     assert!(codes("typed").contains(&"MSB0002".to_owned()), "{seen:#}");
     assert!(!codes("mended").iter().any(|code| code == "MSB0002"), "{seen:#}");
     let completed = seen["completed"].as_array().expect("a list");

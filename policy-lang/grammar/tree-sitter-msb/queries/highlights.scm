@@ -4,7 +4,7 @@
   "command" "concurrency" "confirm" "connect" "connections" "const" "create" "cwd" "default" "depth" "device" "down" "edition"
   "enforce" "env" "exec" "extends" "fail" "follow" "for" "from" "fs" "group" "hard" "has" "host" "hostname" "http"
   "https" "include" "inject" "inodes" "inspect" "limits" "list" "listen" "mask" "metadata" "missing" "mount"
-  "narrower" "net" "none" "only" "open" "optional" "pass" "policy" "private" "profile" "quota" "rate" "refuse" "result"
+  "narrower" "net" "none" "only" "open" "optional" "pass" "policy" "private" "profile" "quota" "rate" "refuse" "request" "result"
   "run" "sandbox" "secret" "set" "shim" "size" "skip" "snapshot" "stdin" "symlinks" "syscall" "syscalls" "tcp" "test"
   "than" "timeout" "tls" "tool" "tools" "total" "tty" "udp" "under" "unix" "unlimited" "up" "user" "where" "write"
   "read" "log" "on"

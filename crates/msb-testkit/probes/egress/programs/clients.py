@@ -17,6 +17,42 @@ def httpx(method, address):
     print(answer.status_code, answer.text.strip())
 
 
+def two(_, address):
+    """A call of gRPC as a plain request by HTTP/2."""
+    import httpx
+
+    with httpx.Client(http2=True, timeout=8) as client:
+        answer = client.post(address, content=b"\0\0\0\0\2hi", headers={"content-type": "application/grpc", "te": "trailers"})
+        print(answer.status_code, answer.http_version, answer.content[5:].decode())
+
+
+def openai(_, address):
+    """A stream of a chat, then something that the rule does not have."""
+    import openai
+
+    client = openai.OpenAI(base_url=address + "/v1", api_key="none", max_retries=0, timeout=8)
+    words = [{"role": "user", "content": "hi"}]
+    stream = client.chat.completions.create(model="m", messages=words, stream=True)
+    print("".join(chunk.choices[0].delta.content for chunk in stream))
+    try:
+        client.files.list()
+    except openai.PermissionDeniedError as error:
+        print(error.status_code, error.body)
+
+
+def anthropic(_, address):
+    import anthropic
+
+    client = anthropic.Anthropic(base_url=address, api_key="none", max_retries=0, timeout=8)
+    words = [{"role": "user", "content": "hi"}]
+    with client.messages.stream(model="m", max_tokens=9, messages=words) as stream:
+        print("".join(stream.text_stream))
+    try:
+        client.models.list()
+    except anthropic.PermissionDeniedError as error:
+        print(error.status_code, error.body["needed"])
+
+
 def aiohttp(method, address):
     import aiohttp
 
