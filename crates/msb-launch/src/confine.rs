@@ -5,6 +5,7 @@ use crate::fail::{At, Result};
 use crate::files::{decimal, number, open, write_once};
 use crate::gather::Gather;
 use crate::ids;
+use crate::parent::sleep_us;
 use alloc::vec::Vec;
 use msb_plan::event::{LimitKind, Step};
 use msb_plan::{CAPABILITY_MAX, Identity, Keyring, Limit, Limits};
@@ -29,6 +30,10 @@ const OOM_SCORE: u64 = 500;
 /// which reads, as root and outside, what a program inside has made (fs/coredump.c; CVE-2025-5054, CVE-2022-28655).
 /// With 0 it starts it.
 const NO_CORE: u64 = 1;
+
+/// How often, and how far apart, a keyring is asked for, where too many are there: half a second in all.
+const KEYRING_TRIES: u32 = 50;
+const KEYRING_WAIT_US: u64 = 10_000;
 
 /// Sets what setrlimit(2) and sched_setaffinity(2) hold, and reads each back.
 ///
@@ -139,10 +144,17 @@ pub(crate) fn keyring(identity: &Identity<'_>) -> Result<()> {
     if identity.keyring == Keyring::Unreachable {
         return Ok(());
     }
-    match new_session_keyring() {
-        // A kernel without keys has none to give away.
-        Ok(()) | Err(Errno::NOSYS) => Ok(()),
-        Err(errno) => Err(errno).at(Step::Keyring, Some(identity.origin)),
+    let mut tries = KEYRING_TRIES;
+    loop {
+        match new_session_keyring() {
+            // A kernel without keys has none to give away.
+            Ok(()) | Err(Errno::NOSYS) => return Ok(()),
+            // A user may have 200 keys at a time (keyrings(7), `maxkeys`), and those of sandboxes that have ended count
+            // until the kernel has swept them up.
+            Err(Errno::DQUOT) if tries > 0 => sleep_us(KEYRING_WAIT_US),
+            Err(errno) => return Err(errno).at(Step::Keyring, Some(identity.origin)),
+        }
+        tries -= 1;
     }
 }
 

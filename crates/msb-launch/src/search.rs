@@ -7,6 +7,7 @@
 
 use crate::bind::{Bindings, open_below, open_unlinked};
 use crate::fail::{At, Result};
+use crate::gather::Gather;
 use crate::host::Entry;
 use crate::mounts::Table;
 use crate::names::{Found, names};
@@ -86,7 +87,7 @@ impl<'p> Walk<'_, 'p> {
     fn shown(&mut self, entries: &[Entry<'_>]) -> Done {
         let root = self.root;
         let mut begun: Vec<&[u8]> = Vec::new();
-        let mut sources: Vec<_> = entries.iter().filter_map(|entry| entry.source.as_ref()).collect();
+        let mut sources: Vec<_> = entries.iter().filter_map(|entry| entry.source.as_ref()).gather();
         // What holds others is walked first, and they with it.
         crate::path::sort_by(&mut sources, |a, b| a.real < b.real);
         for source in sources {
