@@ -195,20 +195,26 @@ fn what_is_out_of_reach_is_passed_over() {
     });
 }
 
+/// In memory, where as many directories are made at once.
 #[test]
 fn too_much_to_search_is_refused() {
-    let workspace = Workspace::new(Account::ordinary());
+    let workspace = Workspace::new(Account::current());
+    let many = tempfile::tempdir_in("/dev/shm").expect("a directory");
     for at in 0..33 {
         for name in 0..1000 {
-            fs::create_dir_all(workspace.join(&format!("d{at}/{name}"))).expect("made");
+            fs::create_dir_all(many.path().join(format!("d{at}/{name}"))).expect("made");
         }
     }
-    workspace.own();
-    let ended = run(&workspace, POLICY, &[], "true");
+    let run = |policy: &str| {
+        let plan = workspace.compile(policy);
+        let mut command = workspace.command(workspace.bin().join("msb-launch"));
+        let setting = format!("workspace={}", many.path().display());
+        finish(command.arg(plan).args(["--set", &setting, "--", "true"]), 60)
+    };
+    let ended = run(POLICY);
     assert_eq!(ended.code(), 125, "{}", ended.err());
     assert!(ended.err().contains("EFBIG"), "{}", ended.err());
-    let shallow = POLICY.replace("depth 2", "depth 1");
-    let ended = run(&workspace, &shallow, &["--json"], "true");
+    let ended = run(&POLICY.replace("depth 2", "depth 1"));
     assert_eq!(ended.code(), 0, "{}", ended.err());
 }
 
@@ -304,4 +310,24 @@ fn the_report_says_how_many_were_found() {
             ended.out()
         );
     }
+}
+
+/// What the next run denies is told at the end of this one, and nothing of it is for a terminal to obey.
+#[test]
+fn what_a_run_makes_is_told() {
+    for_each_account(|workspace| {
+        files(workspace, &["old/.git/config"]);
+        let policy = workspace.write("made.msb", POLICY.as_bytes());
+        let script =
+            "mkdir -p sub/.git/hooks a/b/c/.git \"$(printf 'x\\033]0;y')/.git\"; touch old/.git/x plain";
+        let mut command = workspace.msbc(["run"]);
+        command.arg(policy).arg("--set").arg(workspace.setting()).args(["--", "sh", "-c", script]);
+        let ended = finish(&mut command, 60);
+        assert_eq!(ended.code(), 0, "{}", ended.err());
+        let told: Vec<String> =
+            ended.err().lines().filter(|line| line.contains("made in this run")).map(str::to_owned).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains("/work/sub/.git`, whose settings"), "{told:?}");
+        assert!(told[1].contains("/work/x\\u{1b}]0;y/.git`"), "{told:?}");
+    });
 }

@@ -70,7 +70,8 @@ pub(super) fn find(
         walk.directory(&root, 0, searches);
     }
     walk.made.sort();
-    walk.made.dedup_by(|later, earlier| later.path == earlier.path);
+    // What lies in something new is no news.
+    walk.made.dedup_by(|later, earlier| later.path.starts_with(&earlier.path));
     walk.made
 }
 
