@@ -201,7 +201,11 @@ impl<'a> Finder<'a> {
                     self.arguments(Some((self.path.to_owned(), name.node.clone())), args);
                 }
                 Probe::Syscall { args, .. } => args.iter().for_each(|arg| self.constant(&arg.value)),
-                Probe::Open { .. } | Probe::Connect(_) | Probe::Listen(_) | Probe::Env(_) => {}
+                Probe::Open { .. }
+                | Probe::Connect(_)
+                | Probe::Request { .. }
+                | Probe::Listen(_)
+                | Probe::Env(_) => {}
             },
             ClaimKind::NarrowerThan(name) => {
                 self.qualified(Kind::Block, name);
