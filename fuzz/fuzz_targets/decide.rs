@@ -163,7 +163,7 @@ fn filter(policy: &Policy, bytes: &mut Bytes<'_>) {
         // Too long, never unproved.
         panic!("{:?}", compile(policy, Options::default()).map(|_| ()));
     };
-    let witnesses = policy.syscalls.iter().filter_map(|rule| Some((rule.nr, rule.predicate.witness()?)));
+    let witnesses = policy.syscalls.iter().filter_map(|rule| Some((rule.nr, rule.predicate.witness().found()?)));
     let mut calls: Vec<(u32, [u64; 6])> = witnesses.collect();
     calls.extend((0..8).map(|_| (bytes.pick(CALLS), std::array::from_fn(|_| bytes.number()))));
     for (nr, args) in calls {

@@ -116,6 +116,8 @@ pub(crate) enum Why {
     OtherAbi,
     /// Somebody is asked, who may say either.
     Asked,
+    /// The conditions on it are too involved to be decided.
+    Undecided,
 }
 
 /// What is said of the requests.

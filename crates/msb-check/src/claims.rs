@@ -10,6 +10,7 @@ use msb_diag::{Code, Diagnostic, Span, codes};
 use msb_policy::{Access, Expected, NetKind, OpenAsked, OpenClaim, OriginId, ParamKind, Places, Policy};
 use msb_resolve::{LayerId, Test};
 use msb_syntax::ast::{Claim, ClaimKind, QName, StmtKind, Value};
+use std::collections::HashMap;
 
 /// A claim that was read.
 pub(crate) struct Lowered<'a> {
@@ -97,12 +98,31 @@ pub(crate) struct Outcome {
     exercised: Vec<OriginId>,
 }
 
+/// Claims that were decided, by the requests that the answers show: who asks the same is shown the same.
+#[derive(Default)]
+struct Earlier<'a>(HashMap<[Option<String>; 2], Vec<&'a Lowered<'a>>>);
+
+impl<'a> Earlier<'a> {
+    fn key(judgement: &Judgement) -> [Option<String>; 2] {
+        [&judgement.allowed, &judgement.refused].map(|it| it.as_ref().map(|evidence| evidence.what.clone()))
+    }
+
+    fn add(&mut self, lowered: &'a Lowered<'a>, judgement: &Judgement) {
+        self.0.entry(Earlier::key(judgement)).or_default().push(lowered);
+    }
+
+    fn of(&self, judgement: &Judgement) -> &[&'a Lowered<'a>] {
+        self.0.get(&Earlier::key(judgement)).map_or(&[], Vec::as_slice)
+    }
+}
+
 /// Puts each claim to the oracle.
 pub(crate) fn judge(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<'_>]) -> Outcome {
     let mut outcome = Outcome::default();
     let mut judge = Judge::new(policy);
     let mut bound = None;
-    for (index, lowered) in claims.iter().enumerate() {
+    let mut earlier = Earlier::default();
+    for lowered in claims {
         if let Asked::Narrower { than } = &lowered.asked {
             let holds = narrow::narrower(cx, policy, lowered.claim);
             outcome.decided += usize::from(holds.is_some());
@@ -140,8 +160,9 @@ pub(crate) fn judge(cx: &mut Context<'_>, policy: &Policy, claims: &[Lowered<'_>
         } else if !judgement.proved {
             outcome.deferred.extend(defer(cx, policy, lowered));
         } else if lowered.parent.is_none() {
-            cx.found.extend(vacuous(lowered, claims.get(..index).unwrap_or(&[]), &judgement));
+            cx.found.extend(vacuous(lowered, earlier.of(&judgement), &judgement));
         }
+        earlier.add(lowered, &judgement);
     }
     outcome
 }
@@ -223,6 +244,7 @@ pub(crate) fn reason(why: Why) -> &'static str {
         Why::NoRight => "shown by this, without the right",
         Why::Asked => "somebody is asked here",
         Why::OtherRequests => "allows other requests",
+        Why::Undecided => "the conditions on it are too involved to be decided",
         Why::Absent | Why::OtherAbi => "",
     }
 }
@@ -311,7 +333,7 @@ fn itself(span: Span) -> Diagnostic {
 }
 
 /// A claim that cannot fail, because another one says the same, or because it is about nothing.
-fn vacuous(lowered: &Lowered<'_>, earlier: &[Lowered<'_>], judgement: &Judgement) -> Option<Diagnostic> {
+fn vacuous(lowered: &Lowered<'_>, earlier: &[&Lowered<'_>], judgement: &Judgement) -> Option<Diagnostic> {
     let span = lowered.claim.span;
     let found = |message: &str| Diagnostic::new(codes::ASSERTION_VACUOUS, message);
     if judgement.allowed.is_none() && judgement.refused.is_none() {
@@ -321,7 +343,7 @@ fn vacuous(lowered: &Lowered<'_>, earlier: &[Lowered<'_>], judgement: &Judgement
                 .help("take it away, or say less of the arguments"),
         );
     }
-    let same = |other: &&Lowered<'_>| {
+    let same = |other: &&&Lowered<'_>| {
         let test = |it: &Lowered<'_>| it.test.map(|test| test.span);
         (test(other), other.layer) == (test(lowered), lowered.layer)
             && (&other.asked, other.expected) == (&lowered.asked, lowered.expected)

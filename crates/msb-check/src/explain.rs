@@ -95,8 +95,9 @@ pub fn explain(
             proved,
         }
     };
-    // What somebody is asked about is refused until they say yes.
-    let allowed = allowed.iter().filter(|evidence| evidence.why != Why::Asked || refused.is_none());
+    // What somebody is asked about is refused until they say yes, and what nobody could decide is not said to be open.
+    let open = |why: Why| !matches!(why, Why::Asked | Why::Undecided);
+    let allowed = allowed.iter().filter(|evidence| open(evidence.why) || refused.is_none());
     let allowed = allowed.map(|evidence| one(evidence, true));
     let refused = refused.iter().map(|evidence| one(evidence, false));
     (allowed.chain(refused).collect(), found)
@@ -117,6 +118,7 @@ fn words(why: Why, allowed: bool) -> &'static str {
         Why::Generated if allowed => "the launcher writes this file, from nothing of the host",
         Why::Generated => "the launcher writes this file, to be read",
         Why::OtherAbi => "the policy does not name this architecture",
+        Why::Undecided => "the conditions on it are too involved to be decided",
         Why::Asked => "this rule has somebody asked, and refuses it where nobody answers",
     }
 }

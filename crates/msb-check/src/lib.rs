@@ -11,6 +11,7 @@ mod bounds;
 mod caps;
 mod claims;
 mod context;
+mod edits;
 mod env;
 mod exec;
 mod explain;

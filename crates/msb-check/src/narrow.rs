@@ -311,6 +311,9 @@ impl Comparison<'_> {
                     if *private { format!("scratch {path}") } else { format!("{} {path}", access.word()) };
                 format!("grant less, write `{deny}`, or have `{parent}` say `{rule}`")
             }
+            Wider::Undecided { .. } => {
+                format!("write its conditions in fewer parts, or as `{parent}` has them")
+            }
             Wider::Found { search, access } => {
                 let path = self.policy.shown_search(search);
                 let deny = match access {

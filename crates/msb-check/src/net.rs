@@ -1,5 +1,6 @@
 //! The `net` section: to whom connections are made, on which terms, and what follows for system calls.
 
+mod covered;
 mod endpoint;
 mod lints;
 mod publish;
@@ -8,9 +9,10 @@ mod terms;
 use crate::bounds::{LISTENS_MAX, TOTALS_MAX, too_many};
 use crate::context::Context;
 use crate::syscalls::implied::{self, Implied};
-use msb_diag::{Diagnostic, Span, codes};
+use msb_diag::{Diagnostic, Severity, Span, codes};
 use msb_policy::{
-    Borders, Calls, Connection, Connections, Net, NetKind, NetRule, Op, OriginId, Policy, Pred, Which, Width,
+    Borders, Calls, Connection, Connections, Net, NetKind, NetRule, Op, OriginId, Policy, Pred, Solution,
+    Which, Width,
 };
 use msb_resolve::LayerId;
 use msb_syntax::ast::{self, NetRuleKind, StmtKind};
@@ -32,6 +34,8 @@ pub(crate) struct Rule {
     pub(crate) kind: NetKind,
     /// Of the endpoint, or of the whole rule.
     pub(crate) span: Span,
+    /// Of the whole rule.
+    pub(crate) whole: Span,
     pub(crate) origin: OriginId,
     pub(crate) layer: LayerId,
 }
@@ -49,14 +53,13 @@ pub(crate) fn net(cx: &mut Context<'_>) -> (Net, Vec<Implied>) {
             ast::Net::None => none = none.or(Some(span)),
             ast::Net::Host => {
                 cx.say(
-                    Diagnostic::new(codes::NOT_ENFORCED, "`net host` is not enforced by this version")
-                        .label(span, "the network of the host, unfiltered")
-                        .help("write `net none`, or the connections that the program needs"),
-                );
-                cx.say(
-                    Diagnostic::new(codes::ABSTRACT_SOCKETS, "abstract sockets of the host are in reach")
-                        .label(span, "they belong to a network and not to a path: unix(7)")
-                        .help("write `net none`, or `net { … }` with rules: the sandbox then has a network of its own"),
+                    Diagnostic::new(
+                        codes::ABSTRACT_SOCKETS,
+                        "`net host` is not enforced: abstract sockets of the host would be in reach",
+                    )
+                    .raise(Severity::Error)
+                    .label(span, "the network of the host, unfiltered; such sockets have no path: unix(7)")
+                    .help("write `net none`, or `net { … }` with the connections that the program needs"),
                 );
             }
             ast::Net::Rules(section) => {
@@ -78,6 +81,10 @@ pub(crate) fn net(cx: &mut Context<'_>) -> (Net, Vec<Implied>) {
     // What could not be understood may be what a lint misses.
     if !msb_diag::has_errors(cx.found.get(before..).unwrap_or(&[])) {
         lints::lints(cx, &rules);
+        // A rule that is wrong makes no other one superfluous.
+        if !msb_diag::has_errors(cx.found.get(before..).unwrap_or(&[])) {
+            covered::covered(cx, &rules);
+        }
     }
     let origin = cx.origin(some.or(none).unwrap_or(cx.resolved.block.head));
     let pair = implied::none_of(&cx.archs, "socketpair", "domain", &[AF_UNIX], "EACCES", origin);
@@ -106,7 +113,8 @@ fn one(cx: &mut Context<'_>, rule: &ast::NetRule, layer: LayerId, rules: &mut Ve
     let (endpoints, verb) = match &rule.kind {
         NetRuleKind::Total => {
             if let Some(limits) = terms::limits(cx, &rule.options) {
-                rules.push(Rule { kind: NetKind::Total(limits), span: rule.span, origin, layer });
+                let (span, whole) = (rule.span, rule.span);
+                rules.push(Rule { kind: NetKind::Total(limits), span, whole, origin, layer });
             }
             return;
         }
@@ -131,7 +139,8 @@ fn one(cx: &mut Context<'_>, rule: &ast::NetRule, layer: LayerId, rules: &mut Ve
         }
         if verb == "listen" {
             let kind = publish::listen(cx, written).map(NetKind::Listen);
-            rules.extend(kind.map(|kind| Rule { kind, span: written.span, origin, layer }));
+            let (span, whole) = (written.span, rule.span);
+            rules.extend(kind.map(|kind| Rule { kind, span, whole, origin, layer }));
             continue;
         }
         let Some(endpoint) = endpoint(cx, written) else { continue };
@@ -140,7 +149,8 @@ fn one(cx: &mut Context<'_>, rule: &ast::NetRule, layer: LayerId, rules: &mut Ve
                 .map(|terms| NetKind::Allow { endpoint, terms }),
             _ => Some(NetKind::Deny(endpoint)),
         };
-        rules.extend(kind.map(|kind| Rule { kind, span: written.span, origin, layer }));
+        let (span, whole) = (written.span, rule.span);
+        rules.extend(kind.map(|kind| Rule { kind, span, whole, origin, layer }));
     }
 }
 
@@ -206,8 +216,11 @@ pub(crate) fn sockets(cx: &mut Context<'_>, policy: &Policy) {
     let calls = Calls::of(policy);
     let opens = policy.archs.iter().any(|arch| {
         let socket = msb_syscalls::find(*arch, "socket").map(|call| call.nr);
-        let of = |family| socket.and_then(|nr| calls.made_with(*arch, nr, family));
-        [AF_INET, AF_INET6].map(family).iter().any(|family| of(family).is_some())
+        let of = |family| socket.map(|nr| calls.made_with(*arch, nr, family));
+        [AF_INET, AF_INET6]
+            .map(family)
+            .iter()
+            .any(|family| of(family).is_some_and(|it| it != Solution::Nothing))
     });
     if let (true, false, Some(span)) = (dials, opens, cx.origins.span(*origin)) {
         cx.say(

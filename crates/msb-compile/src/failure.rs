@@ -4,13 +4,20 @@ use msb_diag::{Code, Diagnostic, FileId, Sources, Span, codes};
 use msb_emit::EmitError;
 use msb_policy::{Origin, Policy};
 
+/// So many lines are shown of what is too much.
+const LINES_MAX: usize = 8;
+
 /// `failure` as a finding.
 pub(crate) fn diagnostic(failure: &EmitError, policy: &Policy, sources: &Sources) -> Diagnostic {
     let mut found = Diagnostic::new(code(failure), failure.to_string());
-    for origin in failure.origins() {
+    let origins = failure.origins();
+    for (index, origin) in origins.iter().take(LINES_MAX).enumerate() {
         let origin = usize::try_from(origin.0).ok().and_then(|index| policy.origins.get(index));
+        let more = origins.len() - index - 1;
+        let text =
+            if index + 1 == LINES_MAX && more > 0 { format!("and {more} more") } else { String::new() };
         if let Some(span) = origin.and_then(|origin| span(origin, sources)) {
-            found = found.label(span, "");
+            found = found.label(span, text);
         }
     }
     match failure.help() {

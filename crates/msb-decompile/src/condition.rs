@@ -5,7 +5,7 @@
 //! and a way that another one covers goes. Each step is exact: see [`msb_policy::Pred`].
 
 use crate::filter::Way;
-use msb_policy::{Op, Pred, Width};
+use msb_policy::{Op, Pred, Solution, Width};
 use msb_syscalls::{Bits, Syscall};
 
 const LOW: u64 = 0xffff_ffff;
@@ -50,7 +50,7 @@ fn meet(one: &Way, other: &Way) -> bool {
 /// Whether all arguments that take `way` take `wider`, too.
 fn within(way: &Way, wider: &Way) -> bool {
     let way = Pred::All(way.clone());
-    wider.iter().all(|test| way.witness_without(test).is_none())
+    wider.iter().all(|test| way.witness_without(test) == Solution::Nothing)
 }
 
 /// Whether tests of bits are one test, or can still be dropped one by one.

@@ -269,7 +269,7 @@ pub(crate) fn searches<'p>(policy: &'p ir::Policy, order: &Order) -> Result<Vec<
 }
 
 fn fate(missing: ir::Missing, rest: &str) -> plan::Missing {
-    let is_commondir = rest == ".git/commondir" || rest.ends_with("/.git/commondir");
+    let is_commondir = ["commondir", ".git/commondir"].contains(&rest) || rest.ends_with("/.git/commondir");
     match missing {
         ir::Missing::Mask { directory: false } if is_commondir => plan::Missing::MaskDot,
         ir::Missing::Mask { directory: false } => plan::Missing::MaskFile,

@@ -13,8 +13,10 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Names whose certificates are kept.
@@ -27,13 +29,43 @@ const BUNDLES: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// Whether everybody may read the host's certificates: they are where distributions have them, and no variable names
-/// other ones (openssl-env(7)).
+/// The same, each in a file of its own.
+const FOLDERS: [&str; 2] = ["/etc/ssl/certs", "/etc/pki/tls/certs"];
+
+/// Files and folders that variables name instead (openssl-env(7)); `variable` gives their values.
 #[must_use]
-pub fn is_for_everybody() -> bool {
-    let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| std::env::var_os(name).is_some());
-    let readable = |path: &str| std::fs::metadata(path).is_ok_and(|it| it.permissions().mode() & 0o004 != 0);
-    !named && BUNDLES.iter().any(|path| readable(path))
+pub fn named(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    let folders = variable("SSL_CERT_DIR").unwrap_or_default();
+    let all = variable("SSL_CERT_FILE").map(PathBuf::from).into_iter().chain(std::env::split_paths(&folders));
+    all.filter(|path| !path.as_os_str().is_empty()).collect()
+}
+
+/// Whether everybody may read the host's certificates: those that are `named`, and where none are, those where distributions
+/// have them.
+#[must_use]
+pub fn are_for_everybody(named: &[PathBuf]) -> bool {
+    if named.is_empty() {
+        return BUNDLES.iter().any(|path| mode(Path::new(path)).is_some_and(|mode| mode & READ != 0));
+    }
+    named.iter().all(|path| everybody_reads(path))
+}
+
+/// What others may (inode(7)).
+const READ: u32 = 0o004;
+const SEARCH: u32 = 0o001;
+
+fn mode(path: &Path) -> Option<u32> {
+    std::fs::metadata(path).ok().map(|it| it.permissions().mode())
+}
+
+/// What is not there is nobody's to read, now or later. Of what a folder has, links lead anywhere: only those that would be
+/// read without any variable are known to be everybody's.
+fn everybody_reads(path: &Path) -> bool {
+    let Ok(real) = std::fs::canonicalize(path) else { return true };
+    let may = |path: &Path, wanted: u32| mode(path).is_none_or(|mode| mode & wanted == wanted);
+    let is_reachable = real.ancestors().skip(1).all(|folder| may(folder, SEARCH));
+    is_reachable
+        && if real.is_dir() { FOLDERS.iter().any(|it| path == Path::new(it)) } else { may(&real, READ) }
 }
 
 /// What failed.

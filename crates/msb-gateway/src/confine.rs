@@ -6,6 +6,7 @@
 //! container engine or a service manager would do all of that for it. Its memory, which holds secrets, is nobody's to
 //! read, and bounded.
 
+use crate::authority;
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset,
     RulesetAttr as _, RulesetCreatedAttr as _, Scope,
@@ -35,8 +36,6 @@ const READ: [&str; 9] = [
 ];
 /// Configuration that may be a link to elsewhere, and is replaced there while a sandbox runs.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
-/// Variables that name certificates (openssl-env(7)).
-const CERTIFICATE_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
 /// What failed, in words.
 #[derive(Debug)]
@@ -130,7 +129,7 @@ fn landlock() -> Result<(), Failed> {
         .handle_access(AccessNet::BindTcp)?
         .scope(Scope::from_all(abi))?
         .create()?;
-    let given = CERTIFICATE_VARIABLES.iter().filter_map(std::env::var_os).map(PathBuf::from);
+    let given = authority::named(|name| std::env::var_os(name));
     for path in READ.iter().map(PathBuf::from).chain(given).chain(resolv_conf()) {
         // What is not there need not be read.
         let Ok(opened) = PathFd::new(&path) else { continue };

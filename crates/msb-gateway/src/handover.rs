@@ -7,6 +7,7 @@ use msb_plan::event::Failure;
 use msb_plan::handover::{FAILED, MESSAGE_BYTES_MAX, SOCKETS, Socket, encode_failure, encode_ready};
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, recvmsg, send, sendmsg,
@@ -50,30 +51,24 @@ pub fn sockets(control: &OwnedFd) -> io::Result<Option<Sockets>> {
     }))
 }
 
-/// A file in memory with the certificates that programs inside trust.
+/// Hands certificates over in a file in memory, with the message that says in which form they are.
 ///
 /// # Errors
-/// As memfd_create(2) and write(2).
-pub fn trust_file(bytes: &[u8]) -> io::Result<OwnedFd> {
+/// As memfd_create(2), write(2) and sendmsg(2); none when the launcher's side has ended, which [`sockets`] says.
+pub fn give_trust(control: &OwnedFd, message: u8, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::from(memfd_create("trust", MemfdFlags::CLOEXEC)?);
     file.write_all(bytes)?;
     file.rewind()?;
-    Ok(file.into())
-}
-
-/// Hands certificates over, with the message that says in which form they are.
-///
-/// # Errors
-/// As sendmsg(2).
-pub fn send_trust(control: &OwnedFd, message: u8, file: &OwnedFd) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     let files = [file.as_fd()];
     if !ancillary.push(SendAncillaryMessage::ScmRights(&files)) {
         return Err(io::Error::other("no room for a descriptor"));
     }
-    sendmsg(control, &[IoSlice::new(&[message])], &mut ancillary, SendFlags::NOSIGNAL)?;
-    Ok(())
+    match sendmsg(control, &[IoSlice::new(&[message])], &mut ancillary, SendFlags::NOSIGNAL) {
+        Ok(_) | Err(Errno::PIPE) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 /// Says that connections are answered from now on, and on which `ports` of the host, in the order of the plan's rules.

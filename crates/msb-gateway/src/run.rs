@@ -96,7 +96,7 @@ fn io_failure(step: Step, origin: Option<OriginId>, error: &io::Error) -> NotSta
 pub fn run(options: &Options) -> Result<(), String> {
     let control = options.sockets_fd.map(taken);
     let control = control.ok_or_else(|| "`--sockets-fd` is missing".to_owned())?;
-    let prepared = match prepare(options) {
+    let prepared = match prepare(options, &control) {
         Ok(prepared) => prepared,
         Err(NotStarted { failure, why }) => {
             handover::send_failed(&control, failure);
@@ -122,15 +122,13 @@ fn taken(fd: RawFd) -> OwnedFd {
 struct Prepared {
     state: Arc<State>,
     authority: Option<Arc<Authority>>,
-    /// Certificates for programs inside, with the message that each goes with.
-    trust: Vec<(u8, OwnedFd)>,
     listens: Vec<Published>,
     /// The port of the host that each of the plan's `listens` has.
     ports: Vec<u16>,
     report: Option<File>,
 }
 
-fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
+fn prepare(options: &Options, control: &OwnedFd) -> Result<Prepared, NotStarted> {
     confine::raise_descriptors();
     let mut bytes = Vec::new();
     let plan_fd =
@@ -147,25 +145,28 @@ fn prepare(options: &Options) -> Result<Prepared, NotStarted> {
     let audit = options.audit_fd.map(|fd| File::from(taken(fd)));
     let state = Arc::new(state(options, plan, gateway, audit)?);
     let (listens, ports) = listens(gateway)?;
-    let (mut authority, mut trust) = (None, Vec::new());
+    let mut authority = None;
     if gateway.trust.is_some() {
         let origin = Some(gateway.origin);
+        let failed = |error: io::Error| io_failure(Step::Gateway, origin, &error);
         let made = Authority::new().map_err(|error| not_started(Step::Gateway, origin, error.0))?;
-        if rustix::process::getuid().is_root() && !authority::is_for_everybody() {
+        // At once, so that the launcher has something to do while the key store is made.
+        let pem = made.trust();
+        handover::give_trust(control, TRUST, &pem).map_err(failed)?;
+        if gateway.java_trust.is_some() {
+            handover::give_trust(control, JAVA_TRUST, &keystore::jks(&pem)).map_err(failed)?;
+        }
+        if rustix::process::getuid().is_root()
+            && !authority::are_for_everybody(&authority::named(|name| std::env::var_os(name)))
+        {
             // Before root is given up. Otherwise it is left to the first connection that needs them: there are hundreds.
             made.load_roots();
-        }
-        let pem = made.trust();
-        let java = keystore::jks(&pem);
-        for (message, bytes) in [(TRUST, pem), (JAVA_TRUST, java)] {
-            let file = handover::trust_file(&bytes);
-            trust.push((message, file.map_err(|error| io_failure(Step::Gateway, origin, &error))?));
         }
         authority = Some(Arc::new(made));
     }
     confine::confine().map_err(|failed| not_started(Step::Gateway, None, failed.0))?;
     let report = options.report_fd.map(|fd| File::from(taken(fd)));
-    Ok(Prepared { state, authority, trust, listens, ports, report })
+    Ok(Prepared { state, authority, listens, ports, report })
 }
 
 fn state(
@@ -232,11 +233,8 @@ fn listens(gateway: &Gateway<'_>) -> Result<(Vec<Published>, Vec<u16>), NotStart
 
 fn serve(control: OwnedFd, prepared: Prepared) -> Result<End, String> {
     let words = |error: io::Error| error.to_string();
-    let Prepared { state, authority, trust, listens, ports, report } = prepared;
+    let Prepared { state, authority, listens, ports, report } = prepared;
     let Some(sockets) = handover::sockets(&control).map_err(words)? else { return Ok(End::Sandbox) };
-    for (message, file) in trust {
-        handover::send_trust(&control, message, &file).map_err(words)?;
-    }
     let reader = Reader::new(Arc::clone(&state), authority);
     let kernel = if sockets.refusals.is_some() { Kernel::Listed } else { Kernel::Silent };
     let ready = control.try_clone().map_err(words)?;

@@ -193,6 +193,14 @@ fn settle(
         }
         Err(Errno::NOENT | Errno::NOTDIR) => {
             let Some(kind) = wanted(deny, entry)? else { return Ok(None) };
+            // Nothing can be put where what is above it is denied in the same way.
+            let covers = |above: &Denial| {
+                above.rights.contains(deny.rights)
+                    && below(&inside, &above.inside).is_some_and(|r| !r.is_empty())
+            };
+            if denials.iter().any(covers) {
+                return Ok(None);
+            }
             if entry.is_private() {
                 denials.push(denial(inside, deny.rights, Some(kind)));
                 return Ok(None);

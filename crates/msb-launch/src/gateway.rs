@@ -245,10 +245,10 @@ impl Handover {
     pub(crate) fn give(&self, sockets: &Sockets) -> Result<()> {
         let borrowed: Vec<BorrowedFd<'_>> = sockets.sockets.iter().map(|fd| fd.as_fd()).gather();
         match send(&self.socket, &[handover::SOCKETS, sockets.mask], &borrowed) {
-            // It has ended already, and what it said is still to be read.
-            Err(errno @ Errno::PIPE) => {
-                Err(self.next().err().unwrap_or(failure(Step::Gateway, Some(self.origin), errno)))
-            }
+            // It has ended already, and why it did is still to be read, behind what it may have handed over before.
+            Err(Errno::PIPE) => loop {
+                self.next()?;
+            },
             sent => sent.at(Step::Gateway, Some(self.origin)),
         }
     }

@@ -297,19 +297,24 @@ pub(crate) fn write_files(root: &OwnedFd, files: &[File<'_>], entries: &[Entry<'
 
 /// Writes a new file, readable by everybody.
 pub(crate) fn write_file(root: &OwnedFd, path: &[u8], content: &[u8]) -> core::result::Result<(), Errno> {
+    let file = make_file(root, path)?;
+    if content.is_empty() { Ok(()) } else { write_once(&file, content) }
+}
+
+/// A new file, readable by everybody, to be written.
+pub(crate) fn make_file(root: &OwnedFd, path: &[u8]) -> core::result::Result<OwnedFd, Errno> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
     // The mode is as it is said here: the umask is 0 (`child`).
     let create = || openat(root, path, flags, Mode::from_raw_mode(0o444));
-    let file = match create() {
+    match create() {
         Err(Errno::NOENT) => {
             for directory in ancestors(path) {
                 there(mkdirat(root, directory, Mode::from_raw_mode(0o755)))?;
             }
-            create()?
+            create()
         }
-        made => made?,
-    };
-    if content.is_empty() { Ok(()) } else { write_once(&file, content) }
+        made => made,
+    }
 }
 
 /// Makes the new root read-only, goes there for good, and lets the old one go. Where the table of mounts is hidden, the root

@@ -13,7 +13,7 @@ use crate::names::{Found, names};
 use crate::path::{below, join, split};
 use alloc::vec::Vec;
 use msb_plan::event::{Event, Step};
-use msb_plan::{Plan, Search};
+use msb_plan::{Deny, Missing, Plan, Search};
 use msb_sys::at::{Descriptor, accessat, openat2, statat};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags};
@@ -46,9 +46,9 @@ pub(crate) fn find<'p>(
         let Some(first) = searches.first() else { continue };
         let origin = Some(first.origin);
         let root = bindings.host_path(first.root, first.origin)?;
-        for root in names(&root, first.root.base, table).at(Step::Search, origin)? {
-            let mut walk = Walk { searches, table, looked, found };
-            walk.shown(&root, entries).at(Step::Search, origin)?;
+        for root in &names(&root, first.root.base, table).at(Step::Search, origin)? {
+            let mut walk = Walk { plan, searches, root, table, looked, found };
+            walk.shown(entries).at(Step::Search, origin)?;
             (looked, found) = (walk.looked, walk.found);
         }
     }
@@ -70,7 +70,10 @@ struct Looked {
 
 /// The searches of one root.
 struct Walk<'a, 'p> {
+    plan: &'a Plan<'p>,
     searches: &'a [Search<'p>],
+    /// Where they begin, as the kernel calls it.
+    root: &'a [u8],
     table: &'a Table,
     looked: Looked,
     found: Vec<Found<'p>>,
@@ -80,7 +83,8 @@ type Done = core::result::Result<(), Errno>;
 
 impl<'p> Walk<'_, 'p> {
     /// Searches what `entries` show of `root`.
-    fn shown(&mut self, root: &[u8], entries: &[Entry<'_>]) -> Done {
+    fn shown(&mut self, entries: &[Entry<'_>]) -> Done {
+        let root = self.root;
         let mut begun: Vec<&[u8]> = Vec::new();
         let mut sources: Vec<_> = entries.iter().filter_map(|entry| entry.source.as_ref()).collect();
         // What holds others is walked first, and they with it.
@@ -98,7 +102,7 @@ impl<'p> Walk<'_, 'p> {
                 continue;
             }
             begun.push(path);
-            self.above(root, path, level)?;
+            self.above(path, level)?;
             let place = match place {
                 Err(Errno::NOENT | Errno::NOTDIR) => continue,
                 place => place?,
@@ -115,12 +119,12 @@ impl<'p> Walk<'_, 'p> {
     }
 
     /// Looks in the directories between `root` and `path`, `level` components below it, which are not shown themselves.
-    fn above(&mut self, root: &[u8], path: &[u8], level: usize) -> Done {
+    fn above(&mut self, path: &[u8], level: usize) -> Done {
         let mut directory = path;
         for level in (0..level).rev() {
             directory = split(directory).0;
             let level = u8::try_from(level).unwrap_or(u8::MAX);
-            if below(directory, root).is_none() || level > self.depth() {
+            if below(directory, self.root).is_none() || level > self.depth() {
                 continue;
             }
             for search in self.searches.iter().filter(|search| search.depth >= level) {
@@ -216,6 +220,16 @@ impl<'p> Walk<'_, 'p> {
             return Err(Errno::FBIG);
         }
         let place = join(directory, search.rest.as_bytes())?;
+        // A rule names it already, as what is denied in the root and in all that it holds.
+        let named = join(search.root.rest.as_bytes(), below(&place, self.root).unwrap_or_default())?;
+        let same = |deny: &&Deny<'_>| {
+            let is_kept = deny.missing != Missing::Skip || search.missing == Missing::Skip;
+            deny.path.base == search.root.base && deny.rights.contains(search.rights) && is_kept
+        };
+        let mut denies = self.plan.denies.iter().filter(same);
+        if denies.any(|deny| deny.path.rest.as_bytes() == named.as_slice()) {
+            return Ok(());
+        }
         self.found.push(Found::beside(search, &place, self.table)?);
         Ok(())
     }

@@ -4,14 +4,13 @@
 //! written to a place of its own, and put over the files that programs read by themselves.
 
 use crate::deny::{attach, clone_tree, open_inside};
-use crate::files::read_all;
 use crate::host::{Entry, covering};
 use crate::path::ancestors;
-use crate::root::{absolute, there, write_file};
+use crate::root::{absolute, make_file, there};
 use msb_plan::handover::TRUST_BYTES_MAX;
 use msb_plan::network::Trust;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{FileType, Mode, fstat, mkdirat, symlinkat};
+use rustix::fs::{FileType, Mode, fstat, mkdirat, sendfile, symlinkat};
 use rustix::io::Errno;
 
 /// Puts what `file` holds into its places below `root`.
@@ -25,8 +24,20 @@ pub(crate) fn put(
     if covering(entries, trust.file.as_bytes()).is_some() {
         return Err(Errno::EXIST);
     }
-    let certificates = read_all(file, TRUST_BYTES_MAX)?;
-    write_file(root, trust.file.as_bytes(), &certificates)?;
+    let length = usize::try_from(fstat(file)?.st_size).map_err(|_| Errno::FBIG)?;
+    if length > TRUST_BYTES_MAX {
+        return Err(Errno::FBIG);
+    }
+    let made = make_file(root, trust.file.as_bytes())?;
+    let mut left = length;
+    while left > 0 {
+        // By the kernel, from one file in memory to another: a distribution's certificates are a hundred pages and more.
+        match sendfile(&made, file, None, left)? {
+            0 => return Err(Errno::IO),
+            sent => left = left.saturating_sub(sent),
+        }
+    }
+    drop(made);
     let own = open_inside(root.as_fd(), trust.file.as_bytes())?;
     for place in &trust.places {
         let path = place.as_bytes();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use msb_syscalls::by_number;
 
-use crate::{Arch, Decision, Policy, Pred, SyscallAction, SyscallRule};
+use crate::{Arch, Decision, Policy, Pred, Solution, SyscallAction, SyscallRule};
 
 /// The rules of a policy by the call that they are about, for who asks about many.
 #[derive(Debug, Clone)]
@@ -74,13 +74,13 @@ impl<'p> Calls<'p> {
     /// Arguments that fulfil `condition` and with which the call is made, or may be; small ones where there is a
     /// choice.
     #[must_use]
-    pub fn made_with(&self, arch: Arch, nr: u32, condition: &Pred) -> Option<[u64; 6]> {
+    pub fn made_with(&self, arch: Arch, nr: u32, condition: &Pred) -> Solution {
         condition.witness_with(&self.made_when(arch, nr))
     }
 
     /// Arguments that fulfil `condition` and with which the call is refused, or may be.
     #[must_use]
-    pub fn refused_with(&self, arch: Arch, nr: u32, condition: &Pred) -> Option<[u64; 6]> {
+    pub fn refused_with(&self, arch: Arch, nr: u32, condition: &Pred) -> Solution {
         condition.witness_without(&self.made_unasked_when(arch, nr))
     }
 

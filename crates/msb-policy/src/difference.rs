@@ -124,7 +124,7 @@ fn at(
     let (left, right) = (outcomes(before, arch, nr), outcomes(after, arch, nr));
     let pairs = left.iter().flat_map(|left| right.iter().map(move |right| (left, right)));
     let mut pairs = pairs.filter(|((left, _), (right, _))| differ(*left, *right));
-    let args = pairs.find_map(|((_, left), (_, right))| left.witness_with(right))?;
+    let args = pairs.find_map(|((_, left), (_, right))| left.witness_with(right).found())?;
     Some(Witness { arch, nr, args, before: before.call(arch, nr, args), after: after.call(arch, nr, args) })
 }
 

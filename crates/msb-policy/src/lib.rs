@@ -33,6 +33,7 @@ pub use narrow::{By, ToolWider, Widening, Wider};
 pub use net::*;
 pub use open::{Below, Files, Open};
 pub use places::{Access, FILES_OF_GIT, GENERATED_FILES, Places, Reason, Verdict};
+pub use pred::Solution;
 pub use publish::{LOOPBACK, Publish, Published, is_loopback};
 pub use request::HttpRequest;
 pub use search::Search;

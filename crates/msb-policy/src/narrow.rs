@@ -14,7 +14,7 @@ use crate::places::{has, takes};
 use crate::{
     Access, Arch, Base, Borders, Calls, Connection, Connections, Decision, Endpoint, EnvKind, FsKind, FsRule,
     Limit, Limits, Links, Net, NetKind, NetLimits, NetRule, OpenAsked, OriginId, Path, Peer, Places, Policy,
-    Rate, Request, Search, SyscallAction, SyscallRule, Text, Verdict, Which, Word,
+    Rate, Request, Search, Solution, SyscallAction, SyscallRule, Text, Verdict, Which, Word,
 };
 
 /// Something that a policy allows and the other does not.
@@ -55,6 +55,13 @@ pub enum Wider {
         nr: u32,
         /// Its arguments.
         args: [u64; 6],
+    },
+    /// Some call of this number, perhaps: it could not be decided in moderate time.
+    Undecided {
+        /// Whose call it is.
+        arch: Arch,
+        /// Its number.
+        nr: u32,
     },
     /// A variable of the host, or all that begin so.
     Env {
@@ -114,6 +121,11 @@ impl Wider {
             }
             Wider::Call { arch, nr, args } => {
                 format!("syscall {}", describe_call(policy, other, *arch, *nr, args))
+            }
+            Wider::Undecided { arch, nr } => {
+                let name = msb_syscalls::by_number(*arch, *nr)
+                    .map_or_else(|| format!("syscall({nr})"), |call| call.name.to_owned());
+                format!("syscall {name}, perhaps: its conditions are too involved to be compared")
             }
             Wider::Env { name, prefix } => format!("env {name}{}", if *prefix { "*" } else { "" }),
             Wider::Connect(connection) => policy.shown_connection(connection),
@@ -180,6 +192,7 @@ impl Policy {
         self.wider_net(other, &mut found);
         self.wider_tool_bounds(other, &mut found);
         self.wider_limits(other, &mut found);
+        found.retain(|it| matches!(it.what, Wider::Limit(_) | Wider::ToolLimit { .. }));
         found
     }
 
@@ -283,9 +296,23 @@ impl Policy {
         for (arch, nr) in calls {
             let wider = own.made_when(arch, nr).witness_without(&its.made_when(arch, nr));
             // Made without a question where the other asks is wider too.
-            let unasked =
-                || own.made_unasked_when(arch, nr).witness_without(&its.made_unasked_when(arch, nr));
-            let Some(args) = wider.or_else(unasked) else { continue };
+            let wider = match wider {
+                Solution::Nothing => {
+                    own.made_unasked_when(arch, nr).witness_without(&its.made_unasked_when(arch, nr))
+                }
+                found => found,
+            };
+            let args = match wider {
+                Solution::Found(args) => args,
+                Solution::Nothing => continue,
+                // What nobody could prove counts as wider.
+                Solution::GivenUp => {
+                    let allowed = own.rules_of(arch, nr).iter().map(|rule| rule.origin).min();
+                    let refused = its.rules_of(arch, nr).iter().map(|rule| rule.origin).min();
+                    found.push(Widening { what: Wider::Undecided { arch, nr }, allowed, refused });
+                    continue;
+                }
+            };
             let allowed = own.call(arch, nr, args).origin;
             if seen.insert(allowed) {
                 let what = Wider::Call { arch, nr, args };

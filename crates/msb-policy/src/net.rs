@@ -8,8 +8,7 @@ mod borders;
 mod peers;
 
 pub use borders::{Borders, Which};
-pub(crate) use peers::ByPeer;
-pub use peers::Connections;
+pub use peers::{ByPeer, Connections};
 
 use crate::{Decision, OriginId, Policy, Publish, SyscallAction};
 use msb_host::{Host, Kind, METADATA_NAMES, kind};
@@ -288,6 +287,20 @@ impl Endpoint {
         spoken && has_port(&self.ports, connection.port) && self.peer.covers(&connection.peer, Sense::Allow)
     }
 
+    /// Whether an allow of it is known to cover every connection that an allow of `other` covers.
+    #[must_use]
+    pub fn covers(&self, other: &Endpoint) -> bool {
+        let spoken = match (self.protocol, other.protocol) {
+            (Protocol::Tcp, protocol) => protocol != Protocol::Udp,
+            (Protocol::Tls | Protocol::Https, Protocol::Tls | Protocol::Https) => true,
+            (own, its) => own == its,
+        };
+        let has = |(first, last): &(u16, u16)| {
+            self.ports.iter().any(|(from, to)| (*from..=*to).contains(first) && last <= to)
+        };
+        spoken && other.ports.iter().all(has) && self.peer.covers_all(&other.peer)
+    }
+
     /// Whether a deny of it covers `connection`.
     #[must_use]
     pub fn refuses(&self, connection: &Connection) -> bool {
@@ -321,6 +334,28 @@ enum Sense {
 }
 
 impl Peer {
+    /// Whether an allow of it is known to cover all that `other` stands for.
+    fn covers_all(&self, other: &Peer) -> bool {
+        match (self, other) {
+            (own, its) if own == its => true,
+            (Peer::Host(Host::Below(own)), Peer::Host(Host::Below(its))) => {
+                its.strip_suffix(own.as_str()).is_some_and(|rest| rest.ends_with('.'))
+            }
+            (Peer::Any, Peer::Host(Host::Below(name))) => {
+                // Where clouds give out credentials is below some names.
+                let among =
+                    |it: &&str| it.strip_suffix(name.as_str()).is_some_and(|rest| rest.ends_with('.'));
+                !METADATA_NAMES.iter().any(among)
+            }
+            // A parameter may be any host, and a range may have others in it than its ends.
+            (_, Peer::Param(_) | Peer::Any | Peer::Private | Peer::Metadata | Peer::Loopback) => false,
+            (Peer::Any | Peer::Private | Peer::Metadata, Peer::Host(Host::Address(it))) if !it.is_one() => {
+                false
+            }
+            (own, its) => own.covers(its, Sense::Allow),
+        }
+    }
+
     fn covers(&self, one: &Peer, sense: Sense) -> bool {
         match (self, one) {
             (Peer::Any, _) if sense == Sense::Deny => true,

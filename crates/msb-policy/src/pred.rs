@@ -1,7 +1,12 @@
 //! What can be said of conditions: whether one holds, whether it can, and for which arguments.
 //!
 //! The procedure is exact: arguments are independent of each other, and a condition in which every choice is
-//! made is a [`Cube`] for each of them.
+//! made is a [`Cube`] for each of them. Whether there are arguments for a condition is as hard to say as anything
+//! (each bit of them can be a variable of a formula), so a search that takes too long says that it was given up:
+//! whoever asks for a proof has none then.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use crate::cube::Cube;
 use crate::{Op, Pred, Width};
@@ -61,73 +66,235 @@ impl Pred {
         }
     }
 
-    /// Arguments for which it holds, small ones where there is a choice; `None` if it never does.
-    #[must_use]
-    pub fn witness(&self) -> Option<[u64; 6]> {
-        search(vec![(self, true)], Vec::new(), [const { Cube::ALL }; 6])
-    }
-
-    /// Arguments for which both hold.
-    #[must_use]
-    pub fn witness_with(&self, other: &Self) -> Option<[u64; 6]> {
-        search(vec![(self, true), (other, true)], Vec::new(), [const { Cube::ALL }; 6])
-    }
-
-    /// Arguments for which it holds and `other` does not.
-    #[must_use]
-    pub fn witness_without(&self, other: &Self) -> Option<[u64; 6]> {
-        if self == other {
-            return None;
-        }
-        search(vec![(self, true), (other, false)], Vec::new(), [const { Cube::ALL }; 6])
-    }
-
     /// Whether it holds for some arguments.
     #[must_use]
-    pub fn satisfiable(&self) -> bool {
-        self.witness().is_some()
+    pub fn witness(&self) -> Solution {
+        search(vec![(self, true)])
     }
 
-    /// Whether it holds for all arguments.
+    /// Whether both hold for some arguments.
+    #[must_use]
+    pub fn witness_with(&self, other: &Self) -> Solution {
+        search(vec![(self, true), (other, true)])
+    }
+
+    /// Whether it holds for some arguments for which `other` does not.
+    #[must_use]
+    pub fn witness_without(&self, other: &Self) -> Solution {
+        if self == other {
+            return Solution::Nothing;
+        }
+        search(vec![(self, true), (other, false)])
+    }
+
+    /// Whether it may hold: it is not known that it never does.
+    #[must_use]
+    pub fn satisfiable(&self) -> bool {
+        self.witness() != Solution::Nothing
+    }
+
+    /// Whether it is known to hold for all arguments.
     #[must_use]
     pub fn always(&self) -> bool {
-        Self::True.witness_without(self).is_none()
+        Self::True.witness_without(self) == Solution::Nothing
+    }
+}
+
+/// What a search for arguments came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Solution {
+    /// These, small ones where there is a choice.
+    Found([u64; 6]),
+    /// There are none.
+    Nothing,
+    /// It took too long: conditions can be made of which nobody knows a quick way to decide them.
+    GivenUp,
+}
+
+impl Solution {
+    /// The arguments, if some were found.
+    #[must_use]
+    pub fn found(self) -> Option<[u64; 6]> {
+        match self {
+            Self::Found(args) => Some(args),
+            Self::Nothing | Self::GivenUp => None,
+        }
+    }
+}
+
+/// How many conditions, and values of an argument, a search looks at before it is given up: a tenth of a second.
+const LOOKS_MAX: usize = 2_000_000;
+/// How many choices a search makes one after the other: more than there are bits in the arguments, and few enough for
+/// a stack.
+const CHOICES_MAX: usize = 400;
+/// Of so many ways, that which leaves least to do is taken first.
+const WAYS_FEW: usize = 4;
+
+/// What is left of the time of a search.
+#[derive(Debug)]
+pub(crate) struct Budget(Option<usize>);
+
+impl Budget {
+    /// Takes `looks` from it; `None` where it is used up, as it stays from then on.
+    pub(crate) fn spend(&mut self, looks: usize) -> Option<()> {
+        self.0 = self.0?.checked_sub(looks);
+        self.0.map(|_| ())
     }
 }
 
 /// One of a list of conditions must have this truth.
-type Choice<'a> = (&'a [Pred], bool);
-
-/// So many open choices are tried as they come; among more, looking ahead costs less than going astray.
-const CHOICES_FEW: usize = 2;
-
-/// Finds arguments in `cubes` for which each condition of `open` has the truth that stands beside it, and for
-/// each list of `choices` one of its conditions does.
-///
-/// Everything that must hold is taken in before a choice is made, and of many choices the narrowest is made first:
-/// the time still doubles with each condition in the worst case, which those that people write are far from.
-fn search<'a>(
-    open: Vec<(&'a Pred, bool)>,
-    mut choices: Vec<Choice<'a>>,
-    mut cubes: [Cube; 6],
-) -> Option<[u64; 6]> {
-    take_in(open, &mut choices, &mut cubes)?;
-    if choices.len() > CHOICES_FEW {
-        look_ahead(&mut choices, &mut cubes)?;
-    }
-    let found = smallest(&cubes)?;
-    let Some((choice, truth)) = choices.pop() else {
-        return Some(found);
-    };
-    choice.iter().find_map(|one| search(vec![(one, truth)], choices.clone(), cubes.clone()))
+#[derive(Clone, Copy)]
+struct Choice<'a> {
+    options: &'a [Pred],
+    truth: bool,
+    /// Whether one of them was chosen: what that asks for is in the cubes, and in choices of its own.
+    made: bool,
 }
 
-fn smallest(cubes: &[Cube; 6]) -> Option<[u64; 6]> {
-    let mut found = [0; 6];
-    for (value, cube) in found.iter_mut().zip(cubes) {
-        *value = cube.smallest()?;
+/// Finds arguments for which each condition of `open` has the truth that stands beside it.
+fn search(open: Vec<(&Pred, bool)>) -> Solution {
+    let mut solver = Solver { choices: Vec::new(), blame: HashMap::new(), budget: Budget(Some(LOOKS_MAX)) };
+    let mut cubes = [const { Cube::ALL }; 6];
+    let found = take_in(open, &mut solver.choices, &mut cubes).and_then(|()| solver.solve(&cubes, 0));
+    match (found, solver.budget.0) {
+        (Some(args), _) => Solution::Found(args),
+        (None, Some(_)) => Solution::Nothing,
+        (None, None) => Solution::GivenUp,
     }
-    Some(found)
+}
+
+/// The search behind [`search`].
+///
+/// Everything that must hold is in the cubes. The smallest arguments of these either make every choice as well, or show
+/// one that they do not: its ways are tried, that of the narrowest first, and of two that are as narrow that which most
+/// often had none left.
+struct Solver<'a> {
+    choices: Vec<Choice<'a>>,
+    /// How often a choice, by its first condition, had no way left.
+    blame: HashMap<*const Pred, usize>,
+    budget: Budget,
+}
+
+impl<'a> Solver<'a> {
+    fn solve(&mut self, cubes: &[Cube; 6], depth: usize) -> Option<[u64; 6]> {
+        let args = self.smallest(cubes)?;
+        let missed = self.missed(&args)?;
+        if missed.is_empty() {
+            return Some(args);
+        }
+        if depth == CHOICES_MAX {
+            self.budget = Budget(None);
+            return None;
+        }
+        let chosen = self.narrowest(&missed, cubes)??;
+        let Choice { options, truth, .. } = *self.choices.get(chosen)?;
+        let mut ways: Vec<(usize, &Pred)> = options.iter().map(|option| (0, option)).collect();
+        if ways.len() <= WAYS_FEW {
+            for (left, option) in &mut ways {
+                *left = self.left(option, truth, cubes)?;
+            }
+            ways.sort_by_key(|(left, _)| *left);
+        }
+        let known = self.choices.len();
+        self.mark(chosen, true);
+        for (_, option) in ways {
+            if let Some(narrower) = self.way(option, truth, cubes)? {
+                let found = self.solve(&narrower, depth + 1);
+                if found.is_some() || self.budget.0.is_none() {
+                    return found;
+                }
+            }
+            self.choices.truncate(known);
+        }
+        self.mark(chosen, false);
+        None
+    }
+
+    fn mark(&mut self, choice: usize, made: bool) {
+        if let Some(choice) = self.choices.get_mut(choice) {
+            choice.made = made;
+        }
+    }
+
+    /// How many choices the smallest arguments do not make if `option` has this truth.
+    fn left(&mut self, option: &'a Pred, truth: bool, cubes: &[Cube; 6]) -> Option<usize> {
+        let known = self.choices.len();
+        let left = match self.way(option, truth, cubes)? {
+            Some(narrower) => {
+                let args = self.smallest(&narrower)?;
+                self.missed(&args)?.len()
+            }
+            None => usize::MAX,
+        };
+        self.choices.truncate(known);
+        Some(left)
+    }
+
+    /// The places of choices that are open and that `args` do not make.
+    fn missed(&mut self, args: &[u64; 6]) -> Option<Vec<usize>> {
+        let mut missed = Vec::new();
+        for (index, Choice { options, truth, .. }) in
+            self.choices.iter().enumerate().filter(|(_, choice)| !choice.made)
+        {
+            let at = options.iter().position(|one| one.holds(args) == *truth);
+            self.budget.spend(at.unwrap_or(options.len()) + 1)?;
+            if at.is_none() {
+                missed.push(index);
+            }
+        }
+        Some(missed)
+    }
+
+    /// That of `missed` with the fewest ways to make it; nothing inside where one has none.
+    fn narrowest(&mut self, missed: &[usize], cubes: &[Cube; 6]) -> Option<Option<usize>> {
+        if let [only] = missed {
+            return Some(Some(*only));
+        }
+        let known = self.choices.len();
+        let mut best: Option<((usize, Reverse<usize>), usize)> = None;
+        for &index in missed {
+            let Choice { options, truth, .. } = *self.choices.get(index)?;
+            let mut ways = 0;
+            for option in options {
+                ways += usize::from(self.way(option, truth, cubes)?.is_some());
+                self.choices.truncate(known);
+                // It is not the narrowest any more.
+                if best.is_some_and(|((least, _), _)| ways > least) {
+                    break;
+                }
+            }
+            let blamed = self.blame.entry(options.as_ptr()).or_default();
+            if ways == 0 {
+                *blamed += 1;
+                return Some(None);
+            }
+            let rank = (ways, Reverse(*blamed));
+            if best.is_none_or(|(least, _)| rank < least) {
+                best = Some((rank, index));
+            }
+        }
+        Some(best.map(|(_, choice)| choice))
+    }
+
+    /// What is left of `cubes` if `option` has this truth, nothing inside where it cannot have it; the choices that this
+    /// leaves are added to the others.
+    fn way(&mut self, option: &'a Pred, truth: bool, cubes: &[Cube; 6]) -> Option<Option<Box<[Cube; 6]>>> {
+        self.budget.spend(1)?;
+        let mut narrower = Box::new(cubes.clone());
+        let goes = take_in(vec![(option, truth)], &mut self.choices, &mut narrower)
+            .is_some_and(|()| self.smallest(&narrower).is_some());
+        // Without time left nothing was found out.
+        self.budget.0?;
+        Some(goes.then_some(narrower))
+    }
+
+    fn smallest(&mut self, cubes: &[Cube; 6]) -> Option<[u64; 6]> {
+        let mut found = [0; 6];
+        for (value, cube) in found.iter_mut().zip(cubes) {
+            *value = cube.smallest(&mut self.budget)?;
+        }
+        Some(found)
+    }
 }
 
 /// Narrows `cubes` by the conditions of `open`, and adds the choices that they leave; `None` if no value is left.
@@ -143,8 +310,9 @@ fn take_in<'a>(
             (Pred::Not(inner), _) => open.push((inner, !truth)),
             (Pred::All(all), true) => open.extend(all.iter().map(|one| (one, true))),
             (Pred::Any(any), false) => open.extend(any.iter().map(|one| (one, false))),
-            (Pred::Any(any), true) => choices.push((any, true)),
-            (Pred::All(all), false) => choices.push((all, false)),
+            (Pred::Any(options), true) | (Pred::All(options), false) => {
+                choices.push(Choice { options, truth, made: false });
+            }
             (Pred::Compare { argument, .. } | Pred::Masked { argument, .. }, _) => {
                 match cubes.get_mut(usize::from(*argument)) {
                     Some(cube) => narrow(cube, pred, truth)?,
@@ -155,43 +323,6 @@ fn take_in<'a>(
         }
     }
     Some(())
-}
-
-/// Drops choices that are made already, makes those that have one way left, and puts the narrowest of the others
-/// last; `None` if one has no way.
-fn look_ahead<'a>(choices: &mut Vec<Choice<'a>>, cubes: &mut [Cube; 6]) -> Option<()> {
-    'again: loop {
-        let mut narrowest = (usize::MAX, 0);
-        let mut index = 0;
-        while let Some(&(options, truth)) = choices.get(index) {
-            let mut ways = 0;
-            let mut last = None;
-            for option in options {
-                let (mut more, mut narrower) = (Vec::new(), cubes.clone());
-                let goes = take_in(vec![(option, truth)], &mut more, &mut narrower).is_some();
-                if !goes || smallest(&narrower).is_none() {
-                    continue;
-                }
-                if more.is_empty() && narrower == *cubes {
-                    choices.remove(index);
-                    continue 'again;
-                }
-                ways += 1;
-                last = Some(option);
-            }
-            if ways < 2 {
-                choices.remove(index);
-                take_in(vec![(last?, truth)], choices, cubes)?;
-                continue 'again;
-            }
-            narrowest = narrowest.min((ways, index));
-            index += 1;
-        }
-        if let Some(last) = choices.len().checked_sub(1) {
-            choices.swap(narrowest.1, last);
-        }
-        return Some(());
-    }
 }
 
 /// Takes a comparison, or its contrary, into `cube`; `None` if no value is left.

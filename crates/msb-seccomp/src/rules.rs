@@ -1,5 +1,7 @@
 //! The rules of one number as a graph, the most severe first.
 
+use std::collections::HashSet;
+
 use msb_policy::{Policy, SyscallAction, SyscallRule};
 use msb_syscalls::{Arch, by_number};
 
@@ -26,12 +28,8 @@ pub(crate) fn node(
     let mut rules = rules.to_vec();
     // The most severe first: of two that say the same, the one that decides is kept.
     rules.sort_by_key(|rule| std::cmp::Reverse(weight(rule)));
-    let mut seen = Vec::new();
-    rules.retain(|rule| {
-        let new = !seen.contains(&(rule.action, &rule.predicate));
-        seen.push((rule.action, &rule.predicate));
-        new
-    });
+    let mut seen = HashSet::new();
+    rules.retain(|rule| seen.insert((rule.action, &rule.predicate)));
     let last = outcome(graph, options, (arch, nr), default);
     rules.iter().rev().fold(last, |next, rule| {
         let then = outcome(graph, options, (arch, nr), rule.action);

@@ -5,6 +5,7 @@
 //! before the command starts and after it has ended.
 
 pub(crate) mod launcher;
+mod made;
 mod network;
 mod person;
 mod refusals;
@@ -33,6 +34,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::SystemTime;
 
 /// The launcher could not be started, or did not start the command; as env(1) and timeout(1).
 const NOT_STARTED: Exit = Exit::Launcher(125);
@@ -146,6 +148,7 @@ impl Session<'_> {
         }
         let (log, audit) = self.followed(audit)?;
         let set: Vec<_> = self.arguments.set.iter().map(crate::cli::Set::argument).collect();
+        let since = SystemTime::now();
         let listens = self.plan().filters.iter().any(|filter| filter.listener != Listener::None);
         let started = launcher::start(
             program,
@@ -177,6 +180,9 @@ impl Session<'_> {
             let network = log.map(|log| log.join().unwrap_or_else(|_| Err(panicked())));
             self.sum_up(traced, network);
             self.explain(&events, code);
+            if events.iter().any(|event| matches!(event, Event::Ended(_))) {
+                self.tell_made(since, &report);
+            }
             Ok(Exit::Launcher(code))
         })
     }
@@ -281,6 +287,41 @@ impl Session<'_> {
         };
         let net = net.map_or_else(String::new, |it| format!("{}:{}: {}", it.file, it.line, it.text));
         self.output.refusal(&refused.what, &refused.lines(&net));
+    }
+
+    /// Says what was made that the next start denies.
+    fn tell_made(&self, since: SystemTime, report: &Mutex<Option<File>>) {
+        const LINES_MAX: usize = 10;
+        let plan = self.plan();
+        let made = made::find(plan, |path| self.host_path(path), since);
+        for one in &made {
+            self.record(report, || one.to_json(plan));
+            if self.arguments.policy.json {
+                self.output.json_message(&one.to_json(plan));
+            }
+        }
+        if self.arguments.policy.json {
+            return;
+        }
+        made.iter().take(LINES_MAX).for_each(|one| self.output.message(&one.line()));
+        if let Some(more) = made.len().checked_sub(LINES_MAX).filter(|more| *more > 0) {
+            self.output.message(&format!("and {more} more: `--report FILE` has all of them"));
+        }
+    }
+
+    /// Where a path of the plan lies on the host, in this run.
+    fn host_path(&self, path: msb_plan::Path<'_>) -> Option<PathBuf> {
+        let base = match path.base {
+            msb_plan::Base::Root => PathBuf::from("/"),
+            msb_plan::Base::Home => PathBuf::from(std::env::var_os("HOME")?),
+            msb_plan::Base::Param(index) => {
+                let param = self.plan().params.get(usize::from(index))?;
+                let given = self.arguments.set.iter().find(|set| set.name == param.name);
+                let value = given.map(|set| set.value.clone()).or_else(|| param.default.map(Into::into))?;
+                std::fs::canonicalize(value).ok()?
+            }
+        };
+        Some(base.join(path.rest))
     }
 
     /// Says how much was refused, once everything has ended.

@@ -4,9 +4,10 @@ use super::{Asked, AskedCall, Evidence, Judgement, Why};
 use msb_host::{Host, Kind, kind};
 use msb_policy::{
     Access, Arch, Borders, Calls, Connection, Connections, Endpoint, EnvKind, Files, FsKind, HttpRequest,
-    LOOPBACK, Method, Net, NetKind, OriginId, Path, Peer, Places, Policy, Published, Reason, Request,
-    SyscallAction, Terms, Value, Verdict, Which,
+    LOOPBACK, Method, Net, NetKind, NetRule, OriginId, Path, Peer, Places, Policy, Pred, Published, Reason,
+    Request, Solution, SyscallAction, Terms, Value, Verdict, Which,
 };
+use std::collections::HashMap;
 
 /// Who answers: a policy, its rules by what they are about.
 pub(crate) struct Judge<'p> {
@@ -15,6 +16,10 @@ pub(crate) struct Judge<'p> {
     connections: Connections<'p>,
     borders: Borders<'p>,
     files: Files<'p>,
+    /// The network rules about hosts that parameters name.
+    open_rules: Vec<NetRule>,
+    /// When calls are made, and when they are whatever anybody says, as far as somebody asked.
+    made: HashMap<(Arch, u32), [Pred; 2]>,
     /// What its parameters are bound to, where a test says so.
     places: Option<Places>,
 }
@@ -28,6 +33,8 @@ impl<'p> Judge<'p> {
             connections: Connections::of(policy),
             borders: Borders::of(&[policy]),
             files: Files::of(policy),
+            open_rules: policy.net.rules().iter().filter(|rule| names_param(rule)).cloned().collect(),
+            made: HashMap::new(),
             places: None,
         }
     }
@@ -38,7 +45,7 @@ impl<'p> Judge<'p> {
     }
 
     /// The answer to `asked`.
-    pub(crate) fn judge(&self, asked: &Asked) -> Judgement {
+    pub(crate) fn judge(&mut self, asked: &Asked) -> Judgement {
         match asked {
             Asked::Open { path, access, below } => self.open(path, *access, *below),
             Asked::Calls { calls, .. } => self.calls(calls),
@@ -119,18 +126,28 @@ impl<'p> Judge<'p> {
         if origin == self.policy.origin { Why::Generated } else { Why::Allowed }
     }
 
-    fn calls(&self, calls: &[AskedCall]) -> Judgement {
+    fn calls(&mut self, calls: &[AskedCall]) -> Judgement {
         let mut judgement = Judgement { allowed: None, refused: None, proved: true, rules: Vec::new() };
         for AskedCall { arch, call, condition } in calls {
-            if let Some(args) = self.calls.made_with(*arch, call.nr, condition) {
-                let evidence = self.call(*arch, call.nr, args);
-                judgement.rules.extend(evidence.rule);
-                judgement.allowed.get_or_insert(evidence);
-            }
-            if let Some(args) = self.calls.refused_with(*arch, call.nr, condition) {
-                let evidence = self.call(*arch, call.nr, args);
-                judgement.rules.extend(evidence.rule);
-                judgement.refused.get_or_insert(evidence);
+            let made = self.made.entry((*arch, call.nr)).or_insert_with(|| {
+                [self.calls.made_when(*arch, call.nr), self.calls.made_unasked_when(*arch, call.nr)]
+            });
+            let answers = [
+                (condition.witness_with(&made[0]), &mut judgement.allowed),
+                (condition.witness_without(&made[1]), &mut judgement.refused),
+            ];
+            for (search, evidence) in answers {
+                let found = match search {
+                    Solution::Found(args) => self.call(*arch, call.nr, args),
+                    Solution::Nothing => continue,
+                    // A claim that nobody could decide does not hold.
+                    Solution::GivenUp => {
+                        let rule = self.calls.rules_of(*arch, call.nr).iter().map(|rule| rule.origin).min();
+                        Evidence::new(format!("syscall {}", call.name), rule, Why::Undecided)
+                    }
+                };
+                judgement.rules.extend(found.rule);
+                evidence.get_or_insert(found);
             }
         }
         judgement
@@ -253,8 +270,8 @@ impl<'p> Judge<'p> {
     /// Whether a host that a parameter names may make the answer another one: a rule with the other answer may name what
     /// is asked about, or what is asked about what that rule names.
     fn may_name(&self, asked: &Endpoint, deny: bool, method: Option<Method>) -> bool {
-        let rules = self.policy.net.rules();
         let open = |peer: &Peer| matches!(peer, Peer::Param(_));
+        let rules = if open(&asked.peer) { self.policy.net.rules() } else { &self.open_rules };
         // A parameter stands for a name, and for none that the language has words for.
         let named = |peer: &Peer| {
             matches!(peer, Peer::Any | Peer::Param(_) | Peer::Host(Host::Name(_) | Host::Below(_)))
@@ -362,6 +379,15 @@ fn is_loopback(peer: &Peer) -> bool {
     matches!(peer, Peer::Host(Host::Address(it)) if kind(it.first()) == Kind::Loopback)
 }
 
+fn names_param(rule: &NetRule) -> bool {
+    match &rule.kind {
+        NetKind::Allow { endpoint, .. } | NetKind::Deny(endpoint) => {
+            matches!(endpoint.peer, Peer::Param(_))
+        }
+        NetKind::Listen(_) | NetKind::Total(_) => false,
+    }
+}
+
 /// How to come to another answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Advice {
@@ -431,6 +457,7 @@ pub(crate) fn advice(policy: &Policy, asked: &Asked, evidence: &Evidence) -> Adv
                     }
                     None => nothing("nothing allows it: every sandbox refuses it"),
                 },
+                (Why::Undecided, _) => nothing("write the conditions on it in fewer parts"),
                 (Why::Asked, _) => {
                     let words =
                         format!("write `allow {calls}` in place of `notify`, or `errno EPERM {calls}`");

@@ -2,8 +2,9 @@
 
 use super::{RightsExt, Rule};
 use crate::context::Context;
+use crate::edits;
 use crate::paths::{remainder, shown};
-use msb_diag::{Diagnostic, Span, codes};
+use msb_diag::{Diagnostic, codes};
 use msb_policy::{Base, FsKind, Path};
 use msb_resolve::LayerId;
 use std::collections::HashMap;
@@ -118,32 +119,16 @@ fn covered(cx: &mut Context<'_>, rule: &Rule, index: usize, rules: &[Rule], plac
             .label(rule.span, "this adds nothing")
             .label(wider.span, "covered by this")
             .help("take this grant away");
-        let found = match alone(cx, rule, index, rules) {
+        // The paths of one statement follow each other.
+        let beside = [index.checked_sub(1), index.checked_add(1)];
+        let mut beside = beside.into_iter().flatten().filter_map(|index| rules.get(index));
+        let alone = !beside.any(|other| other.whole == rule.whole);
+        let found = match edits::take_away(cx, rule.span, rule.whole, alone) {
             Some(span) => found.edit(span, ""),
             None => found,
         };
         cx.say(found);
     }
-}
-
-/// What to take away so that `rule` is gone: its path with a comma, or all of the statement.
-fn alone(cx: &Context<'_>, rule: &Rule, index: usize, rules: &[Rule]) -> Option<Span> {
-    // The paths of one statement follow each other.
-    let beside = [index.checked_sub(1), index.checked_add(1)];
-    let mut beside = beside.into_iter().flatten().filter_map(|index| rules.get(index));
-    if !beside.any(|other| other.whole == rule.whole) {
-        return Some(rule.whole);
-    }
-    let text = &cx.sources.get(rule.span.file)?.text;
-    let offset = |byte: usize| u32::try_from(byte).ok();
-    let (start, end) = (usize::try_from(rule.span.start).ok()?, usize::try_from(rule.span.end).ok()?);
-    let after = text.get(end..)?;
-    if let Some(rest) = after.trim_start().strip_prefix(',') {
-        let next = text.len() - rest.trim_start().len();
-        return Some(Span { end: offset(next)?, ..rule.span });
-    }
-    let before = text.get(..start)?.trim_end().strip_suffix(',')?;
-    Some(Span { start: offset(before.len())?, ..rule.span })
 }
 
 /// Rules by the paths that they name, so that what covers a path is found without going through all of them.

@@ -161,15 +161,22 @@ fn allow(cx: &mut Context<'_>, rule: &Rule, endpoint: &Endpoint, terms: &Terms) 
         );
     }
     // Who gives a parameter answers for the way to it: a mirror of one's own, with packages that are signed.
-    let plain = *protocol == Protocol::Http
-        || (*protocol == Protocol::Tcp && !every_port && ports.contains(&(80, 80)));
+    let has_80 = ports.iter().any(|(first, last)| (*first..=*last).contains(&80));
+    let plain = *protocol == Protocol::Http || (*protocol == Protocol::Tcp && !every_port && has_80);
     if plain && !matches!(peer, Peer::Param(_)) && !is_metadata(peer) {
         cx.say(
             Diagnostic::new(
                 codes::PLAINTEXT,
                 "what goes through this port can be read and changed on the way",
             )
-            .label(rule.span, "not encrypted")
+            .label(
+                rule.span,
+                if *protocol == Protocol::Http || ports == &[(80, 80)] {
+                    "not encrypted"
+                } else {
+                    "port 80 is not encrypted"
+                },
+            )
             .help("write `https`, or say why with `accept MSB0809 because \"…\"`"),
         );
     }
@@ -184,7 +191,7 @@ fn allow(cx: &mut Context<'_>, rule: &Rule, endpoint: &Endpoint, terms: &Terms) 
     half_limited(cx, rule.span, &terms.limits);
 }
 
-fn is_metadata(peer: &Peer) -> bool {
+pub(super) fn is_metadata(peer: &Peer) -> bool {
     match peer {
         Peer::Host(Host::Name(name)) => msb_host::METADATA_NAMES.contains(&name.as_str()),
         Peer::Host(Host::Address(network)) => {
@@ -199,16 +206,16 @@ fn is_metadata(peer: &Peer) -> bool {
 fn within(cx: &mut Context<'_>, span: Span, peer: &Peer) {
     const OF_ENGINES: &[&str] =
         &["host.docker.internal", "host.containers.internal", "gateway.docker.internal"];
-    const OWN: &str = "inside, its own loopback is meant, and needs no rule";
+    const INSIDE: &str = "inside, its own loopback is meant, and needs no rule";
     let why = match peer {
-        Peer::Host(Host::Name(name)) if name == "localhost" || name.ends_with(".localhost") => Some(OWN),
+        Peer::Host(Host::Name(name)) if name == "localhost" || name.ends_with(".localhost") => Some(INSIDE),
         Peer::Host(Host::Name(name)) if OF_ENGINES.contains(&name.as_str()) => {
             Some("a name that container engines make, and nobody else")
         }
         Peer::Host(Host::Address(network)) => {
             let first = network.first();
             let unspecified = first.is_unspecified() && first == network.last();
-            (first.is_loopback() || unspecified).then_some(OWN)
+            (first.is_loopback() || unspecified).then_some(INSIDE)
         }
         _ => None,
     };
@@ -228,35 +235,60 @@ fn within(cx: &mut Context<'_>, span: Span, peer: &Peer) {
     }
 }
 
-/// Reports a range that has the host itself, the link or metadata services in it without being theirs.
+/// Ranges that are not the public internet, and what lies there.
+const SPECIAL: &[(&str, &str)] = &[
+    ("127.0.0.0/8", OWN),
+    ("169.254.0.0/16", OWN),
+    ("10.0.0.0/8", OWN),
+    ("172.16.0.0/12", OWN),
+    ("192.168.0.0/16", OWN),
+    ("[::1]", OWN),
+    ("[fe80::]/10", OWN),
+    ("[fc00::]/7", OWN),
+    // To connect to 0.0.0.0 is to connect to the host itself: ip(7).
+    ("0.0.0.0/8", OWN),
+    ("[::]/96", OWN),
+    // What is sent there reaches whoever listens in the network of the host: routers that open ports when they are asked to
+    // (UPnP, 239.255.255.250), names that anybody answers for (mDNS, 224.0.0.251, ff02::fb).
+    ("224.0.0.0/4", "what every machine of the host's network may hear"),
+    ("[ff00::]/8", "what every machine of the host's network may hear"),
+    // Class E, and the broadcast address: RFC 1112, RFC 919.
+    ("240.0.0.0/4", "reserved addresses, and that of everybody in the host's network"),
+    ("192.0.0.0/24", UNROUTED),
+    ("198.18.0.0/15", UNROUTED),
+    ("[100::]/64", UNROUTED),
+    ("[2001:2::]/48", UNROUTED),
+];
+const OWN: &str = "the host itself or networks of one's own";
+const UNROUTED: &str = "addresses that no network has for others";
+
+/// Reports a range that has the host itself, the link or metadata services in it without being theirs, and one of
+/// addresses that are nobody's.
 fn covers_special(cx: &mut Context<'_>, span: Span, network: &Network) {
     let ends = [kind(network.first()), kind(network.last())];
     // A range that lies in one of them names it.
-    if ends[0] == ends[1] && !matches!(ends[0], Kind::Public | Kind::Special) {
+    let itself = network.is_one() && network.first().is_unspecified();
+    if itself || ends[0] == ends[1] && !matches!(ends[0], Kind::Public | Kind::Special) {
         return;
     }
-    let special = [
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "[::1]",
-        "[fe80::]/10",
-        "[fc00::]/7",
-    ];
-    let inside = special
+    let inside = SPECIAL
         .iter()
-        .filter_map(|range| Network::parse(range).ok())
-        .find(|range| network.covers(range) || (ends[0] == Kind::Special && range.covers(network)));
+        .filter_map(|(range, what)| Some((Network::parse(range).ok()?, *what)))
+        .find(|(range, _)| network.covers(range) || (ends[0] == Kind::Special && range.covers(network)));
     let metadata = msb_host::METADATA.iter().find(|address| network.contains(**address));
-    let what = match (inside, metadata) {
-        (_, Some(address)) => format!("`{address}`, where clouds give out credentials"),
-        (Some(range), None) => format!("`{range}`, the host itself or networks of one's own"),
+    let message = match (inside, metadata) {
+        (_, Some(address)) => {
+            format!("`{network}` has `{address}`, where clouds give out credentials, in it")
+        }
+        (Some((range, what)), None) if range == *network => format!("`{network}` is {what}"),
+        (Some((range, what)), None) if range.covers(network) => {
+            format!("`{network}` is of `{range}`, {what}")
+        }
+        (Some((range, what)), None) => format!("`{network}` has `{range}`, {what}, in it"),
         (None, None) => return,
     };
     cx.say(
-        Diagnostic::new(codes::RANGE_TOO_BROAD, format!("`{network}` has {what}, in it"))
+        Diagnostic::new(codes::RANGE_TOO_BROAD, message)
             .label(span, "more than the public internet")
             .help("write `any` for every public address, or the range that is meant"),
     );

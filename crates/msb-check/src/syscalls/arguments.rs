@@ -4,7 +4,7 @@ use super::Rule;
 use super::lints::Calls;
 use crate::context::Context;
 use msb_diag::{Diagnostic, codes};
-use msb_policy::{Pred, Width};
+use msb_policy::{Pred, Solution, Width};
 use msb_resolve::LayerId;
 use msb_syscalls::{Bits, Kind, constant};
 use std::collections::BTreeSet;
@@ -56,7 +56,7 @@ fn unrestricted(cx: &mut Context<'_>, calls: &Calls<'_>) {
         let named = |rule: &&Rule| rule.direct && rule.layer == LayerId::POLICY && rule.action.makes();
         let Some(rule) = calls.of(many.call).find(named) else { continue };
         let Some(any) = equals(rule, many.argument, many.nobodys) else { continue };
-        if any.witness_with(&rule.predicate).is_none() || calls.open(many.call, &any).is_none() {
+        if any.witness_with(&rule.predicate) == Solution::Nothing || calls.open(many.call, &any).is_none() {
             continue;
         }
         cx.say(
@@ -86,7 +86,8 @@ fn families(cx: &mut Context<'_>, calls: &Calls<'_>) {
     let mut said = BTreeSet::new();
     for rule in ["socket", "socketpair"].iter().flat_map(|call| calls.of(call)) {
         let allows = |value| {
-            equals(rule, "domain", value).is_some_and(|it| it.witness_with(&rule.predicate).is_some())
+            equals(rule, "domain", value)
+                .is_some_and(|it| it.witness_with(&rule.predicate) != Solution::Nothing)
         };
         let written = rule.whole.is_some() && rule.layer == LayerId::POLICY && rule.action.makes();
         // A rule that lets a family through which nobody has does not name families.

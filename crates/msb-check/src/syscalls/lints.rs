@@ -32,7 +32,7 @@ pub(super) fn conflicts(cx: &mut Context<'_>, rules: &[Rule]) {
             }
             // One killed anyway is not in doubt, but that is rare; the witness shows the call in question.
             let both = Pred::All(vec![rule.predicate.clone(), other.predicate.clone()]);
-            if let Some(args) = both.witness() {
+            if let Some(args) = both.witness().found() {
                 said.insert(pair);
                 let call = describe(rule.arch, rule.call.nr, &args);
                 let (this, that) = (error(rule.action), error(other.action));
@@ -94,7 +94,7 @@ impl<'a> Calls<'a> {
         let not_denied = Pred::Not(Box::new(Pred::Any(denies)));
         self.of(name).filter(allow).find_map(|rule| {
             let all = vec![rule.predicate.clone(), not_denied.clone(), condition.clone()];
-            Pred::All(all).witness().map(|args| (args, rule))
+            Pred::All(all).witness().found().map(|args| (args, rule))
         })
     }
 }

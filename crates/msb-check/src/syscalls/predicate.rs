@@ -3,7 +3,7 @@
 use crate::context::{Context, written};
 use crate::values::article;
 use msb_diag::{Diagnostic, Span, codes};
-use msb_policy::{Op, Pred, Width};
+use msb_policy::{Op, Pred, Solution, Width};
 use msb_resolve::{describe, nearest};
 use msb_syntax::ast::{self, CompareOp, Has, Name, PredKind, Spanned, Value};
 use msb_syscalls::{Bits, Kind, Syscall, constant, constant_set, sets_with};
@@ -403,7 +403,7 @@ pub(super) fn signed(
     makes: bool,
 ) -> bool {
     // Of what never holds by itself the sign is the reason; a contradiction has a finding of its own.
-    if !matches!(written.kind, PredKind::Compare { .. }) && pred.witness().is_none() {
+    if !matches!(written.kind, PredKind::Compare { .. }) && pred.witness() == Solution::Nothing {
         return false;
     }
     let mut orders = Vec::new();
@@ -418,7 +418,7 @@ pub(super) fn signed(
         let Ok(argument) = u8::try_from(position) else { continue };
         let least = (kind.bits().mask() >> 1) + 1;
         let negative = Pred::Compare { argument, width: width(kind), op: Op::Ge, value: least };
-        let matches = Pred::All(vec![pred.clone(), negative]).witness().is_some();
+        let matches = Pred::All(vec![pred.clone(), negative]).satisfiable();
         if !is_signed || matches != makes {
             continue;
         }
@@ -467,7 +467,14 @@ pub(super) fn constant_outcome(
     whole: Option<Span>,
 ) {
     let name = call.name;
-    if pred.witness().is_none() {
+    let searches = [pred.witness(), Pred::True.witness_without(pred)];
+    if searches.contains(&Solution::GivenUp) {
+        cx.say(
+            Diagnostic::new(codes::LIMIT_OF_THE_LANGUAGE, "this condition is too involved")
+                .label(written.span, format!("when it holds for `{name}` cannot be said in moderate time"))
+                .help("say it in fewer parts"),
+        );
+    } else if searches[0] == Solution::Nothing {
         cx.say(
             Diagnostic::new(codes::PREDICATE_NEVER, "this condition never holds")
                 .label(
@@ -481,7 +488,7 @@ pub(super) fn constant_outcome(
                     _ => "take the rule away, or say `or` where `and` is too much",
                 }),
         );
-    } else if Pred::Not(Box::new(pred.clone())).witness().is_none() {
+    } else if searches[1] == Solution::Nothing {
         cx.say({
             let found = Diagnostic::new(codes::PREDICATE_ALWAYS, "this condition always holds")
                 .label(written.span, format!("all arguments of `{name}` fulfil it"))

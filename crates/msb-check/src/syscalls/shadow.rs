@@ -3,7 +3,7 @@
 use super::Rule;
 use crate::context::Context;
 use msb_diag::{Diagnostic, Span, codes};
-use msb_policy::{Pred, SyscallAction};
+use msb_policy::{Pred, Solution, SyscallAction};
 use msb_resolve::LayerId;
 use msb_syscalls::describe;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,14 +59,14 @@ fn never_decides(item: &[Rule], by_call: &ByCall<'_>) -> Option<Diagnostic> {
         let all = stricter().map(|it| it.predicate.clone()).collect();
         let left = Pred::All(vec![rule.predicate.clone(), Pred::Not(Box::new(Pred::Any(all)))]);
         // A condition that never holds has a finding of its own.
-        if left.witness().is_some() || rule.predicate.witness().is_none() {
+        if left.satisfiable() || !rule.predicate.satisfiable() {
             return None;
         }
         stricter_all.push(stricter().copied().collect());
     }
     let rule = item.first()?;
     let candidates = stricter_all.first()?;
-    let call = describe(rule.arch, rule.call.nr, &rule.predicate.witness()?);
+    let call = describe(rule.arch, rule.call.nr, &rule.predicate.witness().found()?);
     let found = Diagnostic::new(codes::NEVER_DECIDES, "this rule never decides");
     let found = match candidates.iter().find(|by| covers_all(by.span, item, &stricter_all)) {
         Some(by) => found
@@ -85,7 +85,8 @@ fn never_decides(item: &[Rule], by_call: &ByCall<'_>) -> Option<Diagnostic> {
 fn covers_all(span: Span, item: &[Rule], stricter: &[Vec<&Rule>]) -> bool {
     item.iter().zip(stricter).all(|(rule, stricter)| {
         let own = stricter.iter().filter(|it| it.span == span).map(|it| it.predicate.clone()).collect();
-        Pred::All(vec![rule.predicate.clone(), Pred::Not(Box::new(Pred::Any(own)))]).witness().is_none()
+        Pred::All(vec![rule.predicate.clone(), Pred::Not(Box::new(Pred::Any(own)))]).witness()
+            == Solution::Nothing
     })
 }
 

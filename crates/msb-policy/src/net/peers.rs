@@ -44,7 +44,7 @@ impl<'p> Connections<'p> {
 
 /// Endpoints by their peers and ports; each is a place in a list of the caller's.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ByPeer<'p> {
+pub struct ByPeer<'p> {
     all: HashMap<Key<'p>, ByPort>,
     /// How many bits networks share, IPv4 and IPv6.
     bits: [BTreeSet<u8>; 2],
@@ -70,7 +70,7 @@ struct ByPort {
 
 impl<'p> ByPeer<'p> {
     /// Adds `endpoint`, which is item `index`.
-    pub(crate) fn add(&mut self, index: usize, endpoint: &'p Endpoint) {
+    pub fn add(&mut self, index: usize, endpoint: &'p Endpoint) {
         let key = match &endpoint.peer {
             Peer::Host(Host::Name(name)) => Key::Name(name),
             Peer::Host(Host::Below(name)) => Key::Below(name),
@@ -88,7 +88,8 @@ impl<'p> ByPeer<'p> {
     }
 
     /// Those that may cover a connection to `peer` on `port`, in order.
-    pub(crate) fn about(&self, peer: &Peer, port: u16) -> Vec<usize> {
+    #[must_use]
+    pub fn about(&self, peer: &Peer, port: u16) -> Vec<usize> {
         self.near(peer, &[(port, port)])
     }
 

@@ -92,8 +92,12 @@ fn to_make_what_was_asked_about_is_wider() {
         assert_eq!(widening(wide, narrow), None);
     }
     let calls = Calls::of(&asked);
-    assert_eq!(calls.made_with(Arch::X86_64, 41, &Pred::True), Some([0; 6]), "somebody may say yes");
-    assert_eq!(calls.refused_with(Arch::X86_64, 41, &Pred::True), Some([0; 6]), "or no");
+    assert_eq!(
+        calls.made_with(Arch::X86_64, 41, &Pred::True),
+        Solution::Found([0; 6]),
+        "somebody may say yes"
+    );
+    assert_eq!(calls.refused_with(Arch::X86_64, 41, &Pred::True), Solution::Found([0; 6]), "or no");
 }
 
 #[test]

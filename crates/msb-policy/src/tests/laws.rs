@@ -169,7 +169,7 @@ fn about(policies: &[&Policy]) -> Vec<Asked> {
     for policy in policies {
         for rule in &policy.syscalls {
             let call = |args| Request::Syscall { audit_arch: rule.arch.audit(), nr: rule.nr, args };
-            all.extend(rule.predicate.witness().map(call).map(Asked::Call));
+            all.extend(rule.predicate.witness().found().map(call).map(Asked::Call));
         }
         let borders = Borders::of(policies);
         for rule in policy.net.rules() {

@@ -342,6 +342,18 @@ proptest! {
     }
 
     #[test]
+    fn what_covers_an_endpoint_accepts_all_of_it(
+        wide in any_endpoint(),
+        narrow in any_endpoint(),
+        connection in any_connection(),
+    ) {
+        if wide.covers(&narrow) && narrow.accepts(&connection) {
+            prop_assert!(wide.accepts(&connection));
+        }
+        prop_assert!(wide.covers(&wide));
+    }
+
+    #[test]
     fn a_deny_never_opens_a_connection(
         rules in prop::collection::vec(any_net_rule(), 0..6),
         denied in any_endpoint(),

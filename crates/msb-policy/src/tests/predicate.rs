@@ -51,7 +51,7 @@ fn a_witness_is_found_where_one_exists() {
         ),
     ];
     for (pred, expected) in cases {
-        let found = pred.witness();
+        let found = pred.witness().found();
         assert_eq!(found.is_some(), expected.is_some(), "{pred:?}");
         if let (Some(found), Some(_)) = (found, expected) {
             assert!(pred.holds(&found), "{pred:?} {found:x?}");
@@ -67,12 +67,12 @@ fn a_witness_is_found_where_one_exists() {
 fn two_rules_overlap_where_a_witness_says() {
     let family = |value| compare(0, Width::W32, Op::Eq, value);
     let raw = Pred::Masked { argument: 1, width: Width::W32, mask: 0xf, value: 3 };
-    let args = family(2).witness_with(&raw).expect("an AF_INET raw socket");
+    let args = family(2).witness_with(&raw).found().expect("an AF_INET raw socket");
     assert_eq!(args, [2, 3, 0, 0, 0, 0]);
-    assert_eq!(family(2).witness_with(&family(10)), None);
+    assert_eq!(family(2).witness_with(&family(10)), Solution::Nothing);
     assert!(Pred::Any(vec![family(2), Pred::Not(Box::new(family(2)))]).always());
     assert!(!family(2).always());
-    assert!(family(2).witness_without(&Pred::Any(vec![family(1), family(2)])).is_none());
+    assert!(family(2).witness_without(&Pred::Any(vec![family(1), family(2)])) == Solution::Nothing);
 }
 
 #[test]
@@ -89,16 +89,16 @@ proptest! {
     fn satisfiable_is_what_brute_force_finds(pred in any_pred()) {
         prop_assert_eq!(pred.satisfiable(), brute_force(|args| pred.holds(args)));
         prop_assert_eq!(pred.always(), !brute_force(|args| !pred.holds(args)));
-        if let Some(args) = pred.witness() {
+        if let Some(args) = pred.witness().found() {
             prop_assert!(pred.holds(&args));
         }
     }
 
     #[test]
     fn overlaps_are_what_brute_force_finds(first in any_pred(), second in any_pred()) {
-        let both = first.witness_with(&second);
+        let both = first.witness_with(&second).found();
         prop_assert_eq!(both.is_some(), brute_force(|args| first.holds(args) && second.holds(args)));
-        let without = first.witness_without(&second);
+        let without = first.witness_without(&second).found();
         prop_assert_eq!(without.is_some(), brute_force(|args| first.holds(args) && !second.holds(args)));
         prop_assert!(both.is_none_or(|args| first.holds(&args) && second.holds(&args)));
         prop_assert!(without.is_none_or(|args| first.holds(&args) && !second.holds(&args)));
@@ -121,7 +121,7 @@ proptest! {
         // Every border of an interval, with the bits of the mask filled in.
         let borders = values.iter().flat_map(|value| [value.wrapping_sub(1), *value, value.wrapping_add(1)]);
         let somewhere = borders.clone().any(|value| pred.holds(&[value, 0, 0, 0, 0, 0]));
-        match pred.witness() {
+        match pred.witness().found() {
             Some(args) => prop_assert!(pred.holds(&args)),
             None => prop_assert!(!somewhere),
         }
@@ -138,8 +138,72 @@ fn a_contradiction_among_many_choices_is_found_at_once() {
     let mut all = vec![Pred::Any(vec![is(0, 1), is(0, 2)])];
     all.extend((0..24).map(|at| Pred::Any(vec![bit(1, at), bit(2, at)])));
     let good = Pred::All(all.clone());
-    let found = good.witness().expect("a way");
+    let found = good.witness().found().expect("a way");
     assert!(good.holds(&found));
     all.push(Pred::Any(vec![is(0, 3), is(0, 4)]));
-    assert_eq!(Pred::All(all).witness(), None);
+    assert_eq!(Pred::All(all).witness(), Solution::Nothing);
+}
+
+/// `count` clauses of three bits each, of `bits` bits over as many arguments as that needs: a formula of which nobody
+/// knows a quick way to tell whether it holds for some arguments.
+fn clauses(count: usize, bits: u64) -> Pred {
+    let mut state = 1u64;
+    let mut random = |below: u64| {
+        // Knuth's MMIX.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let mut literal = || {
+        let (at, set) = (random(bits), random(2));
+        let (argument, bit) = (u8::try_from(at / 64).expect("six arguments"), 1u64 << (at % 64));
+        Pred::Masked { argument, width: Width::W64, mask: bit, value: bit * set }
+    };
+    Pred::All((0..count).map(|_| Pred::Any(vec![literal(), literal(), literal()])).collect())
+}
+
+/// A search that would take years is given up, and says so: it never says that there are no arguments.
+#[test]
+fn what_takes_too_long_is_given_up() {
+    let (loose, tight) = (clauses(600, 384), clauses(1700, 384));
+    let found = loose.witness().found().expect("plenty of ways");
+    assert!(loose.holds(&found));
+    let before = std::time::Instant::now();
+    assert_eq!(tight.witness(), Solution::GivenUp);
+    assert!(tight.satisfiable() && !Pred::Not(Box::new(tight.clone())).always());
+    // In a tenth of a second each, optimized and alone.
+    assert!(before.elapsed().as_secs() < 60, "{:?}", before.elapsed());
+
+    let rule = |predicate| rule(16, SyscallAction::Allow, predicate, 1);
+    let child = policy(vec![rule(tight)], SyscallAction::Errno(1));
+    let parent = policy(Vec::new(), SyscallAction::Errno(1));
+    let found = child.widenings(&parent, By::Host);
+    assert!(matches!(&found[..], [Widening { what: Wider::Undecided { nr: 16, .. }, .. }]), "{found:?}");
+    let loose = policy(vec![rule(loose)], SyscallAction::Errno(1));
+    assert!(matches!(&loose.widenings(&parent, By::Host)[..], [Widening { what: Wider::Call { .. }, .. }]));
+}
+
+/// As many rules as a large policy has for one call: neither single values nor pairs of conditions that are denied make a
+/// search long.
+#[test]
+fn many_denies_of_one_call_are_searched_quickly() {
+    let is = |argument, value| Pred::Compare { argument, width: Width::W32, op: Op::Eq, value };
+    let denies: Vec<(&str, Vec<Pred>)> = vec![
+        ("values", (0..3000).map(|value| is(0, value)).collect()),
+        ("pairs", (0..3000).map(|value| Pred::All(vec![is(0, value), is(1, value)])).collect()),
+        ("pairs with one value", (0..3000).map(|value| Pred::All(vec![is(0, value), is(1, 0)])).collect()),
+        (
+            "ranges",
+            (0..3000)
+                .map(|it| {
+                    let end = |op, value| Pred::Compare { argument: 0, width: Width::W32, op, value };
+                    Pred::All(vec![end(Op::Ge, 4 * it), end(Op::Le, 4 * it + 1)])
+                })
+                .collect(),
+        ),
+    ];
+    for (name, denied) in denies {
+        let open = Pred::True.witness_without(&Pred::Any(denied.clone())).found();
+        let open = open.unwrap_or_else(|| panic!("{name}: something is left"));
+        assert!(denied.iter().all(|deny| !deny.holds(&open)), "{name}");
+    }
 }

@@ -84,7 +84,9 @@ fn same(
 /// For each condition of the policy arguments for which it holds and some for which it does not, and lengths on
 /// both sides of the one from which a supervisor is asked.
 fn probes<'a>(preds: impl Iterator<Item = &'a Pred>) -> BTreeSet<[u64; 6]> {
-    let found = preds.flat_map(|pred| [pred.witness(), Pred::True.witness_without(pred)]).flatten();
+    let found = preds
+        .flat_map(|pred| [pred.witness(), Pred::True.witness_without(pred)])
+        .filter_map(msb_policy::Solution::found);
     let lengths = [0, TRACED_LENGTH_BYTES_MIN - 1, TRACED_LENGTH_BYTES_MIN, 1 << 32, u64::MAX];
     found
         .chain(lengths.iter().flat_map(|length| [[0, *length, 0, 0, 0, 0], [0, 0, *length, 0, 0, 0]]))
@@ -107,7 +109,10 @@ fn arguments(preds: &[&Pred], options: Options) -> Vec<[u64; 6]> {
     let mut found: Vec<_> = one_by_one([0; 6], &borders).collect();
     for pred in preds {
         let borders = self::borders(&[pred], options);
-        for base in [pred.witness(), Pred::True.witness_without(pred)].into_iter().flatten() {
+        for base in [pred.witness(), Pred::True.witness_without(pred)]
+            .into_iter()
+            .filter_map(msb_policy::Solution::found)
+        {
             found.extend(one_by_one(base, &borders));
         }
     }

@@ -155,8 +155,8 @@ proptest! {
     fn one_condition_at_its_own_borders(pred in any_pred(), args in prop::array::uniform6(any_argument())) {
         let policy = policy(Arch::X86_64, vec![rule(41, ALLOW, pred.clone())], EPERM);
         let program = compile(&policy, Options::default()).expect("short, and right");
-        let inside = pred.witness().into_iter();
-        for args in inside.chain(Pred::True.witness_without(&pred)).chain([args]) {
+        let inside = pred.witness().found().into_iter();
+        for args in inside.chain(Pred::True.witness_without(&pred).found()).chain([args]) {
             let expected = if pred.holds(&args) { action::ALLOW } else { action::errno(1) };
             prop_assert_eq!(ask(&program, policy.archs[0].audit(), 41, args).action, expected, "{:x?}", args);
         }

@@ -279,13 +279,13 @@ fn rust_has_no_rule_that_nothing_needs() {
     );
 }
 
-/// Whether a deny of `file` is of what is there at launch alone.
-fn is_of_what_is_there(file: &Value, item: &Item) -> bool {
+/// The rule of `file` that an item stands in.
+fn rule_of<'f>(file: &'f Value, item: &Item) -> &'f Value {
     match item.at.as_slice() {
         [Step::Key(section), Step::Index(rule), ..] => {
-            file["profiles"][item.profile][section.as_str()][*rule]["missing"] == "skip"
+            &file["profiles"][item.profile][section.as_str()][*rule]
         }
-        _ => false,
+        _ => &Value::Null,
     }
 }
 
@@ -305,10 +305,30 @@ fn workspace_has_no_rule_that_nothing_needs() {
                     "test \"$GIT_CONFIG_SYSTEM\" = /etc/gitconfig && grep -qx /.vscode /etc/gitignore";
                 return case.judge(confined, item, Proof::Works(script));
             }
-            // The profile that it includes is held to its own rules.
-            assert_eq!(item.label, "include settings");
+            // The profiles that it includes are held to their own rules.
+            assert!(
+                ["include settings", "include repositories", "include subfolders"]
+                    .contains(&item.label.as_str())
+            );
             return None;
         };
+        let rule = rule_of(&file, item);
+        // What a search finds: two levels deep beside a repository, where no other rule looks for it, else in the next.
+        let searched = path.strip_prefix("**/").map(|name| {
+            let beside = rule["beside"].as_str().or(name.split('/').next()).unwrap_or_default();
+            let place = if rule["depth"] == 1 { "sub" } else { "a/sub" };
+            (name, beside, place)
+        });
+        let (path, found) = match searched {
+            Some((name, beside, place)) => {
+                let is_itself = name.trim_end_matches('/') == beside;
+                let found = if beside == ".git" { ".git/info/exclude" } else { beside };
+                (format!("{place}/{name}"), Some(format!("{place}/{found}")).filter(|_| !is_itself))
+            }
+            None => (path.to_owned(), None),
+        };
+        let path = path.as_str();
+        let twin = items.iter().any(|other| other.label == format!("deny_write $root/**/{path}"));
         let name = file["profiles"][item.profile]["name"].as_str()?;
         let (dir, target) = match path.strip_suffix('/') {
             Some(dir) => (dir, format!("{dir}/planted")),
@@ -316,18 +336,24 @@ fn workspace_has_no_rule_that_nothing_needs() {
         };
         let script = format!("mkdir -p {dir} 2>/dev/null; echo planted >{target}");
         let there = [(target.as_str(), "before")];
-        let is_kept_from_being_made = !is_of_what_is_there(&file, item);
-        for files in [&[][..], &there] {
-            if files.is_empty() && !is_kept_from_being_made {
+        let beside = found.as_ref().map(|found| (found.as_str(), "before"));
+        let is_kept_from_being_made = match searched {
+            Some(_) => found.is_some() && rule["missing"] == "mask",
+            None => rule["missing"] != "skip",
+        };
+        for is_there in [false, true] {
+            if !is_there && !is_kept_from_being_made {
                 continue;
             }
+            let files: Vec<(&str, &str)> =
+                beside.into_iter().chain(there.into_iter().filter(|_| is_there)).collect();
+            let files = files.as_slice();
             let (whole, _) = case.run(confined, (&file, name), files, &script);
             let (less, said) = case.run(confined, (&without(&file, item), name), files, &script);
-            if whole || !less {
-                return Some(format!(
-                    "{name}, {path}, there before: {}: {whole}, {less}: {said}",
-                    !files.is_empty()
-                ));
+            // What is there a search finds as well: in the folder itself, too.
+            let found_as_well = is_there && searched.is_none() && twin;
+            if whole || (!less && !found_as_well) {
+                return Some(format!("{name}, {path}, there before: {is_there}: {whole}, {less}: {said}"));
             }
         }
         None

@@ -1,0 +1,307 @@
+//! `enforce snapshot`: what a search at launch finds is denied as if the policy named it, and nothing else is.
+
+use msb_testkit::{Account, Ended, Workspace, accounts, finish};
+use nix::unistd::mkfifo;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::Path;
+
+const POLICY: &str = "edition 2026
+policy searched(workspace: dir) {
+  include std.base
+  accept MSB0603, MSB0611 because \"it is what the test is about\"
+  fs {
+    write $workspace
+    run $workspace
+    deny write $workspace/**/.git/hooks/, $workspace/**/.git/config  missing mask  enforce snapshot depth 2
+    deny write $workspace/**/.vscode/  missing mask  enforce snapshot beside \".git\" depth 2
+    deny read  $workspace/**/.env  enforce snapshot depth 2
+  }
+  exec { cwd $workspace }
+}
+";
+
+fn for_each_account(test: impl Fn(&Workspace)) {
+    for account in accounts() {
+        let workspace = Workspace::new(account);
+        fs::remove_dir_all(workspace.join(".git")).expect("removed");
+        test(&workspace);
+    }
+}
+
+/// Makes files, with the folders that they lie in.
+fn files(workspace: &Workspace, all: &[&str]) {
+    for file in all {
+        workspace.write(&format!("work/{file}"), b"before\n");
+    }
+    workspace.own();
+}
+
+fn run(workspace: &Workspace, policy: &str, options: &[&str], script: &str) -> Ended {
+    let plan = workspace.compile(policy);
+    let launcher = workspace.bin().join("msb-launch");
+    let mut command = workspace.command(launcher);
+    command.args(options).arg(plan).arg("--set").arg(workspace.setting()).args(["--", "sh", "-c", script]);
+    finish(&mut command, 60)
+}
+
+/// Which of `targets` can be written, each tried in the same run.
+fn written(workspace: &Workspace, targets: &[&str]) -> Vec<String> {
+    let script = format!(
+        "for it in {}; do mkdir -p \"$(dirname $it)\" 2>/dev/null; (echo in >>$it) 2>/dev/null && echo $it; done; exit 0",
+        targets.join(" ")
+    );
+    let ended = run(workspace, POLICY, &[], &script);
+    assert_eq!(ended.code(), 0, "{}", ended.err());
+    ended.out().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn what_is_there_is_denied_as_deep_as_the_search_goes() {
+    for_each_account(|workspace| {
+        files(
+            workspace,
+            &["a/.git/HEAD", "b/c/.git/hooks/x", "d/e/f/.git/config", "plain/x", "b/.env", "d/e/f/.env"],
+        );
+        let denied = [
+            "a/.git/hooks/x",
+            "a/.git/config",
+            "a/.vscode/x",
+            "b/c/.git/hooks/x",
+            "b/c/.git/hooks/y",
+            "b/c/.vscode/x",
+        ];
+        let open = [
+            "a/.git/HEAD",
+            "a/x",
+            "d/e/f/.git/config",
+            "d/e/f/.vscode/x",
+            "plain/.vscode/x",
+            "new/.git/config",
+            "b/.vscode/x",
+        ];
+        let all: Vec<&str> = denied.iter().chain(&open).copied().collect();
+        assert_eq!(written(workspace, &all), open);
+        let ended = run(workspace, POLICY, &[], "cat b/.env; cat d/e/f/.env");
+        assert_eq!((ended.code(), ended.out().as_str()), (0, "before\n"), "{}", ended.err());
+        // Nothing of it stays.
+        assert!(!workspace.join("a/.git/hooks").exists() && !workspace.join("a/.vscode").exists());
+        assert_eq!(fs::read_to_string(workspace.join("b/c/.git/hooks/x")).expect("read"), "before\n");
+        // What was made in the first run is there in the second.
+        assert_eq!(written(workspace, &["new/.git/config", "new/.git/hooks/x", "new/x"]), ["new/x"]);
+    });
+}
+
+#[test]
+fn what_holds_it_stays_where_it_is() {
+    for_each_account(|workspace| {
+        files(workspace, &["a/b/.git/config"]);
+        // mv(1) would copy what cannot be renamed.
+        let script = "python3 -c 'import os, sys
+for one in sys.argv[1:]:
+    for act in (lambda: os.rename(one, \"x\"), lambda: os.rmdir(one), lambda: os.unlink(one)):
+        try: act(); print(one)
+        except OSError: pass' a a/b a/b/.git a/b/.git/config a/b/.git/hooks a/b/.vscode; cat a/b/.git/config";
+        let ended = run(workspace, POLICY, &[], script);
+        assert_eq!(ended.out(), "before\n", "{}", ended.err());
+    });
+}
+
+/// A .git that is a file stays what it says; a link is neither searched through nor changed, and where it leads is denied.
+#[test]
+fn files_and_links_in_its_place_are_kept() {
+    for_each_account(|workspace| {
+        files(workspace, &["file/.git", "real/config", "real/hooks/x", "deep/sub/.git/config"]);
+        fs::create_dir_all(workspace.join("link")).expect("made");
+        symlink(workspace.join("real"), workspace.join("link/.git")).expect("linked");
+        symlink("/etc", workspace.join("etc")).expect("linked");
+        symlink("..", workspace.join("deep/up")).expect("linked");
+        workspace.own();
+        let targets = [
+            "file/.git",
+            "file/.git/config",
+            "link/.git/config",
+            "real/config",
+            "real/hooks/y",
+            "link/.vscode/x",
+            "real/x",
+        ];
+        assert_eq!(written(workspace, &targets), ["real/x"]);
+        let ended = run(
+            workspace,
+            POLICY,
+            &[],
+            "rm -f link/.git; mv link/.git x; test -L link/.git && cat file/.git",
+        );
+        assert_eq!(ended.out(), "before\n", "{}", ended.err());
+    });
+}
+
+/// Names are bytes, and anything can have the name that is looked for.
+#[test]
+fn odd_names_are_found_too() {
+    use std::os::unix::ffi::OsStrExt as _;
+    for_each_account(|workspace| {
+        let odd = Path::new(std::ffi::OsStr::from_bytes(b"a \xff\n$x"));
+        fs::create_dir_all(workspace.path().join(odd).join(".git")).expect("made");
+        fs::create_dir_all(workspace.join("fifo")).expect("made");
+        mkfifo(&workspace.join("fifo/.git"), nix::sys::stat::Mode::S_IRWXU).expect("made");
+        let long = format!("{}/.git", "n".repeat(255));
+        fs::create_dir_all(workspace.join(&long)).expect("made");
+        workspace.own();
+        let script = "for it in a* nnn* fifo; do (mkdir \"$it/.git/hooks/x\" || echo x >\"$it/.git/config\" \
+            || mkdir \"$it/.vscode/x\") 2>/dev/null && echo open; done; echo done";
+        let ended = run(workspace, POLICY, &[], script);
+        assert_eq!((ended.code(), ended.out().as_str()), (0, "done\n"), "{}", ended.err());
+    });
+}
+
+#[test]
+fn what_cannot_be_looked_into_ends_the_launch() {
+    for_each_account(|workspace| {
+        files(workspace, &["closed/sub/.git/config"]);
+        fs::set_permissions(workspace.join("closed"), fs::Permissions::from_mode(0o300)).expect("closed");
+        let ended = run(workspace, POLICY, &[], "true");
+        // Root looks into everything.
+        let expected = if workspace.account().is_root() { 0 } else { 125 };
+        assert_eq!(ended.code(), expected, "{}", ended.err());
+        if expected != 0 {
+            assert!(
+                ended.err().contains("search for what is denied")
+                    && ended.err().contains("policy.msb:10: deny read"),
+                "{}",
+                ended.err()
+            );
+        }
+        fs::set_permissions(workspace.join("closed"), fs::Permissions::from_mode(0o700)).expect("opened");
+    });
+}
+
+/// A folder of somebody else's, which the sandbox cannot enter either, is nothing to search.
+#[test]
+fn what_is_out_of_reach_is_passed_over() {
+    for_each_account(|workspace| {
+        let account = workspace.account();
+        if account.is_root() || !Account::current().is_root() {
+            return;
+        }
+        files(workspace, &["a/.git/config"]);
+        fs::create_dir_all(workspace.join("data")).expect("made");
+        nix::unistd::chown(&workspace.join("data"), Some(nix::unistd::Uid::from_raw(12345)), None)
+            .expect("given");
+        fs::set_permissions(workspace.join("data"), fs::Permissions::from_mode(0o700)).expect("closed");
+        assert_eq!(written(workspace, &["a/.git/config", "a/x"]), ["a/x"]);
+    });
+}
+
+#[test]
+fn too_much_to_search_is_refused() {
+    let workspace = Workspace::new(Account::ordinary());
+    for at in 0..33 {
+        for name in 0..1000 {
+            fs::create_dir_all(workspace.join(&format!("d{at}/{name}"))).expect("made");
+        }
+    }
+    workspace.own();
+    let ended = run(&workspace, POLICY, &[], "true");
+    assert_eq!(ended.code(), 125, "{}", ended.err());
+    assert!(ended.err().contains("EFBIG"), "{}", ended.err());
+    let shallow = POLICY.replace("depth 2", "depth 1");
+    let ended = run(&workspace, &shallow, &["--json"], "true");
+    assert_eq!(ended.code(), 0, "{}", ended.err());
+}
+
+#[test]
+fn too_many_places_are_refused_and_the_most_are_held() {
+    let workspace = Workspace::new(Account::ordinary());
+    let many = |from: usize, to: usize| {
+        for name in from..to {
+            fs::create_dir_all(workspace.join(&format!("r{name}/.git"))).expect("made");
+        }
+        workspace.own();
+    };
+    fs::remove_dir_all(workspace.join(".git")).expect("removed");
+    // Three places each, and 4096 are the most.
+    many(0, 1365);
+    let ended = run(
+        &workspace,
+        POLICY,
+        &[],
+        "mkdir r7/.git/hooks/x r1364/.vscode/x 2>/dev/null; ls -d r1364/.git/hooks",
+    );
+    assert_eq!((ended.code(), ended.out().as_str()), (0, "r1364/.git/hooks\n"), "{}", ended.err());
+    assert!(!workspace.join("r7/.git/hooks").exists());
+    many(1365, 1366);
+    let ended = run(&workspace, POLICY, &[], "true");
+    assert_eq!(ended.code(), 125, "{}", ended.err());
+    assert!(ended.err().contains("EFBIG"), "{}", ended.err());
+}
+
+/// A claim about what is there is decided by what the search finds.
+#[test]
+fn claims_are_decided_by_what_is_found() {
+    for_each_account(|workspace| {
+        let policy = |claim: &str| POLICY.replace("  exec", &format!("  assert {{ {claim} }}\n  exec"));
+        let deny = policy("deny open $workspace/a/.env for read");
+        let allow = policy("allow open $workspace/a/.env for write");
+        assert_eq!(run(workspace, &deny, &[], "true").code(), 125);
+        assert_eq!(run(workspace, &allow, &[], "true").code(), 0);
+        files(workspace, &["a/.env"]);
+        let ended = run(workspace, &deny, &[], "true");
+        assert_eq!(ended.code(), 0, "{}", ended.err());
+        assert_eq!(run(workspace, &allow, &[], "true").code(), 125);
+    });
+}
+
+/// What is shown of the folder is searched, and a grant of what is found says so.
+#[test]
+fn a_part_of_the_folder_is_searched_as_far_as_it_is_shown() {
+    for_each_account(|workspace| {
+        files(workspace, &["a/b/.git/config", "c/.git/config", "a/.env"]);
+        let part = POLICY
+            .replace(
+                "    write $workspace\n    run $workspace\n",
+                "    write $workspace/a  at /a\n    read $workspace/c at /c\n",
+            )
+            .replace("cwd $workspace", "cwd /a");
+        let ended = run(
+            workspace,
+            &part,
+            &[],
+            "echo x >>b/.git/config; cat .env; cat /c/.git/config; echo x >y && echo made",
+        );
+        assert_eq!((ended.code(), ended.out().as_str()), (0, "before\nmade\n"), "{}", ended.err());
+        let inner = part.replace("write $workspace/a ", "write $workspace/a/b/.git ");
+        let ended = run(workspace, &inner, &[], "echo x >>config; mkdir hooks/x; echo x >>y && echo made");
+        assert_eq!((ended.code(), ended.out().as_str()), (0, "made\n"), "{}", ended.err());
+        let covered = part
+            .replace("write $workspace/a ", "write $workspace/a/b/.git/config ")
+            .replace("cwd /a", "cwd /");
+        let ended = run(workspace, &covered, &[], "echo x >>/a");
+        assert_ne!(ended.code(), 0);
+        assert_eq!(fs::read_to_string(workspace.join("a/b/.git/config")).expect("read"), "before\n");
+    });
+}
+
+#[test]
+fn the_report_says_how_many_were_found() {
+    let workspace = Workspace::new(Account::ordinary());
+    fs::remove_dir_all(workspace.join(".git")).expect("removed");
+    files(&workspace, &["a/.git/config", "b/c/.env", "b/d/x"]);
+    let ended = run(&workspace, POLICY, &["--json", "--timings"], "true");
+    let events: Vec<Value> =
+        ended.err().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let searched = events.iter().find(|event| event["event"] == "searched").expect("an event");
+    assert_eq!((&searched["directories"], &searched["places"]), (&Value::from(6), &Value::from(4)));
+    assert!(events.iter().any(|event| event["event"] == "timing" && event["step"] == "Search"));
+    let ended = run(&workspace, POLICY, &["--dry-run"], "true");
+    for place in ["a/.git/hooks", "a/.git/config", "a/.vscode", "b/c/.env"] {
+        let target = format!("{}\"", workspace.join(place).display());
+        assert!(
+            ended.out().lines().any(|line| line.contains("\"deny\"") && line.contains(&target)),
+            "{place}: {}",
+            ended.out()
+        );
+    }
+}
