@@ -141,7 +141,7 @@ fn hovers() {
     shows(&policy("fs { read $wo§rk/x }"), &["work: dir"]);
     shows(
         &policy("include std.workspace.check§out(root: $work)"),
-        &["profile std.workspace.checkout(root: dir)"],
+        &["profile std.workspace.checkout(root: dir, depth: int = 2)"],
     );
     shows(&policy("include std.py§thon"), &["profile std.python(version: string = \"3\")", "CPython"]);
     shows(&policy("accept MSB0§611 because \"x\""), &["path is both writable and runnable"]);

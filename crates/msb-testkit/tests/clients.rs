@@ -180,10 +180,10 @@ fn a_port_that_is_chosen_is_told_while_it_runs() {
         \x20   line = next(it for it in map(json.loads, p.stderr) if it['event'] == 'published')\n\
         \x20   print(line['host'], line['inside'], line['protocol']); port = line['port']\n\
         else:\n\
-        \x20   line = p.stderr.readline(); port = int(line.split(':')[2].split()[0])\n\
+        \x20   line = next(it for it in p.stderr if ' is tcp port ' in it); port = int(line.split(':')[2].split()[0])\n\
         \x20   print(line.replace(str(port), 'PORT').split(' (')[0])\n\
         print(get(f'127.0.0.1:{port}') == get(f'[::1]:{port}') == get(f'localhost:{port}'))\n\
-        p.kill(); p.wait()\n\
+        p.terminate(); p.wait()\n\
         report = [json.loads(line) for line in open('REPORT')]\n\
         print([it['port'] == port for it in report if it['event'] == 'published'])\n";
     for (account, json) in accounts().into_iter().flat_map(|it| [(it, false), (it, true)]) {
