@@ -146,8 +146,7 @@ impl Placeholders {
         create(&parent, name, kind, PLACEHOLDER_MODE)?;
         // Made by root in somebody's directory: it is theirs, as everything in it.
         if self.for_others {
-            let (owner, group) = (Uid::from_raw(source.stat.st_uid), Gid::from_raw(source.stat.st_gid));
-            chownat(&parent, name, Some(owner), Some(group), AtFlags::SYMLINK_NOFOLLOW)?;
+            hand_over(&parent, name, kind, (source.stat.st_uid, source.stat.st_gid))?;
         }
         self.made.push(Placeholder { parent, name: Vec::from(name), kind });
         Ok(())
@@ -170,6 +169,26 @@ impl Placeholders {
         }
         Ok(())
     }
+}
+
+/// Gives a placeholder of this process's user to `owner`, a user and a group. Whoever may write to the directory may have put
+/// something else of this user's there meanwhile, which stays whose it is.
+///
+/// # Errors
+/// `EEXIST` where something else is there; as fchownat(2).
+pub(crate) fn hand_over(
+    parent: &OwnedFd,
+    name: &[u8],
+    kind: Kind,
+    owner: (u32, u32),
+) -> core::result::Result<(), Errno> {
+    let there = open_below(parent, name)?;
+    let stat = fstat(&there)?;
+    let is_own = stat.st_uid == rustix::process::geteuid().as_raw();
+    if !is_own || placeholder(&stat) != Some(kind) {
+        return Err(Errno::EXIST);
+    }
+    chownat(&there, "", Some(Uid::from_raw(owner.0)), Some(Gid::from_raw(owner.1)), AtFlags::EMPTY_PATH)
 }
 
 /// Takes a shared lock. A launch that ends holds an exclusive one for the moment in which it removes its

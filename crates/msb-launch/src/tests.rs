@@ -10,12 +10,13 @@ use crate::message::Message;
 use crate::output::sentence;
 use crate::parent::{exit_of_failure, exit_of_status};
 use crate::path::{ancestors, below, join, sort_by, split};
-use crate::placeholders::Kind;
+use crate::placeholders::{Kind, hand_over};
 use crate::prepare::kernel;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Failure, LimitKind, Step};
 use msb_plan::{OriginId, Rights};
+use rustix::io::Errno;
 
 #[test]
 fn command_line_is_read_word_by_word() {
@@ -261,4 +262,37 @@ fn landlock_alone_holds_the_grants() {
         confined.join()
     });
     confined.expect("Landlock alone holds them");
+}
+
+/// Whoever may write to a folder in which root launches can put something of root's where a placeholder was made.
+#[test]
+fn only_a_placeholder_is_handed_over() {
+    use rustix::fs::{Mode, OFlags};
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+    let folder = std::env::temp_dir().join(std::format!("msb-placeholders-{}", std::process::id()));
+    fs::create_dir(&folder).expect("made");
+    let marked = |name: &str, mode, content: &str| {
+        let path = folder.join(name);
+        fs::write(&path, content).expect("written");
+        fs::set_permissions(path, Permissions::from_mode(mode)).expect("changed");
+    };
+    marked("placeholder", 0o1600, "");
+    marked("secret", 0o1600, "secret");
+    marked("empty", 0o600, "");
+    symlink("placeholder", folder.join("link")).expect("linked");
+    let parent = rustix::fs::open(&folder, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).expect("opened");
+    // Root alone may give files away.
+    let own = fs::metadata(&folder).expect("there");
+    let owner = if own.uid() == 0 { (12345, 54321) } else { (own.uid(), own.gid()) };
+    for name in ["secret", "empty", "link"] {
+        assert_eq!(hand_over(&parent, name.as_bytes(), Kind::File, owner), Err(Errno::EXIST), "{name}");
+        let stat = fs::symlink_metadata(folder.join(name)).expect("there");
+        assert_eq!((stat.uid(), stat.gid()), (own.uid(), own.gid()), "{name}");
+    }
+    assert_eq!(hand_over(&parent, b"placeholder", Kind::Directory, owner), Err(Errno::EXIST));
+    assert_eq!(hand_over(&parent, b"placeholder", Kind::File, owner), Ok(()));
+    let stat = fs::metadata(folder.join("placeholder")).expect("there");
+    assert_eq!((stat.uid(), stat.gid()), owner);
+    fs::remove_dir_all(folder).expect("removed");
 }
