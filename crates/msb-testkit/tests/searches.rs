@@ -312,22 +312,71 @@ fn the_report_says_how_many_were_found() {
     }
 }
 
+/// Runs `script` under `msbc run`; gives what it says that the run made.
+fn told(workspace: &Workspace, script: &str) -> Vec<String> {
+    let policy = workspace.write("made.msb", POLICY.as_bytes());
+    let mut command = workspace.msbc(["run"]);
+    command.arg(policy).arg("--set").arg(workspace.setting()).args(["--", "sh", "-c", script]);
+    let ended = finish(&mut command, 60);
+    assert_eq!(ended.code(), 0, "{}", ended.err());
+    ended.err().lines().filter(|line| line.contains("this run")).map(str::to_owned).collect()
+}
+
 /// What the next run denies is told at the end of this one, and nothing of it is for a terminal to obey.
 #[test]
 fn what_a_run_makes_is_told() {
     for_each_account(|workspace| {
         files(workspace, &["old/.git/config"]);
-        let policy = workspace.write("made.msb", POLICY.as_bytes());
         let script =
             "mkdir -p sub/.git/hooks a/b/c/.git \"$(printf 'x\\033]0;y')/.git\"; touch old/.git/x plain";
-        let mut command = workspace.msbc(["run"]);
-        command.arg(policy).arg("--set").arg(workspace.setting()).args(["--", "sh", "-c", script]);
-        let ended = finish(&mut command, 60);
-        assert_eq!(ended.code(), 0, "{}", ended.err());
-        let told: Vec<String> =
-            ended.err().lines().filter(|line| line.contains("made in this run")).map(str::to_owned).collect();
+        let told = told(workspace, script);
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[0].contains("/work/sub/.git`, whose settings"), "{told:?}");
         assert!(told[1].contains("/work/x\\u{1b}]0;y/.git`"), "{told:?}");
+    });
+}
+
+/// A program can't hide it by taking a folder that is older than the run, nor by closing the one around it.
+#[test]
+fn what_a_run_renames_or_hides_is_told() {
+    for_each_account(|workspace| {
+        files(workspace, &["renamed/docs/config", "hidden/docs/config"]);
+        let script = "mv renamed/docs renamed/.git; mv hidden/docs hidden/.git; chmod 311 hidden";
+        let told = told(workspace, script);
+        // Root reads it all the same.
+        let hidden = if workspace.account().is_root() {
+            "/work/hidden/.git`, whose"
+        } else {
+            "/work/hidden` is not known"
+        };
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains(hidden), "{told:?}");
+        assert!(told[1].contains("/work/renamed/.git`, whose settings"), "{told:?}");
+    });
+}
+
+/// What is told is pasted into a terminal: it runs nothing of what the program wrote, neither there nor in the name.
+#[test]
+fn what_is_told_to_look_with_runs_nothing() {
+    for_each_account(|workspace| {
+        let sign = workspace.join("sign");
+        let name = "it's; touch sign; $(touch sign) `touch sign`";
+        let script = format!(
+            "n=\"$(cat name)\"; mkdir -p \"$n\"; git init -q \"$n\"; git -C \"$n\" config core.pager \"touch {0}; cat\"; \
+             git -C \"$n\" config core.fsmonitor \"touch {0}; false\"",
+            sign.display()
+        );
+        workspace.write("work/name", name.as_bytes());
+        workspace.own();
+        let told = told(workspace, &script);
+        let [line] = &told[..] else { panic!("{told:?}") };
+        let (_, command) = line.split_once("look with `").expect("a command");
+        let command = command.strip_suffix('`').expect("a command");
+        // script(1) has it a terminal, at which git pages.
+        let mut looked = workspace.command("script");
+        looked.args(["-qec", command, "/dev/null"]).current_dir(workspace.path());
+        let looked = finish(&mut looked, 60);
+        assert!(looked.out().contains("core.pager="), "{command}: {}{}", looked.out(), looked.err());
+        assert!(!sign.exists(), "{command}");
     });
 }

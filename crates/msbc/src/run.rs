@@ -27,6 +27,7 @@ use msb_trace::{Refusal, Tracer};
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, poll};
 use person::Person;
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
@@ -34,7 +35,6 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::SystemTime;
 
 /// The launcher could not be started, or did not start the command; as env(1) and timeout(1).
 const NOT_STARTED: Exit = Exit::Launcher(125);
@@ -148,7 +148,7 @@ impl Session<'_> {
         }
         let (log, audit) = self.followed(audit)?;
         let set: Vec<_> = self.arguments.set.iter().map(crate::cli::Set::argument).collect();
-        let since = SystemTime::now();
+        let before = made::find(self.plan(), |path| self.host_path(path));
         let listens = self.plan().filters.iter().any(|filter| filter.listener != Listener::None);
         let started = launcher::start(
             program,
@@ -181,7 +181,7 @@ impl Session<'_> {
             self.sum_up(traced, network);
             self.explain(&events, code);
             if events.iter().any(|event| matches!(event, Event::Ended(_))) {
-                self.tell_made(since, &report);
+                self.tell_made(&before, &report);
             }
             Ok(Exit::Launcher(code))
         })
@@ -290,10 +290,10 @@ impl Session<'_> {
     }
 
     /// Says what was made that the next start denies.
-    fn tell_made(&self, since: SystemTime, report: &Mutex<Option<File>>) {
+    fn tell_made(&self, before: &BTreeSet<made::Found>, report: &Mutex<Option<File>>) {
         const LINES_MAX: usize = 10;
         let plan = self.plan();
-        let made = made::find(plan, |path| self.host_path(path), since);
+        let made = made::news(before, &made::find(plan, |path| self.host_path(path)));
         for one in &made {
             self.record(report, || one.to_json(plan));
             if self.arguments.policy.json {

@@ -1,47 +1,44 @@
 //! What a run made that a search of the policy looks for: the next start denies it, and until then it is for whoever works in
 //! the folder to know of.
 //!
-//! The launcher searched the folder before the run; here it is searched again, as deep, and what was born since then is told.
+//! The folder is searched before the run and after it, as deep as the launcher does, and what was not there before is told. Times
+//! would not tell: a program can give a folder that is older than the run another name.
 
 use msb_plan::{Path as PlanPath, Plan, Search};
 use serde_json::{Value, json};
-use std::fs::{DirEntry, Metadata};
+use std::collections::BTreeSet;
+use std::fs::DirEntry;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 /// Directories that are looked into, as many as a launcher does.
 const DIRECTORIES_MAX: usize = 1 << 15;
-/// How far the times of files are behind the clock: a tick of the kernel's (CONFIG_HZ, at least 100).
-const CLOCK: Duration = Duration::from_millis(10);
 
-/// Something that was made.
+/// Something that a search finds.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Made {
+pub(super) struct Found {
     /// Where.
-    pub(super) path: PathBuf,
-    /// The line that looks for it.
-    origin: u16,
+    path: PathBuf,
+    /// The line that looks for it; none for a folder that could not be searched.
+    origin: Option<u16>,
+    /// Its device and inode: another one under the same name is new.
+    identity: (u64, u64),
 }
 
-impl Made {
-    /// In one line, for people. The name comes from inside: nothing of it is for a terminal to obey.
+impl Found {
+    /// In one line, for people. The name comes from inside: nothing of it is for a terminal to obey, nor for a shell.
     pub(super) fn line(&self) -> String {
-        let mut path = String::new();
-        for character in self.path.to_string_lossy().chars() {
-            if character.is_control() || msb_diag::is_invisible(character) {
-                path.extend(character.escape_unicode());
-            } else {
-                path.push(character);
-            }
+        let path = shown(&self.path);
+        if self.origin.is_none() {
+            return format!("what this run made in `{path}` is not known: it could not be searched");
         }
-        let parent = || path.rsplit_once('/').map_or("", |(parent, _)| parent);
         match self.path.file_name().and_then(|name| name.to_str()) {
+            // The settings that are looked at must start nothing: `core.pager` is one of them.
             Some(".git") => format!(
-                "made in this run: `{path}`, whose settings git on the host takes; look with `git -c core.fsmonitor=false -C {} \
-                 config --list --local`",
-                parent()
+                "made in this run: `{path}`, whose settings git on the host takes; look with `git --no-pager -c core.fsmonitor=false \
+                 -C {} config --list --local`",
+                word(&shown(self.path.parent().unwrap_or(&self.path)))
             ),
             _ => format!("made in this run: `{path}`, which programs on the host may run or trust"),
         }
@@ -49,44 +46,65 @@ impl Made {
 
     /// As a line of a report.
     pub(super) fn to_json(&self, plan: &Plan<'_>) -> Value {
-        let origin = plan
-            .origins
-            .get(usize::from(self.origin))
+        let origin = self
+            .origin
+            .and_then(|origin| plan.origins.get(usize::from(origin)))
             .map(|at| json!({"file": at.file, "line": at.line, "column": at.column, "text": at.text}));
-        json!({"event": "made", "path": self.path.to_string_lossy(), "origin": origin, "sentence": self.line()})
+        let event = if self.origin.is_some() { "made" } else { "not_searched" };
+        json!({"event": event, "path": self.path.to_string_lossy(), "origin": origin, "sentence": self.line()})
     }
 }
 
-/// What was made since `since` of what the searches of `plan` look for; `place` gives the path on the host of a plan's.
-pub(super) fn find(
-    plan: &Plan<'_>,
-    place: impl Fn(PlanPath<'_>) -> Option<PathBuf>,
-    since: SystemTime,
-) -> Vec<Made> {
-    let since = since.checked_sub(CLOCK).unwrap_or(since);
-    let mut walk = Walk { since, left: DIRECTORIES_MAX, made: Vec::new() };
+/// A path without what a terminal would obey or hide.
+fn shown(path: &Path) -> String {
+    let mut shown = String::new();
+    for character in path.to_string_lossy().chars() {
+        if character.is_control() || msb_diag::is_invisible(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// One word of a shell's: what is written here is pasted there.
+fn word(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+,:@".contains(&byte);
+    if text.bytes().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// What the searches of `plan` find; `place` gives the path on the host of a plan's.
+pub(super) fn find(plan: &Plan<'_>, place: impl Fn(PlanPath<'_>) -> Option<PathBuf>) -> BTreeSet<Found> {
+    let mut walk = Walk { left: DIRECTORIES_MAX, found: BTreeSet::new() };
     for searches in plan.searches.chunk_by(|one, other| one.root == other.root) {
         let Some(root) = searches.first().and_then(|first| place(first.root)) else { continue };
         walk.directory(&root, 0, searches);
     }
-    walk.made.sort();
+    walk.found
+}
+
+/// What is in `after` and not in `before`.
+pub(super) fn news(before: &BTreeSet<Found>, after: &BTreeSet<Found>) -> Vec<Found> {
+    let mut made: Vec<Found> = after.difference(before).cloned().collect();
     // What lies in something new is no news.
-    walk.made.dedup_by(|later, earlier| later.path.starts_with(&earlier.path));
-    walk.made
+    made.dedup_by(|later, earlier| later.path.starts_with(&earlier.path));
+    made
 }
 
 struct Walk {
-    since: SystemTime,
     left: usize,
-    made: Vec<Made>,
+    found: BTreeSet<Found>,
 }
 
 impl Walk {
     fn directory(&mut self, directory: &Path, level: u8, searches: &[Search<'_>]) {
-        // What cannot be read, or is too much, the next launch refuses; here it is only told of less.
-        let Some(left) = self.left.checked_sub(1) else { return };
-        self.left = left;
-        let Ok(entries) = std::fs::read_dir(directory) else { return };
+        let entries = self.left.checked_sub(1).and_then(|left| {
+            self.left = left;
+            std::fs::read_dir(directory).ok()
+        });
+        // The next launch refuses it; a program may have had it so, or made so many.
+        let Some(entries) = entries else { return self.add(directory, None) };
         let entries: Vec<DirEntry> = entries.flatten().collect();
         for search in searches.iter().filter(|search| search.depth >= level) {
             let has =
@@ -94,9 +112,8 @@ impl Walk {
             let name = search.rest.split('/').next().unwrap_or_default();
             // What is looked for itself; of what lies beside something else, what is denied.
             let found = if name == search.beside { name } else { search.rest };
-            let path = directory.join(found);
-            if has(name) && has(search.beside) && self.is_new(&path) {
-                self.made.push(Made { path, origin: search.origin.0 });
+            if has(name) && has(search.beside) {
+                self.add(&directory.join(found), Some(search.origin.0));
             }
         }
         if searches.iter().all(|search| search.depth <= level) {
@@ -107,14 +124,11 @@ impl Walk {
         }
     }
 
-    /// Whether somebody made it since then; a file system that knows no births knows changes (statx(2)).
-    fn is_new(&self, path: &Path) -> bool {
-        let Ok(stat) = std::fs::symlink_metadata(path) else { return false };
-        let changed = |stat: &Metadata| {
-            let since_epoch =
-                Duration::new(stat.ctime().unsigned_abs(), u32::try_from(stat.ctime_nsec()).unwrap_or(0));
-            SystemTime::UNIX_EPOCH + since_epoch
-        };
-        stat.created().unwrap_or_else(|_| changed(&stat)) >= self.since
+    fn add(&mut self, path: &Path, origin: Option<u16>) {
+        // What has gone away meanwhile is not there.
+        if let Ok(stat) = std::fs::symlink_metadata(path) {
+            let identity = (stat.dev(), stat.ino());
+            self.found.insert(Found { path: path.to_owned(), origin, identity });
+        }
     }
 }
