@@ -1,6 +1,6 @@
 //! What decides about a sandbox is not written from inside: the plan, the keys that are trusted, the launcher's and the
 //! gateway's own programs and the files that the command line protects are denied for writing wherever a mount would let
-//! them be written.
+//! them be written. So is the report.
 
 use crate::fail::{At, Result};
 use crate::gather::Gather;

@@ -115,7 +115,7 @@ fn errno_of(error: DecodeError) -> Errno {
 struct Opened {
     /// The plan.
     bytes: Vec<u8>,
-    /// The files that decide about the sandbox.
+    /// The files that decide about the sandbox, and its report.
     guarded: Vec<Vec<u8>>,
     /// Where the filter's listener goes.
     listener: Option<OwnedFd>,
@@ -153,8 +153,12 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
     let audit = arguments.audit_fd.map(take).transpose()?;
     let secrets = secrets.iter().map(|number| take(*number)).try_gather()?;
     let file = arguments.report.map(report_file).transpose()?;
+    // What happened inside is not told otherwise from there.
+    let written = file.as_ref().map_or(Ok(None), |file| has_path(crate::bind::real_path(file)));
     *output = Output { events: report, file, json: arguments.json };
-    Ok(Opened { bytes: bytes?, guarded: guarded?, listener, given: Given { audit, secrets } })
+    let (bytes, mut guarded) = (bytes?, guarded?);
+    guarded.extend(written?);
+    Ok(Opened { bytes, guarded, listener, given: Given { audit, secrets } })
 }
 
 /// Opens the file for the report, which only this user reads: it names paths.
@@ -320,13 +324,17 @@ fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Vec<u8>>> {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) if file == gateway.as_c_str() => continue,
             place => place.at(Step::PlanOpen, None)?,
         };
-        match crate::bind::real_path(&place) {
-            Ok(path) => files.push(path),
-            Err(Errno::NOENT) => {}
-            Err(errno) => return Err(failure(Step::PlanOpen, None, errno)),
-        }
+        files.extend(has_path(crate::bind::real_path(&place))?);
     }
     Ok(files)
+}
+
+/// `None` for what has no path.
+fn has_path(path: core::result::Result<Vec<u8>, Errno>) -> Result<Option<Vec<u8>>> {
+    match path {
+        Err(Errno::NOENT) => Ok(None),
+        path => path.map(Some).at(Step::PlanOpen, None),
+    }
 }
 
 /// The filter for this machine, if the plan can run here at all.

@@ -421,4 +421,11 @@ fn what_decides_about_the_sandbox_is_not_written_from_inside() {
     let protect = ["--protect".as_ref(), policy.as_os_str()];
     assert!(!run(&protect, "echo y > agent.msb").status.success());
     assert_eq!(std::fs::read_to_string(&policy).expect("a policy"), "x\n");
+    // What it did is not told otherwise.
+    let report = stage.workspace.join("report");
+    let report = ["--report".as_ref(), report.as_os_str()];
+    stdout(&run(&report, "cat report; echo x > other"));
+    for attempt in ["echo x >> report", ": > report", "rm report", "mv report x"] {
+        assert!(!run(&report, attempt).status.success(), "{attempt}");
+    }
 }

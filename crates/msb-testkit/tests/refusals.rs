@@ -240,3 +240,31 @@ fn a_command_line_that_means_nothing_is_refused() {
         }
     });
 }
+
+/// The report and the audit log may lie in the folder that the command writes; what it did is not told otherwise from there.
+#[test]
+fn what_is_written_of_a_run_is_not_written_from_inside() {
+    for account in accounts() {
+        let workspace = Workspace::new(account);
+        let policy = "edition 2026
+policy recorded(workspace: dir) {
+  include std.base
+  fs { write $workspace }
+  net { allow https \"example.com\":443 }
+  limits { memory 1GiB  pids 128  wall 1min }
+  exec { cwd $workspace }
+}
+";
+        let policy = workspace.write("recorded.msb", policy.as_bytes());
+        let script = "for it in run.report run.audit; do
+            (echo x >> $it) 2>/dev/null && echo written $it; mv $it x 2>/dev/null && echo moved $it; done
+            test -e run.report && test -e run.audit && echo x > other && echo there";
+        let mut command = workspace.msbc(["run", "--report"]);
+        command.arg(workspace.join("run.report")).arg("--audit").arg(workspace.join("run.audit"));
+        command.arg(policy).arg("--set").arg(workspace.setting()).args(["--", "sh", "-c", script]);
+        let ended = finish(&mut command, 60);
+        assert_eq!((ended.code(), ended.out().as_str()), (0, "there\n"), "{account:?}: {}", ended.err());
+        let report = std::fs::read_to_string(workspace.join("run.report")).expect("a report");
+        assert!(report.lines().any(|line| line.contains("\"ended\"")), "{report}");
+    }
+}

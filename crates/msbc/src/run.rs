@@ -119,14 +119,17 @@ impl Session<'_> {
     }
 
     /// The files that the policy was read from, and this program: nobody inside changes what the next run will be
-    /// allowed.
-    fn policy_files(&self) -> Vec<PathBuf> {
+    /// allowed. Nor what is written of this one.
+    fn protected_files(&self) -> Vec<PathBuf> {
         let sources = &self.compiled.sources;
         let ids = (0..u32::try_from(sources.len()).unwrap_or(0)).map(msb_diag::FileId);
         // A standard profile is no file.
+        let written = [&self.arguments.report, &self.arguments.audit].into_iter().flatten();
+        let written = written.filter_map(|path| std::fs::canonicalize(path).ok());
         ids.filter_map(|id| std::fs::canonicalize(&sources.get(id)?.name).ok())
             .filter(|path| path.is_file())
             .chain(std::env::current_exe())
+            .chain(written.filter(|path| path.is_file()))
             .collect()
     }
 
@@ -155,7 +158,7 @@ impl Session<'_> {
             self.bytes,
             listens,
             if report.is_some() { Timings::Wanted } else { Timings::None },
-            (&self.policy_files(), audit.as_ref()),
+            (&self.protected_files(), audit.as_ref()),
             &set,
             &self.arguments.command,
         )?;
