@@ -409,10 +409,10 @@ impl Places {
         let matches = |sought: &&Sought| {
             let by_host = below(host.unwrap_or(path), &sought.root);
             let by_inside = below(path, &sought.root).filter(|_| sought.search.root.base == Base::Root);
-            let found = [by_host, by_inside].into_iter().flatten().any(|it| sought.search.matches_below(it));
-            self.all_found && found && takes(sought.rights, access)
+            [by_host, by_inside].into_iter().flatten().any(|it| sought.search.matches_below(it))
         };
-        let sought = self.sought.iter().filter(matches).map(|sought| sought.origin);
+        let sought = self.sought.iter().filter(|sought| self.all_found && takes(sought.rights, access));
+        let sought = sought.filter(matches).map(|sought| sought.origin);
         denied.map(|denied| denied.origin).chain(sought).min()
     }
 }

@@ -40,8 +40,11 @@ impl Search {
 
     /// The same of what lies `below` its root.
     pub(crate) fn matches_below(&self, below: &str) -> bool {
-        let parts: Vec<&str> = below.split('/').collect();
-        self.levels(&parts).next().is_some()
+        // Most paths have nothing of it, which is quickly seen.
+        below.contains(&self.rest) && {
+            let parts: Vec<&str> = below.split('/').collect();
+            self.levels(&parts).next().is_some()
+        }
     }
 
     /// The levels at which a directory of the path `parts` may have what denies it.

@@ -64,7 +64,10 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "denies",
         with: as_it_is,
-        without: |plan| plan.denies.clear(),
+        without: |plan| {
+            plan.denies.clear();
+            plan.searches.clear();
+        },
         holds_root: true,
         before: &[],
         probes: &[
