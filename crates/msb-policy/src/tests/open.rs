@@ -142,6 +142,18 @@ fn the_error_is_that_of_the_kernel() {
     assert_eq!(ask("/nothing", Access::Read), errno(2, None));
 }
 
+/// What one parameter puts below a folder that another one places is below that folder by every name.
+#[test]
+fn what_another_parameter_puts_below_a_placed_folder_counts() {
+    let policy = with(vec![grant("r", "/", "~/b", 1), scratch("$0/b/a", 2)]);
+    let binding = ["/a", "/a", "/"].map(str::to_owned);
+    let here = bound(&policy, &binding);
+    assert!(here.decide_path(&path("~/b/a"), Access::Write).is_allowed());
+    assert_eq!(here.allowed_below(&path("~"), Access::Write), Some((path("$0/b/a"), OriginId(2))));
+    let open = policy.open_below(&path("~"), Access::Write);
+    assert_eq!((open.allowed, open.proved), (None, false));
+}
+
 /// Few names, so that paths meet.
 pub(super) fn any_rest() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(vec!["a", "b"]), 0..3).prop_map(|parts| parts.join("/"))
@@ -157,6 +169,20 @@ fn any_rights() -> impl Strategy<Value = Rights> {
 }
 
 pub(super) fn any_fs() -> impl Strategy<Value = FsRule> {
+    any_fs_about(any_path().boxed())
+}
+
+/// Rules about any paths, or about so few that several lie over each other.
+fn any_rules() -> impl Strategy<Value = Vec<FsRule>> {
+    let few = prop::collection::vec(any_path(), 2..5).prop_flat_map(|paths| {
+        let paths = prop::sample::select(paths).boxed();
+        prop::collection::vec(any_fs_about(paths), 1..7)
+    });
+    prop_oneof![prop::collection::vec(any_fs(), 0..6), few]
+}
+
+fn any_fs_about(paths: BoxedStrategy<Path>) -> impl Strategy<Value = FsRule> {
+    let any_path = move || paths.clone();
     let kind = prop_oneof![
         3 => (any_path(), any_path(), any_rights(), any::<bool>()).prop_map(|(source, target, rights, moved)| {
             let target = if moved { target } else { source.clone() };
@@ -182,16 +208,16 @@ pub(super) fn any_fs() -> impl Strategy<Value = FsRule> {
             let rights = Rights { read, write: write || read, run: run || read };
             FsKind::Deny { path, rights, missing: Missing::Fail }
         }),
-        1 => any_search(),
+        1 => any_search(any_path()),
     ];
     (kind, 0..50u32).prop_map(|(kind, origin)| FsRule { kind, origin: OriginId(origin) })
 }
 
-fn any_search() -> impl Strategy<Value = FsKind> {
+fn any_search(roots: BoxedStrategy<Path>) -> impl Strategy<Value = FsKind> {
     let name = || prop::sample::select(vec!["a", "b"]);
     let rest =
         prop_oneof![name().prop_map(str::to_owned), (name(), name()).prop_map(|(a, b)| format!("{a}/{b}"))];
-    (any_path(), 0..3u8, name(), rest, any::<[bool; 3]>()).prop_map(|(root, depth, beside, rest, rights)| {
+    (roots, 0..3u8, name(), rest, any::<[bool; 3]>()).prop_map(|(root, depth, beside, rest, rights)| {
         let search = Search { root, depth, beside: beside.to_owned(), rest };
         let [read, write, run] = rights;
         let rights = Rights { read, write: write || read, run: run || read };
@@ -220,7 +246,7 @@ proptest! {
     /// What is said to be proved for all parameters is so for these, too.
     #[test]
     fn a_proof_holds_for_every_binding(
-        rules in prop::collection::vec(any_fs(), 0..6),
+        rules in any_rules(),
         path in any_path(),
         access in any_access(),
         binding in any_binding(),
@@ -236,7 +262,7 @@ proptest! {
     /// The same of everything below a path.
     #[test]
     fn a_proof_of_all_below_holds_for_every_binding(
-        rules in prop::collection::vec(any_fs(), 0..6),
+        rules in any_rules(),
         path in any_path(),
         access in any_access(),
         binding in any_binding(),
