@@ -160,6 +160,25 @@ fn the_call_that_killed_is_named() {
     assert_eq!(lines.len(), 1, "{lines:?}");
 }
 
+/// A program may have left the link in a folder that it writes.
+#[test]
+fn a_report_follows_no_link() {
+    let stage = Stage::new(&plan());
+    let (kept, link) = (stage.workspace.join("kept"), stage.workspace.join("report"));
+    std::fs::write(&kept, "kept").expect("a file");
+    std::os::unix::fs::symlink(&kept, &link).expect("a link");
+    let run = |report: &std::path::Path| {
+        let report = report.to_str().expect("text");
+        stage.command_with(&["--report", report], &["sh", "-c", "echo ran"]).output().expect("starts")
+    };
+    assert_eq!(run(&link).status.code(), Some(125));
+    assert_eq!(std::fs::read_to_string(&kept).expect("a file"), "kept");
+    // A link of the kernel's.
+    let output = run(std::path::Path::new("/dev/stderr"));
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), b"ran\n".as_slice()));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("\"ended\""), "{output:?}");
+}
+
 #[test]
 fn a_report_that_cannot_be_written_is_no_launch() {
     let stage = Stage::new(&plan());

@@ -241,6 +241,37 @@ fn a_command_line_that_means_nothing_is_refused() {
     });
 }
 
+/// A program may have left a link where its next run is reported.
+#[test]
+fn what_is_written_of_a_run_follows_no_link() {
+    for account in accounts() {
+        let workspace = Workspace::new(account);
+        let policy = workspace.write(
+            "alone.msb",
+            b"edition 2026
+policy alone {
+  include std.base
+  net none
+  limits { memory 1GiB  pids 128  wall 1min }
+}
+",
+        );
+        let kept = workspace.write("kept", b"kept");
+        for option in ["--report", "--audit"] {
+            let link = workspace.join("link");
+            std::os::unix::fs::symlink(&kept, &link).expect("a link");
+            let mut command = workspace.msbc(["run", option]);
+            command.arg(&link).arg(&policy).args(["--", "echo", "ran"]);
+            let ended = finish(&mut command, 60);
+            assert_ne!(ended.code(), 0, "{account:?}: {}", ended.out());
+            assert_eq!(ended.out(), "", "{account:?}");
+            assert!(ended.err().contains("it is a symbolic link"), "{account:?}: {}", ended.err());
+            assert_eq!(std::fs::read_to_string(&kept).expect("a file"), "kept");
+            std::fs::remove_file(link).expect("removed");
+        }
+    }
+}
+
 /// The report and the audit log may lie in the folder that the command writes; what it did is not told otherwise from there.
 #[test]
 fn what_is_written_of_a_run_is_not_written_from_inside() {

@@ -455,9 +455,18 @@ fn comes_soon(from: impl AsFd) -> bool {
     poll(&mut fds, SOON_MS).is_ok_and(|ready| ready > 0)
 }
 
-/// Opened before anything is started, and without waiting for the reader of a FIFO.
+/// Opened before anything is started, and without waiting for the reader of a FIFO. A link may be one that an earlier run left
+/// in its workspace, and is not followed; those of /dev and /proc, such as /dev/stderr, are the kernel's.
 fn open_report(path: &Path) -> Result<File, String> {
+    let is_kernels = path.starts_with("/dev") || path.starts_with("/proc");
+    let links = if is_kernels { 0 } else { libc::O_NOFOLLOW };
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
-    options.open(path).map_err(|error| format!("cannot write `{}`: {}", path.display(), reason(&error)))
+    options.write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | links);
+    options.open(path).map_err(|error| {
+        let why = match error.raw_os_error() {
+            Some(libc::ELOOP) => "it is a symbolic link; name the file that is meant".to_owned(),
+            _ => reason(&error),
+        };
+        format!("cannot write `{}`: {why}", path.display())
+    })
 }
