@@ -55,7 +55,7 @@ export MSB_BIN_DIR=$TARGET/dist
 say "tests"
 log=$LOG/tests.log
 # Signals as a terminal has them: in the background of a script, or under nohup(1), some are ignored, and by all below.
-if ! logged "tests" env --default-signal=HUP,INT,QUIT,PIPE cargo test --workspace --no-fail-fast -- --show-output; then
+if ! logged "tests" env --default-signal cargo test --workspace --no-fail-fast -- --show-output; then
   grep -q '^test result: FAILED' "$log" || { failed=$((failed + 1)); tail -60 "$log"; }  # it did not even build
   grep -E '^test .* FAILED$' "$log"
   sed -n '/^failures:$/,/^test result/p' "$log" | grep -vE '^ +([0-9]+:|at) |^stack backtrace:' | cut -c1-300 | head -150
