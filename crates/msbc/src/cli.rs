@@ -86,7 +86,7 @@ pub(crate) struct Policy {
     /// Which policy of the file; needed where it has several
     #[arg(long = "policy", value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Prints findings as JSON
+    /// Prints JSON, for programs
     #[arg(long)]
     pub(crate) json: bool,
 }
