@@ -162,10 +162,12 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
 }
 
 /// Opens the file for the report, which only this user reads: it names paths. A link may be one that an earlier run left in
-/// its workspace, and is not followed; those of /dev and /proc, such as /dev/stderr, are the kernel's.
+/// its workspace, and is not followed; those that name descriptors are the kernel's.
 fn report_file(path: &CStr) -> Result<OwnedFd> {
     let mut flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let is_kernels = [b"/dev/".as_slice(), b"/proc/"].iter().any(|it| path.to_bytes().starts_with(it));
+    let is_kernels = [b"/dev/std".as_slice(), b"/dev/fd/", b"/proc/self/fd/"]
+        .iter()
+        .any(|it| path.to_bytes().starts_with(it));
     flags.set(OFlags::NOFOLLOW, !is_kernels);
     openat(CWD, path.to_bytes(), flags, Mode::RUSR | Mode::WUSR).at(Step::Report, None)
 }

@@ -31,6 +31,7 @@ use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -456,9 +457,10 @@ fn comes_soon(from: impl AsFd) -> bool {
 }
 
 /// Opened before anything is started, and without waiting for the reader of a FIFO. A link may be one that an earlier run left
-/// in its workspace, and is not followed; those of /dev and /proc, such as /dev/stderr, are the kernel's.
+/// in its workspace, and is not followed; those that name descriptors are the kernel's.
 fn open_report(path: &Path) -> Result<File, String> {
-    let is_kernels = path.starts_with("/dev") || path.starts_with("/proc");
+    let descriptors = ["/dev/std", "/dev/fd/", "/proc/self/fd/"];
+    let is_kernels = descriptors.iter().any(|it| path.as_os_str().as_bytes().starts_with(it.as_bytes()));
     let links = if is_kernels { 0 } else { libc::O_NOFOLLOW };
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | links);
