@@ -1,6 +1,7 @@
 //! The command's own process, from fork to execve: it loads the filter last.
 
 use crate::child::Child;
+use crate::fail::Failed;
 use crate::gather::Gather;
 use crate::init;
 use crate::landlock::Wall;
@@ -8,7 +9,7 @@ use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::Tier;
-use msb_plan::event::{Failure, Step};
+use msb_plan::event::Step;
 use msb_sys::at::{accessat, statat};
 use msb_sys::exec::{Strings, execute as execve};
 use msb_sys::seccomp;
@@ -93,7 +94,7 @@ pub(crate) fn code(step: Step, errno: Errno) -> u32 {
 }
 
 /// What a code of [`execute`] means; `None` for 0.
-pub(crate) fn failure(code: u32, child: &Child<'_>) -> Option<Failure> {
+pub(crate) fn failure(code: u32, child: &Child<'_>) -> Option<Failed> {
     let step = usize::try_from(code >> 16).ok()?.checked_sub(1)?;
     let errno = u16::try_from(code & 0xffff).unwrap_or(0);
     Some(init::step_failure(*Step::ALL.get(step)?, errno, child))

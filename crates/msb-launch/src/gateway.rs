@@ -4,7 +4,7 @@
 //! of the sandbox's first process, which alone can make sockets inside.
 
 use crate::arguments::Arguments;
-use crate::fail::{At, Result, failure};
+use crate::fail::{At, Failed, Result, failure};
 use crate::files::{decimal, read_all};
 use crate::gather::Gather;
 use crate::network::{self, Refusals, Sockets};
@@ -12,7 +12,7 @@ use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
-use msb_plan::event::{Failure, Step};
+use msb_plan::event::Step;
 use msb_plan::handover::{self, Socket};
 use msb_plan::network::{Listen, Network};
 use msb_plan::{OriginId, ParamKind, Plan};
@@ -298,7 +298,7 @@ impl Handover {
             // Its end: it says on standard error why.
             [] => Err(failed(Errno::PIPE)),
             [handover::FAILED, rest @ ..] => {
-                Err(handover::decode_failure(rest).unwrap_or(failed(Errno::PROTO)))
+                Err(handover::decode_failure(rest).map_or(failed(Errno::PROTO), Failed::from))
             }
             message => Ok((message, file)),
         }
@@ -366,6 +366,6 @@ pub(crate) fn receive(
 }
 
 /// A failure of the gateway's own, for who waits for it.
-pub(crate) fn ended(plan: &Plan<'_>) -> Failure {
+pub(crate) fn ended(plan: &Plan<'_>) -> Failed {
     failure(Step::Gateway, origin(plan), Errno::PIPE)
 }

@@ -123,7 +123,7 @@ pub(crate) fn table<'p>(plan: &Plan<'p>, bindings: &Bindings<'_>) -> Result<Vec<
                 && index != other
             {
                 let origin = Some(a.mount.origin);
-                return Err(Failure { step: Step::ParamSame, origin, errno: u16::from(other) + 1 });
+                return Err(Failure { step: Step::ParamSame, origin, errno: u16::from(other) + 1 }.into());
             }
             return Err(failure(Step::MountTarget, Some(b.mount.origin), Errno::EXIST));
         }

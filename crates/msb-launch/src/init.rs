@@ -5,7 +5,7 @@
 
 use crate::child::Child;
 use crate::command;
-use crate::fail::{At, Result, failure};
+use crate::fail::{At, Failed, Result, failure};
 use crate::files::write_once;
 use crate::message::Message;
 use crate::terminal::Inside;
@@ -170,7 +170,7 @@ fn reap(command: Pid) -> Option<i32> {
 }
 
 /// The failure of a step of the command's own process.
-pub(crate) fn step_failure(step: Step, errno: u16, child: &Child<'_>) -> msb_plan::event::Failure {
+pub(crate) fn step_failure(step: Step, errno: u16, child: &Child<'_>) -> Failed {
     let origin = match step {
         Step::Filter => child.filter.origin,
         Step::Terminal => child.plan.identity.terminal.unwrap_or(child.plan.policy.origin),

@@ -34,7 +34,8 @@ pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>], table: &Table) -> Re
                 continue;
             }
             if meet(table, source, target).at(Step::Param, origin)? {
-                return Err(Failure { step: Step::ParamOverlap, origin, errno: u16::from(other) + 1 });
+                let errno = u16::from(other) + 1;
+                return Err(Failure { step: Step::ParamOverlap, origin, errno }.into());
             }
         }
     }

@@ -92,7 +92,7 @@ impl Parent<'_> {
         while self.said.is_none() && self.hear(output) {}
         let said = self.said;
         let end = match (killed_for, said) {
-            (None, Some(Message::Failed(failure))) => Err(failure),
+            (None, Some(Message::Failed(failure))) => Err(Failure::from(failure)),
             _ if self.gateway_killed && killed_for.is_none() => Ok((SIGKILL, Cause::Gateway)),
             (Some((limit, origin)), _) => Ok((SIGKILL, Cause::Limit(limit, origin))),
             (None, Some(Message::Ended(status))) if status & 0x7f != SIGKILL => Ok((status, Cause::Command)),

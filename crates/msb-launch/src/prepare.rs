@@ -5,7 +5,7 @@ use crate::bind::{self, Bindings};
 use crate::cgroup::{Cgroups, kinds};
 use crate::child::{Child, Ids, map};
 use crate::deny;
-use crate::fail::{At, Result, failure, refusal};
+use crate::fail::{At, Failed, Result, failure, refusal};
 use crate::files::{decimal, write_small};
 use crate::gateway::{self, Counts, Given, Handover, Running};
 use crate::gather::Gather;
@@ -59,21 +59,18 @@ pub fn run(start: &Start) -> i32 {
         Ok(Request::Launch(arguments)) => arguments,
         Ok(Request::Help) => return print(arguments::HELP),
         Ok(Request::Version) => return print(concat!("msb-launch ", env!("CARGO_PKG_VERSION"), "\n")),
-        Err(failure) => return fail(&output, &Event::Failed(failure), None),
+        Err(failure) => return fail(&output, failure, None),
     };
     match open_plan(&arguments, &mut output) {
-        Err(failure) => fail(&output, &Event::Failed(failure), None),
+        Err(failure) => fail(&output, failure, None),
         Ok(Opened { bytes, guarded, listener, given }) => match read_plan(&bytes, arguments.trust) {
-            Err(failure) => fail(&output, &Event::Failed(failure), None),
+            Err(failure) => fail(&output, failure, None),
             Ok((body, mut plan)) => {
                 // They live as long as the program, as what is told of a failure later may name them.
                 let opened = (guarded.leak() as &[Vec<u8>], listener, given);
                 match launch(&mut plan, body, &arguments, &start.environment, opened, &output) {
                     Ok(code) => code,
-                    Err(failure) => {
-                        output.say(&Event::Failed(failure), Some(&plan));
-                        exit_of_failure(&failure)
-                    }
+                    Err(failure) => fail(&output, failure, Some(&plan)),
                 }
             }
         },
@@ -94,9 +91,10 @@ fn print(text: &str) -> i32 {
     }
 }
 
-fn fail(output: &Output, event: &Event, plan: Option<&Plan<'_>>) -> i32 {
-    output.say(event, plan);
-    EXIT_REFUSED
+fn fail(output: &Output, failure: Failed, plan: Option<&Plan<'_>>) -> i32 {
+    let failure = failure.into();
+    output.say(&Event::Failed(failure), plan);
+    exit_of_failure(&failure)
 }
 
 /// What is wrong with a plan, as the nearest errno: the launcher's events are numbers.

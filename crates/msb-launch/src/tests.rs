@@ -4,7 +4,7 @@ extern crate std;
 
 use crate::arguments::{self, Arguments, Request};
 use crate::deny::Denial;
-use crate::fail::refusal;
+use crate::fail::{Failed, refusal};
 use crate::files::{decimal, number};
 use crate::message::Message;
 use crate::output::sentence;
@@ -94,8 +94,10 @@ fn numbers_of_the_kernel_are_read_and_written() {
 fn records_of_the_init_survive_the_pipe() {
     for (index, step) in Step::ALL.iter().enumerate() {
         let origin = (index % 2 == 0).then_some(OriginId(7));
-        let message = Message::Failed(Failure { step: *step, origin, errno: 13 });
+        let failure = Failure { step: *step, origin, errno: 13 };
+        let message = Message::Failed(failure.into());
         assert_eq!(Message::decode(message.encode()), Some(message));
+        assert_eq!(Failure::from(Failed::from(failure)), failure);
     }
     assert_eq!(Message::decode(Message::Ended(-3).encode()), Some(Message::Ended(-3)));
     let published = Message::Published { index: 63, port: 0xabcd };
