@@ -8,11 +8,10 @@ use crate::gateway::{self, Handover};
 use crate::gather::Gather;
 use crate::host::Entry;
 use crate::landlock::Wall;
-use crate::path::sort_by;
+use crate::path::{Bytes, concat, sort_by};
 use crate::prepare::close_all_but;
 use crate::timing::Timing;
 use crate::{confine, init, message::Message, network, pump, root, storage, terminal, tier, trust};
-use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::Step;
@@ -42,9 +41,9 @@ pub(crate) struct Child<'a> {
     pub(crate) filter: Filter<'a>,
     pub(crate) entries: Vec<Entry<'a>>,
     pub(crate) denials: Vec<Denial>,
-    pub(crate) environment: Vec<CString>,
+    pub(crate) environment: Vec<&'a CStr>,
     pub(crate) command: Vec<&'a CStr>,
-    pub(crate) cwd: Vec<u8>,
+    pub(crate) cwd: Bytes,
     pub(crate) held: Held,
     pub(crate) join: Vec<Join>,
     pub(crate) ids: Ids,
@@ -137,7 +136,7 @@ impl Child<'_> {
         timing.done(Step::Network);
         umask(Mode::from_raw_mode(0o022));
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
-        rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
+        rustix::process::chdir(self.cwd).at(Step::Cwd, Some(cwd_origin))?;
         setsid().at(Step::Session, Some(who.origin))?;
         confine::limits(&self.plan.limits, self.held, self.is_root())?;
         confine::keyring(who)?;
@@ -225,7 +224,7 @@ impl Child<'_> {
         umask(Mode::from_raw_mode(0o022));
         let wall = tier::wall(self.plan, &self.entries)?;
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
-        rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
+        rustix::process::chdir(self.cwd).at(Step::Cwd, Some(cwd_origin))?;
         setsid().at(Step::Session, Some(who.origin))?;
         confine::limits(&self.plan.limits, self.held, self.is_root())?;
         confine::keyring(who)?;
@@ -289,8 +288,8 @@ fn time_of_its_own() -> core::result::Result<(), Errno> {
     // Whole seconds, so that no clock is set to before its beginning, which the kernel refuses.
     let seconds = msb_sys::process::monotonic_us() / 1_000_000;
     let back = decimal(b" -", seconds);
-    let lines = [b"monotonic", back.as_slice(), b" 0\nboottime", &back, b" 0\n"].concat();
-    write_small(CWD, "/proc/self/timens_offsets", &lines)
+    let lines = concat(&[b"monotonic", back, b" 0\nboottime", back, b" 0\n"]);
+    write_small(CWD, "/proc/self/timens_offsets", lines)
 }
 
 fn return_never(never: core::convert::Infallible) -> ! {
@@ -305,16 +304,13 @@ pub(crate) fn own_map(
 ) -> core::result::Result<(), Errno> {
     // A process that maps its own group must first give up setgroups: user_namespaces(7), CVE-2014-8989.
     write_small(CWD, "/proc/self/setgroups", b"deny")?;
-    write_small(CWD, "/proc/self/uid_map", &map(inside_uid, uid))?;
-    write_small(CWD, "/proc/self/gid_map", &map(inside_gid, gid))
+    write_small(CWD, "/proc/self/uid_map", map(inside_uid, uid))?;
+    write_small(CWD, "/proc/self/gid_map", map(inside_gid, gid))
 }
 
 /// One line of an id map: one id inside is one id outside.
-pub(crate) fn map(inside: u32, outside: u32) -> Vec<u8> {
-    let mut line = decimal(b"", u64::from(inside));
-    line = decimal(&[line.as_slice(), b" "].concat(), u64::from(outside));
-    line.extend_from_slice(b" 1\n");
-    line
+pub(crate) fn map(inside: u32, outside: u32) -> Bytes {
+    concat(&[decimal(b"", u64::from(inside)), decimal(b" ", u64::from(outside)), b" 1\n"])
 }
 
 /// From the host's root, which has no name inside, to the one user that has.

@@ -5,7 +5,7 @@ use crate::fail::Failed;
 use crate::gather::Gather;
 use crate::init;
 use crate::landlock::Wall;
-use alloc::ffi::CString;
+use crate::path::c_string;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::Tier;
@@ -28,7 +28,7 @@ pub(crate) fn execute(child: &Child<'_>, listener: impl Fn(u32)) -> u32 {
     let Some(name) = child.command.first() else { return code(Step::Exec, Errno::NOENT) };
     let candidates = candidates(name, &child.environment);
     let arguments: Strings<'_> = child.command.iter().copied().collect();
-    let environment: Strings<'_> = child.environment.iter().map(CString::as_c_str).collect();
+    let environment: Strings<'_> = child.environment.iter().copied().collect();
     if child.tier == Tier::Landlock
         && let Err(errno) = Wall::signals()
     {
@@ -65,8 +65,8 @@ pub(crate) fn execute(child: &Child<'_>, listener: impl Fn(u32)) -> u32 {
 }
 
 /// Whether execve(2) could execute what is at `path`, as far as its kind and mode tell.
-fn executable(path: &CString) -> Result<(), Errno> {
-    let path = path.as_bytes();
+fn executable(path: &&CStr) -> Result<(), Errno> {
+    let path = path.to_bytes();
     match FileType::from_raw_mode(statat(CWD, path, AtFlags::empty())?.st_mode) {
         FileType::RegularFile => accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS),
         _ => Err(Errno::ACCESS),
@@ -74,17 +74,17 @@ fn executable(path: &CString) -> Result<(), Errno> {
 }
 
 /// The paths to try for `name`: itself when it has a `/`, else one in each directory of PATH.
-fn candidates(name: &CStr, environment: &[CString]) -> Vec<CString> {
+fn candidates<'a>(name: &'a CStr, environment: &[&CStr]) -> Vec<&'a CStr> {
     if name.is_empty() {
         return Vec::new();
     }
     if name.to_bytes().contains(&b'/') {
-        return Vec::from([CString::from(name)]);
+        return Vec::from([name]);
     }
     let path = environment.iter().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH=")).unwrap_or(PATH);
     path.split(|b| *b == b':')
         .filter(|directory| directory.starts_with(b"/"))
-        .filter_map(|directory| CString::new([directory, b"/", name.to_bytes()].concat()).ok())
+        .filter_map(|directory| c_string(&[directory, b"/", name.to_bytes()]).ok())
         .gather()
 }
 

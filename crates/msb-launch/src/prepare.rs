@@ -13,7 +13,7 @@ use crate::host::{self, Entry};
 use crate::mounts::Table;
 use crate::output::{EXIT_REFUSED, Output};
 use crate::parent::{Parent, exit_of_failure};
-use crate::path::sort_by;
+use crate::path::{Bytes, absolute, c_string, concat, sort_by};
 use crate::placeholders::Placeholders;
 use crate::pump::Pump;
 use crate::timing::Timing;
@@ -67,7 +67,7 @@ pub fn run(start: &Start) -> i32 {
             Err(failure) => fail(&output, failure, None),
             Ok((body, mut plan)) => {
                 // They live as long as the program, as what is told of a failure later may name them.
-                let opened = (guarded.leak() as &[Vec<u8>], listener, given);
+                let opened = (guarded.leak() as &[Bytes], listener, given);
                 match launch(&mut plan, body, &arguments, &start.environment, opened, &output) {
                     Ok(code) => code,
                     Err(failure) => fail(&output, failure, Some(&plan)),
@@ -114,7 +114,7 @@ struct Opened {
     /// The plan.
     bytes: Vec<u8>,
     /// The files that decide about the sandbox, and its report.
-    guarded: Vec<Vec<u8>>,
+    guarded: Vec<Bytes>,
     /// Where the filter's listener goes.
     listener: Option<OwnedFd>,
     /// What is for the gateway.
@@ -216,29 +216,25 @@ fn launch<'p>(
     body: &[u8],
     arguments: &Arguments<'_>,
     own_environment: &[&CStr],
-    (guarded, listener, given): (&'p [Vec<u8>], Option<OwnedFd>, Given),
+    (guarded, listener, given): (&'p [Bytes], Option<OwnedFd>, Given),
     output: &Output,
 ) -> Result<i32> {
     let timing = Timing::begin(arguments.timings);
     let filter = target(plan, listener.is_some())?;
     let bindings = Bindings::new(plan, arguments, own_environment)?;
     let environment = environment::build(plan, &bindings, own_environment)?;
-    let defaults: Vec<_> = plan
-        .command
-        .iter()
-        .map(|word| alloc::ffi::CString::new(*word).map_err(|_| Errno::INVAL))
-        .try_gather()
-        .at(Step::Exec, None)?;
-    let command: Vec<&CStr> = match arguments.command.as_slice() {
-        [] => defaults.iter().map(alloc::ffi::CString::as_c_str).gather(),
-        given => Vec::from(given),
-    };
+    let mut command = arguments.command.clone();
+    if command.is_empty() {
+        for word in &plan.command {
+            command.push(c_string(&[word.as_bytes()]).at(Step::Exec, None)?);
+        }
+    }
     if command.is_empty() {
         return Err(refusal(Step::Usage, None));
     }
     let cwd = match plan.identity.cwd {
         Some((path, origin)) => bindings.inside_path(path, origin)?,
-        None => Vec::new(),
+        None => b"",
     };
     crate::landlock::check_standard()?;
     let private_id = ids::private();
@@ -266,7 +262,7 @@ fn launch<'p>(
             let held = cgroups.held;
             match tier {
                 Tier::Full => {
-                    host::find_aliases(&mut entries, &denials.iter().map(|denial| denial.inside.as_slice()))?;
+                    host::find_aliases(&mut entries, &denials.iter().map(|denial| denial.inside))?;
                 }
                 Tier::Landlock => {
                     tier::check(plan, &entries, &denials, held)?;
@@ -306,13 +302,13 @@ fn launch<'p>(
 
 /// The files that decide about this sandbox, by the paths that the kernel calls them. One that has no path, such as a
 /// pipe, cannot be reached by one.
-fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Vec<u8>>> {
+fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Bytes>> {
     // Whoever changes the launcher or its gateway is outside at the next launch.
     let own = gateway::own_program().at(Step::PlanOpen, None)?;
-    let gateway = gateway::program(arguments, &own).at(Step::PlanOpen, None)?;
+    let gateway = gateway::program(arguments, own).at(Step::PlanOpen, None)?;
     let mut files = Vec::from([own]);
     let named = [Some(arguments.plan), arguments.trust].into_iter().flatten();
-    for file in named.chain([gateway.as_c_str()]).chain(arguments.protect.iter().copied()) {
+    for file in named.chain([gateway]).chain(arguments.protect.iter().copied()) {
         let plain = bind::absolute(file.to_bytes()).filter(|path| bind::is_plain(path));
         if let Some(path) = plain.filter(|path| bind::open_unlinked(path).is_ok()) {
             files.push(path);
@@ -324,7 +320,7 @@ fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Vec<u8>>> {
             // What it is for is said where the plan is read.
             Err(Errno::NOENT | Errno::BADF) if file == arguments.plan => continue,
             // Not every installation has one; where rules need it, they say that it is missing.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) if file == gateway.as_c_str() => continue,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) if file == gateway => continue,
             place => place.at(Step::PlanOpen, None)?,
         };
         files.extend(has_path(crate::bind::real_path(&place))?);
@@ -333,7 +329,7 @@ fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Vec<u8>>> {
 }
 
 /// `None` for what has no path.
-fn has_path(path: core::result::Result<Vec<u8>, Errno>) -> Result<Option<Vec<u8>>> {
+fn has_path(path: core::result::Result<Bytes, Errno>) -> Result<Option<Bytes>> {
     match path {
         Err(Errno::NOENT) => Ok(None),
         path => path.map(Some).at(Step::PlanOpen, None),
@@ -374,8 +370,8 @@ struct Host<'a> {
     /// The user and group that root gives the sandbox on the host.
     private_id: Option<u32>,
     filter: Filter<'a>,
-    cwd: Vec<u8>,
-    environment: Vec<alloc::ffi::CString>,
+    cwd: Bytes,
+    environment: Vec<&'a CStr>,
     command: Vec<&'a CStr>,
     listener: Option<OwnedFd>,
     gateway: Option<Running>,
@@ -441,7 +437,7 @@ impl<'a> Host<'a> {
                     denials,
                     environment: self.environment,
                     command: self.command,
-                    cwd: root::absolute(&self.cwd),
+                    cwd: absolute(self.cwd),
                     held: cgroups.held,
                     join: core::mem::take(&mut cgroups.join),
                     ids,
@@ -546,9 +542,7 @@ impl RootIds {
     fn map(self, plan: &Plan<'_>, pid: Pid) -> Result<()> {
         let who = &plan.identity;
         let directory = decimal(b"/proc/", u64::from(pid.as_raw_nonzero().get().unsigned_abs()));
-        let write = |file: &[u8], inside| {
-            write_small(CWD, [directory.as_slice(), file].concat(), &map(inside, self.id))
-        };
+        let write = |file: &[u8], inside| write_small(CWD, concat(&[directory, file]), map(inside, self.id));
         write(b"/uid_map", who.uid)
             .and_then(|()| write(b"/gid_map", who.gid))
             .and_then(|()| crate::files::write_once(&self.done, b"m"))
@@ -569,13 +563,10 @@ fn id_map(uid: u32, gid: u32, id: u32) -> core::result::Result<OwnedFd, Errno> {
         }
         Fork::Parent { pid, .. } => {
             let directory = decimal(b"/proc/", u64::from(pid.as_raw_nonzero().get().unsigned_abs()));
-            let write =
-                |file: &[u8], line: &[u8]| write_small(CWD, [directory.as_slice(), file].concat(), line);
-            let namespace = write(b"/uid_map", &map(uid, id))
-                .and_then(|()| write(b"/gid_map", &map(gid, id)))
-                .and_then(|()| {
-                    crate::files::open(CWD, [directory.as_slice(), b"/ns/user"].concat(), OFlags::RDONLY)
-                });
+            let write = |file: &[u8], line: &[u8]| write_small(CWD, concat(&[directory, file]), line);
+            let namespace = write(b"/uid_map", map(uid, id))
+                .and_then(|()| write(b"/gid_map", map(gid, id)))
+                .and_then(|()| crate::files::open(CWD, concat(&[directory, b"/ns/user"]), OFlags::RDONLY));
             drop(release);
             let _ = msb_sys::process::wait(pid);
             namespace

@@ -9,6 +9,7 @@ use crate::deny::Denial;
 use crate::fail::{At, Result, failure, refusal};
 use crate::host::Entry;
 use crate::landlock::{self, Wall};
+use crate::path::absolute;
 use crate::{cgroup::Held, child, root, watch};
 use msb_plan::event::{LimitKind, Step};
 use msb_plan::network::Network;
@@ -91,7 +92,7 @@ pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>], denials: &[Denial], 
         }
         // Nothing is moved: what the policy calls by this name must have it on the host.
         let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let named = root::absolute(&entry.target);
+        let named = absolute(entry.target);
         let here = openat2(CWD, named, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS);
         let same =
             here.and_then(fstat).is_ok_and(|stat| entry.source.as_ref().is_some_and(|it| it.is(&stat)));
