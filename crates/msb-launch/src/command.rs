@@ -25,21 +25,23 @@ const PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
 /// `listener` is told the number of the filter's listener. After the filter nothing is called but execve:
 /// what else the policy allows is not known here.
 pub(crate) fn execute(child: &Child<'_>, listener: impl Fn(u32)) -> u32 {
-    let Some(name) = child.command.first() else { return code(Step::Exec, Errno::NOENT) };
-    let candidates = candidates(name, &child.environment);
-    let arguments: Strings<'_> = child.command.iter().copied().collect();
-    let environment: Strings<'_> = child.environment.iter().copied().collect();
-    if child.tier == Tier::Landlock
+    let Some(name) = child.host.command.first() else { return code(Step::Exec, Errno::NOENT) };
+    let candidates = candidates(name, child.host.environment);
+    let arguments: Strings<'_> = child.host.command.iter().copied().collect();
+    let environment: Strings<'_> = child.host.environment.iter().copied().collect();
+    if child.host.tier == Tier::Landlock
         && let Err(errno) = Wall::signals()
     {
         return code(Step::Landlock, errno);
     }
-    let found =
-        child.dry_run.then(|| candidates.iter().map(executable).find(|found| *found != Err(Errno::NOENT)));
+    let found = child
+        .host
+        .dry_run
+        .then(|| candidates.iter().map(executable).find(|found| *found != Err(Errno::NOENT)));
     // Where nobody takes the listener there is none: the kernel refuses what it would have asked about.
     let loaded = match child.listener {
-        None => seccomp::load(child.filter.program),
-        Some(_) => seccomp::load_with_listener(child.filter.program)
+        None => seccomp::load(child.host.filter.program),
+        Some(_) => seccomp::load_with_listener(child.host.filter.program)
             .map(|fd| listener(fd.into_raw_fd().unsigned_abs())),
     };
     if let Err(errno) = loaded {

@@ -42,26 +42,28 @@ pub(crate) struct Denial {
 /// Settles the rights of `entries` and finds every place inside that a deny of `plan` takes away.
 pub(crate) fn find<'p>(
     plan: &Plan<'p>,
+    guards: &[Deny<'p>],
     bindings: &Bindings<'_>,
     entries: &mut [Entry<'p>],
     table: &Table,
     searched: Vec<Found<'p>>,
     placeholders: &mut Placeholders,
-) -> Result<Vec<Denial>> {
+) -> Result<&'static [Denial]> {
     let locate = |deny: &Deny<'p>| Found::locate(*deny, bindings, table);
-    let mut found = plan.denies.iter().map(locate).try_gather()?;
+    let mut found = plan.denies.iter().chain(guards).map(locate).try_gather()?;
     found.extend(searched);
+    let found = found.leak();
     // Each time around one more link is followed: seldom is there any.
     for _ in 0..=LINKS_MAX {
-        for found in &found {
+        for found in &*found {
             for entry in entries.iter_mut() {
                 narrow(entry, found)?;
             }
         }
-        crate::claims::hold(plan, bindings, entries, &found, table)?;
-        if let Some(mut denials) = settle_all(&mut found, entries, table, placeholders)? {
+        crate::claims::hold(plan, bindings, entries, found, table)?;
+        if let Some(mut denials) = settle_all(found, entries, table, placeholders)? {
             merge(&mut denials);
-            return Ok(denials);
+            return Ok(denials.leak());
         }
     }
     Err(failure(Step::DenySource, found.first().map(|found| found.deny.origin), Errno::LOOP))

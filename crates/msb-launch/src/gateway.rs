@@ -51,7 +51,7 @@ pub(crate) fn listens<'p>(plan: &'p Plan<'_>) -> &'p [Listen] {
 }
 
 /// Descriptors that the launcher was started with for the gateway alone.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Given {
     /// Where its log goes.
     pub(crate) audit: Option<OwnedFd>,
@@ -65,9 +65,11 @@ pub(crate) struct Running {
     /// Readable once it has ended.
     pub(crate) pidfd: OwnedFd,
     /// The sandbox's side of the socket; the sandbox's first process has another descriptor of it.
-    pub(crate) socket: OwnedFd,
+    socket: OwnedFd,
     /// Whether it says anybody what the kernel refuses.
-    pub(crate) refusals: Refusals,
+    refusals: Refusals,
+    /// The line that begins the network rules.
+    origin: OriginId,
     /// A file in memory where it writes at its end what it counted, if anybody wants to know.
     report: Option<OwnedFd>,
 }
@@ -115,7 +117,7 @@ pub(crate) fn start(
             Fork::Parent { pid, pidfd } => {
                 let is_wanted = counts == Counts::Wanted || given.audit.is_some();
                 let refusals = if is_wanted { Refusals::Wanted } else { Refusals::None };
-                Ok(Running { pid, pidfd, socket, refusals, report })
+                Ok(Running { pid, pidfd, socket, refusals, origin, report })
             }
         }
     };
@@ -202,6 +204,12 @@ fn become_gateway(program: &CStr, words: &[&CStr], environment: &[&CStr], kept: 
 }
 
 impl Running {
+    /// The sandbox's own descriptor of its side of the socket.
+    pub(crate) fn handover(&self) -> core::result::Result<Handover, Errno> {
+        let socket = rustix::io::fcntl_dupfd_cloexec(&self.socket, 3)?;
+        Ok(Handover { socket, origin: self.origin, refusals: self.refusals })
+    }
+
     /// Says that everything inside has ended, and waits until the gateway has as well; gives what it counted, as
     /// `msb_plan::handover` has it.
     pub(crate) fn end(self) -> Vec<u8> {
@@ -234,11 +242,6 @@ pub(crate) struct Handover {
 }
 
 impl Handover {
-    /// Takes the sandbox's side of the socket; `origin` is the line that begins the network rules.
-    pub(crate) fn new(socket: OwnedFd, origin: OriginId, refusals: Refusals) -> Handover {
-        Handover { socket, origin, refusals }
-    }
-
     /// Hands the sandbox's sockets over; nobody in here keeps them.
     pub(crate) fn give(&self, sockets: &Sockets) -> Result<()> {
         let borrowed: Vec<BorrowedFd<'_>> = sockets.sockets.iter().map(|fd| fd.as_fd()).gather();

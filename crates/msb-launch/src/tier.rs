@@ -43,7 +43,7 @@ fn namespaces_work(plan: &Plan<'_>) -> bool {
     let wants = |mount: &Mount<'_>| matches!(mount.kind, MountKind::Proc(_));
     let with_processes = plan.mounts.iter().any(wants);
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
-    match fork(crate::prepare::NAMESPACES | flags::NEWNET, None) {
+    match fork(crate::spawn::NAMESPACES | flags::NEWNET, None) {
         Err(_) => false,
         Ok(Fork::Child) => {
             let mut tried = child::own_map(1000, uid, 1000, gid).and_then(|()| root::make().map(drop));
