@@ -135,10 +135,20 @@ fn places(found: &Found<'_>, entries: &[Entry<'_>]) -> Result<Vec<Bytes>> {
     Ok(places)
 }
 
-/// Makes one place inside a denial, with a placeholder where nothing is there.
-///
-/// Where a symbolic link is it, or on the way to it, that link is kept from being changed, and where it leads is given
-/// back: a place of the host, which is denied as well.
+/// What becomes of one place inside.
+enum Settled {
+    /// Nothing has to be done.
+    Nothing,
+    /// It is a denial, of what has to be created first.
+    Denied(Option<Kind>),
+    /// What is above it is denied, these rights of it.
+    Above(Bytes, Rights),
+    /// Where a symbolic link is it, or on the way to it, that link is kept from being changed, and these rights are taken
+    /// from it; where it leads is a place of the host, which is denied as well.
+    Link(Bytes, Rights, Bytes),
+}
+
+/// Makes one place inside a denial, with a placeholder where nothing is there; gives where a link leads.
 fn settle(
     found: &Found<'_>,
     inside: Bytes,
@@ -146,77 +156,85 @@ fn settle(
     placeholders: &mut Placeholders,
     denials: &mut Vec<Denial>,
 ) -> Result<Option<Bytes>> {
-    let deny = &found.deny;
-    let origin = Some(deny.origin);
+    let Deny { origin, rights, .. } = found.deny;
     let Some(entry) = covering(entries, inside) else { return Ok(None) };
-    let rest = below(inside, entry.target).unwrap_or_default();
+    let (inside, rights, create, to) = match settled(&found.deny, entry, inside, placeholders, denials)? {
+        Settled::Nothing => return Ok(None),
+        Settled::Denied(create) => (inside, rights, create, None),
+        Settled::Above(above, rights) => (above, rights, None, None),
+        Settled::Link(link, rights, to) => (link, rights, None, Some(to)),
+    };
     let pins_below = entry.is_writable().then_some(entry.target);
-    let denial = |inside, rights, create| Denial { inside, rights, pins_below, create, origin: deny.origin };
+    denials.push(Denial { inside, rights, pins_below, create, origin });
+    Ok(to)
+}
+
+fn settled(
+    deny: &Deny<'_>,
+    entry: &Entry<'_>,
+    inside: Bytes,
+    placeholders: &mut Placeholders,
+    denials: &[Denial],
+) -> Result<Settled> {
+    let origin = Some(deny.origin);
+    let rest = below(inside, entry.target).unwrap_or_default();
+    // The place so many bytes of `rest` name.
+    let above = |length| inside.get(..inside.len() - rest.len() + length).unwrap_or_default();
     let source = match (&entry.source, entry.mount.kind) {
         (Some(source), _) => source,
         (None, MountKind::Scratch { .. }) => {
-            if let Some(kind) = wanted(deny, entry)? {
-                denials.push(denial(inside, deny.rights, Some(kind)));
-            }
-            return Ok(None);
+            return Ok(wanted(deny, entry)?.map_or(Settled::Nothing, |kind| Settled::Denied(Some(kind))));
         }
         (None, MountKind::Dev { .. }) if deny.rights.contains(Rights::READ) => {
-            denials.push(denial(inside, deny.rights, None));
-            return Ok(None);
+            return Ok(Settled::Denied(None));
         }
         // A read-only mount does not hold writes to a device, and nothing holds a place in procfs.
         (None, _) => return Err(failure(Step::DenySource, origin, Errno::OPNOTSUPP)),
     };
-    if entry.is_writable() && !entry.is_private() {
+    let is_the_hosts = entry.is_writable() && !entry.is_private();
+    if is_the_hosts {
         placeholders.lock(source).at(Step::DenyPlaceholder, origin)?;
     }
     let there = open_below(&source.place, rest).and_then(|place| Ok((fstat(&place)?, place)));
     if is_linked(&there) {
         let (link, to) = names::follow(source, rest).at(Step::DenySource, origin)?;
-        let (kept, _) = inside.split_at(inside.len() - rest.len() + link);
         let rights = if link == rest.len() { deny.rights } else { Rights::NONE };
-        denials.push(denial(kept, rights, None));
-        return Ok(Some(to));
+        return Ok(Settled::Link(above(link), rights, to));
     }
     match there {
         Ok((stat, place)) => {
             if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && stat.st_nlink > 1 {
                 return Err(failure(Step::DenyHardLink, origin, Errno::MLINK));
             }
-            if entry.is_writable() && !entry.is_private() {
+            if is_the_hosts {
                 placeholders.adopt(source, rest, &place).at(Step::DenyPlaceholder, origin)?;
             }
-            denials.push(denial(inside, deny.rights, None));
+            Ok(Settled::Denied(None))
         }
         Err(Errno::NOENT | Errno::NOTDIR) => {
-            let Some(kind) = wanted(deny, entry)? else { return Ok(None) };
+            let Some(kind) = wanted(deny, entry)? else { return Ok(Settled::Nothing) };
             // Nothing can be put where what is above it is denied in the same way.
             let covers = |above: &Denial| {
                 above.rights.contains(deny.rights)
                     && below(inside, above.inside).is_some_and(|r| !r.is_empty())
             };
             if denials.iter().any(covers) {
-                return Ok(None);
+                return Ok(Settled::Nothing);
             }
             if entry.is_private() {
-                denials.push(denial(inside, deny.rights, Some(kind)));
-                return Ok(None);
+                return Ok(Settled::Denied(Some(kind)));
             }
-            match placeholders.make(source, rest, kind).at(Step::DenyPlaceholder, origin)? {
-                Made::Placeholder => denials.push(denial(inside, deny.rights, None)),
+            Ok(match placeholders.make(source, rest, kind).at(Step::DenyPlaceholder, origin)? {
+                Made::Placeholder => Settled::Denied(None),
+                // It stays a file, and says what it says: a .git file names the repository that git takes the
+                // denied configuration from.
                 Made::FileInTheWay(length) => {
-                    let kept = inside.len() - rest.len() + length;
-                    let inside = inside.get(..kept).unwrap_or_default();
-                    // It stays a file, and says what it says: a .git file names the repository that git takes the
-                    // denied configuration from.
-                    let write = Rights(deny.rights.0 & Rights::WRITE.0);
-                    denials.push(denial(inside, write, None));
+                    Settled::Above(above(length), Rights(deny.rights.0 & Rights::WRITE.0))
                 }
-            }
+            })
         }
-        Err(errno) => return Err(failure(Step::DenySource, origin, errno)),
+        Err(errno) => Err(failure(Step::DenySource, origin, errno)),
     }
-    Ok(None)
 }
 
 /// Whether a place is a symbolic link, or was not reached for one on the way.

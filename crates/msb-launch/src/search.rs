@@ -87,7 +87,7 @@ impl<'p> Walk<'_, 'p> {
     fn shown(&mut self, entries: &[Entry<'_>]) -> Done {
         let root = self.root;
         let mut begun: Vec<&[u8]> = Vec::new();
-        let mut sources: Vec<_> = entries.iter().filter_map(|entry| entry.source.as_ref()).gather();
+        let mut sources: Vec<_> = entries.iter().filter_map(|entry| entry.source.as_deref()).gather();
         // What holds others is walked first, and they with it.
         crate::path::sort_by(&mut sources, |a, b| a.real < b.real);
         for source in sources {
