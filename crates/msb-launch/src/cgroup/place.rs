@@ -2,13 +2,13 @@
 
 use super::settings::Wanted;
 use super::{LEAF, PREFIX};
-use crate::files::{open, read_small, write_small};
+use crate::files::{names, open, read_small, write_small};
 use crate::gather::Gather;
 use crate::path::{concat, join, split};
 use alloc::vec::Vec;
 use msb_sys::at::{accessat, mkdirat, unlinkat};
 use rustix::fd::OwnedFd;
-use rustix::fs::{Access, AtFlags, CWD, FlockOperation, Mode, OFlags, RawDir, fgetxattr, flock, fstat};
+use rustix::fs::{Access, AtFlags, CWD, FlockOperation, Mode, OFlags, fgetxattr, flock, fstat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -49,24 +49,19 @@ pub(super) fn claim(parent: &OwnedFd, name: &[u8]) -> core::result::Result<Optio
 /// Each that is somebody's takes one of `looks`.
 pub(super) fn sweep(parent: &OwnedFd, looks: &mut u64) {
     let Ok(listing) = open(parent, ".", OFlags::RDONLY | OFlags::DIRECTORY) else { return };
-    let mut buffer: Vec<u8> = Vec::with_capacity(4096);
-    let mut entries = RawDir::new(listing, buffer.spare_capacity_mut());
-    while let Some(Ok(entry)) = entries.next() {
-        let name = entry.file_name().to_bytes();
+    let _ = names(&listing, &mut |name| {
         let rest = name.strip_prefix(PREFIX).and_then(|rest| rest.first());
         if !rest.is_some_and(u8::is_ascii_digit) {
-            continue;
+            return Ok(());
         }
-        let Ok(directory) = open(parent, name, OFlags::RDONLY | OFlags::DIRECTORY) else { continue };
+        let Ok(directory) = open(parent, name, OFlags::RDONLY | OFlags::DIRECTORY) else { return Ok(()) };
         let removed = flock(&directory, FlockOperation::NonBlockingLockExclusive)
             .and_then(|()| unlinkat(parent, name, AtFlags::REMOVEDIR));
         if removed.is_err() {
-            match looks.checked_sub(1) {
-                Some(left) => *looks = left,
-                None => return,
-            }
+            *looks = looks.checked_sub(1).ok_or(Errno::AGAIN)?;
         }
-    }
+        Ok(())
+    });
 }
 
 /// The v2 cgroups below which this process may make others, the better first: its own, or the one above the
