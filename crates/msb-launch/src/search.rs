@@ -7,6 +7,7 @@
 
 use crate::bind::{Bindings, open_below, open_unlinked};
 use crate::fail::{At, Result};
+use crate::files::entries;
 use crate::gather::Gather;
 use crate::host::Entry;
 use crate::mounts::Table;
@@ -17,7 +18,7 @@ use msb_plan::event::{Event, Step};
 use msb_plan::{Deny, Missing, Plan, Search};
 use msb_sys::at::{Descriptor, accessat, openat2, statat};
 use rustix::fd::OwnedFd;
-use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags};
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 /// Directories that a launch looks into: a repository with its packages has ten thousand, and so many take some tens of
@@ -147,20 +148,11 @@ impl<'p> Walk<'_, 'p> {
 
     /// Looks through an open directory, which the kernel calls `path`, and those below it.
     fn directory(&mut self, directory: &OwnedFd, path: &mut Vec<u8>, level: u8) -> Done {
-        /// What ext4 gives of an ordinary directory in one call.
-        const BUFFER_BYTES: usize = 8192;
         self.count(1, 0)?;
         let (depth, asked) = (self.depth(), self.asked());
         let searches = self.searches;
         let wanted = searches.iter().fold(0, |bits, search| bits | bit(search.beside.as_bytes()));
-        let mut buffer: Vec<u8> = Vec::with_capacity(BUFFER_BYTES);
-        let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
-        while let Some(entry) = entries.next() {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if matches!(name, b"." | b"..") {
-                continue;
-            }
+        entries(directory, &mut |name, kind| {
             self.count(0, 1)?;
             if wanted & bit(name) != 0 {
                 let here = |search: &&Search<'p>| search.depth >= level && search.beside.as_bytes() == name;
@@ -168,8 +160,8 @@ impl<'p> Walk<'_, 'p> {
                     self.add(search, path)?;
                 }
             }
-            if level == depth || !is_directory(directory, name, entry.file_type()) {
-                continue;
+            if level == depth || !is_directory(directory, name, kind) {
+                return Ok(());
             }
             let length = path.len();
             extend(path, name)?;
@@ -182,8 +174,8 @@ impl<'p> Walk<'_, 'p> {
                 }
             }
             path.truncate(length);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Asks for each of `asked` in the directory `name`, which the kernel calls `path`.
