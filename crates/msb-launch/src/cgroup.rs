@@ -14,7 +14,7 @@ use msb_plan::event::{LimitKind, Step};
 use msb_plan::{Hold, Limits, OriginId};
 use msb_sys::at::unlinkat;
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, OFlags, statfs};
+use rustix::fs::{AtFlags, OFlags};
 use rustix::io::Errno;
 use settings::{Setting, Wanted, wanted};
 
@@ -91,7 +91,7 @@ struct Group {
 impl Cgroups {
     /// Makes them. What no cgroup can be had for is left to the second way.
     pub(crate) fn new(limits: &Limits) -> Result<Cgroups> {
-        let version = match statfs(place::mount()) {
+        let version = match place::file_system() {
             Ok(stat) if stat.f_type == CGROUP2_MAGIC => Version::V2,
             _ => Version::V1,
         };
@@ -149,7 +149,9 @@ impl Cgroups {
             }
             self.held.add(limit.kind);
         }
-        self.groups.extend(group);
+        if let Some(group) = group {
+            self.groups.push(group);
+        }
         Ok(())
     }
 

@@ -47,12 +47,12 @@ pub(crate) fn find<'p>(
     bindings: &Bindings<'_>,
     entries: &mut [Entry<'p>],
     table: &Table,
-    searched: Vec<Found<'p>>,
+    mut searched: Vec<Found<'p>>,
     placeholders: &mut Placeholders,
 ) -> Result<&'static [Denial]> {
     let locate = |deny: &Deny<'p>| Found::locate(*deny, bindings, table);
     let mut found = plan.denies.iter().chain(guards).map(locate).try_gather()?;
-    found.extend(searched);
+    found.append(&mut searched);
     let found = found.leak();
     let mut spellings = Spellings::default();
     // Each time around one more link is followed: seldom is there any.
@@ -125,13 +125,13 @@ fn places(found: &Found<'_>, entries: &[Entry<'_>]) -> Result<Vec<Bytes>> {
             match below(name, source.real) {
                 None | Some(b"") => {}
                 Some(rest) => {
-                    places.push(join(entry.target, rest).at(Step::DenySource, Some(found.deny.origin))?);
+                    places.push(join(entry.target, rest));
                 }
             }
         }
     }
     if let Some(inside) = found.inside {
-        places.push(join(inside, b"").at(Step::DenySource, Some(found.deny.origin))?);
+        places.push(join(inside, b""));
     }
     // Shown by another entry: it has been asked by its own source.
     places.retain(|place| {
@@ -314,7 +314,7 @@ impl<'r> Masks<'r> {
 
     /// Covers `name` below the directory `inside`, if it is there.
     fn hide_below(&self, inside: &[u8], name: &[u8]) -> core::result::Result<(), Errno> {
-        match open_inside(self.root, join(inside, name)?) {
+        match open_inside(self.root, join(inside, name)) {
             Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(errno),
             Ok(place) => self.cover(&place),

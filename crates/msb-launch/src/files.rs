@@ -53,14 +53,14 @@ pub(crate) fn names(fd: &OwnedFd, each: &mut dyn FnMut(&[u8]) -> Result<(), Errn
     entries(fd, &mut |name, _| each(name))
 }
 
+/// What is called with a name and its kind.
+pub(crate) type Each<'e> = dyn FnMut(&[u8], FileType) -> Result<(), Errno> + 'e;
+
 /// The same with what each is, as far as the file system tells.
 ///
 /// # Errors
 /// As [`names`].
-pub(crate) fn entries(
-    fd: &OwnedFd,
-    each: &mut dyn FnMut(&[u8], FileType) -> Result<(), Errno>,
-) -> Result<(), Errno> {
+pub(crate) fn entries(fd: &OwnedFd, each: &mut Each<'_>) -> Result<(), Errno> {
     let mut buffer: Vec<u8> = Vec::with_capacity(READ_BYTES);
     let mut entries = RawDir::new(fd, buffer.spare_capacity_mut());
     while let Some(entry) = entries.next() {

@@ -146,7 +146,7 @@ fn open(
         Links::Refuse => {
             bindings.open_base(path, mount.origin)?.and_then(|base| match path.rest.as_bytes() {
                 b"" => Ok(base),
-                rest => Ok(Place { fd: open_below(&base.fd, rest)?, real: join(base.real, rest)? }),
+                rest => Ok(Place { fd: open_below(&base.fd, rest)?, real: join(base.real, rest) }),
             })
         }
     };
@@ -214,7 +214,7 @@ fn alias<'k>(
     for other in entries.iter().filter(others) {
         let rest = other.source.as_ref().and_then(|other| below(source.real, other.real));
         let Some(rest) = rest.filter(|_| followed(other) && other.rights == entry.rights) else { continue };
-        let place = join(other.target, rest)?;
+        let place = join(other.target, rest);
         let shown = covering(entries, place).is_some_and(|shown| core::ptr::eq(shown, other));
         if other.alias.is_none() && shown && !rest.is_empty() {
             return Ok(Some(absolute(place)));

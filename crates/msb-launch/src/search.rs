@@ -130,7 +130,7 @@ impl<'p> Walk<'_, 'p> {
                 continue;
             }
             for search in self.searches.iter().filter(|search| search.depth >= level) {
-                match open_unlinked(join(directory, search.beside.as_bytes())?) {
+                match open_unlinked(join(directory, search.beside.as_bytes())) {
                     Err(Errno::NOENT | Errno::NOTDIR) => {}
                     // A link is there, too.
                     Ok(_) | Err(Errno::LOOP) => self.add(search, directory)?,
@@ -169,7 +169,7 @@ impl<'p> Walk<'_, 'p> {
                 return Ok(());
             }
             let length = path.len();
-            extend(path, name)?;
+            extend(path, name);
             if level + 1 == depth && asked.len() <= ASKED_MAX {
                 self.deepest(directory, name, path, &asked)?;
             } else {
@@ -189,7 +189,7 @@ impl<'p> Walk<'_, 'p> {
         let (searches, depth) = (self.searches, self.depth());
         for beside in asked {
             let mut below = Vec::from(name);
-            extend(&mut below, beside.as_bytes())?;
+            extend(&mut below, beside.as_bytes());
             match statat(parent, &below, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(_) => {
                     let here = |search: &&Search<'p>| search.depth == depth && search.beside == *beside;
@@ -222,8 +222,8 @@ impl<'p> Walk<'_, 'p> {
         let rest = search.rest.as_bytes();
         // A rule names it already, as what is denied in the root and in all that it holds.
         let mut named = Vec::from(search.root.rest);
-        extend(&mut named, below(directory, self.root).unwrap_or_default())?;
-        extend(&mut named, rest)?;
+        extend(&mut named, below(directory, self.root).unwrap_or_default());
+        extend(&mut named, rest);
         let same = |deny: &&Deny<'_>| {
             let is_kept = deny.missing != Missing::Skip || search.missing == Missing::Skip;
             deny.path.base == search.root.base && deny.rights.contains(search.rights) && is_kept
@@ -232,7 +232,7 @@ impl<'p> Walk<'_, 'p> {
         if denies.any(|deny| deny.path.rest.as_bytes() == named.as_slice()) {
             return Ok(());
         }
-        self.found.push(Found::beside(search, join(directory, rest)?, self.table)?);
+        self.found.push(Found::beside(search, join(directory, rest), self.table)?);
         Ok(())
     }
 

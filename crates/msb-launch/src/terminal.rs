@@ -55,16 +55,16 @@ pub(crate) struct Inside {
 }
 
 /// Both sides, where any standard descriptor is a terminal.
-pub(crate) fn pair() -> Result<Option<(Terminal, Inside)>, Errno> {
+pub(crate) fn pair() -> Result<(Option<Terminal>, Option<Inside>), Errno> {
     let which = [0, 1, 2].map(|number| isatty(borrowed(number)));
     let Some(output) = [1, 2, 0].into_iter().find(|&number| isatty(borrowed(number))) else {
-        return Ok(None);
+        return Ok((None, None));
     };
     let (socket, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let [has_input, ..] = which;
     let outside = Terminal { output, has_input, socket: Some(socket), master: None, saved: None };
-    Ok(Some((outside, Inside { socket: theirs, which })))
+    Ok((Some(outside), Some(Inside { socket: theirs, which })))
 }
 
 impl Inside {
@@ -82,7 +82,7 @@ impl Inside {
     /// gives its other end away, and puts it in place of each standard descriptor that is a terminal.
     pub(crate) fn make(&self, root: &OwnedFd, entries: &[Entry<'_>]) -> Result<(), Errno> {
         let dev = entries.iter().find(|entry| matches!(entry.mount.kind, MountKind::Dev { .. }));
-        let ptmx = join(dev.ok_or(Errno::NODEV)?.target, b"pts/ptmx")?;
+        let ptmx = join(dev.ok_or(Errno::NODEV)?.target, b"pts/ptmx");
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let master = openat(root, ptmx, flags, Mode::empty())?;
         unlockpt(&master)?;

@@ -7,6 +7,7 @@
 use crate::cgroup::{Cgroups, Held};
 use crate::files::{decimal, names, number, open, own_pid, push_decimal, read_small};
 use crate::gather::Gather;
+use crate::parent::earliest;
 use crate::storage::Storage;
 use alloc::vec::Vec;
 use msb_plan::event::LimitKind;
@@ -83,7 +84,7 @@ impl Watch {
     pub(crate) fn next_us(&self) -> Option<u64> {
         let memory = self.memory.map(|_| self.memory_at_us);
         let cpu = self.cpu.map(|_| self.cpu_at_us);
-        [memory, cpu].into_iter().flatten().min()
+        earliest(&[memory, cpu])
     }
 }
 
@@ -287,7 +288,9 @@ pub(crate) fn stop(init: Pid) -> Vec<OwnedFd> {
         each(u64::from(init.as_raw_nonzero().get().unsigned_abs()), PROCESSES_MAX, |directory| {
             let pid = directory.strip_prefix(b"/proc/").and_then(number);
             let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).filter(|pid| *pid != init);
-            stopped.extend(pid.and_then(|pid| stop_one(pid, directory)));
+            if let Some(pidfd) = pid.and_then(|pid| stop_one(pid, directory)) {
+                stopped.push(pidfd);
+            }
         });
         if stopped.len() == before {
             break;
