@@ -46,10 +46,11 @@ impl<'a> Bindings<'a> {
         environment: &[&'a CStr],
     ) -> Result<Bindings<'a>> {
         for (index, (name, _)) in arguments.set.iter().enumerate() {
-            let known = plan.params.iter().any(|param| param.name.as_bytes() == *name);
+            let known = plan.params.iter().find(|param| param.name.as_bytes() == *name);
             let twice = arguments.set.iter().take(index).any(|(other, _)| other == name);
-            if !known || twice {
-                return Err(failure(Step::Param, None, if twice { Errno::EXIST } else { Errno::SRCH }));
+            if known.is_none() || twice {
+                let origin = known.map(|param| param.origin);
+                return Err(failure(Step::Param, origin, if twice { Errno::EXIST } else { Errno::SRCH }));
             }
         }
         let values = plan.params.iter().map(|param| value(param, arguments)).try_gather()?;

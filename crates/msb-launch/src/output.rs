@@ -131,6 +131,15 @@ pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
         Event::Failed(Failure { step: Step::PlanDecode, errno: 8, .. }) => {
             line.push_str("this is no plan; `msbc compile` makes one of a policy");
         }
+        Event::Failed(Failure { step: Step::PlanDecode, .. }) => {
+            line.push_str("the plan is damaged, or another version's; `msbc compile` makes it again");
+        }
+        // Who can change the file decides what runs.
+        Event::Failed(Failure { step: step @ (Step::PlanOpen | Step::PlanTrust), errno: 0, .. }) => {
+            line.push_str("could not ");
+            line.push_str(step.words());
+            line.push_str(": others than you can write the file, see `chmod go-w`");
+        }
         Event::Failed(Failure { step, origin, errno }) => {
             line.push_str("could not ");
             line.push_str(step.words());

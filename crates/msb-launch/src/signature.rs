@@ -19,7 +19,7 @@ use rustix::io::Errno;
 pub(crate) fn trusted<'p>(plan: &'p [u8], trusted: Option<&CStr>) -> Result<&'p [u8]> {
     let (body, signature) = split(plan);
     let Some(file) = trusted else { return Ok(body) };
-    let keys = plan_file::read(file)?;
+    let keys = plan_file::read(file, Step::PlanTrust)?;
     let mut keys = public_keys(&keys).ok_or(Errno::INVAL).at(Step::PlanTrust, None)?;
     let signature = signature.ok_or(Errno::NOKEY).at(Step::PlanTrust, None)?;
     let key =

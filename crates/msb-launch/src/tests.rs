@@ -190,6 +190,19 @@ fn events_are_said_in_words() {
         sentence(&failed, None),
         "msb-launch: this is no plan; `msbc compile` makes one of a policy\n"
     );
+    // Which file it is that others can write, and what to type.
+    for (step, what) in [(Step::PlanOpen, "open"), (Step::PlanTrust, "trust")] {
+        let failed = Event::Failed(Failure { step, origin: None, errno: 0 });
+        let expected = std::format!(
+            "msb-launch: could not {what} the plan: others than you can write the file, see `chmod go-w`\n"
+        );
+        assert_eq!(sentence(&failed, None), expected);
+    }
+    let damaged = Event::Failed(Failure { step: Step::PlanDecode, origin: None, errno: 74 });
+    assert_eq!(
+        sentence(&damaged, None),
+        "msb-launch: the plan is damaged, or another version's; `msbc compile` makes it again\n"
+    );
     let reached = Event::LimitReached { limit: LimitKind::Pids, times: 3, origin: OriginId(0) };
     assert_eq!(sentence(&reached, None), "msb-launch: the limit of pids was reached 3 times\n");
 }
