@@ -11,7 +11,7 @@ use crate::gather::Gather;
 use crate::host::Entry;
 use crate::mounts::Table;
 use crate::names::{Found, names};
-use crate::path::{below, join, split};
+use crate::path::{below, extend, join, split};
 use alloc::vec::Vec;
 use msb_plan::event::{Event, Step};
 use msb_plan::{Deny, Missing, Plan, Search};
@@ -47,7 +47,7 @@ pub(crate) fn find<'p>(
         let Some(first) = searches.first() else { continue };
         let origin = Some(first.origin);
         let root = bindings.host_path(first.root, first.origin)?;
-        for root in &names(&root, first.root.base, table).at(Step::Search, origin)? {
+        for root in names(root, first.root.base, table).at(Step::Search, origin)? {
             let mut walk = Walk { plan, searches, root, table, looked, found };
             walk.shown(entries).at(Step::Search, origin)?;
             (looked, found) = (walk.looked, walk.found);
@@ -91,11 +91,11 @@ impl<'p> Walk<'_, 'p> {
         // What holds others is walked first, and they with it.
         crate::path::sort_by(&mut sources, |a, b| a.real < b.real);
         for source in sources {
-            let (path, level, place) = match (below(&source.real, root), below(root, &source.real)) {
+            let (path, level, place) = match (below(source.real, root), below(root, source.real)) {
                 (None, None) => continue,
                 (Some(inner), _) if !inner.is_empty() => {
                     let level = inner.split(|b| *b == b'/').count();
-                    (source.real.as_slice(), level, open_below(&source.place, b""))
+                    (source.real, level, open_below(&source.place, b""))
                 }
                 (_, rest) => (root, 0, open_below(&source.place, rest.unwrap_or_default())),
             };
@@ -129,7 +129,7 @@ impl<'p> Walk<'_, 'p> {
                 continue;
             }
             for search in self.searches.iter().filter(|search| search.depth >= level) {
-                match open_unlinked(&join(directory, search.beside.as_bytes())?) {
+                match open_unlinked(join(directory, search.beside.as_bytes())?) {
                     Err(Errno::NOENT | Errno::NOTDIR) => {}
                     // A link is there, too.
                     Ok(_) | Err(Errno::LOOP) => self.add(search, directory)?,
@@ -172,7 +172,7 @@ impl<'p> Walk<'_, 'p> {
                 continue;
             }
             let length = path.len();
-            *path = join(path, name)?;
+            extend(path, name)?;
             if level + 1 == depth && asked.len() <= ASKED_MAX {
                 self.deepest(directory, name, path, &asked)?;
             } else {
@@ -191,7 +191,9 @@ impl<'p> Walk<'_, 'p> {
         self.count(1, 0)?;
         let (searches, depth) = (self.searches, self.depth());
         for beside in asked {
-            match statat(parent, join(name, beside.as_bytes())?, AtFlags::SYMLINK_NOFOLLOW) {
+            let mut below = Vec::from(name);
+            extend(&mut below, beside.as_bytes())?;
+            match statat(parent, &below, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(_) => {
                     let here = |search: &&Search<'p>| search.depth == depth && search.beside == *beside;
                     for search in searches.iter().filter(here) {
@@ -220,9 +222,11 @@ impl<'p> Walk<'_, 'p> {
         if self.found.len() == FOUND_MAX {
             return Err(Errno::FBIG);
         }
-        let place = join(directory, search.rest.as_bytes())?;
+        let rest = search.rest.as_bytes();
         // A rule names it already, as what is denied in the root and in all that it holds.
-        let named = join(search.root.rest.as_bytes(), below(&place, self.root).unwrap_or_default())?;
+        let mut named = Vec::from(search.root.rest);
+        extend(&mut named, below(directory, self.root).unwrap_or_default())?;
+        extend(&mut named, rest)?;
         let same = |deny: &&Deny<'_>| {
             let is_kept = deny.missing != Missing::Skip || search.missing == Missing::Skip;
             deny.path.base == search.root.base && deny.rights.contains(search.rights) && is_kept
@@ -231,7 +235,7 @@ impl<'p> Walk<'_, 'p> {
         if denies.any(|deny| deny.path.rest.as_bytes() == named.as_slice()) {
             return Ok(());
         }
-        self.found.push(Found::beside(search, &place, self.table)?);
+        self.found.push(Found::beside(search, join(directory, rest)?, self.table)?);
         Ok(())
     }
 
