@@ -14,6 +14,7 @@ use crate::mounts::Table;
 use crate::names::{self, Found};
 use crate::path::{Bytes, ancestors, below, join, sort_by};
 use crate::placeholders::{Kind, Made, Placeholders, create};
+use crate::spelling::Spellings;
 use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{Deny, Missing, MountKind, OriginId, Plan, Rights};
@@ -53,6 +54,7 @@ pub(crate) fn find<'p>(
     let mut found = plan.denies.iter().chain(guards).map(locate).try_gather()?;
     found.extend(searched);
     let found = found.leak();
+    let mut spellings = Spellings::default();
     // Each time around one more link is followed: seldom is there any.
     for _ in 0..=LINKS_MAX {
         for found in &*found {
@@ -61,7 +63,7 @@ pub(crate) fn find<'p>(
             }
         }
         crate::claims::hold(plan, bindings, entries, found, table)?;
-        if let Some(mut denials) = settle_all(found, entries, table, placeholders)? {
+        if let Some(mut denials) = settle_all(found, entries, table, placeholders, &mut spellings)? {
             merge(&mut denials);
             return Ok(denials.leak());
         }
@@ -78,11 +80,17 @@ fn settle_all(
     entries: &[Entry<'_>],
     table: &Table,
     placeholders: &mut Placeholders,
+    spellings: &mut Spellings,
 ) -> Result<Option<Vec<Denial>>> {
     let mut denials = Vec::new();
     for found in found {
         for inside in places(found, entries)? {
-            let Some(to) = settle(found, inside, entries, placeholders, &mut denials)? else { continue };
+            let before = denials.len();
+            let to = settle(found, inside, entries, placeholders, &mut denials)?;
+            for denial in denials.get(before..).unwrap_or_default() {
+                spellings.check(entries, denial).at(Step::DenySource, Some(denial.origin))?;
+            }
+            let Some(to) = to else { continue };
             if found.add(to, table)? {
                 return Ok(None);
             }

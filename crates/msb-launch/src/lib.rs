@@ -60,6 +60,7 @@ mod root;
 mod search;
 mod signature;
 mod spawn;
+mod spelling;
 mod storage;
 mod terminal;
 mod tier;

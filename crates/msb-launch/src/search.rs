@@ -163,9 +163,14 @@ impl<'p> Walk<'_, 'p> {
             }
             self.count(0, 1)?;
             if wanted & bit(name) != 0 {
-                let here = |search: &&Search<'p>| search.depth >= level && search.beside.as_bytes() == name;
-                for search in searches.iter().filter(here) {
-                    self.add(search, path)?;
+                for search in searches.iter().filter(|search| search.depth >= level) {
+                    let beside = search.beside.as_bytes();
+                    // Whether `.GIT` is taken for `.git`, the file system knows.
+                    let is_it =
+                        || beside == name || statat(directory, beside, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+                    if beside.eq_ignore_ascii_case(name) && is_it() {
+                        self.add(search, path)?;
+                    }
                 }
             }
             if level == depth || !is_directory(directory, name, entry.file_type()) {
@@ -247,9 +252,10 @@ impl<'p> Walk<'_, 'p> {
     }
 }
 
-/// One of 64 bits for a name: of most names it is none that is looked for.
+/// One of 64 bits for a name, the same for letters of either case: of most names it is none that is looked for.
 fn bit(name: &[u8]) -> u64 {
-    let ends = name.first().zip(name.last()).map_or(0, |(a, b)| usize::from(*a) + 3 * usize::from(*b));
+    let lower = |byte: &u8| usize::from(byte.to_ascii_lowercase());
+    let ends = name.first().zip(name.last()).map_or(0, |(a, b)| lower(a) + 3 * lower(b));
     1 << ((ends + 7 * name.len()) % 64)
 }
 
