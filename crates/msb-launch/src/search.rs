@@ -11,7 +11,7 @@ use crate::gather::Gather;
 use crate::host::Entry;
 use crate::mounts::Table;
 use crate::names::{Found, names};
-use crate::path::{below, join, split};
+use crate::path::{Bytes, below, concat, extend, join, split};
 use alloc::vec::Vec;
 use msb_plan::event::{Event, Step};
 use msb_plan::{Deny, Missing, Plan, Search};
@@ -46,7 +46,7 @@ pub(crate) fn find<'p>(
         let Some(first) = searches.first() else { continue };
         let origin = Some(first.origin);
         let root = bindings.host_path(first.root, first.origin)?;
-        for root in &names(&root, first.root.base, table).at(Step::Search, origin)? {
+        for root in names(root, first.root.base, table).at(Step::Search, origin)? {
             let mut walk = Walk { plan, searches, root, table, looked, found };
             walk.shown(entries).at(Step::Search, origin)?;
             (looked, found) = (walk.looked, walk.found);
@@ -90,11 +90,11 @@ impl<'p> Walk<'_, 'p> {
         // What holds others is walked first, and they with it.
         crate::path::sort_by(&mut sources, |a, b| a.real < b.real);
         for source in sources {
-            let (path, level, place) = match (below(&source.real, root), below(root, &source.real)) {
+            let (path, level, place) = match (below(source.real, root), below(root, source.real)) {
                 (None, None) => continue,
                 (Some(inner), _) if !inner.is_empty() => {
                     let level = inner.split(|b| *b == b'/').count();
-                    (source.real.as_slice(), level, open_below(&source.place, b""))
+                    (source.real, level, open_below(&source.place, b""))
                 }
                 (_, rest) => (root, 0, open_below(&source.place, rest.unwrap_or_default())),
             };
@@ -128,7 +128,7 @@ impl<'p> Walk<'_, 'p> {
                 continue;
             }
             for search in self.searches.iter().filter(|search| search.depth >= level) {
-                match open_unlinked(&join(directory, search.beside.as_bytes())?) {
+                match open_unlinked(join(directory, search.beside.as_bytes())?) {
                     Err(Errno::NOENT | Errno::NOTDIR) => {}
                     // A link is there, too.
                     Ok(_) | Err(Errno::LOOP) => self.add(search, directory)?,
@@ -162,18 +162,24 @@ impl<'p> Walk<'_, 'p> {
             }
             self.count(0, 1)?;
             if wanted & bit(name) != 0 {
-                let here = |search: &&Search<'p>| search.depth >= level && search.beside.as_bytes() == name;
-                for search in searches.iter().filter(here) {
-                    // A directory that can be listed and not entered holds what cannot be denied by itself.
-                    statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
-                    self.add(search, path)?;
+                for search in searches.iter().filter(|search| search.depth >= level) {
+                    let beside = search.beside.as_bytes();
+                    if !beside.eq_ignore_ascii_case(name) {
+                        continue;
+                    }
+                    // Whether `.GIT` is taken for `.git`, the file system knows. And a directory that can be listed and not
+                    // entered holds what cannot be denied by itself.
+                    match statat(directory, beside, AtFlags::SYMLINK_NOFOLLOW) {
+                        Err(Errno::NOENT) => {}
+                        there => there.map(drop).and_then(|()| self.add(search, path))?,
+                    }
                 }
             }
             if level == depth || !is_directory(directory, name, entry.file_type())? {
                 continue;
             }
             let (length, found) = (path.len(), self.found.len());
-            *path = join(path, name)?;
+            extend(path, name)?;
             let looked = if level + 1 == depth && asked.len() <= ASKED_MAX {
                 self.deepest(directory, name, path, &asked)
             } else {
@@ -202,7 +208,9 @@ impl<'p> Walk<'_, 'p> {
         self.count(1, 0)?;
         let (searches, depth) = (self.searches, self.depth());
         for beside in asked {
-            match statat(parent, join(name, beside.as_bytes())?, AtFlags::SYMLINK_NOFOLLOW) {
+            let mut below = Vec::from(name);
+            extend(&mut below, beside.as_bytes())?;
+            match statat(parent, &below, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(_) => {
                     let here = |search: &&Search<'p>| search.depth == depth && search.beside == *beside;
                     for search in searches.iter().filter(here) {
@@ -219,7 +227,7 @@ impl<'p> Walk<'_, 'p> {
     /// Denies all of a directory that a program of the same user could look into, and this process cannot: whatever lies
     /// there, no search is got around.
     fn hold(&mut self, directory: &[u8], level: u8) -> Done {
-        let from = self.found.len();
+        let (from, directory) = (self.found.len(), concat(&[directory]));
         for search in self.searches.iter().filter(|search| search.depth >= level) {
             let held = self.found.iter().skip(from).any(|found| found.deny.rights.contains(search.rights));
             if !held {
@@ -242,9 +250,11 @@ impl<'p> Walk<'_, 'p> {
 
     /// Adds what `search` denies in `directory`.
     fn add(&mut self, search: &Search<'p>, directory: &[u8]) -> Done {
-        let place = join(directory, search.rest.as_bytes())?;
+        let rest = search.rest.as_bytes();
         // A rule names it already, as what is denied in the root and in all that it holds.
-        let named = join(search.root.rest.as_bytes(), below(&place, self.root).unwrap_or_default())?;
+        let mut named = Vec::from(search.root.rest);
+        extend(&mut named, below(directory, self.root).unwrap_or_default())?;
+        extend(&mut named, rest)?;
         let same = |deny: &&Deny<'_>| {
             let is_kept = deny.missing != Missing::Skip || search.missing == Missing::Skip;
             deny.path.base == search.root.base && deny.rights.contains(search.rights) && is_kept
@@ -253,11 +263,11 @@ impl<'p> Walk<'_, 'p> {
         if denies.any(|deny| deny.path.rest.as_bytes() == named.as_slice()) {
             return Ok(());
         }
-        self.push(search, &place)
+        self.push(search, join(directory, rest)?)
     }
 
     /// Adds `place`, from which `search` takes its rights.
-    fn push(&mut self, search: &Search<'p>, place: &[u8]) -> Done {
+    fn push(&mut self, search: &Search<'p>, place: Bytes) -> Done {
         if self.found.len() == FOUND_MAX {
             return Err(Errno::FBIG);
         }
@@ -273,9 +283,10 @@ impl<'p> Walk<'_, 'p> {
     }
 }
 
-/// One of 64 bits for a name: of most names it is none that is looked for.
+/// One of 64 bits for a name, the same for letters of either case: of most names it is none that is looked for.
 fn bit(name: &[u8]) -> u64 {
-    let ends = name.first().zip(name.last()).map_or(0, |(a, b)| usize::from(*a) + 3 * usize::from(*b));
+    let lower = |byte: &u8| usize::from(byte.to_ascii_lowercase());
+    let ends = name.first().zip(name.last()).map_or(0, |(a, b)| lower(a) + 3 * lower(b));
     1 << ((ends + 7 * name.len()) % 64)
 }
 
