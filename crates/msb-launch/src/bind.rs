@@ -212,6 +212,15 @@ fn follow(path: &[u8]) -> Option<Bytes> {
 /// Opens a place below `base` without following any symbolic link.
 pub(crate) fn open_below(base: impl Descriptor, rest: &[u8]) -> core::result::Result<OwnedFd, Errno> {
     let rest = if rest.is_empty() { b"." } else { rest };
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    openat2(base, rest, OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty(), resolve)
+    open_kept(base, rest, ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)
+}
+
+/// Opens what lies at `path` itself, be it a symbolic link.
+pub(crate) fn open_kept(
+    base: impl Descriptor,
+    path: &[u8],
+    resolve: ResolveFlags,
+) -> core::result::Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    openat2(base, path, flags, Mode::empty(), resolve | ResolveFlags::NO_MAGICLINKS)
 }

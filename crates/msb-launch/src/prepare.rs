@@ -21,11 +21,11 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Step};
 use msb_plan::{Arch, CheckedPlan, DecodeError, Filter, Listener, Plan, Tier};
-use msb_sys::at::openat;
+use msb_sys::at::{openat, openat2};
 use msb_sys::process::{close_range, inherited, monotonic_us};
 use msb_sys::start::Start;
 use rustix::fd::{AsRawFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 
@@ -141,15 +141,15 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<&'static 
     Ok(keep(Opened { bytes, guarded, listener, given: Given { audit, secrets } }))
 }
 
-/// Opens the file for the report, which only this user reads: it names paths. A link may be one that an earlier run left in
-/// its workspace, and is not followed; those that name descriptors are the kernel's.
+/// Opens the file for the report, which only this user reads: it names paths. A link on the way may be one that an earlier run
+/// left in its workspace, and is not followed; those that name descriptors are the kernel's.
 fn report_file(path: &CStr) -> Result<OwnedFd> {
-    let mut flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOCTTY;
     let is_kernels = [b"/dev/std".as_slice(), b"/dev/fd/", b"/proc/self/fd/"]
         .iter()
         .any(|it| path.to_bytes().starts_with(it));
-    flags.set(OFlags::NOFOLLOW, !is_kernels);
-    openat(CWD, path.to_bytes(), flags, Mode::RUSR | Mode::WUSR).at(Step::Report, None)
+    let resolve = if is_kernels { ResolveFlags::empty() } else { ResolveFlags::NO_SYMLINKS };
+    openat2(CWD, path.to_bytes(), flags, Mode::RUSR | Mode::WUSR, resolve).at(Step::Report, None)
 }
 
 /// Takes an inherited descriptor and makes it close-on-exec.

@@ -211,8 +211,8 @@ table! {
     DENY_NOT_HELD: [Search] [EFBIG] "there is too much to search for {path}: 32768 directories and 4096 places that are denied \
          for what is there are the most",
         "write a smaller `depth`, or show the part of the folder that the program works in";
-    DENY_NOT_HELD: [Search] [EACCES] "a directory cannot be looked into for {path}, and the program could",
-        "let yourself read and enter it, or show what lies beside it: `find DIR -type d ! -readable` tells which";
+    DENY_NOT_HELD: [Search] [EACCES] "the folder that is searched for {path} cannot be looked into, and the program could",
+        "let yourself read and enter it: `chmod u+rwx DIR`";
     DENY_NOT_HELD: [Search] [ELOOP] "a symbolic link is on the way to where {path} is looked for", "name what the link leads to";
     DENY_NOT_HELD: [Search] [] "{path} cannot be looked for: {errno}", MISTAKE;
     DENY_NOT_HELD: [DenySource] [ENOENT] "{path} does not exist, and the rule says `missing fail`",
