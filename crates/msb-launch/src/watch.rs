@@ -5,19 +5,18 @@
 //! a fifth of the parent's time.
 
 use crate::cgroup::{Cgroups, Held};
-use crate::files::{decimal, number, read_small};
+use crate::files::{decimal, number, own_pid, push_decimal, read_small};
 use crate::gather::Gather;
 use crate::storage::Storage;
 use alloc::vec::Vec;
-use core::ffi::CStr;
 use msb_plan::event::LimitKind;
 use msb_plan::{Limit, Limits, OriginId};
-use msb_sys::at::{accessat, readlink};
+use msb_sys::at::{accessat, readlink, readlinkat, statat};
 use msb_sys::process::monotonic_us;
 use rustix::fd::OwnedFd;
-use rustix::fs::{Access, AtFlags, CWD, OFlags, RawDir, readlinkat, statat};
+use rustix::fs::{Access, AtFlags, CWD, OFlags, RawDir};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use rustix::system::sysinfo;
 
 /// Between two looks at memory. A program can take more than its limit for so long, and for the time of two looks.
@@ -100,7 +99,7 @@ impl Watch {
 /// # Errors
 /// `ESRCH` for another namespace's; `EACCES` where processes are hidden (proc(5), `hidepid`).
 pub(crate) fn may_look() -> Result<(), Errno> {
-    let own = decimal(b"", u64::from(getpid().as_raw_nonzero().get().unsigned_abs()));
+    let own = decimal(b"", u64::from(own_pid()));
     if readlink(b"/proc/self")? != own {
         return Err(Errno::SRCH);
     }
@@ -125,7 +124,7 @@ fn exceeds(init: u64, storage: &mut Storage, shared: u64, bytes: u64) -> bool {
     let unseen = host_shared_bytes().saturating_sub(shared + files);
     let left = bytes.saturating_sub(mapped + files + unseen);
     let first = decimal(b"/proc/", init);
-    let sockets = storage.socket_bytes(&first, left);
+    let sockets = storage.socket_bytes(first, left);
     // What processes share counts in each of them, which fork(2) makes of all that its caller has: only when the sum could
     // be too much is it worth to ask how much of it is nobody else's. That takes 3 ms for a GiB.
     if mapped + files + sockets + unseen <= bytes {
@@ -154,7 +153,7 @@ fn hides_files(directory: &[u8]) -> bool {
     let mut waiting = false;
     let looked = each_file(directory, |_, name, target| {
         if target.starts_with(b"socket:") {
-            let path = [directory, b"/fdinfo/", name.to_bytes()].concat();
+            let path = [directory, b"/fdinfo/", name].concat();
             let text = read_small(CWD, path).unwrap_or_default();
             let mut lines = text.split(|b| *b == b'\n');
             let count = lines.find_map(|line| line.strip_prefix(b"scm_fds:")).and_then(number);
@@ -241,14 +240,14 @@ impl Files {
 
 /// Calls `of` with each file that a process has open: where it is listed, its number there, and what it is called; `None` for
 /// a process that does not let itself be looked at.
-fn each_file(directory: &[u8], mut of: impl FnMut(&OwnedFd, &CStr, &[u8])) -> Option<()> {
+fn each_file(directory: &[u8], mut of: impl FnMut(&OwnedFd, &[u8], &[u8])) -> Option<()> {
     let listing = crate::files::open(CWD, [directory, b"/fd"].concat(), OFlags::RDONLY).ok()?;
     let again = crate::files::open(&listing, ".", OFlags::RDONLY).ok()?;
     let mut buffer: Vec<u8> = Vec::with_capacity(2048);
     let mut entries = RawDir::new(again, buffer.spare_capacity_mut());
     while let Some(Ok(entry)) = entries.next() {
-        let target = readlinkat(&listing, entry.file_name(), Vec::new()).unwrap_or_default();
-        of(&listing, entry.file_name(), target.to_bytes());
+        let name = entry.file_name().to_bytes();
+        of(&listing, name, &readlinkat(&listing, name).unwrap_or_default());
     }
     Some(())
 }
@@ -318,7 +317,8 @@ fn each(init: u64, most: u32, mut of: impl FnMut(&[u8])) -> bool {
             Some(left) => left,
             None => return false,
         };
-        let directory = decimal(b"/proc/", pid);
+        let mut directory = Vec::from(b"/proc/");
+        push_decimal(&mut directory, pid);
         of(&directory);
         if !children(&directory, &mut pending) && pid == init {
             return false;
