@@ -59,6 +59,7 @@ mod pump;
 mod root;
 mod search;
 mod signature;
+mod sockets;
 mod spawn;
 mod spelling;
 mod storage;
