@@ -4,7 +4,6 @@ use crate::files::{decimal, write_once};
 use crate::gateway;
 use crate::json;
 use alloc::string::String;
-use alloc::vec::Vec;
 use msb_plan::event::{Cause, Event, Failure, LimitKind, Step, encode_event};
 use msb_plan::{OriginId, Plan};
 use rustix::fd::OwnedFd;
@@ -209,8 +208,8 @@ fn add_origin(line: &mut String, origin: Option<OriginId>, plan: Option<&Plan<'_
 }
 
 fn push_number(line: &mut String, value: u64) {
-    let digits: Vec<u8> = decimal(b"", value);
-    line.push_str(core::str::from_utf8(&digits).unwrap_or(""));
+    let digits = decimal(b"", value);
+    line.push_str(core::str::from_utf8(digits).unwrap_or(""));
 }
 
 /// The errors that set-up meets, as strerror(3) has them.

@@ -4,6 +4,7 @@ use crate::bind::open_below;
 use crate::files::write_once;
 use crate::host::Source;
 use crate::path::{ancestors, split};
+use crate::spelling::keeps_modes;
 use alloc::vec::Vec;
 use msb_sys::at::{Descriptor, mkdirat, openat, statat, unlinkat};
 use rustix::fd::OwnedFd;
@@ -29,18 +30,20 @@ const DOT: &[u8] = b".\n";
 const PLACEHOLDER_MODE: Mode = Mode::from_raw_mode(0o1700);
 
 /// Which kind of placeholder this is, still as it was made; `None` for a file of somebody's.
+fn placeholder(stat: &Stat) -> Option<Kind> {
+    let kind = empty(stat)?;
+    let marked = if kind == Kind::Directory { PLACEHOLDER_MODE } else { file_mode(PLACEHOLDER_MODE) };
+    (Mode::from_raw_mode(stat.st_mode) & PLACEHOLDER_MODE == marked).then_some(kind)
+}
+
+/// Which kind of placeholder this may be, by all but its mark.
 ///
 /// A directory is removed only where it is empty, as the kernel finds it.
-fn placeholder(stat: &Stat) -> Option<Kind> {
-    let mode = Mode::from_raw_mode(stat.st_mode) & PLACEHOLDER_MODE;
+fn empty(stat: &Stat) -> Option<Kind> {
     match (FileType::from_raw_mode(stat.st_mode), stat.st_size) {
-        (FileType::Directory, _) if mode == PLACEHOLDER_MODE => Some(Kind::Directory),
-        (FileType::RegularFile, 0) if mode == file_mode(PLACEHOLDER_MODE) => Some(Kind::File),
-        (FileType::RegularFile, size)
-            if mode == file_mode(PLACEHOLDER_MODE) && size == DOT.len().cast_signed() as i64 =>
-        {
-            Some(Kind::FileOfDot)
-        }
+        (FileType::Directory, _) => Some(Kind::Directory),
+        (FileType::RegularFile, 0) => Some(Kind::File),
+        (FileType::RegularFile, size) if size == DOT.len().cast_signed() as i64 => Some(Kind::FileOfDot),
         _ => None,
     }
 }
@@ -88,7 +91,10 @@ impl Placeholders {
             let Ok(stat) = statat(&made.parent, made.name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) else {
                 continue;
             };
-            if !alone || placeholder(&stat) != Some(made.kind) {
+            let is_own = placeholder(&stat) == Some(made.kind)
+                // FAT keeps no mark, and knows this process's own from somebody's by nothing else.
+                || (empty(&stat) == Some(made.kind) && !keeps_modes(&made.parent));
+            if !alone || !is_own {
                 continue;
             }
             // A failure leaves an empty file behind, which harms nobody; there is no one left to tell.

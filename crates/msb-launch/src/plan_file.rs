@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::PLAN_BYTES_MAX;
 use msb_plan::event::Step;
-use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use msb_sys::at::openat;
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -19,7 +20,7 @@ const OTHERS_WRITE: u32 = 0o022;
 /// plan decides what the sandbox is. Opened without blocking, so that a FIFO is refused and not waited for.
 pub(crate) fn read(path: &CStr) -> Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = open(path, flags, Mode::empty()).at(Step::PlanOpen, None)?;
+    let file = openat(CWD, path.to_bytes(), flags, Mode::empty()).at(Step::PlanOpen, None)?;
     let stat = fstat(&file).at(Step::PlanOpen, None)?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {}

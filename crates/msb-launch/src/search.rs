@@ -11,7 +11,7 @@ use crate::gather::Gather;
 use crate::host::Entry;
 use crate::mounts::Table;
 use crate::names::{Found, names};
-use crate::path::{below, join, split};
+use crate::path::{below, extend, join, split};
 use alloc::vec::Vec;
 use msb_plan::event::{Event, Step};
 use msb_plan::{Deny, Missing, Plan, Search};
@@ -47,7 +47,7 @@ pub(crate) fn find<'p>(
         let Some(first) = searches.first() else { continue };
         let origin = Some(first.origin);
         let root = bindings.host_path(first.root, first.origin)?;
-        for root in &names(&root, first.root.base, table).at(Step::Search, origin)? {
+        for root in names(root, first.root.base, table).at(Step::Search, origin)? {
             let mut walk = Walk { plan, searches, root, table, looked, found };
             walk.shown(entries).at(Step::Search, origin)?;
             (looked, found) = (walk.looked, walk.found);
@@ -91,11 +91,11 @@ impl<'p> Walk<'_, 'p> {
         // What holds others is walked first, and they with it.
         crate::path::sort_by(&mut sources, |a, b| a.real < b.real);
         for source in sources {
-            let (path, level, place) = match (below(&source.real, root), below(root, &source.real)) {
+            let (path, level, place) = match (below(source.real, root), below(root, source.real)) {
                 (None, None) => continue,
                 (Some(inner), _) if !inner.is_empty() => {
                     let level = inner.split(|b| *b == b'/').count();
-                    (source.real.as_slice(), level, open_below(&source.place, b""))
+                    (source.real, level, open_below(&source.place, b""))
                 }
                 (_, rest) => (root, 0, open_below(&source.place, rest.unwrap_or_default())),
             };
@@ -129,7 +129,7 @@ impl<'p> Walk<'_, 'p> {
                 continue;
             }
             for search in self.searches.iter().filter(|search| search.depth >= level) {
-                match open_unlinked(&join(directory, search.beside.as_bytes())?) {
+                match open_unlinked(join(directory, search.beside.as_bytes())?) {
                     Err(Errno::NOENT | Errno::NOTDIR) => {}
                     // A link is there, too.
                     Ok(_) | Err(Errno::LOOP) => self.add(search, directory)?,
@@ -163,16 +163,21 @@ impl<'p> Walk<'_, 'p> {
             }
             self.count(0, 1)?;
             if wanted & bit(name) != 0 {
-                let here = |search: &&Search<'p>| search.depth >= level && search.beside.as_bytes() == name;
-                for search in searches.iter().filter(here) {
-                    self.add(search, path)?;
+                for search in searches.iter().filter(|search| search.depth >= level) {
+                    let beside = search.beside.as_bytes();
+                    // Whether `.GIT` is taken for `.git`, the file system knows.
+                    let is_it =
+                        || beside == name || statat(directory, beside, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+                    if beside.eq_ignore_ascii_case(name) && is_it() {
+                        self.add(search, path)?;
+                    }
                 }
             }
             if level == depth || !is_directory(directory, name, entry.file_type()) {
                 continue;
             }
             let length = path.len();
-            *path = join(path, name)?;
+            extend(path, name)?;
             if level + 1 == depth && asked.len() <= ASKED_MAX {
                 self.deepest(directory, name, path, &asked)?;
             } else {
@@ -191,7 +196,9 @@ impl<'p> Walk<'_, 'p> {
         self.count(1, 0)?;
         let (searches, depth) = (self.searches, self.depth());
         for beside in asked {
-            match statat(parent, join(name, beside.as_bytes())?, AtFlags::SYMLINK_NOFOLLOW) {
+            let mut below = Vec::from(name);
+            extend(&mut below, beside.as_bytes())?;
+            match statat(parent, &below, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(_) => {
                     let here = |search: &&Search<'p>| search.depth == depth && search.beside == *beside;
                     for search in searches.iter().filter(here) {
@@ -220,9 +227,11 @@ impl<'p> Walk<'_, 'p> {
         if self.found.len() == FOUND_MAX {
             return Err(Errno::FBIG);
         }
-        let place = join(directory, search.rest.as_bytes())?;
+        let rest = search.rest.as_bytes();
         // A rule names it already, as what is denied in the root and in all that it holds.
-        let named = join(search.root.rest.as_bytes(), below(&place, self.root).unwrap_or_default())?;
+        let mut named = Vec::from(search.root.rest);
+        extend(&mut named, below(directory, self.root).unwrap_or_default())?;
+        extend(&mut named, rest)?;
         let same = |deny: &&Deny<'_>| {
             let is_kept = deny.missing != Missing::Skip || search.missing == Missing::Skip;
             deny.path.base == search.root.base && deny.rights.contains(search.rights) && is_kept
@@ -231,7 +240,7 @@ impl<'p> Walk<'_, 'p> {
         if denies.any(|deny| deny.path.rest.as_bytes() == named.as_slice()) {
             return Ok(());
         }
-        self.found.push(Found::beside(search, &place, self.table)?);
+        self.found.push(Found::beside(search, join(directory, rest)?, self.table)?);
         Ok(())
     }
 
@@ -243,9 +252,10 @@ impl<'p> Walk<'_, 'p> {
     }
 }
 
-/// One of 64 bits for a name: of most names it is none that is looked for.
+/// One of 64 bits for a name, the same for letters of either case: of most names it is none that is looked for.
 fn bit(name: &[u8]) -> u64 {
-    let ends = name.first().zip(name.last()).map_or(0, |(a, b)| usize::from(*a) + 3 * usize::from(*b));
+    let lower = |byte: &u8| usize::from(byte.to_ascii_lowercase());
+    let ends = name.first().zip(name.last()).map_or(0, |(a, b)| lower(a) + 3 * lower(b));
     1 << ((ends + 7 * name.len()) % 64)
 }
 

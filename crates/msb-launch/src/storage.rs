@@ -10,8 +10,9 @@ use crate::path::join;
 use alloc::vec::Vec;
 use msb_plan::event::LimitKind;
 use msb_plan::{MountKind, Plan};
+use msb_sys::at::openat;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Mode, OFlags, fstatfs, openat};
+use rustix::fs::{Mode, OFlags, fstatfs};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socketpair};
 
@@ -42,8 +43,8 @@ fn is_memory(kind: MountKind<'_>) -> bool {
 pub(crate) fn give(socket: &OwnedFd, root: &OwnedFd, entries: &[Entry<'_>]) -> Result<(), Errno> {
     for entry in entries.iter().filter(|entry| is_memory(entry.mount.kind)) {
         let target = match entry.mount.kind {
-            MountKind::Dev { .. } => join(&entry.target, b"shm")?,
-            _ => entry.target.clone(),
+            MountKind::Dev { .. } => join(entry.target, b"shm")?,
+            _ => entry.target,
         };
         let place = openat(root, target, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
         send(socket, b"S", &[place.as_fd()])?;

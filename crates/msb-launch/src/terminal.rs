@@ -14,9 +14,10 @@ use crate::host::Entry;
 use crate::path::join;
 use core::ffi::c_int;
 use msb_plan::MountKind;
+use msb_sys::at::openat;
 use msb_sys::process::borrowed;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Mode, OFlags, fcntl_setfl, openat};
+use rustix::fs::{Mode, OFlags, fcntl_setfl};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socketpair};
 use rustix::process::{getpgrp, ioctl_tiocsctty, setsid};
@@ -81,7 +82,7 @@ impl Inside {
     /// gives its other end away, and puts it in place of each standard descriptor that is a terminal.
     pub(crate) fn make(&self, root: &OwnedFd, entries: &[Entry<'_>]) -> Result<(), Errno> {
         let dev = entries.iter().find(|entry| matches!(entry.mount.kind, MountKind::Dev { .. }));
-        let ptmx = join(&dev.ok_or(Errno::NODEV)?.target, b"pts/ptmx")?;
+        let ptmx = join(dev.ok_or(Errno::NODEV)?.target, b"pts/ptmx")?;
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let master = openat(root, ptmx, flags, Mode::empty())?;
         unlockpt(&master)?;

@@ -5,18 +5,18 @@
 //! a fifth of the parent's time.
 
 use crate::cgroup::{Cgroups, Held};
-use crate::files::{decimal, number, read_small};
+use crate::files::{decimal, number, own_pid, push_decimal, read_small};
 use crate::gather::Gather;
 use crate::storage::Storage;
 use alloc::vec::Vec;
 use msb_plan::event::LimitKind;
 use msb_plan::{Limit, Limits, OriginId};
-use msb_sys::at::{accessat, readlink};
+use msb_sys::at::{accessat, readlink, readlinkat, statat};
 use msb_sys::process::monotonic_us;
 use rustix::fd::OwnedFd;
-use rustix::fs::{Access, AtFlags, CWD, OFlags, RawDir, readlinkat, statat};
+use rustix::fs::{Access, AtFlags, CWD, OFlags, RawDir};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// Between two looks at memory. A program can take more than its limit for so long, and for the time of two looks.
 const MEMORY_PERIOD_US: u64 = 10_000;
@@ -93,7 +93,7 @@ impl Watch {
 /// # Errors
 /// `ESRCH` for another namespace's; `EACCES` where processes are hidden (proc(5), `hidepid`).
 pub(crate) fn may_look() -> Result<(), Errno> {
-    let own = decimal(b"", u64::from(getpid().as_raw_nonzero().get().unsigned_abs()));
+    let own = decimal(b"", u64::from(own_pid()));
     if readlink(b"/proc/self")? != own {
         return Err(Errno::SRCH);
     }
@@ -174,12 +174,12 @@ impl Files {
         let mut buffer: Vec<u8> = Vec::with_capacity(2048);
         let mut entries = RawDir::new(again, buffer.spare_capacity_mut());
         while let Some(Ok(entry)) = entries.next() {
-            let target = readlinkat(&listing, entry.file_name(), Vec::new()).unwrap_or_default();
-            let is_secret = target.to_bytes().starts_with(b"/secretmem");
-            if !is_secret && !target.to_bytes().starts_with(b"/memfd:") {
+            let target = readlinkat(&listing, entry.file_name().to_bytes()).unwrap_or_default();
+            let is_secret = target.starts_with(b"/secretmem");
+            if !is_secret && !target.starts_with(b"/memfd:") {
                 continue;
             }
-            if let Ok(stat) = statat(&listing, entry.file_name(), AtFlags::empty())
+            if let Ok(stat) = statat(&listing, entry.file_name().to_bytes(), AtFlags::empty())
                 && !self.0.iter().any(|(number, _)| *number == stat.st_ino)
             {
                 // Blocks of 512 bytes: stat(2). Of secret ones nobody counts them, but their size is given once
@@ -260,7 +260,8 @@ fn each(init: u64, most: u32, mut of: impl FnMut(&[u8])) -> bool {
             Some(left) => left,
             None => return false,
         };
-        let directory = decimal(b"/proc/", pid);
+        let mut directory = Vec::from(b"/proc/");
+        push_decimal(&mut directory, pid);
         of(&directory);
         if !children(&directory, &mut pending) && pid == init {
             return false;

@@ -215,6 +215,9 @@ table! {
         "create it, or write `missing mask` to keep the place empty";
     DENY_NOT_HELD: [DenySource] [ELOOP] "symbolic links lead from {path} in a circle, or up from a folder that another link may name",
         "name what the link leads to";
+    DENY_NOT_HELD: [DenySource] [ENOTUNIQ] "{path} has other spellings, by which it would stay open: its file system takes \
+         `.GIT` for `.git`, or has both", "use a folder on a file system of Linux's own, such as ext4: in WSL below /home and not \
+         below /mnt/c, in a virtual machine or a container a disk or volume of its own and not a shared folder";
     DENY_NOT_HELD: [DenySource] [EOPNOTSUPP] "{path} lies where the rights cannot be taken away",
         "deny `read` there: a device or a part of /proc is hidden or shown, but not made read-only";
     DENY_NOT_HELD: [DenyPlaceholder] [EROFS] "no placeholder can be put at {path}: {errno}",
