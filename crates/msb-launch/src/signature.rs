@@ -3,7 +3,6 @@
 use crate::fail::{At, Result};
 use crate::plan_file;
 use core::ffi::CStr;
-use ed25519_compact::{PublicKey, Signature};
 use msb_plan::event::Step;
 use msb_plan::signed::{key_id, public_keys, split};
 use rustix::io::Errno;
@@ -24,6 +23,9 @@ pub(crate) fn trusted<'p>(plan: &'p [u8], trusted: Option<&CStr>) -> Result<&'p 
     let signature = signature.ok_or(Errno::NOKEY).at(Step::PlanTrust, None)?;
     let key =
         keys.find(|key| key_id(key) == signature.key_id).ok_or(Errno::NOKEY).at(Step::PlanTrust, None)?;
-    let right = PublicKey::new(*key).verify(body, &Signature::new(*signature.bytes)).is_ok();
-    if right { Ok(body) } else { Err(Errno::KEYREJECTED).at(Step::PlanTrust, None) }
+    if msb_ed25519::verify(key, body, signature.bytes) {
+        Ok(body)
+    } else {
+        Err(Errno::KEYREJECTED).at(Step::PlanTrust, None)
+    }
 }
