@@ -211,7 +211,16 @@ fn follow(path: &[u8]) -> Option<Bytes> {
 
 /// Opens a place below `base` without following any symbolic link.
 pub(crate) fn open_below(base: impl Descriptor, rest: &[u8]) -> core::result::Result<OwnedFd, Errno> {
+    open_as(base, rest, OFlags::PATH)
+}
+
+/// The same of a directory, which can be locked then.
+pub(crate) fn open_directory(base: impl Descriptor, rest: &[u8]) -> core::result::Result<OwnedFd, Errno> {
+    open_as(base, rest, OFlags::RDONLY | OFlags::DIRECTORY)
+}
+
+fn open_as(base: impl Descriptor, rest: &[u8], how: OFlags) -> core::result::Result<OwnedFd, Errno> {
     let rest = if rest.is_empty() { b"." } else { rest };
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    openat2(base, rest, OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty(), resolve)
+    openat2(base, rest, how | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty(), resolve)
 }
