@@ -1,10 +1,11 @@
 //! What a run made that a search of the policy looks for: the next start denies it, and until then it is for whoever works in
-//! the folder to know of. And what a run leaves in the way of the next one's search.
+//! the folder to know of; so is what it denies where it is there alone (`missing skip`). And what a run leaves in the way of the
+//! next one's search.
 //!
 //! The folder is searched before the run and after it, as deep as the launcher does, and what was not there before is told. Times
 //! would not tell: a program can give a folder that is older than the run another name.
 
-use msb_plan::{Path as PlanPath, Plan, Search};
+use msb_plan::{Deny, Missing, Path as PlanPath, Plan, Rights, Search};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs::DirEntry;
@@ -108,12 +109,18 @@ fn can_enter(directory: &Path) -> bool {
     nix::unistd::access(directory, nix::unistd::AccessFlags::X_OK).is_ok()
 }
 
-/// What the searches of `plan` find; `place` gives the path on the host of a plan's.
+/// What the searches of `plan` find, and what is there of what it denies only then; `place` gives the path on the host of a plan's.
 pub(super) fn find(plan: &Plan<'_>, place: impl Fn(PlanPath<'_>) -> Option<PathBuf>) -> BTreeSet<Found> {
     let mut walk = Walk { left: DIRECTORIES_MAX, found: BTreeSet::new() };
     for searches in plan.searches.chunk_by(|one, other| one.root == other.root) {
         let Some(root) = searches.first().and_then(|first| place(first.root)) else { continue };
         walk.directory(&root, 0, searches);
+    }
+    let skipped = |deny: &&Deny<'_>| deny.missing == Missing::Skip && deny.rights.contains(Rights::WRITE);
+    for deny in plan.denies.iter().filter(skipped) {
+        if let Some(path) = place(deny.path) {
+            walk.add(&path, What::LookedFor(deny.origin.0));
+        }
     }
     walk.found
 }
