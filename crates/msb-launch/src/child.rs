@@ -61,7 +61,7 @@ pub(crate) struct Child<'a> {
     pub(crate) timing: Timing,
     /// Whether the command is looked for and not executed.
     pub(crate) dry_run: bool,
-    /// The descriptor of a root of its own; init lets it go once the command has started (`root`).
+    /// The descriptor of a root of its own, which init keeps to its end (`root`).
     pub(crate) root: Option<OwnedFd>,
 }
 
