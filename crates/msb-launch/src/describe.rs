@@ -6,6 +6,7 @@ use crate::deny::Denial;
 use crate::files::write_once;
 use crate::host::Entry;
 use crate::json::Json;
+use crate::path::absolute;
 use msb_plan::{MountKind, Plan, Rights};
 use msb_sys::process::borrowed;
 
@@ -23,15 +24,15 @@ pub(crate) fn print(plan: &Plan<'_>, entries: &[Entry<'_>], denials: &[Denial], 
         };
         let mut line = begin("mount");
         line.text("kind", Some(kind));
-        line.text("target", Some(&[b"/", entry.target.as_slice()].concat()));
-        line.text("source", entry.source.as_ref().map(|source| source.real.as_slice()));
+        line.text("target", Some(absolute(entry.target)));
+        line.text("source", entry.source.as_ref().map(|source| source.real));
         line.text("rights", Some(rights(entry.rights)));
         end(line, plan, Some(entry.mount.origin));
     }
     // What takes nothing away only keeps a place where it is.
     for denial in denials.iter().filter(|denial| denial.rights != Rights::NONE) {
         let mut line = begin("deny");
-        line.text("target", Some(&[b"/", denial.inside.as_slice()].concat()));
+        line.text("target", Some(absolute(denial.inside)));
         line.text("rights", Some(rights(denial.rights)));
         end(line, plan, Some(denial.origin));
     }

@@ -6,7 +6,7 @@
 
 use crate::bind::{Bindings, Place, open_below, open_place};
 use crate::fail::{At, Result, failure};
-use crate::path::{below, join, sort_by};
+use crate::path::{Bytes, absolute, below, join, sort_by};
 use alloc::vec::Vec;
 use msb_plan::event::{Failure, Step};
 use msb_plan::{Base, Links, Mount, MountKind, Path, Plan, Presence, Rights};
@@ -21,13 +21,13 @@ pub(crate) struct Entry<'p> {
     /// What the plan says.
     pub(crate) mount: Mount<'p>,
     /// Where it goes, inside, without a leading `/`.
-    pub(crate) target: Vec<u8>,
+    pub(crate) target: Bytes,
     /// What is left after denies that cover all of it.
     pub(crate) rights: Rights,
     /// Of a bind.
     pub(crate) source: Option<Source>,
     /// Where another entry shows the same with the same rights: a symbolic link to there does.
-    pub(crate) alias: Option<Vec<u8>>,
+    pub(crate) alias: Option<Bytes>,
 }
 
 /// A file or directory that is shown inside.
@@ -36,7 +36,7 @@ pub(crate) struct Source {
     /// An `O_PATH` descriptor of it.
     pub(crate) place: OwnedFd,
     /// What the kernel calls it.
-    pub(crate) real: Vec<u8>,
+    pub(crate) real: Bytes,
     /// What it is.
     pub(crate) stat: Stat,
     /// A detached mount of it, where this process may make one (root alone).
@@ -123,7 +123,7 @@ pub(crate) fn table<'p>(plan: &Plan<'p>, bindings: &Bindings<'_>) -> Result<Vec<
                 && index != other
             {
                 let origin = Some(a.mount.origin);
-                return Err(Failure { step: Step::ParamSame, origin, errno: u16::from(other) + 1 });
+                return Err(Failure { step: Step::ParamSame, origin, errno: u16::from(other) + 1 }.into());
             }
             return Err(failure(Step::MountTarget, Some(b.mount.origin), Errno::EXIST));
         }
@@ -135,12 +135,12 @@ pub(crate) fn table<'p>(plan: &Plan<'p>, bindings: &Bindings<'_>) -> Result<Vec<
 fn open(bindings: &Bindings<'_>, mount: &Mount<'_>, path: Path<'_>, links: Links) -> Result<Option<Source>> {
     let origin = Some(mount.origin);
     let opened = match links {
-        Links::Follow => open_place(&bindings.host_path(path, mount.origin)?),
+        Links::Follow => open_place(bindings.host_path(path, mount.origin)?),
         // The base is named by who launches, and is settled; what follows is for the program to change.
         Links::Refuse => {
             bindings.open_base(path, mount.origin)?.and_then(|base| match path.rest.as_bytes() {
                 b"" => Ok(base),
-                rest => Ok(Place { fd: open_below(&base.fd, rest)?, real: join(&base.real, rest)? }),
+                rest => Ok(Place { fd: open_below(&base.fd, rest)?, real: join(base.real, rest)? }),
             })
         }
     };
@@ -189,26 +189,26 @@ fn alias<'k>(
     entry: &Entry<'_>,
     entries: &[Entry<'_>],
     mut kept: impl Iterator<Item = &'k [u8]>,
-) -> core::result::Result<Option<Vec<u8>>, Errno> {
+) -> core::result::Result<Option<Bytes>, Errno> {
     let followed = |entry: &Entry<'_>| {
         let MountKind::Bind { source, links: Links::Follow, .. } = entry.mount.kind else { return false };
         source.base == Base::Root && entry.source.as_ref().is_some_and(Source::is_directory)
     };
-    let below_it = |path: &[u8]| below(path, &entry.target).is_some();
+    let below_it = |path: &[u8]| below(path, entry.target).is_some();
     let others = |other: &&Entry<'_>| !core::ptr::eq(*other, entry);
-    let alone = || !entries.iter().filter(others).any(|other| below_it(&other.target));
+    let alone = || !entries.iter().filter(others).any(|other| below_it(other.target));
     // What is so for the fewest is asked first.
     let Some(source) = entry.source.as_ref().filter(|_| followed(entry) && alone()) else { return Ok(None) };
     if kept.any(below_it) {
         return Ok(None);
     }
     for other in entries.iter().filter(others) {
-        let rest = other.source.as_ref().and_then(|other| below(&source.real, &other.real));
+        let rest = other.source.as_ref().and_then(|other| below(source.real, other.real));
         let Some(rest) = rest.filter(|_| followed(other) && other.rights == entry.rights) else { continue };
-        let place = join(&other.target, rest)?;
-        let shown = covering(entries, &place).is_some_and(|shown| core::ptr::eq(shown, other));
+        let place = join(other.target, rest)?;
+        let shown = covering(entries, place).is_some_and(|shown| core::ptr::eq(shown, other));
         if other.alias.is_none() && shown && !rest.is_empty() {
-            return Ok(Some(crate::root::absolute(&place)));
+            return Ok(Some(absolute(place)));
         }
     }
     Ok(None)
@@ -217,7 +217,7 @@ fn alias<'k>(
 /// The entry that shows `inside`: the deepest one whose target holds it.
 pub(crate) fn covering<'e, 'p>(entries: &'e [Entry<'p>], inside: &[u8]) -> Option<&'e Entry<'p>> {
     // INVARIANT (mount order): of those that hold a path, the deepest comes last.
-    entries.iter().rev().find(|entry| below(inside, &entry.target).is_some())
+    entries.iter().rev().find(|entry| below(inside, entry.target).is_some())
 }
 
 /// Whether a plan's path names a place on the host by a parameter, below which nothing may be a symbolic link.

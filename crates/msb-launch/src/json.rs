@@ -1,6 +1,6 @@
 //! Events as lines of JSON (RFC 8259), with the names that msb-report gives them.
 
-use crate::files::decimal;
+use crate::files::push_decimal;
 use crate::gateway;
 use alloc::vec::Vec;
 use msb_plan::event::{Cause, Ended, Event};
@@ -39,7 +39,7 @@ impl Json {
     pub(crate) fn number(&mut self, name: &str, value: Option<u64>) {
         self.name(name);
         match value {
-            Some(value) => self.text = decimal(&self.text, value),
+            Some(value) => push_decimal(&mut self.text, value),
             None => self.text.extend_from_slice(b"null"),
         }
     }

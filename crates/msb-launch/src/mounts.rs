@@ -3,8 +3,8 @@
 //! A bind mount gives a folder a second name. What is compared is therefore the device and the path there, as
 //! proc_pid_mountinfo(5) tells them.
 
-use crate::files::{number, open, read_all};
-use crate::path::{below, join};
+use crate::files::{exact, number, open, read_all};
+use crate::path::{Bytes, below, join};
 use alloc::vec::Vec;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, CWD, OFlags, StatxFlags, statx};
@@ -12,20 +12,20 @@ use rustix::io::Errno;
 
 /// A mount.
 #[derive(Debug)]
-struct Line<'t> {
+struct Line {
     id: u64,
     /// Major and minor number.
     device: (u64, u64),
     /// What of the file system is mounted.
-    root: &'t [u8],
+    root: Bytes,
     /// Where.
-    point: &'t [u8],
+    point: Bytes,
 }
 
 /// The table, as it was when it was read.
 #[derive(Debug)]
 pub(crate) struct Table {
-    text: Vec<u8>,
+    lines: Vec<Line>,
     /// Whether a file system may be mounted more than once, or one that is used here is not in the table.
     shows_twice: bool,
 }
@@ -34,11 +34,17 @@ impl Table {
     /// Reads it.
     ///
     /// # Errors
-    /// `EFBIG` for more than 16 MiB, which some ten thousand mounts take.
+    /// `EFBIG` for more than 4 MiB, which some twenty thousand mounts take.
     pub(crate) fn read() -> Result<Table, Errno> {
-        const BYTES_MAX: usize = 16 << 20;
-        let text = read_all(&open(CWD, "/proc/self/mountinfo", OFlags::RDONLY)?, BYTES_MAX)?;
-        let mut table = Table { text, shows_twice: false };
+        const BYTES_MAX: usize = 4 << 20;
+        let text = read_all(&open(CWD, "/proc/self/mountinfo", OFlags::RDONLY)?, BYTES_MAX)?.leak();
+        let mut lines = Vec::new();
+        for text in text.split_mut(|b| *b == b'\n') {
+            if let Some(line) = line(text) {
+                lines.push(line);
+            }
+        }
+        let mut table = Table { lines, shows_twice: false };
         table.shows_twice = table.may_show_twice();
         Ok(table)
     }
@@ -48,15 +54,10 @@ impl Table {
         self.shows_twice
     }
 
-    #[inline(always)]
-    fn lines(&self) -> impl Iterator<Item = Line<'_>> {
-        self.text.split(|b| *b == b'\n').filter_map(line)
-    }
-
     /// A bit for each device: two that share one are taken for the same, and then looked at in full.
     fn may_show_twice(&self) -> bool {
         let (mut seen, mut has_root) = ([0u64; 64], false);
-        for line in self.lines() {
+        for line in &self.lines {
             has_root |= line.point == b"/";
             let hash = line.device.0.wrapping_mul(67).wrapping_add(line.device.1) % 4096;
             let (word, bit) = (usize::try_from(hash / 64).unwrap_or(0), 1 << (hash % 64));
@@ -77,10 +78,10 @@ impl Table {
         // Linux 5.8.
         let stat = statx(place, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?;
         let mut unknown = Ok(None);
-        for line in self.lines() {
+        for line in &self.lines {
             if line.id == stat.stx_mnt_id {
-                let within = below(real, &unescaped(line.point)).ok_or(Errno::STALE)?;
-                let path = join(&unescaped(line.root), within)?;
+                let within = below(real, line.point).ok_or(Errno::STALE)?;
+                let path = join(line.root, within)?;
                 return Ok(Some(Region { device: line.device, path }));
             }
             if line.device == (stat.stx_dev_major.into(), stat.stx_dev_minor.into()) {
@@ -97,10 +98,9 @@ impl Table {
     /// `ESTALE` where the table does not have the mount that it lies on.
     pub(crate) fn regions(&self, place: BorrowedFd<'_>, real: &[u8]) -> Result<Vec<Region>, Errno> {
         let mut regions = Vec::from([self.region(place, real)?.ok_or(Errno::STALE)?]);
-        for line in self.lines() {
-            let point = unescaped(line.point);
-            if below(&point, real).is_some_and(|rest| !rest.is_empty()) {
-                regions.push(Region { device: line.device, path: unescaped(line.root) });
+        for line in &self.lines {
+            if below(line.point, real).is_some_and(|rest| !rest.is_empty()) {
+                regions.push(Region { device: line.device, path: line.root });
             }
         }
         Ok(regions)
@@ -116,15 +116,14 @@ impl Table {
         place: BorrowedFd<'_>,
         real: &[u8],
         missing: &[u8],
-        names: &mut Vec<Vec<u8>>,
+        names: &mut Vec<Bytes>,
     ) -> Result<(), Errno> {
         let Some(region) = self.region(place, real)? else { return Ok(()) };
-        let path = join(&region.path, missing)?;
-        for line in self.lines().filter(|line| line.device == region.device) {
-            let (root, point) = (unescaped(line.root), unescaped(line.point));
-            let name = match below(&path, &root) {
-                Some(rest) => join(&point, rest)?,
-                None if below(&root, &path).is_some() => point,
+        let path = join(region.path, missing)?;
+        for Line { root, point, .. } in self.lines.iter().filter(|line| line.device == region.device) {
+            let name = match below(path, root) {
+                Some(rest) => join(point, rest)?,
+                None if below(root, path).is_some() => *point,
                 None => continue,
             };
             crate::names::add(names, name);
@@ -137,40 +136,39 @@ impl Table {
 #[derive(Debug)]
 pub(crate) struct Region {
     device: (u64, u64),
-    path: Vec<u8>,
+    path: Bytes,
 }
 
 impl Region {
     /// Whether one is the other, or lies in it.
     pub(crate) fn meets(&self, other: &Region) -> bool {
-        let holds = below(&self.path, &other.path).is_some() || below(&other.path, &self.path).is_some();
+        let holds = below(self.path, other.path).is_some() || below(other.path, self.path).is_some();
         self.device == other.device && holds
     }
 }
 
-#[inline(never)]
-fn line(text: &[u8]) -> Option<Line<'_>> {
-    let mut fields = text.split(|b| *b == b' ');
+/// A line of the table, whose paths are then as they are: space, tab, newline and backslash stand there as `\` and three
+/// octal digits.
+fn line(text: &'static mut [u8]) -> Option<Line> {
+    let mut fields = text.split_mut(|b| *b == b' ');
     let id = number(fields.next()?)?;
     let device = fields.nth(1)?;
     let minor = device.iter().position(|b| *b == b':').and_then(|at| device.get(at + 1..))?;
-    Some(Line { id, device: (number(device)?, number(minor)?), root: fields.next()?, point: fields.next()? })
+    let device = (number(device)?, number(minor)?);
+    Some(Line { id, device, root: unescaped(fields.next()?), point: unescaped(fields.next()?) })
 }
 
-/// A path of the table: space, tab, newline and backslash stand in it as `\` and three octal digits.
-#[inline(never)]
-fn unescaped(field: &[u8]) -> Vec<u8> {
-    let mut path = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match (byte, after) {
-            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
-                path.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
-                rest = after;
-            }
-            _ => path.push(byte),
+/// A path of the table, in the place of its field.
+fn unescaped(field: &'static mut [u8]) -> Bytes {
+    let (mut from, mut to) = (0, 0);
+    while let Some(&byte) = field.get(from) {
+        let escaped = field.get(from + 1..from + 4).filter(|_| byte == b'\\');
+        let whole = escaped.and_then(|digits| exact(digits, 8)).and_then(|code| u8::try_from(code).ok());
+        from += if whole.is_some() { 4 } else { 1 };
+        if let Some(place) = field.get_mut(to) {
+            *place = whole.unwrap_or(byte);
         }
+        to += 1;
     }
-    path
+    field.get(..to).unwrap_or_default()
 }

@@ -4,7 +4,6 @@ use crate::files::{decimal, write_once};
 use crate::gateway;
 use crate::json;
 use alloc::string::String;
-use alloc::vec::Vec;
 use msb_plan::event::{Cause, Event, Failure, LimitKind, Step, encode_event};
 use msb_plan::{OriginId, Plan};
 use rustix::fd::OwnedFd;
@@ -131,6 +130,15 @@ pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
         Event::Failed(Failure { step: Step::PlanDecode, errno: 8, .. }) => {
             line.push_str("this is no plan; `msbc compile` makes one of a policy");
         }
+        Event::Failed(Failure { step: Step::PlanDecode, .. }) => {
+            line.push_str("the plan is damaged, or another version's; `msbc compile` makes it again");
+        }
+        // Who can change the file decides what runs.
+        Event::Failed(Failure { step: step @ (Step::PlanOpen | Step::PlanTrust), errno: 0, .. }) => {
+            line.push_str("could not ");
+            line.push_str(step.words());
+            line.push_str(": others than you can write the file, see `chmod go-w`");
+        }
         Event::Failed(Failure { step, origin, errno }) => {
             line.push_str("could not ");
             line.push_str(step.words());
@@ -209,8 +217,8 @@ fn add_origin(line: &mut String, origin: Option<OriginId>, plan: Option<&Plan<'_
 }
 
 fn push_number(line: &mut String, value: u64) {
-    let digits: Vec<u8> = decimal(b"", value);
-    line.push_str(core::str::from_utf8(&digits).unwrap_or(""));
+    let digits = decimal(b"", value);
+    line.push_str(core::str::from_utf8(digits).unwrap_or(""));
 }
 
 /// The errors that set-up meets, as strerror(3) has them.

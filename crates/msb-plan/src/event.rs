@@ -290,8 +290,8 @@ macro_rules! steps {
 steps! {
     /// The plan file was opened, or its owner, mode or kind looked at.
     PlanOpen = "open the plan",
-    /// Its bytes were read.
-    PlanRead = "read the plan",
+    /// A file that nobody inside may write was looked for: the plan, the keys, what `--protect` names.
+    Protect = "protect the file",
     /// Its signature was looked at.
     PlanTrust = "trust the plan",
     /// Its bytes were decoded.

@@ -221,16 +221,11 @@ pub fn statat(at: impl Descriptor, path: impl AsRef<[u8]>, flags: AtFlags) -> Re
 pub fn readlinkat(at: impl Descriptor, path: impl AsRef<[u8]>) -> Result<Vec<u8>> {
     #[inline(never)]
     fn one(at: RawFd, path: &[u8]) -> Result<Vec<u8>> {
-        let mut to = Vec::<u8>::with_capacity(PATH_MAX);
+        let mut to = [0_u8; PATH_MAX];
         let address = to.as_mut_ptr().expose_provenance();
         // SAFETY: the kernel writes at most as many bytes as there is room for.
         let length = unsafe { call(nr::READLINKAT, at, path, address, PATH_MAX)? };
-        if length >= PATH_MAX {
-            return Err(Errno::NAMETOOLONG);
-        }
-        // SAFETY: the kernel has filled that many.
-        unsafe { to.set_len(length) };
-        Ok(to)
+        to.get(..length).filter(|to| to.len() < PATH_MAX).map(Vec::from).ok_or(Errno::NAMETOOLONG)
     }
     one(at.number(), path.as_ref())
 }

@@ -1,5 +1,5 @@
 //! What a run made that a search of the policy looks for: the next start denies it, and until then it is for whoever works in
-//! the folder to know of.
+//! the folder to know of. And what a run leaves in the way of the next one's search.
 //!
 //! The folder is searched before the run and after it, as deep as the launcher does, and what was not there before is told. Times
 //! would not tell: a program can give a folder that is older than the run another name.
@@ -19,18 +19,46 @@ const DIRECTORIES_MAX: usize = 1 << 15;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Found {
     /// Where.
-    path: PathBuf,
-    /// The line that looks for it; none for a folder that could not be searched.
-    origin: Option<u16>,
+    pub(super) path: PathBuf,
+    /// What it is.
+    pub(super) what: What,
     /// Its device and inode: another one under the same name is new.
     identity: (u64, u64),
 }
 
+/// Why it is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum What {
+    /// The line with this number looks for it.
+    LookedFor(u16),
+    /// A folder that cannot be looked into.
+    Closed,
+    /// A folder that was not looked into, after so many others.
+    Late,
+}
+
 impl Found {
+    /// What is said before a run of a folder that cannot be looked into, and that a program of this user could open: the
+    /// launcher denies all of it.
+    pub(super) fn closed_line(&self) -> Option<String> {
+        let is_ours = || {
+            let owner = std::fs::symlink_metadata(&self.path)
+                .is_ok_and(|stat| stat.uid() == nix::unistd::geteuid().as_raw());
+            owner || can_enter(&self.path)
+        };
+        (self.what == What::Closed && is_ours()).then(|| {
+            let path = shown(&self.path);
+            format!(
+                "`{path}` cannot be looked into, and stays as it is: `chmod u+rwx {}` opens it",
+                word(&path)
+            )
+        })
+    }
+
     /// In one line, for people. The name comes from inside: nothing of it is for a terminal to obey, nor for a shell.
     pub(super) fn line(&self) -> String {
         let path = shown(&self.path);
-        if self.origin.is_none() {
+        if !matches!(self.what, What::LookedFor(_)) {
             return format!("what this run made in `{path}` is not known: it could not be searched");
         }
         match self.path.file_name().and_then(|name| name.to_str()) {
@@ -46,17 +74,18 @@ impl Found {
 
     /// As a line of a report.
     pub(super) fn to_json(&self, plan: &Plan<'_>) -> Value {
-        let origin = self
-            .origin
-            .and_then(|origin| plan.origins.get(usize::from(origin)))
-            .map(|at| json!({"file": at.file, "line": at.line, "column": at.column, "text": at.text}));
-        let event = if self.origin.is_some() { "made" } else { "not_searched" };
+        let (event, origin) = match self.what {
+            What::LookedFor(origin) => ("made", plan.origins.get(usize::from(origin))),
+            What::Closed | What::Late => ("not_searched", None),
+        };
+        let origin =
+            origin.map(|at| json!({"file": at.file, "line": at.line, "column": at.column, "text": at.text}));
         json!({"event": event, "path": self.path.to_string_lossy(), "origin": origin, "sentence": self.line()})
     }
 }
 
 /// A path without what a terminal would obey or hide.
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     let mut shown = String::new();
     for character in path.to_string_lossy().chars() {
         if character.is_control() || msb_diag::is_invisible(character) {
@@ -69,9 +98,14 @@ fn shown(path: &Path) -> String {
 }
 
 /// One word of a shell's: what is written here is pasted there.
-fn word(text: &str) -> String {
+pub(super) fn word(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+,:@".contains(&byte);
     if text.bytes().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// Whether names in a directory can be looked up.
+fn can_enter(directory: &Path) -> bool {
+    nix::unistd::access(directory, nix::unistd::AccessFlags::X_OK).is_ok()
 }
 
 /// What the searches of `plan` find; `place` gives the path on the host of a plan's.
@@ -99,12 +133,13 @@ struct Walk {
 
 impl Walk {
     fn directory(&mut self, directory: &Path, level: u8, searches: &[Search<'_>]) {
-        let entries = self.left.checked_sub(1).and_then(|left| {
-            self.left = left;
-            std::fs::read_dir(directory).ok()
-        });
-        // The next launch refuses it; a program may have had it so, or made so many.
-        let Some(entries) = entries else { return self.add(directory, None) };
+        // The next launch refuses so many; a program may have made them.
+        let Some(left) = self.left.checked_sub(1) else { return self.add(directory, What::Late) };
+        self.left = left;
+        let entries = match std::fs::read_dir(directory) {
+            Ok(entries) if can_enter(directory) => entries,
+            _ => return self.add(directory, What::Closed),
+        };
         let entries: Vec<DirEntry> = entries.flatten().collect();
         for search in searches.iter().filter(|search| search.depth >= level) {
             let has =
@@ -113,7 +148,7 @@ impl Walk {
             // What is looked for itself; of what lies beside something else, what is denied.
             let found = if name == search.beside { name } else { search.rest };
             if has(name) && has(search.beside) {
-                self.add(&directory.join(found), Some(search.origin.0));
+                self.add(&directory.join(found), What::LookedFor(search.origin.0));
             }
         }
         if searches.iter().all(|search| search.depth <= level) {
@@ -124,11 +159,11 @@ impl Walk {
         }
     }
 
-    fn add(&mut self, path: &Path, origin: Option<u16>) {
+    fn add(&mut self, path: &Path, what: What) {
         // What has gone away meanwhile is not there.
         if let Ok(stat) = std::fs::symlink_metadata(path) {
             let identity = (stat.dev(), stat.ino());
-            self.found.insert(Found { path: path.to_owned(), origin, identity });
+            self.found.insert(Found { path: path.to_owned(), what, identity });
         }
     }
 }
