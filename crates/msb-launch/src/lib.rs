@@ -64,6 +64,7 @@ mod spawn;
 mod spelling;
 mod storage;
 mod terminal;
+mod text;
 mod tier;
 mod timing;
 mod trust;
