@@ -7,7 +7,7 @@ mod place;
 mod settings;
 
 use crate::fail::{At, Result, failure, refusal};
-use crate::files::{decimal, number, open, own_pid, read_small, write_once, write_small};
+use crate::files::{number, numbered, open, own_pid, read_small, write_once, write_small};
 use crate::path::{Bytes, concat};
 use alloc::vec::Vec;
 use msb_plan::event::{LimitKind, Step};
@@ -285,9 +285,9 @@ impl Group {
     fn new(parent: &OwnedFd, controller: &'static str) -> core::result::Result<Group, Errno> {
         // Launchers in other pid namespaces may have the same number, and one that was killed left its own.
         const NAMES: u64 = 64;
-        let own = decimal(PREFIX, u64::from(own_pid()));
+        let own = numbered(PREFIX, u64::from(own_pid()));
         for other in 0..NAMES {
-            let name = if other == 0 { own } else { concat(&[own, decimal(b"-", other)]) };
+            let name = if other == 0 { own } else { concat(&[own, numbered(b"-", other)]) };
             if let Some(directory) = place::claim(parent, name)? {
                 let parent = open(parent, ".", OFlags::RDONLY | OFlags::DIRECTORY)?;
                 return Ok(Group { controller, parent, name, directory });

@@ -3,7 +3,7 @@
 use crate::cgroup::Join;
 use crate::deny;
 use crate::fail::{At, Result, refusal};
-use crate::files::{decimal, write_once, write_small};
+use crate::files::{numbered, write_once, write_small};
 use crate::gateway::{self, Handover};
 use crate::gather::Gather;
 use crate::host::Entry;
@@ -50,7 +50,7 @@ pub(crate) struct Child<'a> {
     /// Of `tty private`, where a standard descriptor is a terminal.
     pub(crate) terminal: Option<terminal::Inside>,
     pub(crate) signals: msb_sys::signal::Set,
-    /// The descriptor of a root of its own; init lets it go once the command has started (`root`).
+    /// The descriptor of a root of its own, which init keeps to its end (`root`).
     pub(crate) root: Option<OwnedFd>,
 }
 
@@ -111,9 +111,9 @@ impl Child<'_> {
         let proc = self.entries.iter().find(all_of_proc).map(|entry| entry.mount.origin);
         deny::apply(rustix::fd::AsFd::as_fd(&root), self.host.denials, proc)?;
         timing.done(Step::Deny);
-        if let Some(socket) = self.storage.take() {
-            let line = self.host.plan.limits.memory_bytes.map(|limit| limit.origin);
-            storage::give(&socket, &root, self.entries).at(Step::LimitFallback, line)?;
+        let memory = self.host.plan.limits.memory_bytes.map(|limit| limit.origin);
+        if let Some(socket) = &self.storage {
+            storage::give(socket, &root, self.entries).at(Step::LimitFallback, memory)?;
         }
         if let Some(terminal) = &self.terminal {
             terminal.make(&root, self.entries).at(Step::Terminal, who.terminal)?;
@@ -124,6 +124,9 @@ impl Child<'_> {
         timing.done(Step::PivotRoot);
         // As late as can be: it has been made meanwhile.
         self.network(&mut network)?;
+        if let Some(socket) = self.storage.take() {
+            storage::give_asker(&socket).at(Step::LimitFallback, memory)?;
+        }
         timing.done(Step::Network);
         umask(Mode::from_raw_mode(0o022));
         self.limit()?;
@@ -278,7 +281,7 @@ fn time_of_its_own() -> core::result::Result<(), Errno> {
     msb_sys::process::unshare_time()?;
     // Whole seconds, so that no clock is set to before its beginning, which the kernel refuses.
     let seconds = msb_sys::process::monotonic_us() / 1_000_000;
-    let back = decimal(b" -", seconds);
+    let back = numbered(b" -", seconds);
     let lines = concat(&[b"monotonic", back, b" 0\nboottime", back, b" 0\n"]);
     write_small(CWD, "/proc/self/timens_offsets", lines)
 }
@@ -301,7 +304,7 @@ pub(crate) fn own_map(
 
 /// One line of an id map: one id inside is one id outside.
 pub(crate) fn map(inside: u32, outside: u32) -> Bytes {
-    concat(&[decimal(b"", u64::from(inside)), decimal(b" ", u64::from(outside)), b" 1\n"])
+    concat(&[numbered(b"", u64::from(inside)), numbered(b" ", u64::from(outside)), b" 1\n"])
 }
 
 /// From the host's root, which has no name inside, to the one user that has.

@@ -129,10 +129,17 @@ pub(crate) fn exact(digits: &[u8], base: u32) -> Option<u64> {
 }
 
 /// `value` in decimal, after `before`.
-pub(crate) fn decimal(before: &[u8], value: u64) -> Bytes {
+#[inline(never)]
+pub(crate) fn decimal(before: &[u8], value: u64) -> Vec<u8> {
     let mut text = Vec::from(before);
     push_decimal(&mut text, value);
-    text.leak()
+    text
+}
+
+/// The same, to stay.
+#[inline(never)]
+pub(crate) fn numbered(before: &[u8], value: u64) -> Bytes {
+    decimal(before, value).leak()
 }
 
 /// Adds `value` in decimal to `text`.

@@ -5,7 +5,7 @@
 
 use crate::arguments::Arguments;
 use crate::fail::{At, Failed, Result, failure};
-use crate::files::{decimal, read_all};
+use crate::files::{numbered, read_all};
 use crate::gather::Gather;
 use crate::network::{self, Refusals, Sockets};
 use crate::path::{Bytes, c_string, join, split};
@@ -159,7 +159,7 @@ fn words(
     socket: &OwnedFd,
     (report, audit): (Option<BorrowedFd<'_>>, Option<BorrowedFd<'_>>),
 ) -> core::result::Result<Vec<&'static CStr>, Errno> {
-    let number = |fd: BorrowedFd<'_>| decimal(b"", u64::from(fd.as_raw_fd().unsigned_abs()));
+    let number = |fd: BorrowedFd<'_>| numbered(b"", u64::from(fd.as_raw_fd().unsigned_abs()));
     let mut words = Vec::from([c"msb-gateway"]);
     let options = [
         (c"--plan-fd", Some(memory.as_fd())),

@@ -1,7 +1,7 @@
 //! Every name of a denied place: as the policy writes it, as the kernel calls it, where the host has mounted it a second
 //! time, and where symbolic links lead.
 
-use crate::bind::{Bindings, open_below, open_place};
+use crate::bind::{Bindings, is_plain, open_below, open_kept, open_place};
 use crate::fail::{At, Result};
 use crate::host::{Source, is_below_parameter};
 use crate::mounts::Table;
@@ -11,6 +11,7 @@ use msb_plan::event::Step;
 use msb_plan::{Base, Deny, Search};
 use msb_sys::at::readlinkat;
 use rustix::fd::AsFd;
+use rustix::fs::{CWD, ResolveFlags};
 use rustix::io::Errno;
 
 /// A deny as found on this host.
@@ -46,6 +47,10 @@ impl<'p> Found<'p> {
     /// Adds a place that a symbolic link leads to; gives whether it is new.
     pub(crate) fn add(&mut self, place: Bytes, table: &Table) -> Result<bool> {
         let before = self.names.len();
+        // A link that leads to itself is all that there is.
+        if self.names.contains(&place) {
+            return Ok(false);
+        }
         // It may lie anywhere, so that its real name is looked up.
         for name in names(place, Base::Root, table).at(Step::DenySource, Some(self.deny.origin))? {
             add(&mut self.names, name);
@@ -76,6 +81,8 @@ pub(crate) fn names(path: Bytes, base: Base, table: &Table) -> core::result::Res
                 return Ok(names);
             }
             Err(Errno::NOENT | Errno::NOTDIR) if there.len() > 1 => there = split(there).0,
+            // One of several in a circle, which is no place: whoever met it follows it to the next.
+            Err(Errno::LOOP) if is_link(there) => there = split(there).0,
             // Out of the user's reach, and so out of the sandbox's.
             Err(Errno::ACCESS) => return Ok(names),
             Err(errno) => return Err(errno),
@@ -84,6 +91,11 @@ pub(crate) fn names(path: Bytes, base: Base, table: &Table) -> core::result::Res
             there = b"/";
         }
     }
+}
+
+/// Whether a symbolic link lies at `path`, and none on the way. Those of procfs lead to what they do not name.
+fn is_link(path: &[u8]) -> bool {
+    is_plain(path) && open_kept(CWD, path, ResolveFlags::NO_SYMLINKS).is_ok()
 }
 
 /// Adds a name that is not there yet.

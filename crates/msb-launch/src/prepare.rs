@@ -21,11 +21,11 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Step};
 use msb_plan::{Arch, CheckedPlan, DecodeError, Filter, Listener, Plan, Tier};
-use msb_sys::at::openat;
+use msb_sys::at::{openat, openat2};
 use msb_sys::process::{close_range, inherited, monotonic_us};
 use msb_sys::start::Start;
 use rustix::fd::{AsRawFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 
@@ -106,7 +106,7 @@ struct Opened {
 /// from here on was open before (CVE-2024-21626).
 fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<&'static mut Opened> {
     open_standard().at(Step::CloseFds, None)?;
-    let bytes = plan_file::read(arguments.plan);
+    let bytes = plan_file::read(arguments.plan, Step::PlanOpen);
     // Before descriptors are closed: one of them may be the plan's name, and have another file a moment later.
     let guarded = guarded(arguments);
     let secrets = arguments.secret_numbers();
@@ -145,15 +145,15 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<&'static 
     Ok(keep(Opened { bytes, guarded, listener, given }))
 }
 
-/// Opens the file for the report, which only this user reads: it names paths. A link may be one that an earlier run left in
-/// its workspace, and is not followed; those that name descriptors are the kernel's.
+/// Opens the file for the report, which only this user reads: it names paths. A link on the way may be one that an earlier run
+/// left in its workspace, and is not followed; those that name descriptors are the kernel's.
 fn report_file(path: &CStr) -> Result<OwnedFd> {
-    let mut flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOCTTY;
     let is_kernels = [b"/dev/std".as_slice(), b"/dev/fd/", b"/proc/self/fd/"]
         .iter()
         .any(|it| path.to_bytes().starts_with(it));
-    flags.set(OFlags::NOFOLLOW, !is_kernels);
-    openat(CWD, path.to_bytes(), flags, Mode::RUSR | Mode::WUSR).at(Step::Report, None)
+    let resolve = if is_kernels { ResolveFlags::empty() } else { ResolveFlags::NO_SYMLINKS };
+    openat2(CWD, path.to_bytes(), flags, Mode::RUSR | Mode::WUSR, resolve).at(Step::Report, None)
 }
 
 /// Takes an inherited descriptor and makes it close-on-exec.
@@ -324,11 +324,13 @@ fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Bytes>> {
         // Magic links are followed: `msbc run` names its plan by a descriptor.
         let place = openat(CWD, file.to_bytes(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         let place = match place {
-            // What it is for is said where the plan is read.
-            Err(Errno::NOENT | Errno::BADF) if file == arguments.plan => continue,
+            // What it is for is said where it is read.
+            Err(Errno::NOENT | Errno::BADF) if file == arguments.plan || Some(file) == arguments.trust => {
+                continue;
+            }
             // Not every installation has one; where rules need it, they say that it is missing.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) if file == gateway => continue,
-            place => place.at(Step::PlanOpen, None)?,
+            place => place.at(Step::Protect, None)?,
         };
         if let Some(path) = has_path(bind::real_path(&place))? {
             files.push(path);
@@ -341,7 +343,7 @@ fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Bytes>> {
 fn has_path(path: core::result::Result<Bytes, Errno>) -> Result<Option<Bytes>> {
     match path {
         Err(Errno::NOENT) => Ok(None),
-        path => path.map(Some).at(Step::PlanOpen, None),
+        path => path.map(Some).at(Step::Protect, None),
     }
 }
 

@@ -4,7 +4,7 @@
 //! it is of a private terminal, in both directions. Nothing here waits: the parent's one loop polls for it, so that a reader that is slow, or gone, holds up neither
 //! the wall clock nor a signal.
 
-use crate::files::decimal;
+use crate::files::numbered;
 use crate::terminal::{Inside, Terminal};
 use alloc::vec::Vec;
 use core::ffi::c_int;
@@ -311,7 +311,7 @@ impl From {
 /// A descriptor of our own of what is open as `number`, which does not wait: to make what was inherited so would make it
 /// so for everybody who has it.
 fn open_again(number: c_int, access: OFlags) -> Result<OwnedFd, Errno> {
-    let path = decimal(b"/proc/self/fd/", u64::from(number.unsigned_abs()));
+    let path = numbered(b"/proc/self/fd/", u64::from(number.unsigned_abs()));
     let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     openat(CWD, path, flags, Mode::empty())
 }

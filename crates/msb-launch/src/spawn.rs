@@ -4,7 +4,7 @@ use crate::cgroup::{Cgroups, Held};
 use crate::child::{Child, Ids, map};
 use crate::deny::Denial;
 use crate::fail::{At, Result};
-use crate::files::{decimal, open, write_once, write_small};
+use crate::files::{numbered, open, write_once, write_small};
 use crate::gateway::{self, Running};
 use crate::host::Entry;
 use crate::output::Output;
@@ -212,7 +212,7 @@ impl RootIds {
 
 /// A file of process `pid`.
 fn of(pid: Pid, file: &[u8]) -> Bytes {
-    concat(&[decimal(b"/proc/", u64::from(pid.as_raw_nonzero().get().unsigned_abs())), file])
+    concat(&[numbered(b"/proc/", u64::from(pid.as_raw_nonzero().get().unsigned_abs())), file])
 }
 
 /// Maps the users and the groups of the user namespace of `pid`.

@@ -2,7 +2,7 @@
 
 use super::Version;
 use crate::confine::INIT_PIDS;
-use crate::files::{decimal, names, number, open, push_decimal, read_small};
+use crate::files::{names, number, numbered, open, push_decimal, read_small};
 use crate::path::{Bytes, concat};
 use alloc::vec::Vec;
 use msb_plan::event::LimitKind;
@@ -50,7 +50,7 @@ impl Settings {
 
     #[inline(never)]
     fn number(&mut self, file: &'static str, value: u64) {
-        self.text(file, decimal(b"", value));
+        self.text(file, numbered(b"", value));
     }
 
     /// The last one is not needed where a kernel does not have its file.
@@ -104,7 +104,7 @@ fn settings(
             let quota_us = value * CPU_PERIOD_US / 100;
             match version {
                 V2 => {
-                    to.text("cpu.max", concat(&[decimal(b"", quota_us), decimal(b" ", CPU_PERIOD_US)]));
+                    to.text("cpu.max", concat(&[numbered(b"", quota_us), numbered(b" ", CPU_PERIOD_US)]));
                 }
                 V1 => {
                     to.number("cpu.cfs_period_us", CPU_PERIOD_US);
@@ -124,7 +124,7 @@ fn settings(
             "cpuset"
         }
         (LimitKind::Io, version) => {
-            let bytes = decimal(b"", value);
+            let bytes = numbered(b"", value);
             for disk in disks() {
                 match version {
                     V2 => to.text("io.max", concat(&[disk, b" rbps=", bytes, b" wbps=", bytes])),
@@ -138,7 +138,7 @@ fn settings(
             if version == V2 { "io" } else { "blkio" }
         }
         (LimitKind::IoWeight, V2) => {
-            to.text("io.weight", decimal(b"default ", value));
+            to.text("io.weight", numbered(b"default ", value));
             "io"
         }
         (LimitKind::IoWeight, V1) => {
