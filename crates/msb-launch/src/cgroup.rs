@@ -90,6 +90,7 @@ struct Group {
 
 impl Cgroups {
     /// Makes them. What no cgroup can be had for is left to the second way.
+    #[inline(never)]
     pub(crate) fn new(limits: &Limits) -> Result<Cgroups> {
         let version = match place::file_system() {
             Ok(stat) if stat.f_type == CGROUP2_MAGIC => Version::V2,
@@ -236,6 +237,7 @@ impl Cgroups {
 
     /// Removes what launchers left that were killed, beside these, as far as a run of `run_us` does not notice it: to look
     /// at those of others costs at most a fiftieth of it. A run that wanted no cgroup does not look.
+    #[inline(never)]
     pub(crate) fn sweep(&self, run_us: u64) {
         let mut looks = run_us / RUN_US_PER_LOOK;
         if self.groups.is_empty() || looks < LOOKS_AT_LEAST {

@@ -187,6 +187,7 @@ fn settle(
     Ok(to)
 }
 
+#[inline(never)]
 fn settled(
     deny: &Deny<'_>,
     entry: &Entry<'_>,
@@ -395,6 +396,7 @@ pub(crate) fn apply(root: BorrowedFd<'_>, denials: &[Denial], proc: Option<Origi
     masks.hide().at(Step::Deny, Some(first))
 }
 
+#[inline(never)]
 fn take_away(
     root: BorrowedFd<'_>,
     masks: &Masks<'_>,

@@ -34,6 +34,7 @@ const LINKS: [(&str, &str); 5] = [
 ];
 
 /// Fills `dev`, an empty directory of the new root.
+#[inline(never)]
 pub(crate) fn fill(dev: &OwnedFd, shm_bytes: u64, has_terminal: bool) -> Result<(), Errno> {
     // The controlling terminal of whoever opens it is there where the command has one.
     let count = DEVICES.len() - usize::from(!has_terminal);

@@ -85,6 +85,7 @@ pub(crate) enum Counts {
 
 /// Starts a gateway for `plan`, whose bytes are `bytes`, where it has network rules. It gets what is `given`, and `counts`
 /// for who wants them.
+#[inline(never)]
 pub(crate) fn start(
     plan: &Plan<'_>,
     bytes: &[u8],

@@ -16,6 +16,7 @@ use rustix::io::Errno;
 ///
 /// # Errors
 /// The line of the one, and as errno the number of the other's parameter, from 1.
+#[inline(never)]
 pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>], table: &Table) -> Result<()> {
     let given = |entry: &Entry<'_>| match entry.mount.kind {
         MountKind::Bind { source, .. } | MountKind::Overlay { source, .. } => match source.base {

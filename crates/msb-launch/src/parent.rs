@@ -64,6 +64,7 @@ const GATEWAY_GRACE_US: u64 = 100_000;
 
 impl Parent<'_> {
     /// Waits for the end and gives the exit code.
+    #[inline(never)]
     pub(crate) fn run(&mut self, cgroups: &Cgroups) -> i32 {
         let output = self.host.output;
         let killed_for = self.wait(cgroups, output);
@@ -193,6 +194,7 @@ impl Parent<'_> {
     ///
     /// Whoever reads the events started this, and waits for it: when nobody can read them any more, that
     /// process was killed, and the sandbox ends with it.
+    #[inline(never)]
     fn wait(&mut self, cgroups: &Cgroups, output: &Output) -> Option<(LimitKind, OriginId)> {
         let limits = &self.host.plan.limits;
         let init = self.init();
@@ -318,6 +320,7 @@ impl Parent<'_> {
 
     /// Moves on what is left in the pipes after the end. A reader that does not take it is waited for until the
     /// wall clock is over or a signal comes.
+    #[inline(never)]
     fn flush(&mut self) -> Option<(LimitKind, OriginId)> {
         let end = self.host.plan.limits.wall_ms.map(|limit| self.begin_us + limit.value * 1000);
         self.pump.end_input();
@@ -404,6 +407,7 @@ impl Parent<'_> {
     }
 
     /// Stops everything inside and then this process, as a shell user expects of a job, until it is continued.
+    #[inline(never)]
     fn stop(&mut self) {
         if let Some(terminal) = &mut self.terminal {
             terminal.restore(Until::Continued);

@@ -57,6 +57,7 @@ pub(crate) fn keep<'a, T>(value: T) -> &'a mut T {
     Box::leak(Box::new(value))
 }
 
+#[inline(never)]
 fn read_plan<'p>(bytes: &'p [u8], trust: Option<&CStr>) -> Result<(&'p [u8], &'p Plan<'p>)> {
     let body = signature::trusted(bytes, trust)?;
     match msb_plan::decode(body) {
@@ -147,6 +148,7 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<&'static 
 
 /// Opens the file for the report, which only this user reads: it names paths. A link on the way may be one that an earlier run
 /// left in its workspace, and is not followed; those that name descriptors are the kernel's.
+#[inline(never)]
 fn report_file(path: &CStr) -> Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOCTTY;
     let is_kernels = [b"/dev/std".as_slice(), b"/dev/fd/", b"/proc/self/fd/"]

@@ -104,6 +104,7 @@ impl Pump {
     ///
     /// # Errors
     /// `EMFILE` or `ENFILE`.
+    #[inline(never)]
     pub(crate) fn new(bytes_max: Option<u64>, inside: Option<&Inside>) -> Result<(Pump, Ends), Errno> {
         let (mut pump, mut ends) = (Pump { bytes_max: u64::MAX, ..Pump::default() }, Ends::default());
         let Some(bytes_max) = bytes_max else { return Ok((pump, ends)) };
@@ -134,6 +135,7 @@ impl Pump {
 
     /// Adds the private terminal, by two descriptors of its other end, which do not wait: its output goes to the
     /// user's terminal, and what is typed there to it.
+    #[inline(never)]
     pub(crate) fn relay(
         &mut self,
         (screen, keys): (OwnedFd, OwnedFd),

@@ -139,6 +139,7 @@ pub(crate) fn mount_all(
 }
 
 /// The detached mount of an entry.
+#[inline(never)]
 fn tree(root: &OwnedFd, entry: &mut Entry<'_>) -> core::result::Result<OwnedFd, (Step, Errno)> {
     let (kind, rights, attributes) = (entry.mount.kind, entry.rights, entry.attributes());
     if let Some(source) = &mut entry.source {

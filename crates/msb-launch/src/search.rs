@@ -84,6 +84,7 @@ type Done = core::result::Result<(), Errno>;
 
 impl<'p> Walk<'_, 'p> {
     /// Searches what `entries` show of `root`.
+    #[inline(never)]
     fn shown(&mut self, entries: &[Entry<'_>]) -> Done {
         let root = self.root;
         let mut begun: Vec<&[u8]> = Vec::new();

@@ -98,6 +98,7 @@ impl Inside {
 
     /// Makes the terminal in the devpts that `entries` have below `root`, with the modes and the size of the user's;
     /// gives its other end away, and puts it in place of each standard descriptor that is a terminal.
+    #[inline(never)]
     pub(crate) fn make(&self, root: &OwnedFd, entries: &[Entry<'_>]) -> Result<(), Errno> {
         let dev = entries.iter().find(|entry| matches!(entry.mount.kind, MountKind::Dev { .. }));
         let ptmx = join(dev.ok_or(Errno::NODEV)?.target, b"pts/ptmx");

@@ -67,6 +67,7 @@ impl Watch {
     }
 
     /// Looks at what is due; gives the limit that is reached.
+    #[inline(never)]
     pub(crate) fn look(&mut self, now_us: u64, cgroups: &Cgroups) -> Option<(LimitKind, OriginId)> {
         if let Some(Limit { value, origin }) = self.cpu.filter(|_| now_us >= self.cpu_at_us) {
             let used = cgroups.cpu_us().unwrap_or_else(|| cpu_us(self.init, PROCESSES_MAX));
@@ -110,6 +111,7 @@ pub(crate) fn may_look() -> Result<(), Errno> {
 
 /// Whether the process `init` and all its descendants hold more than `bytes` together, with the files in memory that are
 /// theirs alone, and what is in their sockets. The host had `shared` bytes of files in memory before them.
+#[inline(never)]
 fn exceeds(init: u64, storage: &mut Storage, shared: u64, bytes: u64) -> bool {
     let mut mapped = 0;
     let mut files = Files::default();
@@ -274,6 +276,7 @@ fn proportional_bytes(directory: &[u8]) -> u64 {
 
 /// What a process has of memory that is shared and in no file that somebody has open: mmap(2) with `MAP_SHARED` and
 /// `MAP_ANONYMOUS`, and shmget(2), by the names that smaps of proc(5) shows for them.
+#[inline(never)]
 fn shared_bytes(directory: &[u8]) -> Option<u64> {
     let text = file(directory, b"/smaps").ok()?;
     let mut bytes = 0;

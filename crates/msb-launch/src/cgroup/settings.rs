@@ -62,6 +62,7 @@ impl Settings {
 }
 
 /// Adds what holds the limit of `kind` at `value` to `to`; gives the controller.
+#[inline(never)]
 fn settings(
     kind: LimitKind,
     value: u64,
