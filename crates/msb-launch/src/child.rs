@@ -50,7 +50,7 @@ pub(crate) struct Child<'a> {
     /// Of `tty private`, where a standard descriptor is a terminal.
     pub(crate) terminal: Option<terminal::Inside>,
     pub(crate) signals: msb_sys::signal::Set,
-    /// The descriptor of a root of its own; init lets it go once the command has started (`root`).
+    /// The descriptor of a root of its own, which init keeps to its end (`root`).
     pub(crate) root: Option<OwnedFd>,
 }
 

@@ -215,6 +215,8 @@ table! {
         "let yourself read and enter it: `chmod u+rwx DIR`";
     DENY_NOT_HELD: [Search] [ELOOP] "a symbolic link is on the way to where {path} is looked for", "name what the link leads to";
     DENY_NOT_HELD: [Search] [] "{path} cannot be looked for: {errno}", MISTAKE;
+    DENY_NOT_HELD: [DenyPlaceholder] [ESTALE] "other sandboxes that begin and end on the same folder change {path} all the time",
+        "start it again";
     DENY_NOT_HELD: [DenySource] [ENOENT] "{path} does not exist, and the rule says `missing fail`",
         "create it, or write `missing mask` to keep the place empty";
     DENY_NOT_HELD: [DenySource] [ELOOP] "symbolic links lead from {path} in a circle, or up from a folder that another link may name",
