@@ -46,10 +46,11 @@ impl<'a> Bindings<'a> {
         environment: &[&'a CStr],
     ) -> Result<Bindings<'a>> {
         for (index, (name, _)) in arguments.set.iter().enumerate() {
-            let known = plan.params.iter().any(|param| param.name.as_bytes() == *name);
+            let known = plan.params.iter().find(|param| param.name.as_bytes() == *name);
             let twice = arguments.set.iter().take(index).any(|(other, _)| other == name);
-            if !known || twice {
-                return Err(failure(Step::Param, None, if twice { Errno::EXIST } else { Errno::SRCH }));
+            if known.is_none() || twice {
+                let origin = known.map(|param| param.origin);
+                return Err(failure(Step::Param, origin, if twice { Errno::EXIST } else { Errno::SRCH }));
             }
         }
         let values = plan.params.iter().map(|param| value(param, arguments)).try_gather()?;
@@ -210,8 +211,21 @@ fn follow(path: &[u8]) -> Option<Bytes> {
 
 /// Opens a place below `base` without following any symbolic link.
 pub(crate) fn open_below(base: impl Descriptor, rest: &[u8]) -> core::result::Result<OwnedFd, Errno> {
+    open_as(base, rest, OFlags::PATH)
+}
+
+/// The same of a directory, which can be locked then.
+pub(crate) fn open_directory(base: impl Descriptor, rest: &[u8]) -> core::result::Result<OwnedFd, Errno> {
+    open_as(base, rest, OFlags::RDONLY | OFlags::DIRECTORY)
+}
+
+/// What all of these are opened with.
+const OPENED: OFlags = OFlags::CLOEXEC.union(OFlags::NOFOLLOW);
+
+fn open_as(base: impl Descriptor, rest: &[u8], how: OFlags) -> core::result::Result<OwnedFd, Errno> {
     let rest = if rest.is_empty() { b"." } else { rest };
-    open_kept(base, rest, ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    openat2(base, rest, how | OPENED, Mode::empty(), resolve | ResolveFlags::NO_MAGICLINKS)
 }
 
 /// Opens what lies at `path` itself, be it a symbolic link.
@@ -220,6 +234,5 @@ pub(crate) fn open_kept(
     path: &[u8],
     resolve: ResolveFlags,
 ) -> core::result::Result<OwnedFd, Errno> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    openat2(base, path, flags, Mode::empty(), resolve | ResolveFlags::NO_MAGICLINKS)
+    openat2(base, path, OFlags::PATH | OPENED, Mode::empty(), resolve | ResolveFlags::NO_MAGICLINKS)
 }

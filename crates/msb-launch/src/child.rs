@@ -50,7 +50,7 @@ pub(crate) struct Child<'a> {
     /// Of `tty private`, where a standard descriptor is a terminal.
     pub(crate) terminal: Option<terminal::Inside>,
     pub(crate) signals: msb_sys::signal::Set,
-    /// The descriptor of a root of its own; init lets it go once the command has started (`root`).
+    /// The descriptor of a root of its own, which init keeps to its end (`root`).
     pub(crate) root: Option<OwnedFd>,
 }
 
@@ -111,9 +111,9 @@ impl Child<'_> {
         let proc = self.entries.iter().find(all_of_proc).map(|entry| entry.mount.origin);
         deny::apply(rustix::fd::AsFd::as_fd(&root), self.host.denials, proc)?;
         timing.done(Step::Deny);
-        if let Some(socket) = self.storage.take() {
-            let line = self.host.plan.limits.memory_bytes.map(|limit| limit.origin);
-            storage::give(&socket, &root, self.entries).at(Step::LimitFallback, line)?;
+        let memory = self.host.plan.limits.memory_bytes.map(|limit| limit.origin);
+        if let Some(socket) = &self.storage {
+            storage::give(socket, &root, self.entries).at(Step::LimitFallback, memory)?;
         }
         if let Some(terminal) = &self.terminal {
             terminal.make(&root, self.entries).at(Step::Terminal, who.terminal)?;
@@ -124,6 +124,9 @@ impl Child<'_> {
         timing.done(Step::PivotRoot);
         // As late as can be: it has been made meanwhile.
         self.network(&mut network)?;
+        if let Some(socket) = self.storage.take() {
+            storage::give_asker(&socket).at(Step::LimitFallback, memory)?;
+        }
         timing.done(Step::Network);
         umask(Mode::from_raw_mode(0o022));
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);

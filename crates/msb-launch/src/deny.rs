@@ -71,6 +71,9 @@ pub(crate) fn find<'p>(
     Err(failure(Step::DenySource, found.first().map(|found| found.deny.origin), Errno::LOOP))
 }
 
+/// How often a place is looked at again that other sandboxes, which begin or end on the same folder, changed meanwhile.
+const CHANGES_MAX: usize = 50;
+
 /// Symbolic links that are followed for all denied places together.
 const LINKS_MAX: usize = 40;
 
@@ -86,7 +89,14 @@ fn settle_all(
     for found in found {
         for inside in places(found, entries)? {
             let before = denials.len();
-            let to = settle(found, inside, entries, placeholders, &mut denials)?;
+            let mut to = settle(found, inside, entries, placeholders, &mut denials);
+            let changed = failure(Step::DenyPlaceholder, Some(found.deny.origin), Errno::STALE);
+            for _ in 0..CHANGES_MAX {
+                if to == Err(changed) {
+                    to = settle(found, inside, entries, placeholders, &mut denials);
+                }
+            }
+            let to = to?;
             for denial in denials.get(before..).unwrap_or_default() {
                 spellings.check(entries, denial).at(Step::DenySource, Some(denial.origin))?;
             }
@@ -175,9 +185,6 @@ fn settle(
         // A read-only mount does not hold writes to a device, and nothing holds a place in procfs.
         (None, _) => return Err(failure(Step::DenySource, origin, Errno::OPNOTSUPP)),
     };
-    if entry.is_writable() && !entry.is_private() {
-        placeholders.lock(source).at(Step::DenyPlaceholder, origin)?;
-    }
     let there = open_below(&source.place, rest).and_then(|place| Ok((fstat(&place)?, place)));
     if is_linked(&there) {
         let (link, to) = names::follow(source, rest).at(Step::DenySource, origin)?;

@@ -28,7 +28,7 @@ pub(crate) fn denies<'f>(
         entries.iter().any(covers)
     };
     let deny = |file: &'f Bytes| {
-        let file = core::str::from_utf8(file).map_err(|_| Errno::ILSEQ).at(Step::PlanOpen, None)?;
+        let file = core::str::from_utf8(file).map_err(|_| Errno::ILSEQ).at(Step::Protect, None)?;
         let path = Path { base: Base::Root, rest: file.trim_start_matches('/') };
         Ok(Deny { path, rights: Rights::WRITE, missing: Missing::Skip, origin })
     };

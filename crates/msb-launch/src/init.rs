@@ -14,11 +14,11 @@ use core::mem::MaybeUninit;
 use msb_plan::Tier;
 use msb_plan::event::Step;
 use msb_sys::beside::vfork;
-use msb_sys::process::{close_range, flags};
+use msb_sys::process::flags;
 use msb_sys::shared::Words;
 use msb_sys::signal;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait as reap_one};
@@ -28,7 +28,6 @@ const SIGCHLD: u32 = 17; // signal(7), the same on x86-64 and AArch64
 /// Starts the command and waits for its end.
 pub(crate) fn run(child: &mut Child<'_>) -> Infallible {
     let started = start(child);
-    drop(child.root.take());
     let message = match started {
         Ok((pid, left)) => watch(pid, left, child),
         Err(failure) => Message::Failed(failure),
@@ -81,13 +80,6 @@ fn start(child: &Child<'_>) -> Result<(Pid, Left)> {
     child.host.timing.done(Step::Spawn);
     let (pid, left) = vfork(shared, &mut |left| {
         signal::block(child.signals);
-        // Who closes it last waits for every processor, and that should be init. A table that both share holds it once.
-        if shared == 0
-            && let Some(root) = &child.root
-        {
-            let number = root.as_raw_fd().unsigned_abs();
-            let _ = close_range(number, number);
-        }
         let failure = match child.terminal.as_ref().map(Inside::control) {
             Some(Err(errno)) => command::code(Step::Terminal, errno),
             _ => command::execute(child, |fd| left.set(Left::LISTENER, fd)),

@@ -106,7 +106,7 @@ struct Opened {
 /// from here on was open before (CVE-2024-21626).
 fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<&'static mut Opened> {
     open_standard().at(Step::CloseFds, None)?;
-    let bytes = plan_file::read(arguments.plan);
+    let bytes = plan_file::read(arguments.plan, Step::PlanOpen);
     // Before descriptors are closed: one of them may be the plan's name, and have another file a moment later.
     let guarded = guarded(arguments);
     let named = [arguments.report_fd, arguments.notify_fd, arguments.audit_fd];
@@ -308,11 +308,13 @@ fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Bytes>> {
         // Magic links are followed: `msbc run` names its plan by a descriptor.
         let place = openat(CWD, file.to_bytes(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         let place = match place {
-            // What it is for is said where the plan is read.
-            Err(Errno::NOENT | Errno::BADF) if file == arguments.plan => continue,
+            // What it is for is said where it is read.
+            Err(Errno::NOENT | Errno::BADF) if file == arguments.plan || Some(file) == arguments.trust => {
+                continue;
+            }
             // Not every installation has one; where rules need it, they say that it is missing.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) if file == gateway => continue,
-            place => place.at(Step::PlanOpen, None)?,
+            place => place.at(Step::Protect, None)?,
         };
         files.extend(has_path(crate::bind::real_path(&place))?);
     }
@@ -323,7 +325,7 @@ fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Bytes>> {
 fn has_path(path: core::result::Result<Bytes, Errno>) -> Result<Option<Bytes>> {
     match path {
         Err(Errno::NOENT) => Ok(None),
-        path => path.map(Some).at(Step::PlanOpen, None),
+        path => path.map(Some).at(Step::Protect, None),
     }
 }
 

@@ -338,9 +338,9 @@ pub(crate) fn enter(root: OwnedFd, table: MountTable) -> core::result::Result<Op
 /// removed or renamed only where it is one in the caller's own namespace (`is_local_mountpoint` of fs/namespace.c), and
 /// denied places are held by that.
 ///
-/// With its last descriptor the copy leaves its own namespace too, and stays together for as long as it is somebody's root
-/// (`dissolve_on_fput`). The kernel waits for every processor meanwhile, so that whoever has the descriptor should have
-/// nothing else to do.
+/// The copy is whole for as long as somebody has a descriptor of it. With the last one its mounts leave it: up to Linux 6.18 they
+/// stay where they are for as long as it is somebody's root (`dissolve_on_fput`), in Linux 7.3 they are gone at once, and with them
+/// all that the command sees. So init, which outlives everything inside, never lets it go.
 fn hide_mounts() -> core::result::Result<OwnedFd, Errno> {
     let copy = clone_tree(&open(CWD, "/", OFlags::PATH | OFlags::DIRECTORY)?)?;
     fchdir(&copy)?;

@@ -34,11 +34,11 @@ impl Spellings {
     /// `ENOTUNIQ` where it can.
     pub(crate) fn check(&mut self, entries: &[Entry<'_>], denial: &Denial) -> Result<(), Errno> {
         // What is created inside is new, and private.
-        let entry = covering(entries, &denial.inside).filter(|_| denial.create.is_none());
+        let entry = covering(entries, denial.inside).filter(|_| denial.create.is_none());
         let Some((entry, source)) = entry.and_then(|entry| Some((entry, entry.source.as_ref()?))) else {
             return Ok(());
         };
-        let rest = below(&denial.inside, &entry.target).unwrap_or_default();
+        let rest = below(denial.inside, entry.target).unwrap_or_default();
         let above = split(rest).0;
         let (stat, parent);
         let (directory, device) = if above.is_empty() {

@@ -7,11 +7,11 @@ use crate::deny::{Denial, merge};
 use crate::fail::{Failed, refusal};
 use crate::files::{decimal, number};
 use crate::message::Message;
-use crate::output::sentence;
 use crate::parent::{exit_of_failure, exit_of_status};
 use crate::path::{ancestors, below, join, sort_by, split};
 use crate::placeholders::{Kind, hand_over};
 use crate::prepare::kernel;
+use crate::text::Value;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Failure, LimitKind, Step};
@@ -176,10 +176,13 @@ fn events_are_lines_of_json() {
     let failed = Event::Failed(Failure { step: Step::MountSource, origin: None, errno: 2 });
     let line = crate::json::line(&failed, None);
     assert_eq!(line, b"{\"event\":\"failed\",\"step\":\"MountSource\",\"errno\":2,\"origin\":null}\n");
-    let mut json = crate::json::Json::object();
-    json.text("a", Some(b"\"\\\n\xff\xc3\xa9"));
-    json.number("b", None);
-    assert_eq!(json.line(), "{\"a\":\"\\\"\\\\\\u000a\u{fffd}é\",\"b\":null}\n".as_bytes());
+    let values = [Value::String(b"\"\\\n\xff\xc3\xa9#"), Value::number(None)];
+    let expected = "{\"a\":\"\\\"\\\\\\u000a\u{fffd}é#\",\"b\":null}";
+    assert_eq!(crate::text::filled(None, "{\"a\":#,\"b\":#}", &values), expected.as_bytes());
+}
+
+fn sentence(event: &Event, plan: Option<&msb_plan::Plan<'_>>) -> std::string::String {
+    std::string::String::from_utf8(crate::output::sentence(event, plan)).expect("text")
 }
 
 #[test]
@@ -193,6 +196,19 @@ fn events_are_said_in_words() {
     assert_eq!(
         sentence(&failed, None),
         "msb-launch: this is no plan; `msbc compile` makes one of a policy\n"
+    );
+    // Which file it is that others can write, and what to type.
+    for (step, what) in [(Step::PlanOpen, "open"), (Step::PlanTrust, "trust")] {
+        let failed = Event::Failed(Failure { step, origin: None, errno: 0 });
+        let expected = std::format!(
+            "msb-launch: could not {what} the plan: others than you can write the file, see `chmod go-w`\n"
+        );
+        assert_eq!(sentence(&failed, None), expected);
+    }
+    let damaged = Event::Failed(Failure { step: Step::PlanDecode, origin: None, errno: 74 });
+    assert_eq!(
+        sentence(&damaged, None),
+        "msb-launch: the plan is damaged, or another version's; `msbc compile` makes it again\n"
     );
     let reached = Event::LimitReached { limit: LimitKind::Pids, times: 3, origin: OriginId(0) };
     assert_eq!(sentence(&reached, None), "msb-launch: the limit of pids was reached 3 times\n");

@@ -44,7 +44,7 @@ policy everything(workspace: dir) {
 const PAYLOAD: &str = "grep -E '^(Seccomp|NoNewPrivs|Cap...|Uid):' /proc/self/status; cat secret; cat sub/.env; \
     (echo x > kept) 2>/dev/null; (echo x > sub/.git/x) 2>/dev/null; (echo x > .npmrc) 2>/dev/null; \
     (ulimit -n); (ulimit -c); for n in mnt pid net ipc uts user cgroup time; do readlink /proc/self/ns/$n; done; \
-    tty; ls /; ls /sys /home /root 2>/dev/null; exit 0";
+    readlink /proc/self/fd/0; ls /; ls /sys /home /root 2>/dev/null; exit 0";
 
 const SECONDS_MAX: u64 = 60;
 

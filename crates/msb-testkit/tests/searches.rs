@@ -430,6 +430,23 @@ fn what_a_run_makes_is_told() {
     });
 }
 
+/// The deepest folders are asked and not listed: what is in one of them is told, and that one of them is closed.
+#[test]
+fn what_a_run_makes_in_the_deepest_folders_is_told() {
+    for_each_account(|workspace| {
+        files(workspace, &["d/old/.git/config", "d/renamed/docs/config"]);
+        let script = "mkdir -p d/e/.git f/g/.git d/n; mv d/renamed/docs d/renamed/.git; touch d/n/git d/old/.git/x; \
+                      chmod 0 f/g";
+        let told = told(workspace, script);
+        assert_eq!(told.len(), 3, "{told:?}");
+        for (line, name) in told.iter().zip(["d/e/.git`, whose", "d/renamed/.git`, whose"]) {
+            assert!(line.contains(name), "{name}: {told:?}");
+        }
+        let closed = if workspace.account().is_root() { "f/g/.git`, whose" } else { "f/g` is not known" };
+        assert!(told[2].contains(closed), "{told:?}");
+    });
+}
+
 /// A program can't hide it by taking a folder that is older than the run, nor by closing the one around it.
 #[test]
 fn what_a_run_renames_or_hides_is_told() {

@@ -6,9 +6,12 @@
 //! would not tell: a program can give a folder that is older than the run another name.
 
 use msb_plan::{Deny, Missing, Path as PlanPath, Plan, Rights, Search};
+use nix::errno::Errno;
+use nix::fcntl::AtFlags;
+use nix::sys::stat::fstatat;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::fs::DirEntry;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -141,29 +144,82 @@ struct Walk {
 impl Walk {
     fn directory(&mut self, directory: &Path, level: u8, searches: &[Search<'_>]) {
         // The next launch refuses so many; a program may have made them.
-        let Some(left) = self.left.checked_sub(1) else { return self.add(directory, What::Late) };
-        self.left = left;
+        let Some(()) = self.count() else { return self.add(directory, What::Late) };
         let entries = match std::fs::read_dir(directory) {
             Ok(entries) if can_enter(directory) => entries,
             _ => return self.add(directory, What::Closed),
         };
-        let entries: Vec<DirEntry> = entries.flatten().collect();
-        for search in searches.iter().filter(|search| search.depth >= level) {
-            let has =
-                |name: &str| entries.iter().any(|entry| entry.file_name().as_bytes() == name.as_bytes());
-            let name = search.rest.split('/').next().unwrap_or_default();
+        let here: Vec<&Search<'_>> = searches.iter().filter(|search| search.depth >= level).collect();
+        let asked: BTreeSet<&[u8]> = here
+            .iter()
+            .flat_map(|search| [search.beside.as_bytes(), first(search.rest).as_bytes()])
+            .collect();
+        let is_last = searches.iter().all(|search| search.depth <= level);
+        let (mut present, mut below) = (Vec::new(), Vec::new());
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if !is_last && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                below.push(name.clone());
+            }
+            if asked.contains(name.as_bytes()) {
+                present.push(name);
+            }
+        }
+        self.add_here(directory, &here, |name| present.iter().any(|it| it.as_bytes() == name.as_bytes()));
+        if below.is_empty() {
+            return;
+        }
+        let deepest: Vec<&Search<'_>> = searches.iter().filter(|search| search.depth > level).collect();
+        let ends_below = deepest.iter().all(|search| search.depth == level + 1);
+        let opened = if ends_below { File::open(directory).ok() } else { None };
+        for name in below {
+            let path = directory.join(name);
+            match &opened {
+                Some(parent) => self.deepest(parent, &path, &deepest),
+                None => self.directory(&path, level + 1, searches),
+            }
+        }
+    }
+
+    /// Asks in a directory in `parent` for what the searches look for, where none of them looks deeper: most have many files,
+    /// and nothing of it.
+    fn deepest(&mut self, parent: &File, path: &Path, searches: &[&Search<'_>]) {
+        let (Some(()), Some(own)) = (self.count(), path.file_name()) else { return self.add(path, What::Late) };
+        let mut asked: Vec<(&str, bool)> = Vec::new();
+        let mut is_closed = false;
+        let mut has = |name| {
+            if let Some((_, is_there)) = asked.iter().find(|(other, _)| *other == name) {
+                return *is_there;
+            }
+            let there = fstatat(parent, &Path::new(own).join(name), AtFlags::AT_SYMLINK_NOFOLLOW);
+            is_closed |= there.is_err_and(|errno| !matches!(errno, Errno::ENOENT | Errno::ENOTDIR));
+            asked.push((name, there.is_ok()));
+            there.is_ok()
+        };
+        let found: Vec<&Search<'_>> =
+            searches.iter().filter(|search| has(search.beside) && has(first(search.rest))).copied().collect();
+        if is_closed {
+            self.add(path, What::Closed);
+        }
+        self.add_here(path, &found, |_| true);
+    }
+
+    /// Adds what `searches` find in `directory`, which `has` what it has.
+    fn add_here(&mut self, directory: &Path, searches: &[&Search<'_>], has: impl Fn(&str) -> bool) {
+        for search in searches {
+            let name = first(search.rest);
             // What is looked for itself; of what lies beside something else, what is denied.
             let found = if name == search.beside { name } else { search.rest };
             if has(name) && has(search.beside) {
                 self.add(&directory.join(found), What::LookedFor(search.origin.0));
             }
         }
-        if searches.iter().all(|search| search.depth <= level) {
-            return;
-        }
-        for entry in entries.iter().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
-            self.directory(&entry.path(), level + 1, searches);
-        }
+    }
+
+    /// Counts a directory; `None` for one too many.
+    fn count(&mut self) -> Option<()> {
+        self.left = self.left.checked_sub(1)?;
+        Some(())
     }
 
     fn add(&mut self, path: &Path, what: What) {
@@ -173,4 +229,9 @@ impl Walk {
             self.found.insert(Found { path: path.to_owned(), what, identity });
         }
     }
+}
+
+/// The first component of a path.
+fn first(path: &str) -> &str {
+    path.split('/').next().unwrap_or_default()
 }
