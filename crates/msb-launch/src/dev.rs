@@ -53,9 +53,9 @@ pub(crate) fn fill(dev: &OwnedFd, shm_bytes: u64, has_terminal: bool) -> Result<
     // Each mount of devpts is an instance of its own (Linux 4.7); max bounds the terminals it can make.
     // They are devices: the one mount that is not nodev.
     let terminals = [("ptmxmode", Text("0666")), ("mode", Text("0620")), ("max", Number(64))];
-    put(&file_system("devpts", &terminals, attr::NOEXEC)?, dev, "pts")?;
+    put(&file_system(c"devpts", &terminals, attr::NOEXEC)?, dev, "pts")?;
     let shared = [("size", Number(shm_bytes)), ("nr_inodes", Number(4096)), ("mode", Text("1777"))];
-    put(&file_system("tmpfs", &shared, attr::NODEV | attr::NOEXEC)?, dev, "shm")
+    put(&file_system(c"tmpfs", &shared, attr::NODEV | attr::NOEXEC)?, dev, "shm")
 }
 
 /// Mounts at a name in `dev`, which nobody but this process has filled.

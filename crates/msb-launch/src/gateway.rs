@@ -101,7 +101,7 @@ pub(crate) fn start(
         let flags = SocketFlags::CLOEXEC;
         let (socket, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         let report = match counts {
-            Counts::Wanted => Some(memfd_create("msb-report", MemfdFlags::CLOEXEC)?),
+            Counts::Wanted => Some(memfd_create(c"msb-report", MemfdFlags::CLOEXEC)?),
             Counts::None => None,
         };
         let fds = (report.as_ref().map(AsFd::as_fd), given.audit.as_ref().map(AsFd::as_fd));
@@ -139,7 +139,7 @@ pub(crate) fn program<'a>(arguments: &Arguments<'a>, own: &[u8]) -> core::result
 
 /// A file in memory that holds `bytes` and that nobody can change any more: the gateway must see the plan that is applied.
 fn sealed(bytes: &[u8]) -> core::result::Result<OwnedFd, Errno> {
-    let memory = memfd_create("msb-plan", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    let memory = memfd_create(c"msb-plan", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     let mut rest = bytes;
     while !rest.is_empty() {
         let written = rustix::io::write(&memory, rest)?;

@@ -76,7 +76,7 @@ impl Table {
     #[inline(never)]
     fn region(&self, place: BorrowedFd<'_>, real: &[u8]) -> Result<Option<Region>, Errno> {
         // Linux 5.8.
-        let stat = statx(place, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?;
+        let stat = statx(place, c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?;
         let mut unknown = Ok(None);
         for line in &self.lines {
             if line.id == stat.stx_mnt_id {

@@ -102,7 +102,7 @@ fn is_delegated(cgroup: &OwnedFd) -> bool {
         return fstat(cgroup).is_ok_and(|stat| stat.st_uid == geteuid().as_raw());
     }
     let mut value = [0; 8];
-    fgetxattr(cgroup, "trusted.delegate", &mut value).is_ok_and(|length| value.get(..length) == Some(b"1"))
+    fgetxattr(cgroup, c"trusted.delegate", &mut value).is_ok_and(|length| value.get(..length) == Some(b"1"))
 }
 
 /// Whether children of `parent` have the controller of `limit`.
