@@ -34,6 +34,7 @@ const LINKS: [(&str, &str); 5] = [
 ];
 
 /// Fills `dev`, an empty directory of the new root.
+#[inline(never)]
 pub(crate) fn fill(dev: &OwnedFd, shm_bytes: u64, has_terminal: bool) -> Result<(), Errno> {
     // The controlling terminal of whoever opens it is there where the command has one.
     let count = DEVICES.len() - usize::from(!has_terminal);
@@ -66,7 +67,7 @@ fn put(tree: &OwnedFd, dev: &OwnedFd, name: &str) -> Result<(), Errno> {
 /// A mount of the host's device, which must be the one it is named for.
 fn device(name: &str, number: u64) -> Result<OwnedFd, Errno> {
     // The old root is still this process's root: the new one lies over it.
-    let path = join(b"/dev", name.as_bytes())?;
+    let path = join(b"/dev", name.as_bytes());
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;

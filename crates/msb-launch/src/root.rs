@@ -4,7 +4,7 @@ use crate::bind::open_below;
 use crate::deny::{attach, clone_tree, open_inside};
 use crate::dev;
 use crate::fail::{At, Result, failure};
-use crate::files::{decimal, open, write_once};
+use crate::files::{numbered, open, write_once};
 use crate::host::{Entry, Source, covering};
 use crate::landlock::{self, Wall};
 use crate::overlay::{self, Upper};
@@ -63,7 +63,7 @@ pub(crate) fn file_system(
     for (key, value) in options {
         let value = match *value {
             Text(text) => Some(text.as_bytes()),
-            Number(value) => Some(decimal(b"", value)),
+            Number(value) => Some(numbered(b"", value)),
             Value::None => None,
         };
         configure(&context, key.as_bytes(), value)?;
@@ -139,6 +139,7 @@ pub(crate) fn mount_all(
 }
 
 /// The detached mount of an entry.
+#[inline(never)]
 fn tree(root: &OwnedFd, entry: &mut Entry<'_>) -> core::result::Result<OwnedFd, (Step, Errno)> {
     let (kind, rights, attributes) = (entry.mount.kind, entry.rights, entry.attributes());
     if let Some(source) = &mut entry.source {
