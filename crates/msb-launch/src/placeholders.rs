@@ -249,7 +249,7 @@ pub(crate) fn hand_over(
     if !is_own || placeholder(&stat) != Some(kind) {
         return Err(Errno::EXIST);
     }
-    chownat(&there, "", Some(Uid::from_raw(owner.0)), Some(Gid::from_raw(owner.1)), AtFlags::EMPTY_PATH)
+    chownat(&there, c"", Some(Uid::from_raw(owner.0)), Some(Gid::from_raw(owner.1)), AtFlags::EMPTY_PATH)
 }
 
 /// Takes a shared lock. A launch that ends holds an exclusive one for the moment in which it removes its
