@@ -36,6 +36,11 @@ fn placeholder(stat: &Stat) -> Option<Kind> {
     (Mode::from_raw_mode(stat.st_mode) & PLACEHOLDER_MODE == marked).then_some(kind)
 }
 
+/// Whether this is a file that stands for nothing, for the time of another's run or since one was killed.
+pub(crate) fn is_no_file(stat: &Stat) -> bool {
+    placeholder(stat).is_some_and(|kind| kind != Kind::Directory)
+}
+
 /// Which kind of placeholder this may be, by all but its mark.
 ///
 /// A directory is removed only where it is empty, as the kernel finds it.
