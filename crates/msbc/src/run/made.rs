@@ -184,7 +184,9 @@ impl Walk {
     /// Asks in a directory in `parent` for what the searches look for, where none of them looks deeper: most have many files,
     /// and nothing of it.
     fn deepest(&mut self, parent: &File, path: &Path, searches: &[&Search<'_>]) {
-        let (Some(()), Some(own)) = (self.count(), path.file_name()) else { return self.add(path, What::Late) };
+        let (Some(()), Some(own)) = (self.count(), path.file_name()) else {
+            return self.add(path, What::Late);
+        };
         let mut asked: Vec<(&str, bool)> = Vec::new();
         let mut is_closed = false;
         let mut has = |name| {
