@@ -76,12 +76,12 @@ impl Table {
     #[inline(never)]
     fn region(&self, place: BorrowedFd<'_>, real: &[u8]) -> Result<Option<Region>, Errno> {
         // Linux 5.8.
-        let stat = statx(place, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?;
+        let stat = statx(place, c"", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID)?;
         let mut unknown = Ok(None);
         for line in &self.lines {
             if line.id == stat.stx_mnt_id {
                 let within = below(real, line.point).ok_or(Errno::STALE)?;
-                let path = join(line.root, within)?;
+                let path = join(line.root, within);
                 return Ok(Some(Region { device: line.device, path }));
             }
             if line.device == (stat.stx_dev_major.into(), stat.stx_dev_minor.into()) {
@@ -119,10 +119,10 @@ impl Table {
         names: &mut Vec<Bytes>,
     ) -> Result<(), Errno> {
         let Some(region) = self.region(place, real)? else { return Ok(()) };
-        let path = join(region.path, missing)?;
+        let path = join(region.path, missing);
         for Line { root, point, .. } in self.lines.iter().filter(|line| line.device == region.device) {
             let name = match below(path, root) {
-                Some(rest) => join(point, rest)?,
+                Some(rest) => join(point, rest),
                 None if below(root, path).is_some() => *point,
                 None => continue,
             };
