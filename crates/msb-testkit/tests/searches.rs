@@ -390,10 +390,17 @@ fn the_report_says_how_many_were_found() {
     assert_eq!((&searched["directories"], &searched["places"]), (&Value::from(6), &Value::from(4)));
     assert!(events.iter().any(|event| event["event"] == "timing" && event["step"] == "Search"));
     let ended = run(&workspace, POLICY, &["--dry-run"], "true");
-    for place in ["a/.git/hooks", "a/.git/config", "a/.vscode", "b/c/.env"] {
-        let target = format!("{}\"", workspace.join(place).display());
-        assert!(
-            ended.out().lines().any(|line| line.contains("\"deny\"") && line.contains(&target)),
+    let said: Vec<Value> =
+        ended.out().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let all = "read write run";
+    for (place, rights) in
+        [("a/.git/hooks", "write"), ("a/.git/config", "write"), ("a/.vscode", "write"), ("b/c/.env", all)]
+    {
+        let target = workspace.join(place).display().to_string();
+        let denied = said.iter().find(|line| line["would"] == "deny" && line["target"] == *target);
+        assert_eq!(
+            denied.map(|line| &line["rights"]),
+            Some(&Value::from(rights)),
             "{place}: {}",
             ended.out()
         );
