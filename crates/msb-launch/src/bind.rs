@@ -88,6 +88,9 @@ impl<'a> Bindings<'a> {
 
     /// The path that `path` names inside: the same as on the host, without the leading `/`.
     pub(crate) fn inside_path(&self, path: Path<'_>, origin: OriginId) -> Result<Vec<u8>> {
+        if path.base == Base::Root {
+            return Ok(Vec::from(path.rest));
+        }
         let host = self.host_path(path, origin)?;
         Ok(Vec::from(host.strip_prefix(b"/").unwrap_or(&host)))
     }

@@ -48,8 +48,8 @@ pub(crate) struct Child<'a> {
     pub(crate) held: Held,
     pub(crate) join: Vec<Join>,
     pub(crate) ids: Ids,
+    /// Where the parent reads what is said; nobody else does, so that it shows whether that one has ended.
     pub(crate) status: OwnedFd,
-    pub(crate) parent: OwnedFd,
     pub(crate) listener: Option<OwnedFd>,
     pub(crate) gateway: Option<Handover>,
     pub(crate) output: Option<pump::Ends>,
@@ -94,6 +94,7 @@ impl Child<'_> {
         self.tie_to_parent()?;
         // Before ids change, which takes the own files of procfs away.
         confine::oom_score().at(Step::Rlimit, None)?;
+        self.make_room();
         // It takes as long as all the mounts, and is made beside them.
         let network = beside::network().at(Step::Namespaces, None)?;
         time_of_its_own().at(Step::Namespaces, None)?;
@@ -152,6 +153,18 @@ impl Child<'_> {
         self.tie_to_parent()
     }
 
+    /// Has the table of descriptors grow before it is shared, where those to come would not fit: later the kernel waits for every
+    /// reader of it first (`synchronize_rcu` in `expand_fdtable` of fs/file.c), which takes milliseconds.
+    fn make_room(&self) {
+        // It holds a multiple of 64. This descriptor is one of the last, and a step opens some at a time.
+        let (last, room) = (self.status.as_raw_fd(), 24);
+        let next = (last | 63) + 1;
+        if last + room >= next {
+            // Time is all that is lost where a limit forbids it.
+            drop(rustix::io::fcntl_dupfd_cloexec(&self.status, next));
+        }
+    }
+
     /// Makes the command's output its own, and closes every descriptor that init does not work with: those of the host's
     /// directories, and whatever else was open when the parent forked.
     fn let_go(&mut self) -> Result<()> {
@@ -160,7 +173,7 @@ impl Child<'_> {
         }
         // Closed below, all at once: each for itself is a call.
         core::mem::forget((core::mem::take(&mut self.entries), core::mem::take(&mut self.join)));
-        let kept = [Some(&self.status), Some(&self.parent), self.listener.as_ref(), self.root.as_ref()];
+        let kept = [Some(&self.status), self.listener.as_ref(), self.root.as_ref()];
         let gateway = self.gateway.as_ref().map(|gateway| gateway.socket().as_raw_fd());
         let kept = kept.into_iter().flatten().map(AsRawFd::as_raw_fd).chain(gateway);
         let mut kept: Vec<u32> = kept.map(i32::unsigned_abs).gather();
@@ -254,7 +267,8 @@ impl Child<'_> {
 
     /// Whether the launcher outside has ended.
     fn is_orphan(&self) -> core::result::Result<bool, Errno> {
-        let mut parent = [PollFd::new(&self.parent, PollFlags::IN)];
+        // POLLERR of the end of a pipe that is for writing: nobody has the other one (poll(2)).
+        let mut parent = [PollFd::new(&self.status, PollFlags::empty())];
         poll(&mut parent, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).map(|ready| ready > 0)
     }
 

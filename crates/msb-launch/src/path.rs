@@ -9,7 +9,8 @@ use rustix::io::Errno;
 /// # Errors
 /// `ENAMETOOLONG`.
 pub(crate) fn join(base: &[u8], rest: &[u8]) -> Result<Vec<u8>, Errno> {
-    let mut path = Vec::from(base);
+    let mut path = Vec::with_capacity(base.len() + 1 + rest.len());
+    path.extend_from_slice(base);
     if !rest.is_empty() {
         if !base.is_empty() && !base.ends_with(b"/") {
             path.push(b'/');
@@ -24,8 +25,11 @@ pub(crate) fn join(base: &[u8], rest: &[u8]) -> Result<Vec<u8>, Errno> {
 pub(crate) fn below<'a>(path: &'a [u8], base: &[u8]) -> Option<&'a [u8]> {
     let (head, rest) = path.split_at_checked(base.len())?;
     // Most paths end elsewhere, so that this is asked before all bytes are.
-    let ends = base.is_empty() || base.ends_with(b"/") || rest.is_empty();
-    let rest = if ends { rest } else { rest.strip_prefix(b"/")? };
+    let rest = match (base.last(), rest) {
+        (None | Some(b'/'), _) | (_, []) => rest,
+        (_, [b'/', rest @ ..]) => rest,
+        _ => return None,
+    };
     (head == base).then_some(rest)
 }
 

@@ -2,10 +2,12 @@
 
 use crate::fail::{At, Result, refusal};
 use crate::files::read_all;
+use crate::prepare::open_standard;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::PLAN_BYTES_MAX;
 use msb_plan::event::Step;
+use rustix::fd::AsRawFd;
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -19,7 +21,14 @@ const OTHERS_WRITE: u32 = 0o022;
 /// plan decides what the sandbox is. Opened without blocking, so that a FIFO is refused and not waited for.
 pub(crate) fn read(path: &CStr) -> Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = open(path, flags, Mode::empty()).at(Step::PlanOpen, None)?;
+    let open = || open(path, flags, Mode::empty()).at(Step::PlanOpen, None);
+    let mut file = open()?;
+    // The first number that is free says whether one of the first three is, without a call.
+    if file.as_raw_fd() <= 2 {
+        drop(file);
+        open_standard().at(Step::CloseFds, None)?;
+        file = open()?;
+    }
     let stat = fstat(&file).at(Step::PlanOpen, None)?;
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => {}

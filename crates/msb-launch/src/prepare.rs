@@ -34,9 +34,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, getegid, geteuid, getpid, pidfd_open, pidfd_send_signal, set_child_subreaper,
-};
+use rustix::process::{Pid, Signal, getegid, geteuid, getpid, pidfd_send_signal, set_child_subreaper};
 
 /// What the sandbox's first process gets a new one of as it is made; time, cgroup and network follow (`child`).
 pub(crate) const NAMESPACES: u64 =
@@ -126,8 +124,11 @@ struct Opened {
 /// Reads the plan, takes the descriptors that were named, and closes every other one: nothing that is open
 /// from here on was open before (CVE-2024-21626).
 fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<Opened> {
-    open_standard().at(Step::CloseFds, None)?;
     let bytes = plan_file::read(arguments.plan);
+    if bytes.is_err() {
+        // What is wrong may go to a file.
+        open_standard().at(Step::CloseFds, None)?;
+    }
     // Before descriptors are closed: one of them may be the plan's name, and have another file a moment later.
     let guarded = guarded(arguments);
     let named = [arguments.report_fd, arguments.notify_fd, arguments.audit_fd];
@@ -190,7 +191,7 @@ fn connect(path: &CStr) -> core::result::Result<OwnedFd, Errno> {
 
 /// Opens /dev/null for each of the first three descriptors that is closed: the next file that is opened
 /// would become the command's input or output.
-fn open_standard() -> core::result::Result<(), Errno> {
+pub(crate) fn open_standard() -> core::result::Result<(), Errno> {
     loop {
         let null = openat(CWD, "/dev/null", OFlags::RDWR | OFlags::NOCTTY, Mode::empty())?;
         if null.as_raw_fd() > 2 {
@@ -268,7 +269,7 @@ fn launch<'p>(
             let held = cgroups.held;
             match tier {
                 Tier::Full => {
-                    host::find_aliases(&mut entries, &denials.iter().map(|denial| denial.inside.as_slice()))?;
+                    host::find_aliases(&mut entries, &denials.iter().map(|denial| denial.inside.as_slice()));
                 }
                 Tier::Landlock => {
                     tier::check(plan, &entries, &denials, held)?;
@@ -397,7 +398,6 @@ impl<'a> Host<'a> {
         let handover = self.handover().at(Step::Gateway, gateway::origin(self.plan))?;
         let policy = Some(self.plan.policy.origin);
         let (status, status_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::Namespaces, policy)?;
-        let own = pidfd_open(getpid(), PidfdFlags::empty()).at(Step::Lifeline, policy)?;
         let output_max = self.plan.limits.output_bytes;
         let asked = self.plan.identity.terminal;
         let terminals = asked.and_then(|line| terminal::pair().at(Step::Terminal, Some(line)).transpose());
@@ -448,7 +448,6 @@ impl<'a> Host<'a> {
                     join: core::mem::take(&mut cgroups.join),
                     ids,
                     status: status_in,
-                    parent: own,
                     listener: self.listener,
                     gateway: handover,
                     output: ends,
@@ -465,7 +464,7 @@ impl<'a> Host<'a> {
                 drop((denials, status_in, ids, ends, inside, given, self.listener, handover));
                 // To close each of them is a call, and the child may be waiting for this processor: they end with
                 // this process.
-                core::mem::forget((entries, own));
+                core::mem::forget(entries);
                 let uid = root_ids.as_ref().map_or(geteuid().as_raw(), |root| root.id);
                 if let Some(Err(failure)) = root_ids.map(|ids| ids.map(self.plan, pid)) {
                     // Reaped here, so that nothing is left in the cgroups when they are removed.

@@ -17,6 +17,7 @@ const FSCONFIG_SET_FLAG: usize = 0; // linux/mount.h
 const FSCONFIG_SET_STRING: usize = 1; // linux/mount.h
 const S_IFREG: usize = 0o100_000; // linux/stat.h
 const PATH_MAX: usize = 4096; // linux/limits.h
+const AT_EMPTY_PATH: usize = 0x1000; // linux/fcntl.h
 
 /// An open descriptor, of whatever type.
 pub trait Descriptor: Copy {
@@ -214,6 +215,54 @@ pub fn statat(at: impl Descriptor, path: impl AsRef<[u8]>, flags: AtFlags) -> Re
     one(at.number(), path.as_ref(), flags)
 }
 
+/// Which numbers mounts have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Numbers {
+    /// Those of /proc/self/mountinfo, which a later mount may get again; `STATX_MNT_ID` of linux/stat.h, Linux 5.8.
+    OfTable = 0x1000,
+    /// Those of listmount(2), each given once; `STATX_MNT_ID_UNIQUE` of linux/stat.h, Linux 6.8.
+    Unique = 0x4000,
+}
+
+/// What a place lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lies {
+    /// The number of its mount.
+    pub mount: u64,
+    /// Major and minor number of its file system.
+    pub device: (u32, u32),
+}
+
+/// What `path` lies on, or, where that is "", what `at` is open on; by statx(2).
+///
+/// # Errors
+/// As [`openat`]; `ENODATA` where the kernel does not say.
+pub fn lies(at: impl Descriptor, path: impl AsRef<[u8]>, numbers: Numbers) -> Result<Lies> {
+    #[inline(never)]
+    fn one(at: RawFd, path: &[u8], numbers: Numbers) -> Result<Lies> {
+        const WORDS: usize = 32; // struct statx of linux/stat.h has 256 bytes
+        let mut words = [0_u64; WORDS];
+        let mut room = Room::new();
+        let (path, mask) = (room.ended(path)?, numbers as u32);
+        let arguments =
+            [descriptor(at), path, AT_EMPTY_PATH, mask as usize, words.as_mut_ptr().expose_provenance(), 0];
+        // SAFETY: the path is a C string, and the kernel writes one structure; both live through the call.
+        unsafe { syscall(nr::STATX, arguments)? };
+        // `stx_mask` is the first half of the first word, `stx_dev_major` and `stx_dev_minor` are the eighteenth, `stx_mnt_id`
+        // is the next.
+        let halves = |word: u64| {
+            let [a, b, c, d, e, f, g, h] = word.to_ne_bytes();
+            (u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h]))
+        };
+        if halves(words[0]).0 & mask == 0 {
+            return Err(Errno::NODATA);
+        }
+        Ok(Lies { mount: words[18], device: halves(words[17]) })
+    }
+    one(at.number(), path.as_ref(), numbers)
+}
+
 /// readlinkat(2); where `path` is "", of the link that `at` is open on.
 ///
 /// # Errors
@@ -221,7 +270,8 @@ pub fn statat(at: impl Descriptor, path: impl AsRef<[u8]>, flags: AtFlags) -> Re
 pub fn readlinkat(at: impl Descriptor, path: impl AsRef<[u8]>) -> Result<Vec<u8>> {
     #[inline(never)]
     fn one(at: RawFd, path: &[u8]) -> Result<Vec<u8>> {
-        let mut to = Vec::<u8>::with_capacity(PATH_MAX);
+        // On the stack: a block with so much room is a page of its own, for a few bytes.
+        let mut to = [MaybeUninit::<u8>::uninit(); PATH_MAX];
         let address = to.as_mut_ptr().expose_provenance();
         // SAFETY: the kernel writes at most as many bytes as there is room for.
         let length = unsafe { call(nr::READLINKAT, at, path, address, PATH_MAX)? };
@@ -229,8 +279,7 @@ pub fn readlinkat(at: impl Descriptor, path: impl AsRef<[u8]>) -> Result<Vec<u8>
             return Err(Errno::NAMETOOLONG);
         }
         // SAFETY: the kernel has filled that many.
-        unsafe { to.set_len(length) };
-        Ok(to)
+        Ok(Vec::from(unsafe { core::slice::from_raw_parts(to.as_ptr().cast::<u8>(), length) }))
     }
     one(at.number(), path.as_ref())
 }

@@ -115,6 +115,30 @@ unsafe impl GlobalAlloc for Memory {
         unsafe { block.cast::<usize>().write(next) };
         free.store(block.addr(), Ordering::Relaxed);
     }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
+        let Ok(new) = Layout::from_size_align(bytes, layout.align()) else { return core::ptr::null_mut() };
+        let Some(((old, _), (wanted, _))) = ARENA.class(layout).zip(ARENA.class(new)) else {
+            return core::ptr::null_mut();
+        };
+        let start = block.addr() - ARENA.memory.get().addr();
+        // What was cut last grows where it is: lists are filled one after the other.
+        if old < wanted && start + old == ARENA.used.load(Ordering::Relaxed) && start + wanted <= ARENA_BYTES
+        {
+            ARENA.used.store(start + wanted, Ordering::Relaxed);
+        } else if old != wanted {
+            // SAFETY: the caller asks for more than no bytes.
+            let moved = unsafe { self.alloc(new) };
+            if !moved.is_null() {
+                // SAFETY: both blocks have as many bytes, and no two blocks overlap.
+                unsafe { core::ptr::copy_nonoverlapping(block, moved, layout.size().min(bytes)) };
+                // SAFETY: the caller gives a block of this layout, and nobody uses it from here on.
+                unsafe { self.dealloc(block, layout) };
+            }
+            return moved;
+        }
+        block
+    }
 }
 
 /// What a program was started with.
