@@ -1,13 +1,14 @@
 #!/bin/bash
 # ci.sh [--brief] [KERNEL...]: build, boot other kernels, and run suite.sh in each; prints seconds per step. From
-# nothing it takes about four minutes. Default kernels: 6.1 6.12. Needs root and Debian 12 (setup.sh, mkroot.sh).
+# nothing it takes about four minutes. Default kernels: 6.1 6.12 new ubuntu. Needs root and Debian 12 (setup.sh, mkroot.sh).
 #   --brief   one kernel, cgroup v2, as root and as a user
 # The matrix: cgroup v2 as root and as a user on each kernel; on the first also systemd, with a delegated scope
-# and without one, hybrid cgroups, and user namespaces refused in two ways.
+# and without one, hybrid cgroups, and user namespaces refused in two ways. On Ubuntu's also AppArmor, without our profile and
+# with it.
 set -uo pipefail
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 BRIEF=; [ "${1-}" != --brief ] || { BRIEF=1; shift; }
-[ $# -gt 0 ] || { [ -n "$BRIEF" ] && set -- 6.1 || set -- 6.1 6.12; }
+[ $# -gt 0 ] || { [ -n "$BRIEF" ] && set -- 6.1 || set -- 6.1 6.12 new ubuntu; }
 cd "$RIG/.."; . scripts/lib.sh
 mkdir -p "$WORK/log"
 passed=0 failed=0
@@ -28,7 +29,8 @@ else step "build" scripts/build.sh || finish; MSB_BIN_DIR=$TARGET/dist; fi
 STAGE=$(mktemp -d); trap 'rm -rf "$STAGE"' EXIT; chmod 755 "$STAGE"
 mkdir "$STAGE/bin"
 cp "$MSB_BIN_DIR"/msbc "$MSB_BIN_DIR"/msb-launch "$MSB_BIN_DIR"/msb-gateway "$STAGE/bin/"
-cp -r policy-lang rig/policies rig/suite.sh "$STAGE/"
+cp -r policy-lang packaging rig/policies rig/suite.sh rig/apparmor.sh "$STAGE/"
+[ ! -d "$WORK/ubuntu/apparmor" ] || cp -r "$WORK/ubuntu/apparmor" "$STAGE/"
 vm() { "$RIG/vmrun.sh" --share "$STAGE:/srv/msb" "$@"; }
 S=/srv/msb/suite.sh
 
@@ -43,4 +45,9 @@ step "$1, hybrid cgroups, root" vm --kernel "$1" --cgroup hybrid -- $S cgroup
 step "$1, hybrid cgroups, user" vm --kernel "$1" --cgroup hybrid --user tester -- $S no-cgroup
 step "$1, max_user_namespaces=0, user" vm --kernel "$1" --pre 'sysctl -qw user.max_user_namespaces=0' --user tester -- $S refused
 step "$1, unprivileged_userns_clone=0, user" vm --kernel "$1" --pre 'sysctl -qw kernel.unprivileged_userns_clone=0' --user tester -- $S refused
+case " $* " in *" ubuntu "*)
+  LSM='lsm=landlock,lockdown,yama,apparmor'
+  step "ubuntu, AppArmor refuses, user" vm --kernel ubuntu --append "$LSM" --pre /srv/msb/apparmor.sh --user tester -- $S refused
+  step "ubuntu, AppArmor with our profile, user" vm --kernel ubuntu --append "$LSM" --pre '/srv/msb/apparmor.sh with' --user tester -- $S cgroup;;
+esac
 finish

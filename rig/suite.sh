@@ -8,7 +8,8 @@
 set -u
 HERE=$(dirname "$(readlink -f "$0")"); WHERE=$1
 ASKED=; [ "$WHERE" != scope ] || { WHERE=cgroup ASKED=yes; }
-export PATH=$HERE/bin:$PATH
+# Installed ones are taken where there are any: an AppArmor profile knows its program by its path.
+[ -x /usr/local/bin/msb-launch ] || export PATH=$HERE/bin:$PATH
 # Not /tmp: a tmpfs has no id-mapped mounts before Linux 6.3, and root's launches need them.
 DIR=$(mktemp -d /var/tmp/suite.XXXXXX); cd "$DIR" || exit 2
 passed=0 failed=0
@@ -41,7 +42,7 @@ if [ "$WHERE" = refused ]; then
   out=$(msbc doctor); rc=$?
   expect "msbc doctor ends with 1" 1 $rc "$out"
   says "msbc doctor says what is missing, and how to get it" "^missing  namespaces: .*" "$out"
-  says "msbc doctor names the setting" "sysctl -w (user.max_user_namespaces|kernel.unprivileged_userns_clone)" "$out"
+  says "msbc doctor names what to type" "sysctl -w (user.max_user_namespaces|kernel.unprivileged_userns_clone)|apparmor_parser -r" "$out"
   echo "$passed passed, $failed failed"; [ $failed = 0 ]; exit
 fi
 
@@ -68,6 +69,15 @@ if [ -n "$ASKED" ]; then
   out=$(XDG_RUNTIME_DIR=/nonexistent msbc run "$HERE/policies/limits.msb" --set dir="$HERE/policies" -- true 2>&1)
   expect "without one the second way holds" 0 $? "$out"
   says "and says so" "no cgroup|without a cgroup" "$out"
+fi
+
+# Where AppArmor lets the launcher alone make user namespaces, others still make none that they have privileges in.
+if [ "$(cat /proc/sys/kernel/apparmor_restrict_unprivileged_userns 2>/dev/null)" = 1 ] && [ "$(id -u)" != 0 ]; then
+  out=$(unshare --user --map-root-user --mount mount -t tmpfs none /mnt 2>&1); rc=$?
+  [ $rc != 0 ] && ok "another program makes no user namespace" || bad "another program makes a user namespace" "$out"
+  says "the launcher has its profile" "^msb-launch \(unconfined\)" "$(hello cat /proc/self/attr/current)"
+  out=$(msbc doctor 2>&1); says "msbc doctor finds a whole sandbox" "^ok +namespaces" "$out"
+  says "and a network" "^ok +network" "$out"
 fi
 
 # What comes out is what went in.

@@ -6,8 +6,10 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 . scripts/lib.sh
 require_rust
-cargo build --quiet --release -p msbc
-cargo build --quiet --release -p msb-gateway
-cargo build --quiet --profile launcher -p msb-launch --features program
+# At a terminal cargo shows how far it is; elsewhere only what went wrong.
+quiet=--quiet; [ ! -t 2 ] || quiet=
+cargo build $quiet --release -p msbc
+cargo build $quiet --release -p msb-gateway
+cargo build $quiet --profile launcher -p msb-launch --features program
 mkdir -p "$TARGET/dist"
 install -m 755 "$TARGET/release/msbc" "$TARGET/launcher/msb-launch" "$TARGET/release/msb-gateway" "$TARGET/dist/"

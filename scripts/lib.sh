@@ -1,7 +1,7 @@
 # What the scripts share. Source it from the root of the checkout.
 # shellcheck shell=bash
 TARGET=${CARGO_TARGET_DIR:-$PWD/target}
-export CARGO_TERM_COLOR=never
+[ -t 2 ] || export CARGO_TERM_COLOR=never
 
 say() { printf '\n== %s\n' "$*"; }
 have() { command -v "$1" >/dev/null 2>&1; }

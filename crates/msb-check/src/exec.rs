@@ -165,14 +165,25 @@ fn cwd(cx: &mut Context<'_>, expr: &PathExpr, span: Span, fs: &[FsRule]) -> Opti
     // What could not be understood may be what shows it.
     if !exists && !msb_diag::has_errors(&cx.found) {
         let name = shown(cx, &path);
-        cx.say(
-            Diagnostic::new(
-                codes::DIRECTORY_NOT_SHOWN,
-                format!("working directory `{name}` does not exist inside"),
-            )
-            .label(expr.span, "no rule of `fs` shows it")
-            .help(format!("grant it, or put something there: `write $workspace at {name}`")),
+        // A folder of the host that is shown at another place is meant there.
+        let place = fs.iter().find_map(|rule| match &rule.kind {
+            FsKind::Grant { source, target, .. } if *source == path => Some(shown(cx, target)),
+            _ => None,
+        });
+        let found = Diagnostic::new(
+            codes::DIRECTORY_NOT_SHOWN,
+            format!("working directory `{name}` does not exist inside"),
         );
+        cx.say(match place {
+            Some(place) => found
+                .label(expr.span, format!("inside it is at `{place}`"))
+                .help(format!("write `cwd {place}`"))
+                .edit(expr.span, place),
+            None => found.label(expr.span, "no rule of `fs` shows it").help(match path.base {
+                msb_policy::Base::Root => format!("put a folder there: `write $workspace at {name}`"),
+                _ => format!("grant it: `write {name}`"),
+            }),
+        });
     }
     Some((path, cx.origin(span)))
 }

@@ -9,8 +9,10 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            // Whoever closed standard error does not want to know.
-            let _ = writeln!(std::io::stderr(), "msb-gateway: {why}");
+            if !why.is_empty() {
+                // Whoever closed standard error does not want to know.
+                let _ = writeln!(std::io::stderr(), "msb-gateway: {why}");
+            }
             ExitCode::FAILURE
         }
     }

@@ -73,7 +73,7 @@ impl Options {
     }
 }
 
-/// Why it did not start: for the launcher, and in words for standard error.
+/// Why it did not start: for the launcher, and in words for standard error where they say more; else empty.
 #[derive(Debug)]
 struct NotStarted {
     failure: Failure,
@@ -86,13 +86,15 @@ fn not_started(step: Step, origin: Option<OriginId>, why: impl Into<String>) -> 
 
 fn io_failure(step: Step, origin: Option<OriginId>, error: &io::Error) -> NotStarted {
     let errno = error.raw_os_error().and_then(|it| u16::try_from(it).ok()).unwrap_or(0);
-    NotStarted { failure: Failure { step, origin, errno }, why: error.to_string() }
+    // The launcher says a number in words, with the line.
+    let why = if errno == 0 { error.to_string() } else { String::new() };
+    NotStarted { failure: Failure { step, origin, errno }, why }
 }
 
 /// Runs until the sandbox has ended.
 ///
 /// # Errors
-/// In words, why it ended otherwise, or did not start; the launcher was told.
+/// In words, why it ended otherwise, or did not start; the launcher was told. Empty where that says all.
 pub fn run(options: &Options) -> Result<(), String> {
     let control = options.sockets_fd.map(taken);
     let control = control.ok_or_else(|| "`--sockets-fd` is missing".to_owned())?;

@@ -3,7 +3,7 @@
 use crate::arguments::Arguments;
 use crate::fail::{At, Result, failure, refusal};
 use crate::gather::Gather;
-use crate::path::{join, split};
+use crate::path::{Bytes, join, split};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::Step;
@@ -19,7 +19,7 @@ pub(crate) struct Place {
     /// An `O_PATH` descriptor of it.
     pub(crate) fd: OwnedFd,
     /// What the kernel calls it.
-    pub(crate) real: Vec<u8>,
+    pub(crate) real: Bytes,
 }
 
 /// The value of a parameter.
@@ -46,10 +46,11 @@ impl<'a> Bindings<'a> {
         environment: &[&'a CStr],
     ) -> Result<Bindings<'a>> {
         for (index, (name, _)) in arguments.set.iter().enumerate() {
-            let known = plan.params.iter().any(|param| param.name.as_bytes() == *name);
+            let known = plan.params.iter().find(|param| param.name.as_bytes() == *name);
             let twice = arguments.set.iter().take(index).any(|(other, _)| other == name);
-            if !known || twice {
-                return Err(failure(Step::Param, None, if twice { Errno::EXIST } else { Errno::SRCH }));
+            if known.is_none() || twice {
+                let origin = known.map(|param| param.origin);
+                return Err(failure(Step::Param, origin, if twice { Errno::EXIST } else { Errno::SRCH }));
             }
         }
         let values = plan.params.iter().map(|param| value(param, arguments)).try_gather()?;
@@ -58,12 +59,12 @@ impl<'a> Bindings<'a> {
     }
 
     /// The absolute path that `path` names on the host, not resolved further.
-    pub(crate) fn host_path(&self, path: Path<'_>, origin: OriginId) -> Result<Vec<u8>> {
+    pub(crate) fn host_path(&self, path: Path<'_>, origin: OriginId) -> Result<Bytes> {
         let base = match path.base {
             Base::Root => b"/",
             Base::Home => self.home.ok_or_else(|| refusal(Step::Home, Some(origin)))?,
             Base::Param(index) => match self.values.get(usize::from(index)) {
-                Some(Value::Place(place)) => place.real.as_slice(),
+                Some(Value::Place(place)) => place.real,
                 _ => return Err(refusal(Step::Param, Some(origin))),
             },
         };
@@ -81,18 +82,15 @@ impl<'a> Bindings<'a> {
             && let Some(Value::Place(place)) = self.values.get(usize::from(index))
         {
             let again = rustix::io::fcntl_dupfd_cloexec(&place.fd, 3);
-            return Ok(again.map(|fd| Place { fd, real: place.real.clone() }));
+            return Ok(again.map(|fd| Place { fd, real: place.real }));
         }
-        Ok(open_place(&self.host_path(Path { rest: "", ..path }, origin)?))
+        Ok(open_place(self.host_path(Path { rest: "", ..path }, origin)?))
     }
 
     /// The path that `path` names inside: the same as on the host, without the leading `/`.
-    pub(crate) fn inside_path(&self, path: Path<'_>, origin: OriginId) -> Result<Vec<u8>> {
-        if path.base == Base::Root {
-            return Ok(Vec::from(path.rest));
-        }
+    pub(crate) fn inside_path(&self, path: Path<'_>, origin: OriginId) -> Result<Bytes> {
         let host = self.host_path(path, origin)?;
-        Ok(Vec::from(host.strip_prefix(b"/").unwrap_or(&host)))
+        Ok(host.strip_prefix(b"/").unwrap_or(host))
     }
 
     /// The text of parameter `index`.
@@ -139,10 +137,9 @@ fn is_source(text: &[u8], given: bool) -> bool {
 }
 
 /// What the kernel calls the file that `fd` is open on, as procfs tells.
-pub(crate) fn real_path(fd: impl Descriptor) -> core::result::Result<Vec<u8>, Errno> {
+pub(crate) fn real_path(fd: impl Descriptor) -> core::result::Result<Bytes, Errno> {
     let number = u64::from(fd.number().unsigned_abs());
-    let link = crate::files::decimal(b"/proc/self/fd/", number);
-    let path = readlink(&link)?;
+    let path = readlink(crate::files::decimal(b"/proc/self/fd/", number))?.leak();
     if path.starts_with(b"/") { Ok(path) } else { Err(Errno::NOENT) }
 }
 
@@ -157,8 +154,8 @@ pub(crate) fn open_place(path: &[u8]) -> core::result::Result<Place, Errno> {
     let mut next = absolute(path);
     for _ in 0..LINKS_MAX {
         let Some(real) = next.filter(|path| is_plain(path)) else { break };
-        match open_unlinked(&real) {
-            Err(Errno::LOOP) => next = follow(&real),
+        match open_unlinked(real) {
+            Err(Errno::LOOP) => next = follow(real),
             opened => return Ok(Place { fd: opened?, real }),
         }
     }
@@ -178,13 +175,13 @@ pub(crate) fn open_unlinked(path: &[u8]) -> core::result::Result<OwnedFd, Errno>
 }
 
 /// `path` below the working directory, where it is relative; `None` where nobody knows.
-pub(crate) fn absolute(path: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn absolute(path: &[u8]) -> Option<Bytes> {
     if path.is_empty() || path.starts_with(b"/") {
         // Nothing names nothing, and not the working directory.
-        return Some(Vec::from(path));
+        return join(path, b"").ok();
     }
     let directory = rustix::process::getcwd(Vec::new()).ok()?.into_bytes();
-    if path == b"." { Some(directory) } else { join(&directory, path).ok() }
+    join(&directory, if path == b"." { b"" } else { path }).ok()
 }
 
 /// Whether a path, opened without a link on the way, is what the kernel calls the place: absolute, each component a
@@ -196,12 +193,12 @@ pub(crate) fn is_plain(path: &[u8]) -> bool {
 }
 
 /// Where the symbolic link at the end of `path` leads; `None` where it is another component that is one.
-fn follow(path: &[u8]) -> Option<Vec<u8>> {
-    let to = readlink(path).ok()?;
+fn follow(path: &[u8]) -> Option<Bytes> {
+    let to: Bytes = readlink(path).ok()?.leak();
     if to.starts_with(b"/") {
         return Some(to);
     }
-    let (mut directory, mut rest) = (split(path).0, to.as_slice());
+    let (mut directory, mut rest) = (split(path).0, to);
     if rest.starts_with(b"../") {
         // What is above a directory is above its own place, and not above its links'.
         open_unlinked(directory).ok()?;
@@ -214,7 +211,28 @@ fn follow(path: &[u8]) -> Option<Vec<u8>> {
 
 /// Opens a place below `base` without following any symbolic link.
 pub(crate) fn open_below(base: impl Descriptor, rest: &[u8]) -> core::result::Result<OwnedFd, Errno> {
+    open_as(base, rest, OFlags::PATH)
+}
+
+/// The same of a directory, which can be locked then.
+pub(crate) fn open_directory(base: impl Descriptor, rest: &[u8]) -> core::result::Result<OwnedFd, Errno> {
+    open_as(base, rest, OFlags::RDONLY | OFlags::DIRECTORY)
+}
+
+/// What all of these are opened with.
+const OPENED: OFlags = OFlags::CLOEXEC.union(OFlags::NOFOLLOW);
+
+fn open_as(base: impl Descriptor, rest: &[u8], how: OFlags) -> core::result::Result<OwnedFd, Errno> {
     let rest = if rest.is_empty() { b"." } else { rest };
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    openat2(base, rest, OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty(), resolve)
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    openat2(base, rest, how | OPENED, Mode::empty(), resolve | ResolveFlags::NO_MAGICLINKS)
+}
+
+/// Opens what lies at `path` itself, be it a symbolic link.
+pub(crate) fn open_kept(
+    base: impl Descriptor,
+    path: &[u8],
+    resolve: ResolveFlags,
+) -> core::result::Result<OwnedFd, Errno> {
+    openat2(base, path, OFlags::PATH | OPENED, Mode::empty(), resolve | ResolveFlags::NO_MAGICLINKS)
 }

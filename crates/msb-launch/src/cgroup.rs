@@ -7,7 +7,8 @@ mod place;
 mod settings;
 
 use crate::fail::{At, Result, failure, refusal};
-use crate::files::{decimal, number, open, read_small, write_once, write_small};
+use crate::files::{decimal, number, open, own_pid, read_small, write_once, write_small};
+use crate::path::{Bytes, concat};
 use alloc::vec::Vec;
 use msb_plan::event::{LimitKind, Step};
 use msb_plan::{Hold, Limits, OriginId};
@@ -15,7 +16,6 @@ use msb_sys::at::unlinkat;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, OFlags, statfs};
 use rustix::io::Errno;
-use rustix::process::getpid;
 use settings::{Setting, Wanted, wanted};
 
 const CGROUP2_MAGIC: i64 = 0x6367_7270; // CGROUP2_SUPER_MAGIC of linux/magic.h
@@ -83,7 +83,7 @@ struct Group {
     /// Of v1: which hierarchy it is in.
     controller: &'static str,
     parent: OwnedFd,
-    name: Vec<u8>,
+    name: Bytes,
     /// Locked: see [`place::claim`].
     directory: OwnedFd,
 }
@@ -283,10 +283,10 @@ impl Group {
     fn new(parent: &OwnedFd, controller: &'static str) -> core::result::Result<Group, Errno> {
         // Launchers in other pid namespaces may have the same number, and one that was killed left its own.
         const NAMES: u64 = 64;
-        let own = decimal(PREFIX, u64::from(getpid().as_raw_nonzero().get().unsigned_abs()));
-        let other = |n| decimal(&[own.as_slice(), b"-"].concat(), n);
-        for name in core::iter::once(own.clone()).chain((1..NAMES).map(other)) {
-            if let Some(directory) = place::claim(parent, &name)? {
+        let own = decimal(PREFIX, u64::from(own_pid()));
+        for other in 0..NAMES {
+            let name = if other == 0 { own } else { concat(&[own, decimal(b"-", other)]) };
+            if let Some(directory) = place::claim(parent, name)? {
                 let parent = open(parent, ".", OFlags::RDONLY | OFlags::DIRECTORY)?;
                 return Ok(Group { controller, parent, name, directory });
             }
@@ -313,7 +313,7 @@ impl Group {
         // The last process was reaped; the kernel takes a moment to let go of it.
         const TRIES: u32 = 100;
         for _ in 0..TRIES {
-            match unlinkat(&self.parent, self.name.as_slice(), AtFlags::REMOVEDIR) {
+            match unlinkat(&self.parent, self.name, AtFlags::REMOVEDIR) {
                 Err(Errno::BUSY) => crate::parent::sleep_us(1000),
                 _ => return,
             }

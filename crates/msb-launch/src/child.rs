@@ -1,24 +1,22 @@
 //! The sandbox's first process, from clone to confinement: the privileged half of its life.
 
-use crate::cgroup::{Held, Join};
-use crate::deny::{self, Denial};
+use crate::cgroup::Join;
+use crate::deny;
 use crate::fail::{At, Result, refusal};
 use crate::files::{decimal, write_once, write_small};
 use crate::gateway::{self, Handover};
 use crate::gather::Gather;
 use crate::host::Entry;
 use crate::landlock::Wall;
-use crate::path::sort_by;
+use crate::path::{Bytes, concat, sort_by};
 use crate::prepare::close_all_but;
-use crate::timing::Timing;
+use crate::spawn::Host;
 use crate::{confine, init, message::Message, network, pump, root, storage, terminal, tier, trust};
-use alloc::ffi::CString;
 use alloc::vec::Vec;
-use core::ffi::CStr;
 use msb_plan::event::Step;
 use msb_plan::handover::{JAVA_TRUST, TRUST};
 use msb_plan::network::Network;
-use msb_plan::{Filter, MountKind, Plan, ProcScope, Tier};
+use msb_plan::{MountKind, ProcScope, Tier};
 use msb_sys::beside;
 use msb_sys::shared::Word;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -35,21 +33,15 @@ use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 /// Everything the child needs, made ready by the parent.
 pub(crate) struct Child<'a> {
-    pub(crate) plan: &'a Plan<'a>,
-    pub(crate) tier: Tier,
+    pub(crate) host: &'a Host<'a>,
     /// Where no pid namespace is: set when everything is to end.
     pub(crate) ending: Option<Word>,
-    pub(crate) filter: Filter<'a>,
-    pub(crate) entries: Vec<Entry<'a>>,
-    pub(crate) denials: Vec<Denial>,
-    pub(crate) environment: Vec<CString>,
-    pub(crate) command: Vec<&'a CStr>,
-    pub(crate) cwd: Vec<u8>,
-    pub(crate) held: Held,
+    pub(crate) entries: &'a mut [Entry<'a>],
     pub(crate) join: Vec<Join>,
     pub(crate) ids: Ids,
-    /// Where the parent reads what is said; nobody else does, so that it shows whether that one has ended.
     pub(crate) status: OwnedFd,
+    /// The launcher outside: readable when it has ended.
+    pub(crate) parent: &'a OwnedFd,
     pub(crate) listener: Option<OwnedFd>,
     pub(crate) gateway: Option<Handover>,
     pub(crate) output: Option<pump::Ends>,
@@ -58,10 +50,7 @@ pub(crate) struct Child<'a> {
     /// Of `tty private`, where a standard descriptor is a terminal.
     pub(crate) terminal: Option<terminal::Inside>,
     pub(crate) signals: msb_sys::signal::Set,
-    pub(crate) timing: Timing,
-    /// Whether the command is looked for and not executed.
-    pub(crate) dry_run: bool,
-    /// The descriptor of a root of its own; init lets it go once the command has started (`root`).
+    /// The descriptor of a root of its own, which init keeps to its end (`root`).
     pub(crate) root: Option<OwnedFd>,
 }
 
@@ -75,9 +64,9 @@ pub(crate) enum Ids {
 
 impl Child<'_> {
     /// Sets everything up, runs the command and ends.
-    pub(crate) fn run(mut self) -> ! {
+    pub(crate) fn run(&mut self) -> ! {
         let failure = match self.set_up() {
-            Ok(()) => return_never(init::run(&mut self)),
+            Ok(()) => return_never(init::run(self)),
             Err(failure) => failure,
         };
         // The parent sees the pipe close when even this fails, and takes it for a failure all the same.
@@ -86,10 +75,10 @@ impl Child<'_> {
     }
 
     fn set_up(&mut self) -> Result<()> {
-        if self.tier == Tier::Landlock {
+        if self.host.tier == Tier::Landlock {
             return self.set_up_without_namespaces();
         }
-        let timing = self.timing;
+        let timing = self.host.timing;
         timing.done(Step::Namespaces);
         self.tie_to_parent()?;
         // Before ids change, which takes the own files of procfs away.
@@ -103,7 +92,7 @@ impl Child<'_> {
         }
         self.map_ids()?;
         timing.done(Step::IdMap);
-        let who = &self.plan.identity;
+        let who = &self.host.plan.identity;
         msb_sys::process::unshare_cgroup().at(Step::Namespaces, None)?;
         sethostname(who.hostname.as_bytes()).at(Step::Hostname, Some(who.origin))?;
         let mut network = Some(network);
@@ -112,39 +101,43 @@ impl Child<'_> {
             self.network(&mut network)?;
         }
         umask(Mode::from_raw_mode(0));
-        let root = root::make().at(Step::Root, Some(self.plan.policy.origin))?;
+        let root = root::make().at(Step::Root, Some(self.host.plan.policy.origin))?;
         timing.done(Step::Root);
-        let wall = Wall::new(&self.plan.target, &self.plan.network)?;
-        root::mount_all(&root, &mut self.entries, &wall, self.terminal.is_some())?;
+        let wall = Wall::new(&self.host.plan.target, &self.host.plan.network)?;
+        root::mount_all(&root, self.entries, &wall, self.terminal.is_some())?;
         timing.done(Step::Mount);
-        root::write_files(&root, &self.plan.files, &self.entries)?;
+        root::write_files(&root, &self.host.plan.files, self.entries)?;
         self.trust(&root)?;
         let all_of_proc = |entry: &&Entry<'_>| matches!(entry.mount.kind, MountKind::Proc(ProcScope::All));
         let proc = self.entries.iter().find(all_of_proc).map(|entry| entry.mount.origin);
-        deny::apply(rustix::fd::AsFd::as_fd(&root), &self.denials, proc)?;
+        deny::apply(rustix::fd::AsFd::as_fd(&root), self.host.denials, proc)?;
         timing.done(Step::Deny);
-        if let Some(socket) = self.storage.take() {
-            let line = self.plan.limits.memory_bytes.map(|limit| limit.origin);
-            storage::give(&socket, &root, &self.entries).at(Step::LimitFallback, line)?;
+        let memory = self.host.plan.limits.memory_bytes.map(|limit| limit.origin);
+        if let Some(socket) = &self.storage {
+            storage::give(socket, &root, self.entries).at(Step::LimitFallback, memory)?;
         }
         if let Some(terminal) = &self.terminal {
-            terminal.make(&root, &self.entries).at(Step::Terminal, who.terminal)?;
+            terminal.make(&root, self.entries).at(Step::Terminal, who.terminal)?;
         }
-        wall.root(&root).at(Step::Landlock, Some(self.plan.target.origin))?;
-        self.root = root::enter(root, who.mount_table).at(Step::PivotRoot, Some(self.plan.policy.origin))?;
+        wall.root(&root).at(Step::Landlock, Some(self.host.plan.target.origin))?;
+        self.root =
+            root::enter(root, who.mount_table).at(Step::PivotRoot, Some(self.host.plan.policy.origin))?;
         timing.done(Step::PivotRoot);
         // As late as can be: it has been made meanwhile.
         self.network(&mut network)?;
+        if let Some(socket) = self.storage.take() {
+            storage::give_asker(&socket).at(Step::LimitFallback, memory)?;
+        }
         timing.done(Step::Network);
         umask(Mode::from_raw_mode(0o022));
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
-        rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
+        rustix::process::chdir(self.host.cwd).at(Step::Cwd, Some(cwd_origin))?;
         setsid().at(Step::Session, Some(who.origin))?;
-        confine::limits(&self.plan.limits, self.held, self.is_root())?;
+        confine::limits(&self.host.plan.limits, self.host.held, self.is_root())?;
         confine::keyring(who)?;
         confine::write_execute(who)?;
         confine::privileges(who)?;
-        wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
+        wall.restrict().at(Step::Landlock, Some(self.host.plan.target.origin))?;
         timing.done(Step::Capabilities);
         self.let_go()?;
         // Nobody inside may look at this process: /proc/1/fd leads to the parent's pipe.
@@ -169,11 +162,11 @@ impl Child<'_> {
     /// directories, and whatever else was open when the parent forked.
     fn let_go(&mut self) -> Result<()> {
         if let Some(ends) = self.output.take() {
-            ends.install().at(Step::Output, self.plan.limits.output_bytes.map(|limit| limit.origin))?;
+            ends.install().at(Step::Output, self.host.plan.limits.output_bytes.map(|limit| limit.origin))?;
         }
         // Closed below, all at once: each for itself is a call.
-        core::mem::forget((core::mem::take(&mut self.entries), core::mem::take(&mut self.join)));
-        let kept = [Some(&self.status), self.listener.as_ref(), self.root.as_ref()];
+        core::mem::forget(core::mem::take(&mut self.join));
+        let kept = [Some(&self.status), Some(self.parent), self.listener.as_ref(), self.root.as_ref()];
         let gateway = self.gateway.as_ref().map(|gateway| gateway.socket().as_raw_fd());
         let kept = kept.into_iter().flatten().map(AsRawFd::as_raw_fd).chain(gateway);
         let mut kept: Vec<u32> = kept.map(i32::unsigned_abs).gather();
@@ -184,29 +177,28 @@ impl Child<'_> {
     /// Enters the network namespace, sets the network up, and gives its sockets away, where that was not done before.
     fn network(&self, made: &mut Option<beside::Network>) -> Result<()> {
         let Some(made) = made.take() else { return Ok(()) };
-        made.enter().at(Step::Namespaces, Some(self.plan.policy.origin))?;
-        match (&self.plan.network, &self.gateway) {
+        made.enter().at(Step::Namespaces, Some(self.host.plan.policy.origin))?;
+        match (&self.host.plan.network, &self.gateway) {
             (Network::None, _) => Ok(()),
             (Network::Loopback, _) => {
-                network::loopback_up().at(Step::Loopback, Some(self.plan.policy.origin))
+                network::loopback_up().at(Step::Loopback, Some(self.host.plan.policy.origin))
             }
             (Network::Gateway(gateway), Some(handover)) => {
                 handover.give(&network::set_up(gateway, handover.refusals)?)
             }
-            (Network::Gateway(_), None) => Err(gateway::ended(self.plan)),
+            (Network::Gateway(_), None) => Err(gateway::ended(self.host.plan)),
         }
     }
 
     /// Puts the certificates of this run where programs look for them.
     fn trust(&self, root: &OwnedFd) -> Result<()> {
-        let (Network::Gateway(gateway), Some(handover)) = (&self.plan.network, &self.gateway) else {
+        let (Network::Gateway(gateway), Some(handover)) = (&self.host.plan.network, &self.gateway) else {
             return Ok(());
         };
         for (trust, message) in [(&gateway.trust, TRUST), (&gateway.java_trust, JAVA_TRUST)] {
             if let Some(trust) = trust {
                 let certificates = handover.trust(message)?;
-                trust::put(root, trust, &certificates, &self.entries)
-                    .at(Step::Trust, Some(gateway.origin))?;
+                trust::put(root, trust, &certificates, self.entries).at(Step::Trust, Some(gateway.origin))?;
             }
         }
         Ok(())
@@ -220,7 +212,7 @@ impl Child<'_> {
                 let _ = write_once(&self.status, &Message::Published { index, port }.encode());
             }
         }
-        let publishes = matches!(&self.plan.network, Network::Gateway(it) if !it.listens.is_empty());
+        let publishes = matches!(&self.host.plan.network, Network::Gateway(it) if !it.listens.is_empty());
         self.gateway.take_if(|_| !publishes);
         Ok(())
     }
@@ -234,20 +226,20 @@ impl Child<'_> {
         for join in &self.join {
             join.enter().at(Step::CgroupJoin, join.origin)?;
         }
-        let who = &self.plan.identity;
+        let who = &self.host.plan.identity;
         umask(Mode::from_raw_mode(0o022));
-        let wall = tier::wall(self.plan, &self.entries)?;
+        let wall = tier::wall(self.host.plan, self.entries)?;
         let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
-        rustix::process::chdir(self.cwd.as_slice()).at(Step::Cwd, Some(cwd_origin))?;
+        rustix::process::chdir(self.host.cwd).at(Step::Cwd, Some(cwd_origin))?;
         setsid().at(Step::Session, Some(who.origin))?;
-        confine::limits(&self.plan.limits, self.held, self.is_root())?;
+        confine::limits(&self.host.plan.limits, self.host.held, self.is_root())?;
         confine::keyring(who)?;
         confine::write_execute(who)?;
         confine::privileges_without_namespaces(who)?;
-        wall.restrict().at(Step::Landlock, Some(self.plan.target.origin))?;
+        wall.restrict().at(Step::Landlock, Some(self.host.plan.target.origin))?;
         // The end of the run kills whatever may be signalled (`init`): it had better be the sandbox alone.
         if test_kill_process(getppid().unwrap_or(Pid::INIT)) != Err(Errno::PERM) {
-            return Err(refusal(Step::Landlock, Some(self.plan.target.origin)));
+            return Err(refusal(Step::Landlock, Some(self.host.plan.target.origin)));
         }
         self.let_go()?;
         set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Lifeline, None)?;
@@ -267,8 +259,7 @@ impl Child<'_> {
 
     /// Whether the launcher outside has ended.
     fn is_orphan(&self) -> core::result::Result<bool, Errno> {
-        // POLLERR of the end of a pipe that is for writing: nobody has the other one (poll(2)).
-        let mut parent = [PollFd::new(&self.status, PollFlags::empty())];
+        let mut parent = [PollFd::new(self.parent, PollFlags::IN)];
         poll(&mut parent, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).map(|ready| ready > 0)
     }
 
@@ -281,7 +272,7 @@ impl Child<'_> {
     }
 
     fn map_ids(&self) -> Result<()> {
-        let who = &self.plan.identity;
+        let who = &self.host.plan.identity;
         match &self.ids {
             Ids::Own { uid, gid } => own_map(who.uid, *uid, who.gid, *gid).at(Step::IdMap, Some(who.origin)),
             Ids::Parent { done } => {
@@ -303,8 +294,8 @@ fn time_of_its_own() -> core::result::Result<(), Errno> {
     // Whole seconds, so that no clock is set to before its beginning, which the kernel refuses.
     let seconds = msb_sys::process::monotonic_us() / 1_000_000;
     let back = decimal(b" -", seconds);
-    let lines = [b"monotonic", back.as_slice(), b" 0\nboottime", &back, b" 0\n"].concat();
-    write_small(CWD, "/proc/self/timens_offsets", &lines)
+    let lines = concat(&[b"monotonic", back, b" 0\nboottime", back, b" 0\n"]);
+    write_small(CWD, "/proc/self/timens_offsets", lines)
 }
 
 fn return_never(never: core::convert::Infallible) -> ! {
@@ -319,16 +310,13 @@ pub(crate) fn own_map(
 ) -> core::result::Result<(), Errno> {
     // A process that maps its own group must first give up setgroups: user_namespaces(7), CVE-2014-8989.
     write_small(CWD, "/proc/self/setgroups", b"deny")?;
-    write_small(CWD, "/proc/self/uid_map", &map(inside_uid, uid))?;
-    write_small(CWD, "/proc/self/gid_map", &map(inside_gid, gid))
+    write_small(CWD, "/proc/self/uid_map", map(inside_uid, uid))?;
+    write_small(CWD, "/proc/self/gid_map", map(inside_gid, gid))
 }
 
 /// One line of an id map: one id inside is one id outside.
-pub(crate) fn map(inside: u32, outside: u32) -> Vec<u8> {
-    let mut line = decimal(b"", u64::from(inside));
-    line = decimal(&[line.as_slice(), b" "].concat(), u64::from(outside));
-    line.extend_from_slice(b" 1\n");
-    line
+pub(crate) fn map(inside: u32, outside: u32) -> Bytes {
+    concat(&[decimal(b"", u64::from(inside)), decimal(b" ", u64::from(outside)), b" 1\n"])
 }
 
 /// From the host's root, which has no name inside, to the one user that has.

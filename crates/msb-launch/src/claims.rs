@@ -9,7 +9,7 @@ use crate::fail::{At, Result, failure, refusal};
 use crate::host::{Entry, covering};
 use crate::mounts::Table;
 use crate::names::{Found, names};
-use crate::path::{below, join};
+use crate::path::{Bytes, below, extend};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{Base, Claim, Expected, Extent, MountKind, Plan, Rights};
@@ -32,7 +32,7 @@ pub(crate) fn hold(
         let written = bindings.host_path(claim.path, claim.origin)?;
         let names = match claim.path.base {
             Base::Root => Vec::from([written]),
-            base => names(&written, base, table).at(Step::Claim, origin)?,
+            base => names(written, base, table).at(Step::Claim, origin)?,
         };
         let asked = Asked { plan, entries, denied, claim, names: &names };
         match (asked.allowed().at(Step::Claim, origin)?, claim.expected) {
@@ -51,7 +51,7 @@ struct Asked<'a, 'p> {
     denied: &'a [Found<'p>],
     claim: &'a Claim<'p>,
     /// Of its path, on the host.
-    names: &'a [Vec<u8>],
+    names: &'a [Bytes],
 }
 
 impl Asked<'_, '_> {
@@ -76,15 +76,15 @@ impl Asked<'_, '_> {
                     continue;
                 }
                 // Something below it, by the place that shows it.
-                let real = entry.source.as_ref().filter(|source| below(&source.real, name).is_some());
+                let real = entry.source.as_ref().filter(|source| below(source.real, name).is_some());
                 if let Some(source) = real.filter(|_| !root)
-                    && self.shows(entry, &source.real)?
+                    && self.shows(entry, source.real)?
                 {
                     return Ok(true);
                 }
                 let within =
                     by_name || (same(&entry) && below(entry.mount.target.rest.as_bytes(), own).is_some());
-                if within && below(&entry.target, inside).is_some() && self.inside(&entry.target) {
+                if within && below(entry.target, inside).is_some() && self.inside(entry.target) {
                     return Ok(true);
                 }
             }
@@ -94,14 +94,15 @@ impl Asked<'_, '_> {
 
     /// Whether `entry` shows the host's file `host`, with the right.
     fn shows(&self, entry: &Entry<'_>, host: &[u8]) -> core::result::Result<bool, Errno> {
-        let Some(rest) = entry.source.as_ref().and_then(|source| below(host, &source.real)) else {
+        let Some(rest) = entry.source.as_ref().and_then(|source| below(host, source.real)) else {
             return Ok(false);
         };
         // What is written over it in memory is not the host's.
         if matches!(entry.mount.kind, MountKind::Overlay { .. }) && self.claim.right == Rights::WRITE {
             return Ok(false);
         }
-        let inside = join(&entry.target, rest)?;
+        let mut inside = Vec::from(entry.target);
+        extend(&mut inside, rest)?;
         let visible = covering(self.entries, &inside).is_some_and(|shown| core::ptr::eq(shown, entry));
         Ok(visible && self.inside(&inside))
     }
@@ -111,7 +112,7 @@ impl Asked<'_, '_> {
         let right = self.claim.right;
         let Some(entry) = covering(self.entries, inside) else {
             // The directories above what is shown can be listed, and what the launcher writes be read.
-            let listed = self.entries.iter().any(|entry| below(&entry.target, inside).is_some());
+            let listed = self.entries.iter().any(|entry| below(entry.target, inside).is_some());
             let written = self.plan.files.iter().any(|file| file.path.rest.as_bytes() == inside);
             return right == Rights::READ && (listed || written) && !self.takes(inside, None);
         };
@@ -121,20 +122,24 @@ impl Asked<'_, '_> {
             MountKind::Device { .. } | MountKind::Socket { .. } => Rights::READ.union(Rights::WRITE),
             _ => entry.rights,
         };
-        let rest = below(inside, &entry.target).unwrap_or_default();
-        let host = entry.source.as_ref().and_then(|source| join(&source.real, rest).ok());
+        let rest = below(inside, entry.target).unwrap_or_default();
+        let host = entry.source.as_ref().map(|source| (source.real, rest));
         rights.contains(right) && !self.takes(inside, host)
     }
 
-    /// Whether a deny takes the right away from a place, by its name inside or on the host.
-    fn takes(&self, inside: &[u8], host: Option<Vec<u8>>) -> bool {
+    /// Whether a deny takes the right away from a place, by its name inside or on the host: a folder, and what follows.
+    fn takes(&self, inside: &[u8], host: Option<(&[u8], &[u8])>) -> bool {
         // Where nothing is shown, both are the same.
-        let host = host.unwrap_or_else(|| crate::root::absolute(inside));
+        let (folder, rest) = host.unwrap_or((b"/", inside));
+        let covers = |name: &&[u8]| match below(name, folder) {
+            Some(after) => below(rest, after).is_some(),
+            None => below(folder, name).is_some(),
+        };
         self.denied.iter().any(|found| {
             let takes =
                 found.deny.rights.contains(Rights::READ) || found.deny.rights.contains(self.claim.right);
-            let by_host = || found.names.iter().any(|name| below(&host, name).is_some());
-            let by_inside = || found.inside.as_ref().is_some_and(|name| below(inside, name).is_some());
+            let by_host = || found.names.iter().any(covers);
+            let by_inside = || found.inside.is_some_and(|name| below(inside, name).is_some());
             takes && (by_host() || by_inside())
         })
     }

@@ -1,14 +1,15 @@
 //! The command's own process, from fork to execve: it loads the filter last.
 
 use crate::child::Child;
+use crate::fail::Failed;
 use crate::gather::Gather;
 use crate::init;
 use crate::landlock::Wall;
-use alloc::ffi::CString;
+use crate::path::c_string;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::Tier;
-use msb_plan::event::{Failure, Step};
+use msb_plan::event::Step;
 use msb_sys::at::{accessat, statat};
 use msb_sys::exec::{Strings, execute as execve};
 use msb_sys::seccomp;
@@ -24,21 +25,23 @@ const PATH: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
 /// `listener` is told the number of the filter's listener. After the filter nothing is called but execve:
 /// what else the policy allows is not known here.
 pub(crate) fn execute(child: &Child<'_>, listener: impl Fn(u32)) -> u32 {
-    let Some(name) = child.command.first() else { return code(Step::Exec, Errno::NOENT) };
-    let candidates = candidates(name, &child.environment);
-    let arguments: Strings<'_> = child.command.iter().copied().collect();
-    let environment: Strings<'_> = child.environment.iter().map(CString::as_c_str).collect();
-    if child.tier == Tier::Landlock
+    let Some(name) = child.host.command.first() else { return code(Step::Exec, Errno::NOENT) };
+    let candidates = candidates(name, child.host.environment);
+    let arguments: Strings<'_> = child.host.command.iter().copied().collect();
+    let environment: Strings<'_> = child.host.environment.iter().copied().collect();
+    if child.host.tier == Tier::Landlock
         && let Err(errno) = Wall::signals()
     {
         return code(Step::Landlock, errno);
     }
-    let found =
-        child.dry_run.then(|| candidates.iter().map(executable).find(|found| *found != Err(Errno::NOENT)));
+    let found = child
+        .host
+        .dry_run
+        .then(|| candidates.iter().map(executable).find(|found| *found != Err(Errno::NOENT)));
     // Where nobody takes the listener there is none: the kernel refuses what it would have asked about.
     let loaded = match child.listener {
-        None => seccomp::load(child.filter.program),
-        Some(_) => seccomp::load_with_listener(child.filter.program)
+        None => seccomp::load(child.host.filter.program),
+        Some(_) => seccomp::load_with_listener(child.host.filter.program)
             .map(|fd| listener(fd.into_raw_fd().unsigned_abs())),
     };
     if let Err(errno) = loaded {
@@ -64,8 +67,8 @@ pub(crate) fn execute(child: &Child<'_>, listener: impl Fn(u32)) -> u32 {
 }
 
 /// Whether execve(2) could execute what is at `path`, as far as its kind and mode tell.
-fn executable(path: &CString) -> Result<(), Errno> {
-    let path = path.as_bytes();
+fn executable(path: &&CStr) -> Result<(), Errno> {
+    let path = path.to_bytes();
     match FileType::from_raw_mode(statat(CWD, path, AtFlags::empty())?.st_mode) {
         FileType::RegularFile => accessat(CWD, path, Access::EXEC_OK, AtFlags::EACCESS),
         _ => Err(Errno::ACCESS),
@@ -73,17 +76,17 @@ fn executable(path: &CString) -> Result<(), Errno> {
 }
 
 /// The paths to try for `name`: itself when it has a `/`, else one in each directory of PATH.
-fn candidates(name: &CStr, environment: &[CString]) -> Vec<CString> {
+fn candidates<'a>(name: &'a CStr, environment: &[&CStr]) -> Vec<&'a CStr> {
     if name.is_empty() {
         return Vec::new();
     }
     if name.to_bytes().contains(&b'/') {
-        return Vec::from([CString::from(name)]);
+        return Vec::from([name]);
     }
     let path = environment.iter().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH=")).unwrap_or(PATH);
     path.split(|b| *b == b':')
         .filter(|directory| directory.starts_with(b"/"))
-        .filter_map(|directory| CString::new([directory, b"/", name.to_bytes()].concat()).ok())
+        .filter_map(|directory| c_string(&[directory, b"/", name.to_bytes()]).ok())
         .gather()
 }
 
@@ -93,7 +96,7 @@ pub(crate) fn code(step: Step, errno: Errno) -> u32 {
 }
 
 /// What a code of [`execute`] means; `None` for 0.
-pub(crate) fn failure(code: u32, child: &Child<'_>) -> Option<Failure> {
+pub(crate) fn failure(code: u32, child: &Child<'_>) -> Option<Failed> {
     let step = usize::try_from(code >> 16).ok()?.checked_sub(1)?;
     let errno = u16::try_from(code & 0xffff).unwrap_or(0);
     Some(init::step_failure(*Step::ALL.get(step)?, errno, child))

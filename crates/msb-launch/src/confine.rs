@@ -99,7 +99,7 @@ pub(crate) fn oom_score() -> core::result::Result<(), Errno> {
     };
     // Whoever started the launcher may have asked for more, and only root may ask for less.
     if score()? < OOM_SCORE {
-        write_once(&file, &decimal(b"", OOM_SCORE))?;
+        write_once(&file, decimal(b"", OOM_SCORE))?;
         if score()? != OOM_SCORE {
             return Err(Errno::INVAL);
         }

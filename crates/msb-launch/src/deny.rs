@@ -12,8 +12,9 @@ use crate::gather::Gather;
 use crate::host::{Entry, covering};
 use crate::mounts::Table;
 use crate::names::{self, Found};
-use crate::path::{ancestors, below, join, sort_by};
+use crate::path::{Bytes, ancestors, below, join, sort_by};
 use crate::placeholders::{Kind, Made, Placeholders, create};
+use crate::spelling::Spellings;
 use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{Deny, Missing, MountKind, OriginId, Plan, Rights};
@@ -25,14 +26,14 @@ use rustix::io::Errno;
 use rustix::mount::OpenTreeFlags;
 
 /// A place inside that is taken away.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Denial {
     /// Where, without a leading `/`.
-    pub(crate) inside: Vec<u8>,
+    pub(crate) inside: Bytes,
     /// What is taken; nothing for a place that must only stay where it is.
     pub(crate) rights: Rights,
     /// The root of the writable mount that it lies in: what is between is pinned.
-    pub(crate) pins_below: Option<Vec<u8>>,
+    pub(crate) pins_below: Option<Bytes>,
     /// What to create first, in a scratch mount.
     pub(crate) create: Option<Kind>,
     /// The line that asked.
@@ -42,31 +43,36 @@ pub(crate) struct Denial {
 /// Settles the rights of `entries` and finds every place inside that a deny of `plan` takes away.
 pub(crate) fn find<'p>(
     plan: &Plan<'p>,
+    guards: &[Deny<'p>],
     bindings: &Bindings<'_>,
     entries: &mut [Entry<'p>],
     table: &Table,
     searched: Vec<Found<'p>>,
     placeholders: &mut Placeholders,
-) -> Result<Vec<Denial>> {
+) -> Result<&'static [Denial]> {
     let locate = |deny: &Deny<'p>| Found::locate(*deny, bindings, table);
-    let mut found = plan.denies.iter().map(locate).try_gather()?;
+    let mut found = plan.denies.iter().chain(guards).map(locate).try_gather()?;
     found.extend(searched);
+    let found = found.leak();
+    let mut spellings = Spellings::default();
     // Each time around one more link is followed: seldom is there any.
     for _ in 0..=LINKS_MAX {
-        for found in &found {
+        for found in &*found {
             for entry in entries.iter_mut() {
                 narrow(entry, found)?;
             }
         }
-        crate::claims::hold(plan, bindings, entries, &found, table)?;
-        if let Some(mut denials) = settle_all(&mut found, entries, table, placeholders)? {
-            sort_by(&mut denials, |a, b| a < b);
+        crate::claims::hold(plan, bindings, entries, found, table)?;
+        if let Some(mut denials) = settle_all(found, entries, table, placeholders, &mut spellings)? {
             merge(&mut denials);
-            return Ok(denials);
+            return Ok(denials.leak());
         }
     }
     Err(failure(Step::DenySource, found.first().map(|found| found.deny.origin), Errno::LOOP))
 }
+
+/// How often a place is looked at again that other sandboxes, which begin or end on the same folder, changed meanwhile.
+const CHANGES_MAX: usize = 50;
 
 /// Symbolic links that are followed for all denied places together.
 const LINKS_MAX: usize = 40;
@@ -77,12 +83,25 @@ fn settle_all(
     entries: &[Entry<'_>],
     table: &Table,
     placeholders: &mut Placeholders,
+    spellings: &mut Spellings,
 ) -> Result<Option<Vec<Denial>>> {
     let mut denials = Vec::new();
     for found in found {
         for inside in places(found, entries)? {
-            let Some(to) = settle(found, inside, entries, placeholders, &mut denials)? else { continue };
-            if found.add(&to, table)? {
+            let before = denials.len();
+            let mut to = settle(found, inside, entries, placeholders, &mut denials);
+            let changed = failure(Step::DenyPlaceholder, Some(found.deny.origin), Errno::STALE);
+            for _ in 0..CHANGES_MAX {
+                if to == Err(changed) {
+                    to = settle(found, inside, entries, placeholders, &mut denials);
+                }
+            }
+            let to = to?;
+            for denial in denials.get(before..).unwrap_or_default() {
+                spellings.check(entries, denial).at(Step::DenySource, Some(denial.origin))?;
+            }
+            let Some(to) = to else { continue };
+            if found.add(to, table)? {
                 return Ok(None);
             }
         }
@@ -95,8 +114,8 @@ fn narrow(entry: &mut Entry<'_>, found: &Found<'_>) -> Result<()> {
     let by_host = entry
         .source
         .as_ref()
-        .is_some_and(|source| found.names.iter().any(|name| below(&source.real, name).is_some()));
-    let by_inside = found.inside.as_ref().is_some_and(|name| below(&entry.target, name).is_some());
+        .is_some_and(|source| found.names.iter().any(|name| below(source.real, name).is_some()));
+    let by_inside = found.inside.is_some_and(|name| below(entry.target, name).is_some());
     if by_host || by_inside {
         entry.rights = entry.rights.minus(found.deny.rights);
         // What shows nothing is no mount, and what is special takes no rights: the policy contradicts itself.
@@ -108,24 +127,26 @@ fn narrow(entry: &mut Entry<'_>, found: &Found<'_>) -> Result<()> {
 }
 
 /// The places inside, strictly below an entry, that a deny takes away.
-fn places(found: &Found<'_>, entries: &[Entry<'_>]) -> Result<Vec<Vec<u8>>> {
+fn places(found: &Found<'_>, entries: &[Entry<'_>]) -> Result<Vec<Bytes>> {
     let mut places = Vec::new();
     for entry in entries {
         let Some(source) = &entry.source else { continue };
         for name in &found.names {
-            match below(name, &source.real) {
+            match below(name, source.real) {
                 None | Some(b"") => {}
                 Some(rest) => {
-                    places.push(join(&entry.target, rest).at(Step::DenySource, Some(found.deny.origin))?);
+                    places.push(join(entry.target, rest).at(Step::DenySource, Some(found.deny.origin))?);
                 }
             }
         }
     }
-    places.extend(found.inside.clone());
+    if let Some(inside) = found.inside {
+        places.push(join(inside, b"").at(Step::DenySource, Some(found.deny.origin))?);
+    }
     // Shown by another entry: it has been asked by its own source.
     places.retain(|place| {
         covering(entries, place)
-            .is_some_and(|entry| below(place, &entry.target).is_some_and(|r| !r.is_empty()))
+            .is_some_and(|entry| below(place, entry.target).is_some_and(|r| !r.is_empty()))
     });
     sort_by(&mut places, |a, b| a < b);
     places.dedup();
@@ -138,23 +159,17 @@ fn places(found: &Found<'_>, entries: &[Entry<'_>]) -> Result<Vec<Vec<u8>>> {
 /// back: a place of the host, which is denied as well.
 fn settle(
     found: &Found<'_>,
-    inside: Vec<u8>,
+    inside: Bytes,
     entries: &[Entry<'_>],
     placeholders: &mut Placeholders,
     denials: &mut Vec<Denial>,
-) -> Result<Option<Vec<u8>>> {
+) -> Result<Option<Bytes>> {
     let deny = &found.deny;
     let origin = Some(deny.origin);
-    let Some(entry) = covering(entries, &inside) else { return Ok(None) };
-    let rest = below(&inside, &entry.target).unwrap_or_default();
-    let pins_below = entry.is_writable().then(|| entry.target.clone());
-    let denial = |inside, rights, create| Denial {
-        inside,
-        rights,
-        pins_below: pins_below.clone(),
-        create,
-        origin: deny.origin,
-    };
+    let Some(entry) = covering(entries, inside) else { return Ok(None) };
+    let rest = below(inside, entry.target).unwrap_or_default();
+    let pins_below = entry.is_writable().then_some(entry.target);
+    let denial = |inside, rights, create| Denial { inside, rights, pins_below, create, origin: deny.origin };
     let source = match (&entry.source, entry.mount.kind) {
         (Some(source), _) => source,
         (None, MountKind::Scratch { .. }) => {
@@ -170,15 +185,12 @@ fn settle(
         // A read-only mount does not hold writes to a device, and nothing holds a place in procfs.
         (None, _) => return Err(failure(Step::DenySource, origin, Errno::OPNOTSUPP)),
     };
-    if entry.is_writable() && !entry.is_private() {
-        placeholders.lock(source).at(Step::DenyPlaceholder, origin)?;
-    }
     let there = open_below(&source.place, rest).and_then(|place| Ok((fstat(&place)?, place)));
     if is_linked(&there) {
         let (link, to) = names::follow(source, rest).at(Step::DenySource, origin)?;
         let (kept, _) = inside.split_at(inside.len() - rest.len() + link);
         let rights = if link == rest.len() { deny.rights } else { Rights::NONE };
-        denials.push(denial(Vec::from(kept), rights, None));
+        denials.push(denial(kept, rights, None));
         return Ok(Some(to));
     }
     match there {
@@ -196,7 +208,7 @@ fn settle(
             // Nothing can be put where what is above it is denied in the same way.
             let covers = |above: &Denial| {
                 above.rights.contains(deny.rights)
-                    && below(&inside, &above.inside).is_some_and(|r| !r.is_empty())
+                    && below(inside, above.inside).is_some_and(|r| !r.is_empty())
             };
             if denials.iter().any(covers) {
                 return Ok(None);
@@ -209,7 +221,7 @@ fn settle(
                 Made::Placeholder => denials.push(denial(inside, deny.rights, None)),
                 Made::FileInTheWay(length) => {
                     let kept = inside.len() - rest.len() + length;
-                    let inside = Vec::from(inside.get(..kept).unwrap_or_default());
+                    let inside = inside.get(..kept).unwrap_or_default();
                     // It stays a file, and says what it says: a .git file names the repository that git takes the
                     // denied configuration from.
                     let write = Rights(deny.rights.0 & Rights::WRITE.0);
@@ -242,8 +254,9 @@ fn wanted(deny: &Deny<'_>, entry: &Entry<'_>) -> Result<Option<Kind>> {
     })
 }
 
-/// One denial for each place: rights add up. They are sorted, so that equals are neighbours.
-fn merge(denials: &mut Vec<Denial>) {
+/// One denial for each place, parents before children: rights add up.
+pub(crate) fn merge(denials: &mut Vec<Denial>) {
+    sort_by(denials, |a, b| a.inside < b.inside);
     denials.dedup_by(|later, earlier| {
         let same = later.inside == earlier.inside;
         if same {
@@ -290,7 +303,7 @@ impl<'r> Masks<'r> {
 
     /// Covers `name` below the directory `inside`, if it is there.
     fn hide_below(&self, inside: &[u8], name: &[u8]) -> core::result::Result<(), Errno> {
-        match open_inside(self.root, &join(inside, name)?) {
+        match open_inside(self.root, join(inside, name)?) {
             Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(errno),
             Ok(place) => self.cover(&place),
@@ -351,11 +364,11 @@ pub(crate) fn apply(root: BorrowedFd<'_>, denials: &[Denial], proc: Option<Origi
             masks.hide_below(b"proc", name.as_bytes()).at(Step::Proc, Some(origin))?;
         }
     }
-    let mut pinned: Vec<&[u8]> = Vec::new();
+    let mut pinned = Vec::new();
     for (index, denial) in denials.iter().enumerate() {
         // Wholly taken away with something above it.
         let gone = |other: &Denial| {
-            other.rights.contains(Rights::READ) && below(&denial.inside, &other.inside).is_some()
+            other.rights.contains(Rights::READ) && below(denial.inside, other.inside).is_some()
         };
         if denials.iter().take(index).any(gone) {
             continue;
@@ -365,14 +378,14 @@ pub(crate) fn apply(root: BorrowedFd<'_>, denials: &[Denial], proc: Option<Origi
     masks.hide().at(Step::Deny, Some(first))
 }
 
-fn take_away<'d>(
+fn take_away(
     root: BorrowedFd<'_>,
     masks: &Masks<'_>,
-    denial: &'d Denial,
-    pinned: &mut Vec<&'d [u8]>,
+    denial: &Denial,
+    pinned: &mut Vec<Bytes>,
 ) -> core::result::Result<(), Errno> {
-    if let Some(writable) = &denial.pins_below {
-        for directory in ancestors(&denial.inside) {
+    if let Some(writable) = denial.pins_below {
+        for directory in ancestors(denial.inside) {
             let between = below(directory, writable).is_some_and(|rest| !rest.is_empty());
             if between && !pinned.contains(&directory) {
                 if denial.create.is_some() {
@@ -384,10 +397,10 @@ fn take_away<'d>(
         }
     }
     if let Some(kind) = denial.create {
-        exists(create(root, &denial.inside, kind, Mode::RWXU))?;
+        exists(create(root, denial.inside, kind, Mode::RWXU))?;
     }
     if denial.rights.contains(Rights::READ) {
-        masks.cover(&open_inside(root, &denial.inside)?)
+        masks.cover(&open_inside(root, denial.inside)?)
     } else {
         let mut attributes = 0;
         if denial.rights.contains(Rights::WRITE) {
@@ -396,8 +409,8 @@ fn take_away<'d>(
         if denial.rights.contains(Rights::RUN) {
             attributes |= attr::NOEXEC;
         }
-        remount(root, &denial.inside, attributes)?;
-        pinned.push(&denial.inside);
+        remount(root, denial.inside, attributes)?;
+        pinned.push(denial.inside);
         Ok(())
     }
 }

@@ -5,12 +5,14 @@ use crate::cgroup::Held;
 use crate::deny::Denial;
 use crate::files::write_once;
 use crate::host::Entry;
-use crate::json::Json;
+use crate::path::absolute;
+use crate::text::{Value, filled};
 use msb_plan::{MountKind, Plan, Rights};
 use msb_sys::process::borrowed;
 
 /// Prints it to standard output. Nobody may be reading: then it is lost, and the exit code remains.
 pub(crate) fn print(plan: &Plan<'_>, entries: &[Entry<'_>], denials: &[Denial], held: Held) {
+    let at = |id| Value::Origin(Some(id));
     for entry in entries {
         let kind: &[u8] = match entry.mount.kind {
             MountKind::Bind { .. } => b"bind",
@@ -21,38 +23,47 @@ pub(crate) fn print(plan: &Plan<'_>, entries: &[Entry<'_>], denials: &[Denial], 
             MountKind::Proc(_) => b"proc",
             MountKind::Dev { .. } => b"dev",
         };
-        let mut line = begin("mount");
-        line.text("kind", Some(kind));
-        line.text("target", Some(&[b"/", entry.target.as_slice()].concat()));
-        line.text("source", entry.source.as_ref().map(|source| source.real.as_slice()));
-        line.text("rights", Some(rights(entry.rights)));
-        end(line, plan, Some(entry.mount.origin));
+        say(
+            plan,
+            "{\"would\":\"mount\",\"kind\":#,\"target\":#,\"source\":#,\"rights\":#,\"origin\":#}\n",
+            &[
+                Value::String(kind),
+                Value::String(absolute(entry.target)),
+                Value::string(entry.source.as_ref().map(|source| source.real)),
+                Value::String(rights(entry.rights)),
+                at(entry.mount.origin),
+            ],
+        );
     }
     // What takes nothing away only keeps a place where it is.
     for denial in denials.iter().filter(|denial| denial.rights != Rights::NONE) {
-        let mut line = begin("deny");
-        line.text("target", Some(&[b"/", denial.inside.as_slice()].concat()));
-        line.text("rights", Some(rights(denial.rights)));
-        end(line, plan, Some(denial.origin));
+        say(
+            plan,
+            "{\"would\":\"deny\",\"target\":#,\"rights\":#,\"origin\":#}\n",
+            &[
+                Value::String(absolute(denial.inside)),
+                Value::String(rights(denial.rights)),
+                at(denial.origin),
+            ],
+        );
     }
     for (kind, limit) in plan.limits.each() {
-        let mut line = begin("limit");
-        line.text("limit", Some(kind.word().as_bytes()));
-        line.number("value", Some(limit.value));
-        line.text("held_by", Some(if held.has(kind) { b"cgroup" } else { b"launcher" }));
-        end(line, plan, Some(limit.origin));
+        let held_by: &[u8] = if held.has(kind) { b"cgroup" } else { b"launcher" };
+        say(
+            plan,
+            "{\"would\":\"limit\",\"limit\":#,\"value\":#,\"held_by\":#,\"origin\":#}\n",
+            &[
+                Value::String(kind.word().as_bytes()),
+                Value::Number(limit.value),
+                Value::String(held_by),
+                at(limit.origin),
+            ],
+        );
     }
 }
 
-fn begin(what: &str) -> Json {
-    let mut line = Json::object();
-    line.text("would", Some(what.as_bytes()));
-    line
-}
-
-fn end(mut line: Json, plan: &Plan<'_>, origin: Option<msb_plan::OriginId>) {
-    line.origin(origin, Some(plan));
-    let _ = write_once(borrowed(1), &line.line());
+fn say(plan: &Plan<'_>, text: &str, values: &[Value<'_>]) {
+    let _ = write_once(borrowed(1), &filled(Some(plan), text, values));
 }
 
 fn rights(rights: Rights) -> &'static [u8] {

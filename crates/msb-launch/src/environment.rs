@@ -2,24 +2,22 @@
 
 use crate::bind::Bindings;
 use crate::fail::{At, Result, refusal};
-use alloc::ffi::CString;
+use crate::path::c_string;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::Step;
 use msb_plan::{Env, Plan, Text};
-use rustix::io::Errno;
 
 /// Builds it from the launcher's own. A variable that is set is not passed as well.
-pub(crate) fn build(plan: &Plan<'_>, bindings: &Bindings<'_>, own: &[&CStr]) -> Result<Vec<CString>> {
-    let mut built: Vec<CString> = Vec::new();
+pub(crate) fn build<'a>(plan: &Plan<'_>, bindings: &Bindings<'_>, own: &[&'a CStr]) -> Result<Vec<&'a CStr>> {
+    let mut built: Vec<&CStr> = Vec::new();
     for rule in &plan.env {
         if let Env::Set { name, value } = *rule {
             let value = match value {
                 Text::Literal(text) => text.as_bytes(),
                 Text::Param(index) => bindings.text(index).ok_or_else(|| refusal(Step::Environment, None))?,
             };
-            let entry = [name.as_bytes(), b"=", value].concat();
-            built.push(CString::new(entry).map_err(|_| Errno::INVAL).at(Step::Environment, None)?);
+            built.push(c_string(&[name.as_bytes(), b"=", value]).at(Step::Environment, None)?);
         }
     }
     for entry in own {
@@ -32,7 +30,7 @@ pub(crate) fn build(plan: &Plan<'_>, bindings: &Bindings<'_>, own: &[&CStr]) -> 
             })
         };
         if plan.env.iter().any(|rule| passes(rule, name)) && !set() {
-            built.push(CString::from(*entry));
+            built.push(entry);
         }
     }
     Ok(built)

@@ -1,5 +1,6 @@
 //! Reading and writing the small files of procfs and cgroupfs.
 
+use crate::path::Bytes;
 use alloc::vec::Vec;
 use msb_sys::at::{Descriptor, openat};
 use msb_sys::process::borrowed;
@@ -7,6 +8,7 @@ use rustix::buffer::spare_capacity;
 use rustix::fd::{OwnedFd, RawFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, read, write};
+use rustix::process::getpid;
 
 // Each is one function behind a generic face: the launcher is small, and has no copy of them for every kind of path.
 
@@ -102,16 +104,27 @@ pub(crate) fn exact(digits: &[u8], base: u32) -> Option<u64> {
 }
 
 /// `value` in decimal, after `before`.
+pub(crate) fn decimal(before: &[u8], value: u64) -> Bytes {
+    let mut text = Vec::from(before);
+    push_decimal(&mut text, value);
+    text.leak()
+}
+
+/// Adds `value` in decimal to `text`.
 #[inline(never)]
-pub(crate) fn decimal(before: &[u8], value: u64) -> Vec<u8> {
-    let mut digits = Vec::from(before);
-    let at = digits.len();
+pub(crate) fn push_decimal(text: &mut Vec<u8>, value: u64) {
+    let at = text.len();
     let mut rest = value;
     loop {
-        digits.insert(at, b'0' + u8::try_from(rest % 10).unwrap_or(0));
+        text.insert(at, b'0' + u8::try_from(rest % 10).unwrap_or(0));
         rest /= 10;
         if rest == 0 {
-            return digits;
+            return;
         }
     }
+}
+
+/// The own process's number.
+pub(crate) fn own_pid() -> u32 {
+    getpid().as_raw_nonzero().get().unsigned_abs()
 }

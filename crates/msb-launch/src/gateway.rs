@@ -4,15 +4,15 @@
 //! of the sandbox's first process, which alone can make sockets inside.
 
 use crate::arguments::Arguments;
-use crate::fail::{At, Result, failure};
+use crate::fail::{At, Failed, Result, failure};
 use crate::files::{decimal, read_all};
 use crate::gather::Gather;
 use crate::network::{self, Refusals, Sockets};
-use alloc::ffi::CString;
+use crate::path::{Bytes, c_string, join, split};
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
-use msb_plan::event::{Failure, Step};
+use msb_plan::event::Step;
 use msb_plan::handover::{self, Socket};
 use msb_plan::network::{Listen, Network};
 use msb_plan::{OriginId, ParamKind, Plan};
@@ -51,7 +51,7 @@ pub(crate) fn listens<'p>(plan: &'p Plan<'_>) -> &'p [Listen] {
 }
 
 /// Descriptors that the launcher was started with for the gateway alone.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Given {
     /// Where its log goes.
     pub(crate) audit: Option<OwnedFd>,
@@ -65,9 +65,11 @@ pub(crate) struct Running {
     /// Readable once it has ended.
     pub(crate) pidfd: OwnedFd,
     /// The sandbox's side of the socket; the sandbox's first process has another descriptor of it.
-    pub(crate) socket: OwnedFd,
+    socket: OwnedFd,
     /// Whether it says anybody what the kernel refuses.
-    pub(crate) refusals: Refusals,
+    refusals: Refusals,
+    /// The line that begins the network rules.
+    origin: OriginId,
     /// A file in memory where it writes at its end what it counted, if anybody wants to know.
     report: Option<OwnedFd>,
 }
@@ -93,8 +95,8 @@ pub(crate) fn start(
 ) -> Result<Option<Running>> {
     let Some(origin) = origin(plan) else { return Ok(None) };
     let begin = || -> core::result::Result<Running, Errno> {
-        let program = program(arguments, &own_program()?)?;
-        accessat(CWD, program.as_bytes(), Access::EXEC_OK, AtFlags::empty())?;
+        let program = program(arguments, own_program()?)?;
+        accessat(CWD, program.to_bytes(), Access::EXEC_OK, AtFlags::empty())?;
         let memory = sealed(bytes)?;
         let flags = SocketFlags::CLOEXEC;
         let (socket, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
@@ -110,12 +112,12 @@ pub(crate) fn start(
                 let mut kept: Vec<BorrowedFd<'_>> = Vec::from([memory.as_fd(), theirs.as_fd()]);
                 kept.extend(report.iter().map(AsFd::as_fd));
                 kept.extend(given.audit.iter().chain(&given.secrets).map(AsFd::as_fd));
-                become_gateway(&program, &words, environment, &kept)
+                become_gateway(program, &words, environment, &kept)
             }
             Fork::Parent { pid, pidfd } => {
                 let is_wanted = counts == Counts::Wanted || given.audit.is_some();
                 let refusals = if is_wanted { Refusals::Wanted } else { Refusals::None };
-                Ok(Running { pid, pidfd, socket, refusals, report })
+                Ok(Running { pid, pidfd, socket, refusals, origin, report })
             }
         }
     };
@@ -123,20 +125,16 @@ pub(crate) fn start(
 }
 
 /// What the kernel calls the launcher's own program.
-pub(crate) fn own_program() -> core::result::Result<Vec<u8>, Errno> {
-    readlink(b"/proc/self/exe")
+pub(crate) fn own_program() -> core::result::Result<Bytes, Errno> {
+    Ok(readlink(b"/proc/self/exe")?.leak())
 }
 
 /// Where the gateway's program is: beside the launcher's `own`, where none was named.
-pub(crate) fn program(arguments: &Arguments<'_>, own: &[u8]) -> core::result::Result<CString, Errno> {
+pub(crate) fn program<'a>(arguments: &Arguments<'a>, own: &[u8]) -> core::result::Result<&'a CStr, Errno> {
     if let Some(given) = arguments.gateway {
-        return Ok(CString::from(given));
+        return Ok(given);
     }
-    let mut path = Vec::from(own);
-    let end = path.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
-    path.truncate(end);
-    path.extend_from_slice(NAME);
-    CString::new(path).map_err(|_| Errno::INVAL)
+    c_string(&[join(split(own).0, NAME)?])
 }
 
 /// A file in memory that holds `bytes` and that nobody can change any more: the gateway must see the plan that is applied.
@@ -160,31 +158,33 @@ fn words(
     memory: &OwnedFd,
     socket: &OwnedFd,
     (report, audit): (Option<BorrowedFd<'_>>, Option<BorrowedFd<'_>>),
-) -> core::result::Result<Vec<CString>, Errno> {
+) -> core::result::Result<Vec<&'static CStr>, Errno> {
     let number = |fd: BorrowedFd<'_>| decimal(b"", u64::from(fd.as_raw_fd().unsigned_abs()));
-    let mut words: Vec<Vec<u8>> = Vec::from([
-        Vec::from(NAME),
-        Vec::from(b"--plan-fd"),
-        number(memory.as_fd()),
-        Vec::from(b"--sockets-fd"),
-        number(socket.as_fd()),
-    ]);
-    for (option, fd) in [(b"--report-fd".as_slice(), report), (b"--audit-fd".as_slice(), audit)] {
+    let mut words = Vec::from([c"msb-gateway"]);
+    let options = [
+        (c"--plan-fd", Some(memory.as_fd())),
+        (c"--sockets-fd", Some(socket.as_fd())),
+        (c"--report-fd", report),
+        (c"--audit-fd", audit),
+    ];
+    for (option, fd) in options {
         if let Some(fd) = fd {
-            words.extend([Vec::from(option), number(fd)]);
+            words.push(option);
+            words.push(c_string(&[number(fd)])?);
         }
     }
     for (name, value) in &arguments.set {
         let wanted = |kind| matches!(kind, ParamKind::Host | ParamKind::Secret);
         if plan.params.iter().any(|param| param.name.as_bytes() == *name && wanted(param.kind)) {
-            words.extend([Vec::from(b"--set"), [name, b"=".as_slice(), value.to_bytes()].concat()]);
+            words.push(c"--set");
+            words.push(c_string(&[name, b"=", value.to_bytes()])?);
         }
     }
-    words.into_iter().map(|word| CString::new(word).map_err(|_| Errno::INVAL)).try_gather()
+    Ok(words)
 }
 
 /// In the new process: becomes the gateway, away from the terminal, for as long as the launcher lives.
-fn become_gateway(program: &CStr, words: &[CString], environment: &[&CStr], kept: &[BorrowedFd<'_>]) -> ! {
+fn become_gateway(program: &CStr, words: &[&CStr], environment: &[&CStr], kept: &[BorrowedFd<'_>]) -> ! {
     let ready = || -> core::result::Result<(), Errno> {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         // Ctrl-C is for the command; the gateway ends when that has.
@@ -195,7 +195,7 @@ fn become_gateway(program: &CStr, words: &[CString], environment: &[&CStr], kept
         kept.iter().try_for_each(|fd| fcntl_setfd(fd, FdFlags::empty()))
     };
     if ready().is_ok() {
-        let words: Strings<'_> = words.iter().map(CString::as_c_str).collect();
+        let words: Strings<'_> = words.iter().copied().collect();
         let environment: Strings<'_> = environment.iter().copied().collect();
         // Its failure is seen where its socket is: nobody is there.
         let _ = execute(program, &words, &environment);
@@ -204,6 +204,12 @@ fn become_gateway(program: &CStr, words: &[CString], environment: &[&CStr], kept
 }
 
 impl Running {
+    /// The sandbox's own descriptor of its side of the socket.
+    pub(crate) fn handover(&self) -> core::result::Result<Handover, Errno> {
+        let socket = rustix::io::fcntl_dupfd_cloexec(&self.socket, 3)?;
+        Ok(Handover { socket, origin: self.origin, refusals: self.refusals })
+    }
+
     /// Says that everything inside has ended, and waits until the gateway has as well; gives what it counted, as
     /// `msb_plan::handover` has it.
     pub(crate) fn end(self) -> Vec<u8> {
@@ -236,11 +242,6 @@ pub(crate) struct Handover {
 }
 
 impl Handover {
-    /// Takes the sandbox's side of the socket; `origin` is the line that begins the network rules.
-    pub(crate) fn new(socket: OwnedFd, origin: OriginId, refusals: Refusals) -> Handover {
-        Handover { socket, origin, refusals }
-    }
-
     /// Hands the sandbox's sockets over; nobody in here keeps them.
     pub(crate) fn give(&self, sockets: &Sockets) -> Result<()> {
         let borrowed: Vec<BorrowedFd<'_>> = sockets.sockets.iter().map(|fd| fd.as_fd()).gather();
@@ -298,7 +299,7 @@ impl Handover {
             // Its end: it says on standard error why.
             [] => Err(failed(Errno::PIPE)),
             [handover::FAILED, rest @ ..] => {
-                Err(handover::decode_failure(rest).unwrap_or(failed(Errno::PROTO)))
+                Err(handover::decode_failure(rest).map_or(failed(Errno::PROTO), Failed::from))
             }
             message => Ok((message, file)),
         }
@@ -366,6 +367,6 @@ pub(crate) fn receive(
 }
 
 /// A failure of the gateway's own, for who waits for it.
-pub(crate) fn ended(plan: &Plan<'_>) -> Failure {
+pub(crate) fn ended(plan: &Plan<'_>) -> Failed {
     failure(Step::Gateway, origin(plan), Errno::PIPE)
 }

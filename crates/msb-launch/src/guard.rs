@@ -5,7 +5,7 @@
 use crate::fail::{At, Result};
 use crate::gather::Gather;
 use crate::host::Entry;
-use crate::path::below;
+use crate::path::{Bytes, below};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{Base, Deny, Missing, OriginId, Path, Rights};
@@ -16,19 +16,19 @@ use rustix::io::Errno;
 /// # Errors
 /// `EILSEQ` for one of them that is no text, which no deny can name.
 pub(crate) fn denies<'f>(
-    files: &'f [Vec<u8>],
+    files: &'f [Bytes],
     entries: &[Entry<'_>],
     origin: OriginId,
 ) -> Result<Vec<Deny<'f>>> {
-    let shown = |file: &&Vec<u8>| {
+    let shown = |file: &&Bytes| {
         let covers = |entry: &Entry<'_>| {
             let source = entry.source.as_ref().filter(|_| entry.is_writable());
-            source.is_some_and(|source| below(file, &source.real).is_some())
+            source.is_some_and(|source| below(file, source.real).is_some())
         };
         entries.iter().any(covers)
     };
-    let deny = |file: &'f Vec<u8>| {
-        let file = core::str::from_utf8(file).map_err(|_| Errno::ILSEQ).at(Step::PlanOpen, None)?;
+    let deny = |file: &'f Bytes| {
+        let file = core::str::from_utf8(file).map_err(|_| Errno::ILSEQ).at(Step::Protect, None)?;
         let path = Path { base: Base::Root, rest: file.trim_start_matches('/') };
         Ok(Deny { path, rights: Rights::WRITE, missing: Missing::Skip, origin })
     };

@@ -6,7 +6,7 @@
 
 use crate::bind::{Bindings, Place, open_below, open_place};
 use crate::fail::{At, Result, failure};
-use crate::path::{below, join, sort_by};
+use crate::path::{Bytes, below, join, sort_by};
 use alloc::vec::Vec;
 use msb_plan::event::{Failure, Step};
 use msb_plan::{Base, Links, Mount, MountKind, Path, Plan, Presence, Rights};
@@ -21,13 +21,13 @@ pub(crate) struct Entry<'p> {
     /// What the plan says.
     pub(crate) mount: Mount<'p>,
     /// Where it goes, inside, without a leading `/`.
-    pub(crate) target: Vec<u8>,
+    pub(crate) target: Bytes,
     /// What is left after denies that cover all of it.
     pub(crate) rights: Rights,
     /// Of a bind.
     pub(crate) source: Option<Source>,
     /// Where another entry shows the same with the same rights: a symbolic link to there does.
-    pub(crate) alias: Option<Vec<u8>>,
+    pub(crate) alias: Option<Bytes>,
 }
 
 /// A file or directory that is shown inside.
@@ -36,7 +36,7 @@ pub(crate) struct Source {
     /// An `O_PATH` descriptor of it.
     pub(crate) place: OwnedFd,
     /// What the kernel calls it.
-    pub(crate) real: Vec<u8>,
+    pub(crate) real: Bytes,
     /// What it is.
     pub(crate) stat: Stat,
     /// A detached mount of it, where this process may make one (root alone).
@@ -123,7 +123,7 @@ pub(crate) fn table<'p>(plan: &Plan<'p>, bindings: &Bindings<'_>) -> Result<Vec<
                 && index != other
             {
                 let origin = Some(a.mount.origin);
-                return Err(Failure { step: Step::ParamSame, origin, errno: u16::from(other) + 1 });
+                return Err(Failure { step: Step::ParamSame, origin, errno: u16::from(other) + 1 }.into());
             }
             return Err(failure(Step::MountTarget, Some(b.mount.origin), Errno::EXIST));
         }
@@ -135,12 +135,12 @@ pub(crate) fn table<'p>(plan: &Plan<'p>, bindings: &Bindings<'_>) -> Result<Vec<
 fn open(bindings: &Bindings<'_>, mount: &Mount<'_>, path: Path<'_>, links: Links) -> Result<Option<Source>> {
     let origin = Some(mount.origin);
     let opened = match links {
-        Links::Follow => open_place(&bindings.host_path(path, mount.origin)?),
+        Links::Follow => open_place(bindings.host_path(path, mount.origin)?),
         // The base is named by who launches, and is settled; what follows is for the program to change.
         Links::Refuse => {
             bindings.open_base(path, mount.origin)?.and_then(|base| match path.rest.as_bytes() {
                 b"" => Ok(base),
-                rest => Ok(Place { fd: open_below(&base.fd, rest)?, real: join(&base.real, rest)? }),
+                rest => Ok(Place { fd: open_below(&base.fd, rest)?, real: join(base.real, rest)? }),
             })
         }
     };
@@ -172,8 +172,7 @@ fn source(Place { fd: place, real }: Place, kind: MountKind<'_>) -> core::result
 /// hosts have as links into /usr. `kept` are the places inside that must not be reached through one.
 pub(crate) fn find_aliases<'k>(entries: &mut [Entry<'_>], kept: &(impl Iterator<Item = &'k [u8]> + Clone)) {
     for index in 0..entries.len() {
-        let Some(entry) = entries.get(index) else { break };
-        let alias = alias(entry, entries, kept.clone());
+        let alias = entries.get(index).and_then(|entry| alias(entry, entries, kept.clone()));
         if let Some(entry) = entries.get_mut(index) {
             entry.alias = alias;
         }
@@ -185,29 +184,29 @@ fn alias<'k>(
     entry: &Entry<'_>,
     entries: &[Entry<'_>],
     mut kept: impl Iterator<Item = &'k [u8]>,
-) -> Option<Vec<u8>> {
+) -> Option<Bytes> {
     // Of the system's own places, by whatever links the host has there.
     let followed = |entry: &Entry<'_>| {
         let MountKind::Bind { source, links: Links::Follow, .. } = entry.mount.kind else { return false };
         source.base == Base::Root
     };
-    let below_it = |path: &[u8]| below(path, &entry.target).is_some();
     let source = entry.source.as_ref().filter(|_| followed(entry))?;
     let place = source.real.get(1..)?;
     let other = covering(entries, place).filter(|other| followed(other) && other.target != place)?;
-    let is_where_it_lies = other.source.as_ref()?.real.get(1..) == Some(&other.target);
+    let is_where_it_lies = other.source.as_ref()?.real.get(1..) == Some(other.target);
     // Nobody can execute a file without the bits, whatever the other may give on it; from both it is read.
     let is_text = !source.is_directory() && source.stat.st_mode & 0o111 == 0 && entry.rights == Rights::READ;
     let gives_as_much = other.rights == entry.rights || (is_text && !other.rights.contains(Rights::WRITE));
-    let others = entries.iter().filter(|other| !core::ptr::eq(*other, entry));
-    let is_alone = !others.map(|other| &other.target).any(|path| below_it(path)) && !kept.any(below_it);
-    (is_where_it_lies && gives_as_much && is_alone).then(|| source.real.clone())
+    let below_it = |path: &[u8]| below(path, entry.target).is_some();
+    let mut others = entries.iter().filter(|other| !core::ptr::eq(*other, entry));
+    let is_alone = !others.any(|other| below_it(other.target)) && !kept.any(below_it);
+    (is_where_it_lies && gives_as_much && is_alone).then_some(source.real)
 }
 
 /// The entry that shows `inside`: the deepest one whose target holds it.
 pub(crate) fn covering<'e, 'p>(entries: &'e [Entry<'p>], inside: &[u8]) -> Option<&'e Entry<'p>> {
     // INVARIANT (mount order): of those that hold a path, the deepest comes last.
-    entries.iter().rev().find(|entry| below(inside, &entry.target).is_some())
+    entries.iter().rev().find(|entry| below(inside, entry.target).is_some())
 }
 
 /// Whether a plan's path names a place on the host by a parameter, below which nothing may be a symbolic link.

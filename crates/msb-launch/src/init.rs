@@ -5,7 +5,7 @@
 
 use crate::child::Child;
 use crate::command;
-use crate::fail::{At, Result, failure};
+use crate::fail::{At, Failed, Result, failure};
 use crate::files::write_once;
 use crate::message::Message;
 use crate::terminal::Inside;
@@ -14,11 +14,11 @@ use core::mem::MaybeUninit;
 use msb_plan::Tier;
 use msb_plan::event::Step;
 use msb_sys::beside::vfork;
-use msb_sys::process::{close_range, flags};
+use msb_sys::process::flags;
 use msb_sys::shared::Words;
 use msb_sys::signal;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait as reap_one};
@@ -28,12 +28,11 @@ const SIGCHLD: u32 = 17; // signal(7), the same on x86-64 and AArch64
 /// Starts the command and waits for its end.
 pub(crate) fn run(child: &mut Child<'_>) -> Infallible {
     let started = start(child);
-    drop(child.root.take());
     let message = match started {
         Ok((pid, left)) => watch(pid, left, child),
         Err(failure) => Message::Failed(failure),
     };
-    if child.tier == Tier::Landlock {
+    if child.host.tier == Tier::Landlock {
         end_all();
     }
     // When this fails, the parent is gone, and so is this process in a moment.
@@ -72,22 +71,15 @@ impl Left {
 
 /// Starts the command; gives its process, and what it left.
 fn start(child: &Child<'_>) -> Result<(Pid, Left)> {
-    let at = Some(child.filter.origin);
+    let at = Some(child.host.filter.origin);
     // The listener is made by the command's process, after the filter is loaded, and from then on every call
     // of that process may wait for an answer: so it shares its descriptors, and init, which waits until it
     // has executed, finds the listener among its own.
     let shared = if child.listener.is_some() { flags::FILES } else { 0 };
     // Here and not in the command's process, whose clocks are its time namespace's.
-    child.timing.done(Step::Spawn);
+    child.host.timing.done(Step::Spawn);
     let (pid, left) = vfork(shared, &mut |left| {
         signal::block(child.signals);
-        // Who closes it last waits for every processor, and that should be init. A table that both share holds it once.
-        if shared == 0
-            && let Some(root) = &child.root
-        {
-            let number = root.as_raw_fd().unsigned_abs();
-            let _ = close_range(number, number);
-        }
         let failure = match child.terminal.as_ref().map(Inside::control) {
             Some(Err(errno)) => command::code(Step::Terminal, errno),
             _ => command::execute(child, |fd| left.set(Left::LISTENER, fd)),
@@ -170,11 +162,11 @@ fn reap(command: Pid) -> Option<i32> {
 }
 
 /// The failure of a step of the command's own process.
-pub(crate) fn step_failure(step: Step, errno: u16, child: &Child<'_>) -> msb_plan::event::Failure {
+pub(crate) fn step_failure(step: Step, errno: u16, child: &Child<'_>) -> Failed {
     let origin = match step {
-        Step::Filter => child.filter.origin,
-        Step::Terminal => child.plan.identity.terminal.unwrap_or(child.plan.policy.origin),
-        _ => child.plan.policy.origin,
+        Step::Filter => child.host.filter.origin,
+        Step::Terminal => child.host.plan.identity.terminal.unwrap_or(child.host.plan.policy.origin),
+        _ => child.host.plan.policy.origin,
     };
     failure(step, Some(origin), Errno::from_raw_os_error(i32::from(errno)))
 }

@@ -1,174 +1,98 @@
 //! Events as lines of JSON (RFC 8259), with the names that msb-report gives them.
 
-use crate::files::decimal;
 use crate::gateway;
+use crate::text::{Value, filled};
 use alloc::vec::Vec;
+use msb_plan::Plan;
 use msb_plan::event::{Cause, Ended, Event};
 use msb_plan::network::Listen;
-use msb_plan::{OriginId, Plan};
-
-/// A JSON text that is written from its beginning to its end.
-#[derive(Debug, Default)]
-pub(crate) struct Json {
-    text: Vec<u8>,
-}
-
-impl Json {
-    /// Begins an object.
-    pub(crate) fn object() -> Json {
-        Json { text: Vec::from(b"{") }
-    }
-
-    /// The whole object, as a line.
-    pub(crate) fn line(mut self) -> Vec<u8> {
-        self.text.extend_from_slice(b"}\n");
-        self.text
-    }
-
-    /// Begins a member.
-    fn name(&mut self, name: &str) {
-        if !self.text.ends_with(b"{") {
-            self.text.push(b',');
-        }
-        self.string(name.as_bytes());
-        self.text.push(b':');
-    }
-
-    /// A number, or null.
-    #[inline(never)]
-    pub(crate) fn number(&mut self, name: &str, value: Option<u64>) {
-        self.name(name);
-        match value {
-            Some(value) => self.text = decimal(&self.text, value),
-            None => self.text.extend_from_slice(b"null"),
-        }
-    }
-
-    /// A text, or null.
-    #[inline(never)]
-    pub(crate) fn text(&mut self, name: &str, value: Option<&[u8]>) {
-        self.name(name);
-        match value {
-            Some(value) => self.string(value),
-            None => self.text.extend_from_slice(b"null"),
-        }
-    }
-
-    /// Where a policy asked for it: an object, or null.
-    pub(crate) fn origin(&mut self, at: Option<OriginId>, plan: Option<&Plan<'_>>) {
-        self.name("origin");
-        let found = at.zip(plan).and_then(|(id, plan)| plan.origins.get(usize::from(id.0)));
-        let Some(at) = found else { return self.text.extend_from_slice(b"null") };
-        let mut object = Json::object();
-        object.text("file", Some(at.file.as_bytes()));
-        object.number("line", Some(u64::from(at.line)));
-        object.number("column", Some(u64::from(at.column)));
-        object.text("text", Some(at.text.as_bytes()));
-        self.text.extend_from_slice(&object.text);
-        self.text.push(b'}');
-    }
-
-    /// A string. Bytes that are no UTF-8 become U+FFFD.
-    fn string(&mut self, value: &[u8]) {
-        self.text.push(b'"');
-        for chunk in value.utf8_chunks() {
-            for byte in chunk.valid().bytes() {
-                match byte {
-                    b'"' | b'\\' => self.text.extend_from_slice(&[b'\\', byte]),
-                    0..0x20 => {
-                        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-                        let digit = |value: u8| DIGITS.get(usize::from(value)).copied().unwrap_or(b'0');
-                        self.text.extend_from_slice(b"\\u00");
-                        self.text.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-                    }
-                    _ => self.text.push(byte),
-                }
-            }
-            if !chunk.invalid().is_empty() {
-                self.text.extend_from_slice("\u{fffd}".as_bytes());
-            }
-        }
-        self.text.push(b'"');
-    }
-}
 
 /// `event` as a line.
 pub(crate) fn line(event: &Event, plan: Option<&Plan<'_>>) -> Vec<u8> {
-    let mut json = Json::object();
-    let kind = |json: &mut Json, kind: &str| json.text("event", Some(kind.as_bytes()));
+    let number = |value: u32| Value::Number(u64::from(value));
+    let word = |word: &'static str| Value::String(word.as_bytes());
+    let at = |id| Value::Origin(Some(id));
     match *event {
-        Event::Failed(failure) => {
-            kind(&mut json, "failed");
-            json.text("step", Some(failure.step.name().as_bytes()));
-            json.number("errno", Some(u64::from(failure.errno)));
-            json.origin(failure.origin, plan);
-        }
-        Event::HeldWithoutCgroup { limit, origin } => {
-            kind(&mut json, "held-without-cgroup");
-            json.text("limit", Some(limit.word().as_bytes()));
-            json.origin(Some(origin), plan);
-        }
+        Event::Failed(failure) => filled(
+            plan,
+            "{\"event\":\"failed\",\"step\":#,\"errno\":#,\"origin\":#}\n",
+            &[word(failure.step.name()), number(u32::from(failure.errno)), Value::Origin(failure.origin)],
+        ),
+        Event::HeldWithoutCgroup { limit, origin } => filled(
+            plan,
+            "{\"event\":\"held-without-cgroup\",\"limit\":#,\"origin\":#}\n",
+            &[word(limit.word()), at(origin)],
+        ),
         Event::HeldByLandlock { origin } => {
-            kind(&mut json, "held-by-landlock");
-            json.origin(Some(origin), plan);
+            filled(plan, "{\"event\":\"held-by-landlock\",\"origin\":#}\n", &[at(origin)])
         }
         Event::Published { index, port, origin } => {
-            kind(&mut json, "published");
             let listen = plan.and_then(|plan| gateway::listens(plan).get(usize::from(index)));
-            json.text("protocol", listen.map(|it| it.carries().as_bytes()));
-            json.text("host", listen.map(Listen::host).as_deref().map(str::as_bytes));
-            json.number("port", Some(u64::from(port)));
-            json.number("inside", listen.map(|it| u64::from(it.inside)));
-            json.origin(Some(origin), plan);
+            let host = listen.map(Listen::host);
+            filled(
+                plan,
+                "{\"event\":\"published\",\"protocol\":#,\"host\":#,\"port\":#,\"inside\":#,\"origin\":#}\n",
+                &[
+                    Value::string(listen.map(|it| it.carries().as_bytes())),
+                    Value::string(host.as_deref().map(str::as_bytes)),
+                    number(u32::from(port)),
+                    Value::number(listen.map(|it| u64::from(it.inside))),
+                    at(origin),
+                ],
+            )
         }
-        Event::Searched { origin, directories, places } => {
-            kind(&mut json, "searched");
-            json.number("directories", Some(u64::from(directories)));
-            json.number("places", Some(u64::from(places)));
-            json.origin(Some(origin), plan);
-        }
-        Event::LimitReached { limit, times, origin } => {
-            kind(&mut json, "limit-reached");
-            json.text("limit", Some(limit.word().as_bytes()));
-            json.number("times", Some(times));
-            json.origin(Some(origin), plan);
-        }
-        Event::KilledByFilter { nr, origin } => {
-            kind(&mut json, "killed-by-filter");
-            json.number("nr", nr.map(u64::from));
-            json.origin(Some(origin), plan);
-        }
-        Event::Timing { step, at_us } => {
-            kind(&mut json, "timing");
-            json.text("step", Some(step.name().as_bytes()));
-            json.number("at_us", Some(u64::from(at_us)));
-        }
-        Event::Ended(ended) => end(&mut json, &ended, plan),
+        Event::Searched { origin, directories, places } => filled(
+            plan,
+            "{\"event\":\"searched\",\"directories\":#,\"places\":#,\"origin\":#}\n",
+            &[number(directories), number(places), at(origin)],
+        ),
+        Event::LimitReached { limit, times, origin } => filled(
+            plan,
+            "{\"event\":\"limit-reached\",\"limit\":#,\"times\":#,\"origin\":#}\n",
+            &[word(limit.word()), Value::Number(times), at(origin)],
+        ),
+        Event::KilledByFilter { nr, origin } => filled(
+            plan,
+            "{\"event\":\"killed-by-filter\",\"nr\":#,\"origin\":#}\n",
+            &[Value::number(nr.map(u64::from)), at(origin)],
+        ),
+        Event::Timing { step, at_us } => filled(
+            plan,
+            "{\"event\":\"timing\",\"step\":#,\"at_us\":#}\n",
+            &[word(step.name()), number(at_us)],
+        ),
+        Event::Ended(ended) => end(&ended, plan),
     }
-    json.line()
 }
 
-fn end(json: &mut Json, ended: &Ended, plan: Option<&Plan<'_>>) {
-    let (cause, limit, origin) = match ended.cause {
+fn end(ended: &Ended, plan: Option<&Plan<'_>>) -> Vec<u8> {
+    let (cause, limit, line) = match ended.cause {
         Cause::Command => ("command", None, None),
-        Cause::Limit(limit, origin) => ("limit", Some(limit.word().as_bytes()), Some(origin)),
+        Cause::Limit(limit, line) => ("limit", Some(limit.word().as_bytes()), Some(line)),
         Cause::Outside => ("outside", None, None),
         Cause::Gateway => ("gateway", None, None),
     };
     // wait(2): the low 7 bits are the signal, the next byte but one is the exit status.
     let signal = u64::from(ended.wait_status & 0x7f);
-    json.text("event", Some(b"ended"));
-    json.number("exit_code", (signal == 0).then_some(u64::from(ended.wait_status >> 8 & 0xff)));
-    json.number("signal", (signal != 0).then_some(signal));
-    json.text("cause", Some(cause.as_bytes()));
-    json.text("limit", limit);
-    json.origin(origin, plan);
-    json.number("wall_us", Some(ended.wall_us));
-    json.number("cpu_us", Some(ended.cpu_us));
-    json.number("memory_peak_bytes", Some(ended.memory_peak_bytes));
-    json.number("pids_peak", ended.usage.pids_peak);
-    json.number("read_bytes", Some(ended.usage.read_bytes));
-    json.number("written_bytes", Some(ended.usage.written_bytes));
-    json.number("output_bytes", ended.usage.output_bytes);
-    json.number("throttled", ended.usage.throttled);
+    filled(
+        plan,
+        "{\"event\":\"ended\",\"exit_code\":#,\"signal\":#,\"cause\":#,\"limit\":#,\"origin\":#,\"wall_us\":#,\
+         \"cpu_us\":#,\"memory_peak_bytes\":#,\"pids_peak\":#,\"read_bytes\":#,\"written_bytes\":#,\
+         \"output_bytes\":#,\"throttled\":#}\n",
+        &[
+            Value::number((signal == 0).then_some(u64::from(ended.wait_status >> 8 & 0xff))),
+            Value::number((signal != 0).then_some(signal)),
+            Value::String(cause.as_bytes()),
+            Value::string(limit),
+            Value::Origin(line),
+            Value::Number(ended.wall_us),
+            Value::Number(ended.cpu_us),
+            Value::Number(ended.memory_peak_bytes),
+            Value::number(ended.usage.pids_peak),
+            Value::Number(ended.usage.read_bytes),
+            Value::Number(ended.usage.written_bytes),
+            Value::number(ended.usage.output_bytes),
+            Value::number(ended.usage.throttled),
+        ],
+    )
 }

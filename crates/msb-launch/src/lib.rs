@@ -4,7 +4,7 @@
 //! host        plan, parameters, sources, denied places, cgroup        (prepare, host, search, cgroup)
 //!             what the policy asserts of them                         (claims)
 //!             the gateway, where there are network rules              (gateway)
-//! namespaced  clone3, id maps, host name                              (child)
+//! namespaced  clone3, id maps, host name                              (spawn, child)
 //!             mounts, /dev, /proc, certificates, denies               (root, overlay, deny, dev, trust)
 //!             network, for a gateway, with the sockets that it gets   (child, network, netlink)
 //! rooted      pivot_root, detach the old root                         (root)
@@ -59,8 +59,12 @@ mod pump;
 mod root;
 mod search;
 mod signature;
+mod sockets;
+mod spawn;
+mod spelling;
 mod storage;
 mod terminal;
+mod text;
 mod tier;
 mod timing;
 mod trust;

@@ -3,9 +3,8 @@
 //! A bind mount gives a folder a second name. What is compared is therefore the device and the path there, as
 //! proc_pid_mountinfo(5) tells them.
 
-use crate::files::{number, open, read_all};
-use crate::gather::Gather;
-use crate::path::{below, join};
+use crate::files::{exact, number, open, read_all};
+use crate::path::{Bytes, below, join};
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 use msb_sys::at::{Numbers, lies};
@@ -21,9 +20,9 @@ struct Line {
     /// Major and minor number.
     device: (u64, u64),
     /// What of the file system is mounted.
-    root: &'static [u8],
+    root: Bytes,
     /// Where.
-    point: &'static [u8],
+    point: Bytes,
 }
 
 /// The table.
@@ -39,7 +38,7 @@ impl Table {
     /// Looks whether it has to be known more closely.
     ///
     /// # Errors
-    /// `EFBIG` for more than 16 MiB, which some ten thousand mounts take.
+    /// `EFBIG` for more than 4 MiB, which some twenty thousand mounts take.
     pub(crate) fn read() -> Result<Table, Errno> {
         let mut table = Table { lines: OnceCell::new(), shows_twice: false };
         table.shows_twice = !shows_once() && table.may_show_twice()?;
@@ -53,18 +52,22 @@ impl Table {
 
     #[inline(never)]
     fn lines(&self) -> Result<&[Line], Errno> {
-        const BYTES_MAX: usize = 16 << 20;
+        const BYTES_MAX: usize = 4 << 20;
         if let Some(lines) = self.lines.get() {
             return Ok(lines);
         }
-        let text = read_all(&open(CWD, "/proc/self/mountinfo", OFlags::RDONLY)?, BYTES_MAX)?;
-        // There is one table for as long as the program lives.
-        let text: &'static [u8] = text.leak();
-        Ok(self.lines.get_or_init(|| text.split(|b| *b == b'\n').filter_map(line).gather()))
+        let text = read_all(&open(CWD, "/proc/self/mountinfo", OFlags::RDONLY)?, BYTES_MAX)?.leak();
+        let mut lines = Vec::new();
+        for text in text.split_mut(|b| *b == b'\n') {
+            if let Some(line) = line(text) {
+                lines.push(line);
+            }
+        }
+        Ok(self.lines.get_or_init(|| lines))
     }
 
     fn may_show_twice(&self) -> Result<bool, Errno> {
-        let (mut seen, mut has_root) = (Seen::default(), false);
+        let (mut seen, mut has_root) = (Seen([0; 64]), false);
         for line in self.lines()? {
             has_root |= line.point == b"/";
             if !seen.is_new(line.device) {
@@ -88,7 +91,7 @@ impl Table {
                 let path = join(line.root, within)?;
                 return Ok(Some(Region { device: line.device, path }));
             }
-            if line.device == (own.device.0.into(), own.device.1.into()) {
+            if line.device == own.device {
                 unknown = Err(Errno::STALE);
             }
         }
@@ -104,7 +107,7 @@ impl Table {
         let mut regions = Vec::from([self.region(place, real)?.ok_or(Errno::STALE)?]);
         for line in self.lines()? {
             if below(line.point, real).is_some_and(|rest| !rest.is_empty()) {
-                regions.push(Region { device: line.device, path: Vec::from(line.root) });
+                regions.push(Region { device: line.device, path: line.root });
             }
         }
         Ok(regions)
@@ -120,14 +123,14 @@ impl Table {
         place: BorrowedFd<'_>,
         real: &[u8],
         missing: &[u8],
-        names: &mut Vec<Vec<u8>>,
+        names: &mut Vec<Bytes>,
     ) -> Result<(), Errno> {
         let Some(region) = self.region(place, real)? else { return Ok(()) };
-        let path = join(&region.path, missing)?;
-        for line in self.lines()?.iter().filter(|line| line.device == region.device) {
-            let name = match below(&path, line.root) {
-                Some(rest) => join(line.point, rest)?,
-                None if below(line.root, &path).is_some() => Vec::from(line.point),
+        let path = join(region.path, missing)?;
+        for Line { root, point, .. } in self.lines()?.iter().filter(|line| line.device == region.device) {
+            let name = match below(path, root) {
+                Some(rest) => join(point, rest)?,
+                None if below(root, path).is_some() => *point,
                 None => continue,
             };
             crate::names::add(names, name);
@@ -146,21 +149,12 @@ fn shows_once() -> bool {
     let mounts = mounts.get(..count).unwrap_or_default();
     // Of a root that is no mount's, as after chroot(2), nothing is in the list.
     let has_root = lies(CWD, "/", Numbers::Unique).is_ok_and(|root| mounts.contains(&root.mount));
-    let mut seen = Seen::default();
-    has_root
-        && mounts.iter().all(|mount| {
-            mount::device(*mount).is_ok_and(|(major, minor)| seen.is_new((major.into(), minor.into())))
-        })
+    let mut seen = Seen([0; 64]);
+    has_root && mounts.iter().all(|mount| mount::device(*mount).is_ok_and(|device| seen.is_new(device)))
 }
 
 /// Devices, a bit for each: two that share one are taken for the same, and then looked at in full.
 struct Seen([u64; 64]);
-
-impl Default for Seen {
-    fn default() -> Seen {
-        Seen([0; 64])
-    }
-}
 
 impl Seen {
     /// Adds a device that is not there yet.
@@ -178,44 +172,39 @@ impl Seen {
 #[derive(Debug)]
 pub(crate) struct Region {
     device: (u64, u64),
-    path: Vec<u8>,
+    path: Bytes,
 }
 
 impl Region {
     /// Whether one is the other, or lies in it.
     pub(crate) fn meets(&self, other: &Region) -> bool {
-        let holds = below(&self.path, &other.path).is_some() || below(&other.path, &self.path).is_some();
+        let holds = below(self.path, other.path).is_some() || below(other.path, self.path).is_some();
         self.device == other.device && holds
     }
 }
 
-#[inline(never)]
-fn line(text: &'static [u8]) -> Option<Line> {
-    let mut fields = text.split(|b| *b == b' ');
+/// A line of the table, whose paths are then as they are: space, tab, newline and backslash stand there as `\` and three
+/// octal digits.
+fn line(text: &'static mut [u8]) -> Option<Line> {
+    let mut fields = text.split_mut(|b| *b == b' ');
     let id = number(fields.next()?)?;
     let device = fields.nth(1)?;
     let minor = device.iter().position(|b| *b == b':').and_then(|at| device.get(at + 1..))?;
-    let (root, point) = (unescaped(fields.next()?), unescaped(fields.next()?));
-    Some(Line { id, device: (number(device)?, number(minor)?), root, point })
+    let device = (number(device)?, number(minor)?);
+    Some(Line { id, device, root: unescaped(fields.next()?), point: unescaped(fields.next()?) })
 }
 
-/// A path of the table: space, tab, newline and backslash stand in it as `\` and three octal digits.
-#[inline(never)]
-fn unescaped(field: &'static [u8]) -> &'static [u8] {
-    if !field.contains(&b'\\') {
-        return field;
-    }
-    let mut path = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match (byte, after) {
-            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
-                path.push((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'));
-                rest = after;
-            }
-            _ => path.push(byte),
+/// A path of the table, in the place of its field.
+fn unescaped(field: &'static mut [u8]) -> Bytes {
+    let (mut from, mut to) = (0, 0);
+    while let Some(&byte) = field.get(from) {
+        let escaped = field.get(from + 1..from + 4).filter(|_| byte == b'\\');
+        let whole = escaped.and_then(|digits| exact(digits, 8)).and_then(|code| u8::try_from(code).ok());
+        from += if whole.is_some() { 4 } else { 1 };
+        if let Some(place) = field.get_mut(to) {
+            *place = whole.unwrap_or(byte);
         }
+        to += 1;
     }
-    path.leak()
+    field.get(..to).unwrap_or_default()
 }

@@ -1,51 +1,56 @@
 //! Every name of a denied place: as the policy writes it, as the kernel calls it, where the host has mounted it a second
 //! time, and where symbolic links lead.
 
-use crate::bind::{Bindings, open_below, open_place};
+use crate::bind::{Bindings, is_plain, open_below, open_kept, open_place};
 use crate::fail::{At, Result};
 use crate::host::{Source, is_below_parameter};
 use crate::mounts::Table;
-use crate::path::{ancestors, below, join, split};
+use crate::path::{Bytes, ancestors, below, extend, join, split};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{Base, Deny, Search};
 use msb_sys::at::readlinkat;
 use rustix::fd::AsFd;
+use rustix::fs::{CWD, ResolveFlags};
 use rustix::io::Errno;
 
 /// A deny as found on this host.
 pub(crate) struct Found<'p> {
     pub(crate) deny: Deny<'p>,
     /// Every name of the place.
-    pub(crate) names: Vec<Vec<u8>>,
+    pub(crate) names: Vec<Bytes>,
     /// The path inside that it names, without a leading `/`: of an absolute path alone.
-    pub(crate) inside: Option<Vec<u8>>,
+    pub(crate) inside: Option<&'p [u8]>,
 }
 
 impl<'p> Found<'p> {
     /// Finds what a deny names on the host.
     pub(crate) fn locate(deny: Deny<'p>, bindings: &Bindings<'_>, table: &Table) -> Result<Found<'p>> {
         let path = bindings.host_path(deny.path, deny.origin)?;
-        let names = names(&path, deny.path.base, table).at(Step::DenySource, Some(deny.origin))?;
-        let inside = (deny.path.base == Base::Root).then(|| Vec::from(deny.path.rest));
+        let names = names(path, deny.path.base, table).at(Step::DenySource, Some(deny.origin))?;
+        let inside = (deny.path.base == Base::Root).then_some(deny.path.rest.as_bytes());
         Ok(Found { deny, names, inside })
     }
 
     /// What `search` denies at `place`, an absolute path as the kernel calls it.
     pub(crate) fn beside(
         search: &Search<'p>,
-        place: &[u8],
+        place: Bytes,
         table: &Table,
     ) -> core::result::Result<Found<'p>, Errno> {
         let Search { root, rights, missing, origin, .. } = *search;
         let names = names(place, root.base, table)?;
-        let inside = place.get(1..).filter(|_| root.base == Base::Root).map(Vec::from);
+        let inside = place.get(1..).filter(|_| root.base == Base::Root);
         Ok(Found { deny: Deny { path: root, rights, missing, origin }, names, inside })
     }
 
     /// Adds a place that a symbolic link leads to; gives whether it is new.
-    pub(crate) fn add(&mut self, place: &[u8], table: &Table) -> Result<bool> {
+    pub(crate) fn add(&mut self, place: Bytes, table: &Table) -> Result<bool> {
         let before = self.names.len();
+        // A link that leads to itself is all that there is.
+        if self.names.contains(&place) {
+            return Ok(false);
+        }
         // It may lie anywhere, so that its real name is looked up.
         for name in names(place, Base::Root, table).at(Step::DenySource, Some(self.deny.origin))? {
             add(&mut self.names, name);
@@ -55,8 +60,8 @@ impl<'p> Found<'p> {
 }
 
 /// Every name of `path`, which begins with `base`, but those that a symbolic link below a parameter leads to.
-pub(crate) fn names(path: &[u8], base: Base, table: &Table) -> core::result::Result<Vec<Vec<u8>>, Errno> {
-    let mut names = Vec::from([Vec::from(path)]);
+pub(crate) fn names(path: Bytes, base: Base, table: &Table) -> core::result::Result<Vec<Bytes>, Errno> {
+    let mut names = Vec::from([path]);
     // Below a parameter the name as written is the kernel's, and nothing has to be looked up.
     if is_below_parameter(base) && !table.shows_twice() {
         return Ok(names);
@@ -68,14 +73,16 @@ pub(crate) fn names(path: &[u8], base: Base, table: &Table) -> core::result::Res
             Ok(place) => {
                 let missing = below(path, there).unwrap_or_default();
                 if !is_below_parameter(base) {
-                    add(&mut names, join(&place.real, missing)?);
+                    add(&mut names, join(place.real, missing)?);
                 }
                 if table.shows_twice() {
-                    table.add_names(place.fd.as_fd(), &place.real, missing, &mut names)?;
+                    table.add_names(place.fd.as_fd(), place.real, missing, &mut names)?;
                 }
                 return Ok(names);
             }
             Err(Errno::NOENT | Errno::NOTDIR) if there.len() > 1 => there = split(there).0,
+            // One of several in a circle, which is no place: whoever met it follows it to the next.
+            Err(Errno::LOOP) if is_link(there) => there = split(there).0,
             // Out of the user's reach, and so out of the sandbox's.
             Err(Errno::ACCESS) => return Ok(names),
             Err(errno) => return Err(errno),
@@ -86,9 +93,14 @@ pub(crate) fn names(path: &[u8], base: Base, table: &Table) -> core::result::Res
     }
 }
 
+/// Whether a symbolic link lies at `path`, and none on the way. Those of procfs lead to what they do not name.
+fn is_link(path: &[u8]) -> bool {
+    is_plain(path) && open_kept(CWD, path, ResolveFlags::NO_SYMLINKS).is_ok()
+}
+
 /// Adds a name that is not there yet.
 #[inline(never)]
-pub(crate) fn add(names: &mut Vec<Vec<u8>>, name: Vec<u8>) {
+pub(crate) fn add(names: &mut Vec<Bytes>, name: Bytes) {
     if !names.contains(&name) {
         names.push(name);
     }
@@ -99,7 +111,7 @@ pub(crate) fn add(names: &mut Vec<Vec<u8>>, name: Vec<u8>) {
 ///
 /// # Errors
 /// `ELOOP` where the link goes up from a folder that it names itself, which may be another link.
-pub(crate) fn follow(source: &Source, rest: &[u8]) -> core::result::Result<(usize, Vec<u8>), Errno> {
+pub(crate) fn follow(source: &Source, rest: &[u8]) -> core::result::Result<(usize, Bytes), Errno> {
     let mut paths = ancestors(rest).chain([rest]);
     let (link, text) = loop {
         let path = paths.next().ok_or(Errno::LOOP)?;
@@ -109,7 +121,7 @@ pub(crate) fn follow(source: &Source, rest: &[u8]) -> core::result::Result<(usiz
             text => break (path, text?),
         }
     };
-    let mut to = if text.starts_with(b"/") { Vec::new() } else { join(&source.real, split(link).0)? };
+    let mut to = Vec::from(if text.starts_with(b"/") { b"/" } else { join(source.real, split(link).0)? });
     let mut named = false;
     for component in text.split(|b| *b == b'/') {
         match component {
@@ -118,11 +130,10 @@ pub(crate) fn follow(source: &Source, rest: &[u8]) -> core::result::Result<(usiz
             b".." => to.truncate(split(&to).0.len()),
             name => {
                 named = true;
-                to.push(b'/');
-                to.extend_from_slice(name);
+                extend(&mut to, name)?;
             }
         }
     }
-    let after = below(rest, link).unwrap_or_default();
-    Ok((link.len(), join(if to.is_empty() { b"/" } else { &to }, after)?))
+    extend(&mut to, below(rest, link).unwrap_or_default())?;
+    Ok((link.len(), to.leak()))
 }

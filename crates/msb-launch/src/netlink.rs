@@ -93,7 +93,7 @@ fn read(mut answers: &[u8], messages: &[u8]) -> Result<bool, Refused> {
 }
 
 /// Kind, flags and aligned length of a message.
-fn head(bytes: &[u8]) -> Option<(u16, u16, usize)> {
+pub(crate) fn head(bytes: &[u8]) -> Option<(u16, u16, usize)> {
     let length = word(bytes, 0)? as usize;
     let [kind_low, kind_high, flags_low, flags_high] = word(bytes, 4)?.to_le_bytes();
     let length = length.checked_next_multiple_of(4).filter(|length| *length >= HEADER_BYTES)?;
@@ -124,6 +124,6 @@ fn offset(answer: &[u8], messages: &[u8]) -> Option<usize> {
 }
 
 /// Four bytes in the order of the machine, which is little endian wherever a plan is for.
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
+pub(crate) fn word(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk::<4>().map(|it| u32::from_le_bytes(*it))
 }

@@ -1,11 +1,11 @@
 //! What the launcher says: events on a descriptor, or sentences on standard error.
 
-use crate::files::{decimal, write_once};
+use crate::files::{exact, write_once};
 use crate::gateway;
 use crate::json;
-use alloc::string::String;
+use crate::text::{Value, fill};
 use alloc::vec::Vec;
-use msb_plan::event::{Cause, Event, Failure, LimitKind, Step, encode_event};
+use msb_plan::event::{Cause, Ended, Event, Failure, LimitKind, Step, encode_event};
 use msb_plan::{OriginId, Plan};
 use rustix::fd::OwnedFd;
 
@@ -46,7 +46,7 @@ impl Output {
             return;
         }
         if self.events.is_none() && !self.json {
-            let _ = write_once(msb_sys::process::borrowed(2), held_sentence(held, plan).as_bytes());
+            let _ = write_once(msb_sys::process::borrowed(2), &held_sentence(held, plan));
         }
         for &(limit, origin) in held {
             self.say(&Event::HeldWithoutCgroup { limit, origin }, Some(plan));
@@ -79,183 +79,162 @@ impl Output {
             None if self.json => write_once(error, &json::line(event, plan)),
             None => match sentence(event, plan) {
                 nothing if nothing.is_empty() => Ok(()),
-                sentence => write_once(error, sentence.as_bytes()),
+                sentence => write_once(error, &sentence),
             },
         };
     }
 }
 
 /// One line for all limits that no cgroup holds.
-pub(crate) fn held_sentence(held: &[(LimitKind, OriginId)], plan: &Plan<'_>) -> String {
-    let mut line = String::from("msb-launch: no cgroup can be had here:");
-    for (index, (limit, origin)) in held.iter().enumerate() {
-        line.push_str(if index == 0 { " " } else { ", " });
-        line.push_str(limit.word());
-        if let Some(at) = plan.origins.get(usize::from(origin.0)) {
-            line.push_str(" (");
-            line.push_str(at.file);
-            line.push(':');
-            push_number(&mut line, u64::from(at.line));
-            line.push(')');
+pub(crate) fn held_sentence(held: &[(LimitKind, OriginId)], plan: &Plan<'_>) -> Vec<u8> {
+    let mut line = Vec::from(b"msb-launch: no cgroup can be had here:");
+    for (index, (limit, id)) in held.iter().enumerate() {
+        fill(&mut line, None, if index == 0 { " #" } else { ", #" }, &[Value::Words(limit.word())]);
+        if let Some(at) = plan.origins.get(usize::from(id.0)) {
+            fill(&mut line, None, " (#:#)", &[Value::Words(at.file), Value::Number(u64::from(at.line))]);
         }
-        line.push_str(match limit {
+        let how = match limit {
             LimitKind::Memory => " is held for each process by RLIMIT_DATA and for all by watching",
             LimitKind::Swap => " as one sum with memory",
             LimitKind::Pids => " by RLIMIT_NPROC",
             LimitKind::Cpu | LimitKind::Cpuset => " by restricting the CPUs",
             _ => " as ever",
-        });
+        };
+        line.extend_from_slice(how.as_bytes());
     }
-    line.push('\n');
+    line.push(b'\n');
     line
 }
 
 /// An event in words; "" for one that needs none.
-pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> String {
-    let mut line = String::from("msb-launch: ");
+pub(crate) fn sentence(event: &Event, plan: Option<&Plan<'_>>) -> Vec<u8> {
+    let mut line = Vec::from(b"msb-launch: ");
+    let at = |id| Value::Line(Some(id));
     match *event {
-        Event::Failed(Failure { step: Step::Usage, .. }) => {
-            line.push_str("could not understand the command line; `msb-launch --help` shows it");
+        Event::Failed(failure) => {
+            failed(&mut line, failure, plan);
         }
-        // Its number is that of a parameter, and no errno.
-        Event::Failed(Failure { step: Step::ParamOverlap, origin, .. }) => {
-            line.push_str(
-                "could not tell the parameters apart: another, which may be written, lies within this one or around it",
-            );
-            add_origin(&mut line, origin, plan);
-        }
-        Event::Failed(Failure { step: Step::ParamSame, origin, .. }) => {
-            line.push_str("could not show the same folder at its own path for two parameters");
-            add_origin(&mut line, origin, plan);
-        }
-        Event::Failed(Failure { step: Step::PlanDecode, errno: 8, .. }) => {
-            line.push_str("this is no plan; `msbc compile` makes one of a policy");
-        }
-        Event::Failed(Failure { step, origin, errno }) => {
-            line.push_str("could not ");
-            line.push_str(step.words());
-            if errno != 0 {
-                line.push_str(": ");
-                line.push_str(&errno_text(errno));
-            }
-            add_origin(&mut line, origin, plan);
-        }
-        // Said once for all of them: `Output::say_held`.
-        Event::HeldWithoutCgroup { .. } => return String::new(),
         Event::HeldByLandlock { origin } => {
-            line.push_str("this host refuses user namespaces, so Landlock and the filter hold the run alone");
-            add_origin(&mut line, Some(origin), plan);
+            let text = "this host refuses user namespaces, so Landlock and the filter hold the run alone#";
+            fill(&mut line, plan, text, &[at(origin)]);
         }
-        // For programs alone.
-        Event::Timing { .. } | Event::Searched { .. } => return String::new(),
         Event::Published { index, port, origin } => {
-            let Some(listen) = plan
-                .and_then(|plan| gateway::listens(plan).get(usize::from(index)))
-                .filter(|it| it.port == 0)
-            else {
-                return String::new();
-            };
-            line.push_str(&listen.host());
-            line.push(':');
-            push_number(&mut line, u64::from(port));
-            line.push_str(" is ");
-            line.push_str(listen.carries());
-            line.push_str(" port ");
-            push_number(&mut line, u64::from(listen.inside));
-            line.push_str(" of the sandbox");
-            add_origin(&mut line, Some(origin), plan);
+            let listen = plan.and_then(|plan| gateway::listens(plan).get(usize::from(index)));
+            let Some(listen) = listen.filter(|it| it.port == 0) else { return Vec::new() };
+            let values = [
+                Value::Words(&listen.host()),
+                Value::Number(u64::from(port)),
+                Value::Words(listen.carries()),
+                Value::Number(u64::from(listen.inside)),
+                at(origin),
+            ];
+            fill(&mut line, plan, "#:# is # port # of the sandbox#", &values);
         }
-        Event::KilledByFilter { nr, origin } => {
-            line.push_str("the filter killed the command");
-            if let Some(nr) = nr {
-                line.push_str(" for system call ");
-                push_number(&mut line, u64::from(nr));
-            }
-            add_origin(&mut line, Some(origin), plan);
+        Event::KilledByFilter { nr: None, origin } => {
+            fill(&mut line, plan, "the filter killed the command#", &[at(origin)]);
+        }
+        Event::KilledByFilter { nr: Some(nr), origin } => {
+            let values = [Value::Number(u64::from(nr)), at(origin)];
+            fill(&mut line, plan, "the filter killed the command for system call ##", &values);
+        }
+        Event::LimitReached { limit, times: ..2, origin } => {
+            fill(&mut line, plan, "the limit of # was reached#", &[Value::Words(limit.word()), at(origin)]);
         }
         Event::LimitReached { limit, times, origin } => {
-            line.push_str("the limit of ");
-            line.push_str(limit.word());
-            line.push_str(" was reached");
-            if times > 1 {
-                line.push(' ');
-                push_number(&mut line, times);
-                line.push_str(" times");
-            }
-            add_origin(&mut line, Some(origin), plan);
+            let values = [Value::Words(limit.word()), Value::Number(times), at(origin)];
+            fill(&mut line, plan, "the limit of # was reached # times#", &values);
         }
-        Event::Ended(ended) => match ended.cause {
-            Cause::Outside => line.push_str("the sandbox was killed from outside"),
-            Cause::Gateway => {
-                line.push_str("everything inside was killed, because the network gateway had ended");
-            }
-            Cause::Limit(..) | Cause::Command => return String::new(),
-        },
+        Event::Ended(Ended { cause: Cause::Outside, .. }) => {
+            fill(&mut line, plan, "the sandbox was killed from outside", &[]);
+        }
+        Event::Ended(Ended { cause: Cause::Gateway, .. }) => {
+            fill(&mut line, plan, "everything inside was killed, because the network gateway had ended", &[]);
+        }
+        // The first is said once for all of them (`Output::say_held`); the next two are for programs alone.
+        Event::HeldWithoutCgroup { .. }
+        | Event::Timing { .. }
+        | Event::Searched { .. }
+        | Event::Ended(Ended { cause: Cause::Limit(..) | Cause::Command, .. }) => return Vec::new(),
     }
-    line.push('\n');
+    line.push(b'\n');
     line
 }
 
-fn add_origin(line: &mut String, origin: Option<OriginId>, plan: Option<&Plan<'_>>) {
-    let found = origin.zip(plan).and_then(|(id, plan)| plan.origins.get(usize::from(id.0)));
-    if let Some(at) = found {
-        line.push_str("\n  ");
-        line.push_str(at.file);
-        line.push(':');
-        push_number(line, u64::from(at.line));
-        line.push_str(": ");
-        line.push_str(at.text);
+/// Why nothing was started.
+fn failed(line: &mut Vec<u8>, failure: Failure, plan: Option<&Plan<'_>>) {
+    let Failure { step, errno, origin } = failure;
+    let (words, at) = (Value::Words(step.words()), Value::Line(origin));
+    match (step, errno) {
+        (Step::Usage, _) => {
+            fill(line, plan, "could not understand the command line; `msb-launch --help` shows it", &[]);
+        }
+        // Its number is that of a parameter, and no errno.
+        (Step::ParamOverlap, _) => {
+            let text = "could not tell the parameters apart: another, which may be written, lies within this one or around it#";
+            fill(line, plan, text, &[at]);
+        }
+        (Step::ParamSame, _) => {
+            fill(line, plan, "could not show the same folder at its own path for two parameters#", &[at]);
+        }
+        (Step::PlanDecode, 8) => {
+            fill(line, plan, "this is no plan; `msbc compile` makes one of a policy", &[]);
+        }
+        (Step::PlanDecode, _) => {
+            fill(line, plan, "the plan is damaged, or another version's; `msbc compile` makes it again", &[]);
+        }
+        // Who can change the file decides what runs.
+        (Step::PlanOpen | Step::PlanTrust, 0) => {
+            fill(line, plan, "could not #: others than you can write the file, see `chmod go-w`", &[words]);
+        }
+        (_, 0) => fill(line, plan, "could not ##", &[words, at]),
+        _ => match errno_text(errno) {
+            Some(known) => fill(line, plan, "could not #: ##", &[words, Value::Words(known), at]),
+            None => fill(line, plan, "could not #: errno ##", &[words, Value::Number(u64::from(errno)), at]),
+        },
     }
 }
 
-fn push_number(line: &mut String, value: u64) {
-    let digits: Vec<u8> = decimal(b"", value);
-    line.push_str(core::str::from_utf8(&digits).unwrap_or(""));
-}
+/// The errors that set-up meets, as strerror(3) has them: a number and a text each.
+const ERRORS: &str = "\
+1 operation not permitted (EPERM)
+2 no such file or directory (ENOENT)
+3 no such parameter (ESRCH)
+5 input/output error (EIO)
+8 not a program (ENOEXEC)
+9 bad file descriptor (EBADF)
+11 temporarily unavailable (EAGAIN)
+12 out of memory (ENOMEM)
+13 permission denied (EACCES)
+16 in use (EBUSY)
+17 exists already (EEXIST)
+19 not a regular file, or no device (ENODEV)
+20 not a directory (ENOTDIR)
+21 is a directory (EISDIR)
+22 invalid (EINVAL)
+24 too many open files (EMFILE)
+26 text file busy (ETXTBSY)
+27 too large (EFBIG)
+28 no space left, or a limit on namespaces (ENOSPC)
+30 read-only file system (EROFS)
+31 it has other hard links (EMLINK)
+36 name too long (ENAMETOOLONG)
+38 this kernel does not have it (ENOSYS)
+40 a symbolic link is on the way (ELOOP)
+87 too many users or namespaces (EUSERS)
+88 not a socket (ENOTSOCK)
+93 no such protocol (EPROTONOSUPPORT)
+95 not supported (EOPNOTSUPP)
+98 in use (EADDRINUSE)
+111 refused (ECONNREFUSED)
+116 changed while the sandbox was set up (ESTALE)
+122 a quota is used up (EDQUOT)
+126 no signature of a trusted key (ENOKEY)
+129 changed after it was signed (EKEYREJECTED)
+";
 
-/// The errors that set-up meets, as strerror(3) has them.
-fn errno_text(errno: u16) -> String {
-    let known = match errno {
-        1 => "operation not permitted (EPERM)",
-        2 => "no such file or directory (ENOENT)",
-        3 => "no such parameter (ESRCH)",
-        5 => "input/output error (EIO)",
-        8 => "not a program (ENOEXEC)",
-        9 => "bad file descriptor (EBADF)",
-        11 => "temporarily unavailable (EAGAIN)",
-        12 => "out of memory (ENOMEM)",
-        13 => "permission denied (EACCES)",
-        16 => "in use (EBUSY)",
-        17 => "exists already (EEXIST)",
-        19 => "not a regular file, or no device (ENODEV)",
-        20 => "not a directory (ENOTDIR)",
-        21 => "is a directory (EISDIR)",
-        22 => "invalid (EINVAL)",
-        24 => "too many open files (EMFILE)",
-        26 => "text file busy (ETXTBSY)",
-        27 => "too large (EFBIG)",
-        28 => "no space left, or a limit on namespaces (ENOSPC)",
-        30 => "read-only file system (EROFS)",
-        31 => "it has other hard links (EMLINK)",
-        36 => "name too long (ENAMETOOLONG)",
-        38 => "this kernel does not have it (ENOSYS)",
-        40 => "a symbolic link is on the way (ELOOP)",
-        87 => "too many users or namespaces (EUSERS)",
-        88 => "not a socket (ENOTSOCK)",
-        93 => "no such protocol (EPROTONOSUPPORT)",
-        95 => "not supported (EOPNOTSUPP)",
-        98 => "in use (EADDRINUSE)",
-        111 => "refused (ECONNREFUSED)",
-        122 => "a quota is used up (EDQUOT)",
-        126 => "no signature of a trusted key (ENOKEY)",
-        129 => "changed after it was signed (EKEYREJECTED)",
-        116 => "changed while the sandbox was set up (ESTALE)",
-        _ => "",
-    };
-    let mut text = String::from(known);
-    if known.is_empty() {
-        text.push_str("errno ");
-        push_number(&mut text, u64::from(errno));
-    }
-    text
+fn errno_text(errno: u16) -> Option<&'static str> {
+    ERRORS.split('\n').find_map(|line| {
+        let (number, text) = line.split_once(' ')?;
+        (exact(number.as_bytes(), 10)? == u64::from(errno)).then_some(text)
+    })
 }

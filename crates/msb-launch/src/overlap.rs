@@ -34,7 +34,8 @@ pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>], table: &Table) -> Re
                 continue;
             }
             if meet(table, source, target).at(Step::Param, origin)? {
-                return Err(Failure { step: Step::ParamOverlap, origin, errno: u16::from(other) + 1 });
+                let errno = u16::from(other) + 1;
+                return Err(Failure { step: Step::ParamOverlap, origin, errno }.into());
             }
         }
     }
@@ -48,12 +49,12 @@ fn is_denied(plan: &Plan<'_>, index: u8, source: &Source, target: &Source) -> bo
             && deny.path.rest.is_empty()
             && deny.rights.contains(Rights::WRITE)
     });
-    whole && below(&source.real, &target.real).is_some()
+    whole && below(source.real, target.real).is_some()
 }
 
 /// Whether a folder that `one` shows is or holds one that `two` shows, or lies in it.
 fn meet(table: &Table, one: &Source, two: &Source) -> core::result::Result<bool, Errno> {
     let (one, two) =
-        (table.regions(one.place.as_fd(), &one.real)?, table.regions(two.place.as_fd(), &two.real)?);
+        (table.regions(one.place.as_fd(), one.real)?, table.regions(two.place.as_fd(), two.real)?);
     Ok(one.iter().any(|region| two.iter().any(|other| region.meets(other))))
 }

@@ -1,19 +1,19 @@
 //! The outside: waits, forwards signals, holds the wall clock, and kills everything at a limit.
 
-use crate::cgroup::{Cgroups, Held};
+use crate::cgroup::Cgroups;
 use crate::gateway::{self, Running};
 use crate::killed;
 use crate::message::{self, Message};
 use crate::output::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, EXIT_REFUSED, EXIT_SIGNAL, Output};
 use crate::pump::{Moved, Pump};
+use crate::spawn::Host;
 use crate::storage::Storage;
 use crate::terminal::{BACKGROUND_PERIOD_US, Terminal, Until};
 use crate::tier;
-use crate::timing::Timing;
 use crate::watch::{self, Watch};
 use alloc::vec::Vec;
+use msb_plan::OriginId;
 use msb_plan::event::{self, Cause, Ended, Event, Failure, LimitKind, Step};
-use msb_plan::{Filter, OriginId, Plan};
 use msb_sys::process::{Usage, monotonic_us};
 use msb_sys::shared::Word;
 use msb_sys::signal;
@@ -31,7 +31,7 @@ const SIGTSTP: u32 = 20;
 
 /// A sandbox from outside.
 pub(crate) struct Parent<'a> {
-    pub(crate) plan: &'a Plan<'a>,
+    pub(crate) host: &'a Host<'a>,
     /// Where no pid namespace is: tells the init to end everything, by being anything but 0.
     pub(crate) ending: Option<Word>,
     pub(crate) init: Pid,
@@ -42,7 +42,6 @@ pub(crate) struct Parent<'a> {
     /// Published ports that it has not told of.
     pub(crate) untold: usize,
     pub(crate) signals: OwnedFd,
-    pub(crate) held: Held,
     /// When the wall clock began.
     pub(crate) begin_us: u64,
     /// What everything inside had used of CPUs, microseconds, when it was killed for a limit.
@@ -52,8 +51,6 @@ pub(crate) struct Parent<'a> {
     pub(crate) gateway_killed: bool,
     /// Its user on the host.
     pub(crate) uid: u32,
-    pub(crate) filter: Filter<'a>,
-    pub(crate) timing: Timing,
     /// Where the plan limits output, or has a private terminal.
     pub(crate) pump: Option<Pump>,
     /// The sandbox's file systems in memory, where the watch counts them.
@@ -67,7 +64,8 @@ const GATEWAY_GRACE_US: u64 = 100_000;
 
 impl Parent<'_> {
     /// Waits for the end and gives the exit code.
-    pub(crate) fn run(mut self, cgroups: &Cgroups, output: &Output) -> i32 {
+    pub(crate) fn run(&mut self, cgroups: &Cgroups) -> i32 {
+        let output = self.host.output;
         let killed_for = self.wait(cgroups, output);
         let usage = loop {
             match msb_sys::process::wait(self.init) {
@@ -92,7 +90,7 @@ impl Parent<'_> {
         while self.said.is_none() && self.hear(output) {}
         let said = self.said;
         let end = match (killed_for, said) {
-            (None, Some(Message::Failed(failure))) => Err(failure),
+            (None, Some(Message::Failed(failure))) => Err(Failure::from(failure)),
             _ if self.gateway_killed && killed_for.is_none() => Ok((SIGKILL, Cause::Gateway)),
             (Some((limit, origin)), _) => Ok((SIGKILL, Cause::Limit(limit, origin))),
             (None, Some(Message::Ended(status))) if status & 0x7f != SIGKILL => Ok((status, Cause::Command)),
@@ -100,14 +98,14 @@ impl Parent<'_> {
                 let by_itself = if said.is_some() { Cause::Command } else { Cause::Outside };
                 // The kernel killed the command, or with it everything: memory.oom.group.
                 let out_of_memory = |_: &_| cgroups.times_reached(LimitKind::Memory) > 0;
-                let cause = match self.plan.limits.memory_bytes.filter(out_of_memory) {
+                let cause = match self.host.plan.limits.memory_bytes.filter(out_of_memory) {
                     Some(limit) => Cause::Limit(LimitKind::Memory, limit.origin),
                     None => by_itself,
                 };
                 Ok((SIGKILL, cause))
             }
         };
-        for (kind, limit) in self.plan.limits.each() {
+        for (kind, limit) in self.host.plan.limits.each() {
             let times = match end {
                 Ok((_, Cause::Limit(reached, _))) if reached == kind => cgroups.times_reached(kind).max(1),
                 Ok((status, Cause::Command)) if by_rlimit(kind, limit.value, status, &usage) => 1,
@@ -115,17 +113,17 @@ impl Parent<'_> {
             };
             if times > 0 {
                 let reached = Event::LimitReached { limit: kind, times, origin: limit.origin };
-                output.say(&reached, Some(self.plan));
+                output.say(&reached, Some(self.host.plan));
             }
         }
         match end {
             Err(failure) => {
-                output.say(&Event::Failed(failure), Some(self.plan));
+                output.say(&Event::Failed(failure), Some(self.host.plan));
                 exit_of_failure(&failure)
             }
             Ok((status, cause)) => {
                 if cause == Cause::Command && status & 0x7f == SIGSYS {
-                    output.say(&self.killed(), Some(self.plan));
+                    output.say(&self.killed(), Some(self.host.plan));
                 }
                 self.end(status, cause, &usage, cgroups, output)
             }
@@ -142,8 +140,9 @@ impl Parent<'_> {
         match heard {
             Some(Message::Published { index, port }) => {
                 self.untold = self.untold.saturating_sub(1);
-                if let Some(listen) = gateway::listens(self.plan).get(usize::from(index)) {
-                    output.say(&Event::Published { index, port, origin: listen.origin }, Some(self.plan));
+                if let Some(listen) = gateway::listens(self.host.plan).get(usize::from(index)) {
+                    output
+                        .say(&Event::Published { index, port, origin: listen.origin }, Some(self.host.plan));
                 }
             }
             said => {
@@ -157,14 +156,15 @@ impl Parent<'_> {
     /// For which system call the filter killed the command, as far as anybody can tell.
     fn killed(&self) -> Event {
         let nr = killed::call(self.uid, self.begin_us);
-        let line_of = |nr| self.filter.killing().find(|(kills, _)| *kills == nr).map(|(_, origin)| origin);
-        let mut lines = self.filter.killing().map(|(_, origin)| origin);
+        let line_of =
+            |nr| self.host.filter.killing().find(|(kills, _)| *kills == nr).map(|(_, origin)| origin);
+        let mut lines = self.host.filter.killing().map(|(_, origin)| origin);
         let only = lines.next().filter(|first| lines.all(|line| line == *first));
         let origin = match nr {
             Some(nr) => line_of(nr),
             None => only,
         };
-        Event::KilledByFilter { nr, origin: origin.unwrap_or(self.filter.origin) }
+        Event::KilledByFilter { nr, origin: origin.unwrap_or(self.host.filter.origin) }
     }
 
     fn end(&self, status: i32, cause: Cause, usage: &Usage, cgroups: &Cgroups, output: &Output) -> i32 {
@@ -182,10 +182,10 @@ impl Parent<'_> {
                 throttled: cgroups.throttled(),
             },
         };
-        for timing in self.timing.events() {
-            output.say(&timing, Some(self.plan));
+        for timing in self.host.timing.events() {
+            output.say(&timing, Some(self.host.plan));
         }
-        output.say(&Event::Ended(ended), Some(self.plan));
+        output.say(&Event::Ended(ended), Some(self.host.plan));
         exit_of_status(status)
     }
 
@@ -194,11 +194,11 @@ impl Parent<'_> {
     /// Whoever reads the events started this, and waits for it: when nobody can read them any more, that
     /// process was killed, and the sandbox ends with it.
     fn wait(&mut self, cgroups: &Cgroups, output: &Output) -> Option<(LimitKind, OriginId)> {
-        let limits = &self.plan.limits;
+        let limits = &self.host.plan.limits;
         let init = self.init();
         let deadline = limits.wall_ms.map(|limit| (self.begin_us + limit.value * 1000, limit.origin));
         let storage = core::mem::take(&mut self.storage);
-        let mut watch = Watch::new(limits, self.held, init, self.begin_us, storage);
+        let mut watch = Watch::new(limits, self.host.held, init, self.begin_us, storage);
         let mut killed_for = None;
         let mut abandoned = false;
         let mut gateway_ended: Option<u64> = None;
@@ -311,13 +311,13 @@ impl Parent<'_> {
     }
 
     fn output_limit(&self) -> Option<(LimitKind, OriginId)> {
-        self.plan.limits.output_bytes.map(|limit| (LimitKind::Output, limit.origin))
+        self.host.plan.limits.output_bytes.map(|limit| (LimitKind::Output, limit.origin))
     }
 
     /// Moves on what is left in the pipes after the end. A reader that does not take it is waited for until the
     /// wall clock is over or a signal comes.
     fn flush(&mut self) -> Option<(LimitKind, OriginId)> {
-        let end = self.plan.limits.wall_ms.map(|limit| self.begin_us + limit.value * 1000);
+        let end = self.host.plan.limits.wall_ms.map(|limit| self.begin_us + limit.value * 1000);
         self.pump.as_mut()?.end_input();
         loop {
             let pump = self.pump.as_mut()?;

@@ -1,23 +1,63 @@
 //! Paths as bytes: joined, compared by component.
 
 use alloc::vec::Vec;
+use core::ffi::CStr;
 use msb_plan::PATH_BYTES_MAX;
 use rustix::io::Errno;
+
+/// Bytes that stay for as long as the process does.
+///
+/// A launch makes some hundred short ones and needs most of them until it ends, or executes a program, which is soon: to
+/// give each of them back, on every way out of every step, was a tenth of the launcher. What is done again and again, for
+/// each file of a search or for as long as the sandbox runs, has a `Vec` of its own.
+pub(crate) type Bytes = &'static [u8];
+
+/// All of `parts`, one behind the other.
+#[inline(never)]
+pub(crate) fn concat(parts: &[&[u8]]) -> Bytes {
+    parts.concat().leak()
+}
+
+/// The same with a zero at its end, as system calls take it.
+///
+/// # Errors
+/// `EINVAL` where there is a zero before.
+#[inline(never)]
+pub(crate) fn c_string(parts: &[&[u8]]) -> Result<&'static CStr, Errno> {
+    let mut text = parts.concat();
+    text.push(0);
+    CStr::from_bytes_with_nul(text.leak()).map_err(|_| Errno::INVAL)
+}
 
 /// `base` and `rest` with one `/` between them; "" for nothing.
 ///
 /// # Errors
 /// `ENAMETOOLONG`.
-pub(crate) fn join(base: &[u8], rest: &[u8]) -> Result<Vec<u8>, Errno> {
+pub(crate) fn join(base: &[u8], rest: &[u8]) -> Result<Bytes, Errno> {
     let mut path = Vec::with_capacity(base.len() + 1 + rest.len());
     path.extend_from_slice(base);
+    extend(&mut path, rest)?;
+    Ok(path.leak())
+}
+
+/// Adds `rest` to `path` as [`join`] does.
+///
+/// # Errors
+/// `ENAMETOOLONG`.
+#[inline(never)]
+pub(crate) fn extend(path: &mut Vec<u8>, rest: &[u8]) -> Result<(), Errno> {
     if !rest.is_empty() {
-        if !base.is_empty() && !base.ends_with(b"/") {
+        if !path.is_empty() && !path.ends_with(b"/") {
             path.push(b'/');
         }
         path.extend_from_slice(rest);
     }
-    if path.len() > PATH_BYTES_MAX { Err(Errno::NAMETOOLONG) } else { Ok(path) }
+    if path.len() > PATH_BYTES_MAX { Err(Errno::NAMETOOLONG) } else { Ok(()) }
+}
+
+/// A path inside, with its leading `/`.
+pub(crate) fn absolute(inside: &[u8]) -> Bytes {
+    concat(&[b"/", inside])
 }
 
 /// What follows `base` in `path`, without a leading `/`; "" when they are the same, `None` when `path` is not
@@ -43,7 +83,7 @@ pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Every ancestor of `path` below "", shortest first, without `path` itself.
-pub(crate) fn ancestors(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn ancestors<'p>(path: &'p [u8]) -> impl Iterator<Item = &'p [u8]> + use<'p> {
     path.iter().enumerate().filter(|(at, b)| *at > 0 && **b == b'/').filter_map(|(at, _)| path.get(..at))
 }
 

@@ -1,9 +1,10 @@
 //! Placeholders: what stands at a denied place where nothing is, for the time of the run (ADR 0043).
 
-use crate::bind::open_below;
+use crate::bind::{open_below, open_directory};
 use crate::files::write_once;
 use crate::host::Source;
 use crate::path::{ancestors, split};
+use crate::spelling::keeps_modes;
 use alloc::vec::Vec;
 use msb_sys::at::{Descriptor, mkdirat, openat, statat, unlinkat};
 use rustix::fd::OwnedFd;
@@ -29,18 +30,20 @@ const DOT: &[u8] = b".\n";
 const PLACEHOLDER_MODE: Mode = Mode::from_raw_mode(0o1700);
 
 /// Which kind of placeholder this is, still as it was made; `None` for a file of somebody's.
+fn placeholder(stat: &Stat) -> Option<Kind> {
+    let kind = empty(stat)?;
+    let marked = if kind == Kind::Directory { PLACEHOLDER_MODE } else { file_mode(PLACEHOLDER_MODE) };
+    (Mode::from_raw_mode(stat.st_mode) & PLACEHOLDER_MODE == marked).then_some(kind)
+}
+
+/// Which kind of placeholder this may be, by all but its mark.
 ///
 /// A directory is removed only where it is empty, as the kernel finds it.
-fn placeholder(stat: &Stat) -> Option<Kind> {
-    let mode = Mode::from_raw_mode(stat.st_mode) & PLACEHOLDER_MODE;
+fn empty(stat: &Stat) -> Option<Kind> {
     match (FileType::from_raw_mode(stat.st_mode), stat.st_size) {
-        (FileType::Directory, _) if mode == PLACEHOLDER_MODE => Some(Kind::Directory),
-        (FileType::RegularFile, 0) if mode == file_mode(PLACEHOLDER_MODE) => Some(Kind::File),
-        (FileType::RegularFile, size)
-            if mode == file_mode(PLACEHOLDER_MODE) && size == DOT.len().cast_signed() as i64 =>
-        {
-            Some(Kind::FileOfDot)
-        }
+        (FileType::Directory, _) => Some(Kind::Directory),
+        (FileType::RegularFile, 0) => Some(Kind::File),
+        (FileType::RegularFile, size) if size == DOT.len().cast_signed() as i64 => Some(Kind::FileOfDot),
         _ => None,
     }
 }
@@ -56,13 +59,23 @@ pub(crate) struct Placeholders {
     /// Whether what is made belongs to whoever owns the directory, and not to the launcher's user.
     for_others: bool,
     made: Vec<Placeholder>,
-    /// Shared locks on the directories that hold any: see [`Placeholders::remove`].
-    locks: Vec<((u64, u64), OwnedFd)>,
+    /// A shared lock on each directory that holds any: see [`Placeholders::remove`].
+    locks: Vec<(Identity, OwnedFd)>,
+    /// The last of them, by the source that it lies in and its path below: the next placeholder mostly lies beside it.
+    last: Option<(Identity, Vec<u8>, usize)>,
+}
+
+/// Device and inode.
+type Identity = (u64, u64);
+
+fn identity(stat: &Stat) -> Identity {
+    (stat.st_dev, stat.st_ino)
 }
 
 #[derive(Debug)]
 struct Placeholder {
-    parent: OwnedFd,
+    /// Which lock is on the directory that it lies in.
+    lock: usize,
     name: Vec<u8>,
     kind: Kind,
 }
@@ -76,25 +89,33 @@ impl Placeholders {
     /// Removes what is still as empty as it was made.
     ///
     /// Removing a file takes away the mounts over it in every namespace, so that a sandbox that runs at the
-    /// same time on the same directory would lose its protection: each launch holds a shared lock on it, and
-    /// only one that finds no other removes anything.
+    /// same time on the same directory, or on one above or below it, would lose its protection.
+    ///
+    /// INVARIANT (placeholder locks): who mounts over a placeholder has a shared lock on the directory that it lies in, from
+    /// before it was seen there; who finds no other on that directory removes it. One that fails to get the exclusive lock
+    /// has lost its own (flock(2)), so that the last one gets it.
     pub(crate) fn remove(&mut self) {
-        if self.made.is_empty() {
-            return;
-        }
-        let alone =
-            self.locks.iter().all(|(_, fd)| flock(fd, FlockOperation::NonBlockingLockExclusive).is_ok());
-        for made in self.made.drain(..).rev() {
-            let Ok(stat) = statat(&made.parent, made.name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) else {
-                continue;
-            };
-            if !alone || placeholder(&stat) != Some(made.kind) {
+        let Placeholders { made, locks, .. } = self;
+        for (index, (_, parent)) in locks.iter().enumerate().rev() {
+            if flock(parent, FlockOperation::NonBlockingLockExclusive).is_err() {
                 continue;
             }
-            // A failure leaves an empty file behind, which harms nobody; there is no one left to tell.
-            let how = if made.kind == Kind::Directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
-            let _ = unlinkat(&made.parent, made.name.as_slice(), how);
+            for made in made.iter().rev().filter(|made| made.lock == index) {
+                let Ok(stat) = statat(parent, made.name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) else {
+                    continue;
+                };
+                let is_own = placeholder(&stat) == Some(made.kind)
+                    // FAT keeps no mark, and knows this process's own from somebody's by nothing else.
+                    || (empty(&stat) == Some(made.kind) && !keeps_modes(parent));
+                if is_own {
+                    // A failure leaves an empty file behind, which harms nobody; there is no one left to tell.
+                    let how =
+                        if made.kind == Kind::Directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+                    let _ = unlinkat(parent, made.name.as_slice(), how);
+                }
+            }
         }
+        made.clear();
     }
 }
 
@@ -107,18 +128,10 @@ pub(crate) enum Made {
 }
 
 impl Placeholders {
-    pub(crate) fn lock(&mut self, source: &Source) -> core::result::Result<(), Errno> {
-        let identity = (source.stat.st_dev, source.stat.st_ino);
-        if !source.is_directory() || self.locks.iter().any(|(held, _)| *held == identity) {
-            return Ok(());
-        }
-        let fd =
-            openat(&source.place, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        lock_shared(&fd)?;
-        self.locks.push((identity, fd));
-        Ok(())
-    }
-
+    /// Puts a placeholder at `rest` below `source`, where nothing is.
+    ///
+    /// # Errors
+    /// `ESTALE` where another sandbox began or ended here meanwhile: look again.
     pub(crate) fn make(
         &mut self,
         source: &Source,
@@ -128,9 +141,11 @@ impl Placeholders {
         for directory in ancestors(rest) {
             match open_below(&source.place, directory) {
                 Ok(place) => {
-                    if FileType::from_raw_mode(fstat(&place)?.st_mode) != FileType::Directory {
+                    let stat = fstat(&place)?;
+                    if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
                         return Ok(Made::FileInTheWay(directory.len()));
                     }
+                    self.keep(source, directory, &stat)?;
                 }
                 Err(Errno::NOENT) => self.put(source, directory, Kind::Directory)?,
                 Err(errno) => return Err(errno),
@@ -142,32 +157,78 @@ impl Placeholders {
 
     fn put(&mut self, source: &Source, rest: &[u8], kind: Kind) -> core::result::Result<(), Errno> {
         let (parent, name) = split(rest);
-        let parent = open_below(&source.place, parent)?;
-        create(&parent, name, kind, PLACEHOLDER_MODE)?;
+        let lock = self.lock(source, parent)?;
+        let parent = &self.locks.get(lock).ok_or(Errno::STALE)?.1;
+        create(parent, name, kind, PLACEHOLDER_MODE).map_err(|errno| match errno {
+            Errno::EXIST | Errno::NOENT => Errno::STALE,
+            errno => errno,
+        })?;
         // Made by root in somebody's directory: it is theirs, as everything in it.
         if self.for_others {
-            hand_over(&parent, name, kind, (source.stat.st_uid, source.stat.st_gid))?;
+            hand_over(parent, name, kind, (source.stat.st_uid, source.stat.st_gid))?;
         }
-        self.made.push(Placeholder { parent, name: Vec::from(name), kind });
+        self.made.push(Placeholder { lock, name: Vec::from(name), kind });
         Ok(())
     }
 
-    /// Takes over what a launcher put at `rest`, and above it, and was killed before it could remove it.
+    /// Takes over what another launcher put at `rest`, and above it: one that still runs, which then leaves it, or one that
+    /// was killed before it could remove it.
+    ///
+    /// # Errors
+    /// `ESTALE` where it was removed meanwhile: look again.
     pub(crate) fn adopt(
         &mut self,
         source: &Source,
         rest: &[u8],
         place: &OwnedFd,
     ) -> core::result::Result<(), Errno> {
-        for path in ancestors(rest).chain([rest]) {
-            let above = if path == rest { None } else { Some(open_below(&source.place, path)?) };
-            let stat = fstat(above.as_ref().unwrap_or(place))?;
-            let Some(kind) = placeholder(&stat) else { continue };
-            let (parent, name) = split(path);
-            let parent = open_below(&source.place, parent)?;
-            self.made.push(Placeholder { parent, name: Vec::from(name), kind });
+        for path in ancestors(rest) {
+            self.keep(source, path, &fstat(open_below(&source.place, path)?)?)?;
+        }
+        self.keep(source, rest, &fstat(place)?)
+    }
+
+    /// Keeps what was seen at `path` from being removed, if it is a placeholder.
+    fn keep(&mut self, source: &Source, path: &[u8], seen: &Stat) -> core::result::Result<(), Errno> {
+        let mark = placeholder(seen);
+        if mark.is_none() && (empty(seen).is_none() || keeps_modes(&source.place)) {
+            return Ok(());
+        }
+        let (parent, name) = split(path);
+        let lock = self.lock(source, parent)?;
+        let parent = &self.locks.get(lock).ok_or(Errno::STALE)?.1;
+        match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(there) if identity(&there) == identity(seen) => {}
+            Ok(_) | Err(Errno::NOENT) => return Err(Errno::STALE),
+            Err(errno) => return Err(errno),
+        }
+        if let Some(kind) = mark {
+            self.made.push(Placeholder { lock, name: Vec::from(name), kind });
         }
         Ok(())
+    }
+
+    /// Holds a shared lock on the directory `path` below `source`, which is `ESTALE` where it is gone.
+    fn lock(&mut self, source: &Source, path: &[u8]) -> core::result::Result<usize, Errno> {
+        let below = identity(&source.stat);
+        if let Some((_, _, lock)) = self.last.as_ref().filter(|last| last.0 == below && last.1 == path) {
+            return Ok(*lock);
+        }
+        let parent = open_directory(&source.place, path).map_err(|errno| match errno {
+            Errno::NOENT => Errno::STALE,
+            errno => errno,
+        })?;
+        let of = identity(&fstat(&parent)?);
+        let lock = match self.locks.iter().position(|(held, _)| *held == of) {
+            Some(lock) => lock,
+            None => {
+                lock_shared(&parent)?;
+                self.locks.push((of, parent));
+                self.locks.len() - 1
+            }
+        };
+        self.last = Some((below, Vec::from(path), lock));
+        Ok(lock)
     }
 }
 

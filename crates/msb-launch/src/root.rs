@@ -8,9 +8,8 @@ use crate::files::{decimal, open, write_once};
 use crate::host::{Entry, Source, covering};
 use crate::landlock::{self, Wall};
 use crate::overlay::{self, Upper};
-use crate::path::{ancestors, split};
+use crate::path::{Bytes, ancestors, split};
 use crate::placeholders::{Kind, create};
-use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{File, MountKind, MountTable, ProcScope, Rights};
 use msb_sys::at::{
@@ -61,13 +60,9 @@ pub(crate) fn file_system(
 ) -> core::result::Result<OwnedFd, Errno> {
     let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
     for (key, value) in options {
-        let number;
-        let value = match value {
+        let value = match *value {
             Text(text) => Some(text.as_bytes()),
-            Number(value) => {
-                number = decimal(b"", *value);
-                Some(number.as_slice())
-            }
+            Number(value) => Some(decimal(b"", value)),
             Value::None => None,
         };
         configure(&context, key.as_bytes(), value)?;
@@ -107,23 +102,23 @@ pub(crate) fn mount_all(
     wall: &Wall,
     has_terminal: bool,
 ) -> Result<()> {
-    let mut places = Places { root, made: Vec::new() };
+    let mut places = Places { root, made: b"" };
     for index in 0..entries.len() {
         let (done, rest) = entries.split_at_mut(index);
         let Some(entry) = rest.first_mut() else { break };
         let origin = Some(entry.mount.origin);
-        if let Some(to) = &entry.alias {
-            places.link(done, &entry.target, to).at(Step::MountTarget, origin)?;
+        if let Some(to) = entry.alias {
+            places.link(done, entry.target, to).at(Step::MountTarget, origin)?;
             continue;
         }
         let kind = match &entry.source {
             Some(source) if !source.is_directory() => Kind::File,
             _ => Kind::Directory,
         };
-        let place = places.make(done, &entry.target, kind).at(Step::MountTarget, origin)?;
+        let place = places.make(done, entry.target, kind).at(Step::MountTarget, origin)?;
         let tree = if let MountKind::Dev { shm_bytes } = entry.mount.kind {
             // A directory of the root, which nobody may change in the end.
-            let dev = openat2(root, entry.target.as_slice(), PLACE, Mode::empty(), ResolveFlags::NO_SYMLINKS)
+            let dev = openat2(root, entry.target, PLACE, Mode::empty(), ResolveFlags::NO_SYMLINKS)
                 .at(Step::Dev, origin)?;
             dev::fill(&dev, shm_bytes, has_terminal).at(Step::Dev, origin)?;
             dev
@@ -173,7 +168,7 @@ fn own_tree(source: &Source, attributes: u64) -> core::result::Result<OwnedFd, (
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_RECURSIVE
         | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
-    let tree = open_tree(CWD, source.real.as_slice(), flags).map_err(|errno| (Step::MountSource, errno))?;
+    let tree = open_tree(CWD, source.real, flags).map_err(|errno| (Step::MountSource, errno))?;
     let stat = fstat(&tree).map_err(|errno| (Step::MountSource, errno))?;
     if !source.is(&stat) {
         // Somebody put another file, or a link, there since the parent looked.
@@ -187,13 +182,13 @@ fn own_tree(source: &Source, attributes: u64) -> core::result::Result<OwnedFd, (
 struct Places<'r> {
     root: &'r OwnedFd,
     /// The parent of the last one, which exists.
-    made: Vec<u8>,
+    made: Bytes,
 }
 
 /// A mount point.
 enum Place<'a> {
     /// A path through directories that were all made here, so that none of them is a symbolic link.
-    Own(&'a OwnedFd, Vec<u8>),
+    Own(&'a OwnedFd, Bytes),
     /// One in what somebody else filled.
     Opened(OwnedFd),
 }
@@ -212,14 +207,14 @@ impl<'r> Places<'r> {
     fn make(
         &mut self,
         done: &[Entry<'_>],
-        target: &[u8],
+        target: Bytes,
         kind: Kind,
     ) -> core::result::Result<Place<'r>, Errno> {
         self.parents(done, target)?;
         let around = covering(done, target);
         if around.is_none_or(|entry| entry.source.is_none()) {
             there(make_empty(self.root, target, kind))?;
-            return Ok(Place::Own(self.root, Vec::from(target)));
+            return Ok(Place::Own(self.root, target));
         }
         if around.is_some_and(Entry::is_private) {
             let (parent, name) = split(target);
@@ -229,12 +224,12 @@ impl<'r> Places<'r> {
     }
 
     /// A symbolic link at `target`.
-    fn link(&mut self, done: &[Entry<'_>], target: &[u8], to: &[u8]) -> core::result::Result<(), Errno> {
+    fn link(&mut self, done: &[Entry<'_>], target: Bytes, to: &[u8]) -> core::result::Result<(), Errno> {
         self.parents(done, target)?;
         symlinkat(to, self.root, target)
     }
 
-    fn parents(&mut self, done: &[Entry<'_>], target: &[u8]) -> core::result::Result<(), Errno> {
+    fn parents(&mut self, done: &[Entry<'_>], target: Bytes) -> core::result::Result<(), Errno> {
         let parent = split(target).0;
         if parent == self.made {
             return Ok(());
@@ -245,7 +240,7 @@ impl<'r> Places<'r> {
                 there(mkdirat(self.root, directory, Mode::from_raw_mode(0o755)))?;
             }
         }
-        self.made = Vec::from(parent);
+        self.made = parent;
         Ok(())
     }
 }
@@ -343,19 +338,12 @@ pub(crate) fn enter(root: OwnedFd, table: MountTable) -> core::result::Result<Op
 /// removed or renamed only where it is one in the caller's own namespace (`is_local_mountpoint` of fs/namespace.c), and
 /// denied places are held by that.
 ///
-/// With its last descriptor the copy leaves its own namespace too, and stays together for as long as it is somebody's root
-/// (`dissolve_on_fput`). The kernel waits for every processor meanwhile, so that whoever has the descriptor should have
-/// nothing else to do.
+/// The copy is whole for as long as somebody has a descriptor of it. With the last one its mounts leave it: up to Linux 6.18 they
+/// stay where they are for as long as it is somebody's root (`dissolve_on_fput`), in Linux 7.3 they are gone at once, and with them
+/// all that the command sees. So init, which outlives everything inside, never lets it go.
 fn hide_mounts() -> core::result::Result<OwnedFd, Errno> {
     let copy = clone_tree(&open(CWD, "/", OFlags::PATH | OFlags::DIRECTORY)?)?;
     fchdir(&copy)?;
     chroot(".")?;
     Ok(copy)
-}
-
-/// A path inside, with its leading `/`.
-pub(crate) fn absolute(inside: &[u8]) -> Vec<u8> {
-    let mut path = Vec::from(b"/");
-    path.extend_from_slice(inside);
-    path
 }

@@ -3,7 +3,7 @@
 //!
 //! The host's directories are walked, as far as mounts show them, from one open directory to the next: no symbolic link is
 //! followed, and none can be put in the way. What the walk has passed may change behind it, as anything may that is made
-//! later. What it finds is denied as if the policy named it; what it cannot look into ends the launch.
+//! later. What it finds is denied as if the policy named it; a directory that it cannot look into is denied as a whole.
 
 use crate::bind::{Bindings, open_below, open_unlinked};
 use crate::fail::{At, Result};
@@ -11,7 +11,7 @@ use crate::gather::Gather;
 use crate::host::Entry;
 use crate::mounts::Table;
 use crate::names::{Found, names};
-use crate::path::{below, join, split};
+use crate::path::{Bytes, below, concat, extend, join, split};
 use alloc::vec::Vec;
 use msb_plan::event::{Event, Step};
 use msb_plan::{Deny, Missing, Plan, Search};
@@ -33,8 +33,7 @@ const ASKED_MAX: usize = 2;
 /// Finds every place that the searches of `plan` deny, and says how many there are.
 ///
 /// # Errors
-/// `EFBIG` for more directories or places than a launch takes, `EACCES` for a directory that the sandbox may reach and this
-/// process cannot look into.
+/// `EFBIG` for more directories or places than a launch takes, `EACCES` where this process cannot look into the root.
 pub(crate) fn find<'p>(
     plan: &Plan<'p>,
     bindings: &Bindings<'_>,
@@ -47,7 +46,7 @@ pub(crate) fn find<'p>(
         let Some(first) = searches.first() else { continue };
         let origin = Some(first.origin);
         let root = bindings.host_path(first.root, first.origin)?;
-        for root in &names(&root, first.root.base, table).at(Step::Search, origin)? {
+        for root in names(root, first.root.base, table).at(Step::Search, origin)? {
             let mut walk = Walk { plan, searches, root, table, looked, found };
             walk.shown(entries).at(Step::Search, origin)?;
             (looked, found) = (walk.looked, walk.found);
@@ -91,11 +90,11 @@ impl<'p> Walk<'_, 'p> {
         // What holds others is walked first, and they with it.
         crate::path::sort_by(&mut sources, |a, b| a.real < b.real);
         for source in sources {
-            let (path, level, place) = match (below(&source.real, root), below(root, &source.real)) {
+            let (path, level, place) = match (below(source.real, root), below(root, source.real)) {
                 (None, None) => continue,
                 (Some(inner), _) if !inner.is_empty() => {
                     let level = inner.split(|b| *b == b'/').count();
-                    (source.real.as_slice(), level, open_below(&source.place, b""))
+                    (source.real, level, open_below(&source.place, b""))
                 }
                 (_, rest) => (root, 0, open_below(&source.place, rest.unwrap_or_default())),
             };
@@ -129,7 +128,7 @@ impl<'p> Walk<'_, 'p> {
                 continue;
             }
             for search in self.searches.iter().filter(|search| search.depth >= level) {
-                match open_unlinked(&join(directory, search.beside.as_bytes())?) {
+                match open_unlinked(join(directory, search.beside.as_bytes())?) {
                     Err(Errno::NOENT | Errno::NOTDIR) => {}
                     // A link is there, too.
                     Ok(_) | Err(Errno::LOOP) => self.add(search, directory)?,
@@ -163,23 +162,41 @@ impl<'p> Walk<'_, 'p> {
             }
             self.count(0, 1)?;
             if wanted & bit(name) != 0 {
-                let here = |search: &&Search<'p>| search.depth >= level && search.beside.as_bytes() == name;
-                for search in searches.iter().filter(here) {
-                    self.add(search, path)?;
+                for search in searches.iter().filter(|search| search.depth >= level) {
+                    let beside = search.beside.as_bytes();
+                    if !beside.eq_ignore_ascii_case(name) {
+                        continue;
+                    }
+                    // Whether `.GIT` is taken for `.git`, the file system knows. And a directory that can be listed and not
+                    // entered holds what cannot be denied by itself.
+                    match statat(directory, beside, AtFlags::SYMLINK_NOFOLLOW) {
+                        Err(Errno::NOENT) => {}
+                        there => there.map(drop).and_then(|()| self.add(search, path))?,
+                    }
                 }
             }
-            if level == depth || !is_directory(directory, name, entry.file_type()) {
+            if level == depth || !is_directory(directory, name, entry.file_type())? {
                 continue;
             }
-            let length = path.len();
-            *path = join(path, name)?;
-            if level + 1 == depth && asked.len() <= ASKED_MAX {
-                self.deepest(directory, name, path, &asked)?;
+            let (length, found) = (path.len(), self.found.len());
+            extend(path, name)?;
+            let looked = if level + 1 == depth && asked.len() <= ASKED_MAX {
+                self.deepest(directory, name, path, &asked)
             } else {
                 match list(directory, name) {
-                    Ok(below) => self.directory(&below, path, level + 1)?,
-                    Err(errno) => passed_over(directory, name, errno)?,
+                    Ok(below) => self.directory(&below, path, level + 1),
+                    // It went away, or became something else.
+                    Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(()),
+                    Err(errno) => Err(errno),
                 }
+            };
+            match looked {
+                Err(Errno::ACCESS) if is_out_of_reach(directory, name)? => {}
+                Err(Errno::ACCESS) => {
+                    self.found.truncate(found);
+                    self.hold(path, level + 1)?;
+                }
+                looked => looked?,
             }
             path.truncate(length);
         }
@@ -191,14 +208,30 @@ impl<'p> Walk<'_, 'p> {
         self.count(1, 0)?;
         let (searches, depth) = (self.searches, self.depth());
         for beside in asked {
-            match statat(parent, join(name, beside.as_bytes())?, AtFlags::SYMLINK_NOFOLLOW) {
+            let mut below = Vec::from(name);
+            extend(&mut below, beside.as_bytes())?;
+            match statat(parent, &below, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(_) => {
                     let here = |search: &&Search<'p>| search.depth == depth && search.beside == *beside;
                     for search in searches.iter().filter(here) {
                         self.add(search, path)?;
                     }
                 }
-                Err(errno) => passed_over(parent, name, errno)?,
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
+    }
+
+    /// Denies all of a directory that a program of the same user could look into, and this process cannot: whatever lies
+    /// there, no search is got around.
+    fn hold(&mut self, directory: &[u8], level: u8) -> Done {
+        let (from, directory) = (self.found.len(), concat(&[directory]));
+        for search in self.searches.iter().filter(|search| search.depth >= level) {
+            let held = self.found.iter().skip(from).any(|found| found.deny.rights.contains(search.rights));
+            if !held {
+                self.push(search, directory)?;
             }
         }
         Ok(())
@@ -217,12 +250,11 @@ impl<'p> Walk<'_, 'p> {
 
     /// Adds what `search` denies in `directory`.
     fn add(&mut self, search: &Search<'p>, directory: &[u8]) -> Done {
-        if self.found.len() == FOUND_MAX {
-            return Err(Errno::FBIG);
-        }
-        let place = join(directory, search.rest.as_bytes())?;
+        let rest = search.rest.as_bytes();
         // A rule names it already, as what is denied in the root and in all that it holds.
-        let named = join(search.root.rest.as_bytes(), below(&place, self.root).unwrap_or_default())?;
+        let mut named = Vec::from(search.root.rest);
+        extend(&mut named, below(directory, self.root).unwrap_or_default())?;
+        extend(&mut named, rest)?;
         let same = |deny: &&Deny<'_>| {
             let is_kept = deny.missing != Missing::Skip || search.missing == Missing::Skip;
             deny.path.base == search.root.base && deny.rights.contains(search.rights) && is_kept
@@ -231,7 +263,15 @@ impl<'p> Walk<'_, 'p> {
         if denies.any(|deny| deny.path.rest.as_bytes() == named.as_slice()) {
             return Ok(());
         }
-        self.found.push(Found::beside(search, &place, self.table)?);
+        self.push(search, join(directory, rest)?)
+    }
+
+    /// Adds `place`, from which `search` takes its rights.
+    fn push(&mut self, search: &Search<'p>, place: Bytes) -> Done {
+        if self.found.len() == FOUND_MAX {
+            return Err(Errno::FBIG);
+        }
+        self.found.push(Found::beside(search, place, self.table)?);
         Ok(())
     }
 
@@ -243,19 +283,22 @@ impl<'p> Walk<'_, 'p> {
     }
 }
 
-/// One of 64 bits for a name: of most names it is none that is looked for.
+/// One of 64 bits for a name, the same for letters of either case: of most names it is none that is looked for.
 fn bit(name: &[u8]) -> u64 {
-    let ends = name.first().zip(name.last()).map_or(0, |(a, b)| usize::from(*a) + 3 * usize::from(*b));
+    let lower = |byte: &u8| usize::from(byte.to_ascii_lowercase());
+    let ends = name.first().zip(name.last()).map_or(0, |(a, b)| lower(a) + 3 * lower(b));
     1 << ((ends + 7 * name.len()) % 64)
 }
 
 /// Whether an entry is a directory itself, and no link to one.
-fn is_directory(parent: &OwnedFd, name: &[u8], kind: FileType) -> bool {
+fn is_directory(parent: &OwnedFd, name: &[u8], kind: FileType) -> core::result::Result<bool, Errno> {
     if kind != FileType::Unknown {
-        return kind == FileType::Directory;
+        return Ok(kind == FileType::Directory);
     }
-    let stat = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW);
-    stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+    match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Ok(false),
+        stat => Ok(FileType::from_raw_mode(stat?.st_mode) == FileType::Directory),
+    }
 }
 
 /// Opens a directory to be listed, whatever is mounted there: the sandbox sees that, too.
@@ -265,19 +308,9 @@ fn list(parent: impl Descriptor, name: &[u8]) -> core::result::Result<OwnedFd, E
     openat2(parent, name, flags, Mode::empty(), resolve)
 }
 
-/// Whether a directory may be left out that could not be looked into.
-///
-/// # Errors
-/// `errno`, where a program of the same user may get into it.
-fn passed_over(parent: &OwnedFd, name: &[u8], errno: Errno) -> Done {
-    match errno {
-        // It went away, or became something else, or nothing of the name is in it.
-        Errno::NOENT | Errno::NOTDIR | Errno::LOOP => Ok(()),
-        Errno::ACCESS => {
-            let owner = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?.st_uid;
-            let entered = accessat(parent, name, Access::EXEC_OK, AtFlags::empty()).is_ok();
-            if entered || owner == rustix::process::geteuid().as_raw() { Err(errno) } else { Ok(()) }
-        }
-        errno => Err(errno),
-    }
+/// Whether a directory that this process may not look into is out of reach of a program of the same user, too.
+fn is_out_of_reach(parent: &OwnedFd, name: &[u8]) -> core::result::Result<bool, Errno> {
+    let owner = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?.st_uid;
+    let entered = accessat(parent, name, Access::EXEC_OK, AtFlags::empty()).is_ok();
+    Ok(!entered && owner != rustix::process::geteuid().as_raw())
 }

@@ -3,7 +3,6 @@
 use crate::fail::{At, Result};
 use crate::plan_file;
 use core::ffi::CStr;
-use ed25519_compact::{PublicKey, Signature};
 use msb_plan::event::Step;
 use msb_plan::signed::{key_id, public_keys, split};
 use rustix::io::Errno;
@@ -19,11 +18,14 @@ use rustix::io::Errno;
 pub(crate) fn trusted<'p>(plan: &'p [u8], trusted: Option<&CStr>) -> Result<&'p [u8]> {
     let (body, signature) = split(plan);
     let Some(file) = trusted else { return Ok(body) };
-    let keys = plan_file::read(file)?;
+    let keys = plan_file::read(file, Step::PlanTrust)?;
     let mut keys = public_keys(&keys).ok_or(Errno::INVAL).at(Step::PlanTrust, None)?;
     let signature = signature.ok_or(Errno::NOKEY).at(Step::PlanTrust, None)?;
     let key =
         keys.find(|key| key_id(key) == signature.key_id).ok_or(Errno::NOKEY).at(Step::PlanTrust, None)?;
-    let right = PublicKey::new(*key).verify(body, &Signature::new(*signature.bytes)).is_ok();
-    if right { Ok(body) } else { Err(Errno::KEYREJECTED).at(Step::PlanTrust, None) }
+    if msb_ed25519::verify(key, body, signature.bytes) {
+        Ok(body)
+    } else {
+        Err(Errno::KEYREJECTED).at(Step::PlanTrust, None)
+    }
 }

@@ -14,17 +14,17 @@ use crate::host::Entry;
 use crate::path::join;
 use core::ffi::c_int;
 use msb_plan::MountKind;
+use msb_sys::at::openat;
 use msb_sys::process::borrowed;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{Mode, OFlags, fcntl_setfl, openat};
+use rustix::fs::{FileType, Mode, OFlags, fcntl_setfl, fstat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socketpair};
 use rustix::process::{getpgrp, ioctl_tiocsctty, setsid};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use rustix::termios::{
-    OptionalActions, OutputModes, Termios, isatty, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
-    tcsetwinsize,
+    OptionalActions, OutputModes, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, tcsetwinsize,
 };
 
 /// How often a launcher in the background looks whether it has been brought to the foreground: nobody says so to a
@@ -55,15 +55,34 @@ pub(crate) struct Inside {
 
 /// Both sides, where any standard descriptor is a terminal.
 pub(crate) fn pair() -> Result<Option<(Terminal, Inside)>, Errno> {
-    let which = [0, 1, 2].map(|number| isatty(borrowed(number)));
-    let Some(output) = [1, 2, 0].into_iter().find(|&number| isatty(borrowed(number))) else {
-        return Ok(None);
+    let which = [is_terminal(0)?, is_terminal(1)?, is_terminal(2)?];
+    let [has_input, out, error] = which;
+    let output = match (out, error, has_input) {
+        (true, ..) => 1,
+        (_, true, _) => 2,
+        (.., true) => 0,
+        _ => return Ok(None),
     };
     let (socket, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    let [has_input, ..] = which;
     let outside = Terminal { output, has_input, socket: Some(socket), master: None, saved: None };
     Ok(Some((outside, Inside { socket: theirs, which })))
+}
+
+/// Whether the standard descriptor `number` is a terminal.
+///
+/// # Errors
+/// As ioctl(2) on a device that may be one and does not say: with a terminal that passes for none the command would have the
+/// user's own. One that has hung up (`EIO`) is nobody's any more.
+fn is_terminal(number: c_int) -> Result<bool, Errno> {
+    match tcgetwinsize(borrowed(number)) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOTTY | Errno::IO) => Ok(false),
+        Err(errno) => {
+            let kind = FileType::from_raw_mode(fstat(borrowed(number))?.st_mode);
+            if kind == FileType::CharacterDevice { Err(errno) } else { Ok(false) }
+        }
+    }
 }
 
 impl Inside {
@@ -81,7 +100,7 @@ impl Inside {
     /// gives its other end away, and puts it in place of each standard descriptor that is a terminal.
     pub(crate) fn make(&self, root: &OwnedFd, entries: &[Entry<'_>]) -> Result<(), Errno> {
         let dev = entries.iter().find(|entry| matches!(entry.mount.kind, MountKind::Dev { .. }));
-        let ptmx = join(&dev.ok_or(Errno::NODEV)?.target, b"pts/ptmx")?;
+        let ptmx = join(dev.ok_or(Errno::NODEV)?.target, b"pts/ptmx")?;
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let master = openat(root, ptmx, flags, Mode::empty())?;
         unlockpt(&master)?;

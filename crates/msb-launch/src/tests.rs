@@ -3,15 +3,15 @@
 extern crate std;
 
 use crate::arguments::{self, Arguments, Request};
-use crate::deny::Denial;
-use crate::fail::refusal;
+use crate::deny::{Denial, merge};
+use crate::fail::{Failed, refusal};
 use crate::files::{decimal, number};
 use crate::message::Message;
-use crate::output::sentence;
 use crate::parent::{exit_of_failure, exit_of_status};
 use crate::path::{ancestors, below, join, sort_by, split};
 use crate::placeholders::{Kind, hand_over};
 use crate::prepare::kernel;
+use crate::text::Value;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use msb_plan::event::{Event, Failure, LimitKind, Step};
@@ -68,9 +68,9 @@ fn paths_are_compared_by_component() {
     for (path, base, expected) in cases {
         assert_eq!(below(path, base), expected, "{path:?} {base:?}");
     }
-    assert_eq!(join(b"/", b"a"), Ok(Vec::from(b"/a")));
-    assert_eq!(join(b"", b"a"), Ok(Vec::from(b"a")));
-    assert_eq!(join(b"/a", b""), Ok(Vec::from(b"/a")));
+    assert_eq!(join(b"/", b"a"), Ok(b"/a".as_slice()));
+    assert_eq!(join(b"", b"a"), Ok(b"a".as_slice()));
+    assert_eq!(join(b"/a", b""), Ok(b"/a".as_slice()));
     assert_eq!(
         (split(b"a/b/c"), split(b"/a"), split(b"a")),
         (
@@ -94,8 +94,10 @@ fn numbers_of_the_kernel_are_read_and_written() {
 fn records_of_the_init_survive_the_pipe() {
     for (index, step) in Step::ALL.iter().enumerate() {
         let origin = (index % 2 == 0).then_some(OriginId(7));
-        let message = Message::Failed(Failure { step: *step, origin, errno: 13 });
+        let failure = Failure { step: *step, origin, errno: 13 };
+        let message = Message::Failed(failure.into());
         assert_eq!(Message::decode(message.encode()), Some(message));
+        assert_eq!(Failure::from(Failed::from(failure)), failure);
     }
     assert_eq!(Message::decode(Message::Ended(-3).encode()), Some(Message::Ended(-3)));
     let published = Message::Published { index: 63, port: 0xabcd };
@@ -130,16 +132,18 @@ fn short_lists_are_sorted() {
 
 #[test]
 fn denials_come_parents_first() {
-    let denial = |inside: &[u8], create| Denial {
-        inside: Vec::from(inside),
-        rights: Rights::WRITE,
-        pins_below: None,
-        create,
-        origin: OriginId(0),
-    };
-    let mut list = [denial(b"a/b", None), denial(b"a", Some(Kind::File)), denial(b"a/a", None)];
-    sort_by(&mut list, |a, b| a < b);
-    assert_eq!(list.each_ref().map(|d| d.inside.as_slice()), [b"a".as_slice(), b"a/a", b"a/b"]);
+    let denial =
+        |inside, rights, create| Denial { inside, rights, pins_below: None, create, origin: OriginId(0) };
+    let mut list = Vec::from([
+        denial(b"a/b".as_slice(), Rights::WRITE, None),
+        denial(b"a", Rights::RUN, Some(Kind::File)),
+        denial(b"a/a", Rights::WRITE, None),
+        denial(b"a/b", Rights::READ, None),
+    ]);
+    merge(&mut list);
+    let found: Vec<_> = list.iter().map(|denial| (denial.inside, denial.rights)).collect();
+    let both = Rights::READ.union(Rights::WRITE);
+    assert_eq!(found, [(b"a".as_slice(), Rights::RUN), (b"a/a", Rights::WRITE), (b"a/b", both)]);
 }
 
 #[test]
@@ -172,10 +176,13 @@ fn events_are_lines_of_json() {
     let failed = Event::Failed(Failure { step: Step::MountSource, origin: None, errno: 2 });
     let line = crate::json::line(&failed, None);
     assert_eq!(line, b"{\"event\":\"failed\",\"step\":\"MountSource\",\"errno\":2,\"origin\":null}\n");
-    let mut json = crate::json::Json::object();
-    json.text("a", Some(b"\"\\\n\xff\xc3\xa9"));
-    json.number("b", None);
-    assert_eq!(json.line(), "{\"a\":\"\\\"\\\\\\u000a\u{fffd}é\",\"b\":null}\n".as_bytes());
+    let values = [Value::String(b"\"\\\n\xff\xc3\xa9#"), Value::number(None)];
+    let expected = "{\"a\":\"\\\"\\\\\\u000a\u{fffd}é#\",\"b\":null}";
+    assert_eq!(crate::text::filled(None, "{\"a\":#,\"b\":#}", &values), expected.as_bytes());
+}
+
+fn sentence(event: &Event, plan: Option<&msb_plan::Plan<'_>>) -> std::string::String {
+    std::string::String::from_utf8(crate::output::sentence(event, plan)).expect("text")
 }
 
 #[test]
@@ -189,6 +196,19 @@ fn events_are_said_in_words() {
     assert_eq!(
         sentence(&failed, None),
         "msb-launch: this is no plan; `msbc compile` makes one of a policy\n"
+    );
+    // Which file it is that others can write, and what to type.
+    for (step, what) in [(Step::PlanOpen, "open"), (Step::PlanTrust, "trust")] {
+        let failed = Event::Failed(Failure { step, origin: None, errno: 0 });
+        let expected = std::format!(
+            "msb-launch: could not {what} the plan: others than you can write the file, see `chmod go-w`\n"
+        );
+        assert_eq!(sentence(&failed, None), expected);
+    }
+    let damaged = Event::Failed(Failure { step: Step::PlanDecode, origin: None, errno: 74 });
+    assert_eq!(
+        sentence(&damaged, None),
+        "msb-launch: the plan is damaged, or another version's; `msbc compile` makes it again\n"
     );
     let reached = Event::LimitReached { limit: LimitKind::Pids, times: 3, origin: OriginId(0) };
     assert_eq!(sentence(&reached, None), "msb-launch: the limit of pids was reached 3 times\n");

@@ -9,6 +9,7 @@ use crate::deny::Denial;
 use crate::fail::{At, Result, failure, refusal};
 use crate::host::Entry;
 use crate::landlock::{self, Wall};
+use crate::path::absolute;
 use crate::{cgroup::Held, child, root, watch};
 use msb_plan::event::{LimitKind, Step};
 use msb_plan::network::Network;
@@ -42,7 +43,7 @@ fn namespaces_work(plan: &Plan<'_>) -> bool {
     let wants = |mount: &Mount<'_>| matches!(mount.kind, MountKind::Proc(_));
     let with_processes = plan.mounts.iter().any(wants);
     let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
-    match fork(crate::prepare::NAMESPACES | flags::NEWNET, None) {
+    match fork(crate::spawn::NAMESPACES | flags::NEWNET, None) {
         Err(_) => false,
         Ok(Fork::Child) => {
             let mut tried = child::own_map(1000, uid, 1000, gid).and_then(|()| root::make().map(drop));
@@ -91,7 +92,7 @@ pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>], denials: &[Denial], 
         }
         // Nothing is moved: what the policy calls by this name must have it on the host.
         let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let named = root::absolute(&entry.target);
+        let named = absolute(entry.target);
         let here = openat2(CWD, named, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS);
         let same =
             here.and_then(fstat).is_ok_and(|stat| entry.source.as_ref().is_some_and(|it| it.is(&stat)));

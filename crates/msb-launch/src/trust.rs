@@ -5,12 +5,13 @@
 
 use crate::deny::{attach, clone_tree, open_inside};
 use crate::host::{Entry, covering};
-use crate::path::ancestors;
-use crate::root::{absolute, make_file, there};
+use crate::path::{absolute, ancestors};
+use crate::root::{make_file, there};
 use msb_plan::handover::TRUST_BYTES_MAX;
 use msb_plan::network::Trust;
+use msb_sys::at::{mkdirat, symlinkat};
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{FileType, Mode, fstat, mkdirat, sendfile, symlinkat};
+use rustix::fs::{FileType, Mode, fstat, sendfile};
 use rustix::io::Errno;
 
 /// Puts what `file` holds into its places below `root`.

@@ -5,18 +5,19 @@
 //! a fifth of the parent's time.
 
 use crate::cgroup::{Cgroups, Held};
-use crate::files::{decimal, number, read_small};
+use crate::files::{decimal, number, own_pid, push_decimal, read_small};
 use crate::gather::Gather;
 use crate::storage::Storage;
 use alloc::vec::Vec;
 use msb_plan::event::LimitKind;
 use msb_plan::{Limit, Limits, OriginId};
-use msb_sys::at::{accessat, readlink};
+use msb_sys::at::{accessat, readlink, readlinkat, statat};
 use msb_sys::process::monotonic_us;
 use rustix::fd::OwnedFd;
-use rustix::fs::{Access, AtFlags, CWD, OFlags, RawDir, readlinkat, statat};
+use rustix::fs::{Access, AtFlags, CWD, OFlags, RawDir};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::system::sysinfo;
 
 /// Between two looks at memory. A program can take more than its limit for so long, and for the time of two looks.
 const MEMORY_PERIOD_US: u64 = 10_000;
@@ -26,6 +27,8 @@ const MEMORY_PERIOD_MAX_US: u64 = 25_000;
 const CPU_PERIOD_US: u64 = 10_000;
 /// A bound on a walk: no kernel has more processes (`PID_MAX_LIMIT`).
 const PROCESSES_MAX: u32 = 1 << 22;
+/// Descriptors that a look takes within its time, all processes together: a microsecond each. More are not watched.
+const DESCRIPTORS_MAX: u64 = 1 << 16;
 /// `USER_HZ` of proc(5), the same on x86-64 and AArch64: 10 ms each.
 const TICK_US: u64 = 10_000;
 
@@ -34,6 +37,8 @@ const TICK_US: u64 = 10_000;
 pub(crate) struct Watch {
     init: u64,
     storage: Storage,
+    /// Bytes of files in memory on this host, at the beginning.
+    shared: u64,
     memory: Option<Limit<u64>>,
     cpu: Option<Limit<u64>>,
     cpus: u64,
@@ -51,6 +56,7 @@ impl Watch {
         Watch {
             init: u64::from(init),
             storage,
+            shared: host_shared_bytes(),
             memory: memory.map(|Limit { value, origin }| Limit { value: value + swap, origin }),
             cpu,
             cpus: cpus.max(1),
@@ -69,7 +75,7 @@ impl Watch {
             self.cpu_at_us = now_us + ((value - used) / self.cpus).max(CPU_PERIOD_US);
         }
         if let Some(Limit { value, origin }) = self.memory.filter(|_| now_us >= self.memory_at_us) {
-            if exceeds(self.init, &mut self.storage, value) {
+            if exceeds(self.init, &mut self.storage, self.shared, value) {
                 return Some((LimitKind::Memory, origin));
             }
             let end = monotonic_us();
@@ -93,7 +99,7 @@ impl Watch {
 /// # Errors
 /// `ESRCH` for another namespace's; `EACCES` where processes are hidden (proc(5), `hidepid`).
 pub(crate) fn may_look() -> Result<(), Errno> {
-    let own = decimal(b"", u64::from(getpid().as_raw_nonzero().get().unsigned_abs()));
+    let own = decimal(b"", u64::from(own_pid()));
     if readlink(b"/proc/self")? != own {
         return Err(Errno::SRCH);
     }
@@ -102,26 +108,59 @@ pub(crate) fn may_look() -> Result<(), Errno> {
 }
 
 /// Whether the process `init` and all its descendants hold more than `bytes` together, with the files in memory that are
-/// theirs alone.
-fn exceeds(init: u64, storage: &mut Storage, bytes: u64) -> bool {
+/// theirs alone, and what is in their sockets. The host had `shared` bytes of files in memory before them.
+fn exceeds(init: u64, storage: &mut Storage, shared: u64, bytes: u64) -> bool {
     let mut mapped = 0;
     let mut files = Files::default();
     let whole = each(init, PROCESSES_MAX, |directory| {
         mapped += Mapped::of(directory).all();
         files.add(directory);
     });
-    let files = files.bytes() + storage.bytes();
-    if !whole {
+    if !whole || files.descriptors > DESCRIPTORS_MAX {
         return true;
     }
+    let files = files.bytes() + storage.bytes();
+    // What came to the host meanwhile and that nobody was seen to have: others', but for who hides it.
+    let unseen = host_shared_bytes().saturating_sub(shared + files);
+    let left = bytes.saturating_sub(mapped + files + unseen);
+    let first = decimal(b"/proc/", init);
+    let sockets = storage.socket_bytes(first, left);
     // What processes share counts in each of them, which fork(2) makes of all that its caller has: only when the sum could
     // be too much is it worth to ask how much of it is nobody else's. That takes 3 ms for a GiB.
-    if mapped + files <= bytes {
+    if mapped + files + sockets + unseen <= bytes {
         return false;
     }
-    let mut exact = files;
-    let whole = each(init, PROCESSES_MAX, |directory| exact += proportional_bytes(directory));
-    !whole || exact > bytes
+    let mut exact = files + sockets;
+    let mut hides = false;
+    let whole = each(init, PROCESSES_MAX, |directory| {
+        exact += proportional_bytes(directory);
+        hides |= directory != first && hides_files(directory);
+    });
+    !whole || exact + if hides { unseen } else { 0 } > bytes
+}
+
+/// Bytes of all files in memory on this host (sysinfo(2), `sharedram`), among them those that nobody has mapped.
+fn host_shared_bytes() -> u64 {
+    let info = sysinfo();
+    info.sharedram * u64::from(info.mem_unit)
+}
+
+/// Whether a process may have files that it does not show: it does not let itself be looked at, or some are on their way to
+/// it (`scm_fds` of a socket, proc(5), fdinfo). Who has ended has none.
+fn hides_files(directory: &[u8]) -> bool {
+    let state = stat_fields(directory);
+    let has_ended = state.iter().find(|byte| **byte != b' ').is_none_or(|state| b"ZX".contains(state));
+    let mut waiting = false;
+    let looked = each_file(directory, |_, name, target| {
+        if target.starts_with(b"socket:") {
+            let path = [directory, b"/fdinfo/", name].concat();
+            let text = read_small(CWD, path).unwrap_or_default();
+            let mut lines = text.split(|b| *b == b'\n');
+            let count = lines.find_map(|line| line.strip_prefix(b"scm_fds:")).and_then(number);
+            waiting |= count.is_some_and(|count| count > 0);
+        }
+    });
+    waiting || (looked.is_none() && !has_ended)
 }
 
 /// What the kernel counts of a process, bytes (`status` of proc(5)).
@@ -160,39 +199,57 @@ impl Mapped {
 }
 
 /// Files of memfd_create(2) and memfd_secret(2), by number, and their bytes: they are in no file system that anybody sees,
-/// and no process has to map them.
+/// and no process has to map them. And all descriptors, and those of pipes.
 #[derive(Debug, Default)]
-struct Files(Vec<(u64, u64)>);
+struct Files {
+    descriptors: u64,
+    memory: Vec<(u64, u64)>,
+    pipes: u64,
+}
+
+/// What each descriptor of a pipe counts: two pages are what a pipe holds once its user has `pipe-user-pages-soft` in others,
+/// 64 MiB, which count as nobody's (pipe(7), Linux 5.14 for two).
+const PIPE_BYTES: u64 = 8192;
 
 impl Files {
     /// Adds those that a process has open. One that does not let itself be looked at shows none.
     fn add(&mut self, directory: &[u8]) {
-        let Ok(listing) = crate::files::open(CWD, [directory, b"/fd"].concat(), OFlags::RDONLY) else {
+        if self.descriptors > DESCRIPTORS_MAX {
             return;
-        };
-        let Ok(again) = crate::files::open(&listing, ".", OFlags::RDONLY) else { return };
-        let mut buffer: Vec<u8> = Vec::with_capacity(2048);
-        let mut entries = RawDir::new(again, buffer.spare_capacity_mut());
-        while let Some(Ok(entry)) = entries.next() {
-            let target = readlinkat(&listing, entry.file_name(), Vec::new()).unwrap_or_default();
-            let is_secret = target.to_bytes().starts_with(b"/secretmem");
-            if !is_secret && !target.to_bytes().starts_with(b"/memfd:") {
-                continue;
-            }
-            if let Ok(stat) = statat(&listing, entry.file_name(), AtFlags::empty())
-                && !self.0.iter().any(|(number, _)| *number == stat.st_ino)
+        }
+        each_file(directory, |listing, name, target| {
+            self.descriptors += 1;
+            self.pipes += u64::from(target.starts_with(b"pipe:"));
+            let is_secret = target.starts_with(b"/secretmem");
+            if (is_secret || target.starts_with(b"/memfd:"))
+                && let Ok(stat) = statat(listing, name, AtFlags::empty())
+                && !self.memory.iter().any(|(number, _)| *number == stat.st_ino)
             {
                 // Blocks of 512 bytes: stat(2). Of secret ones nobody counts them, but their size is given once
                 // (mm/secretmem.c).
                 let bytes = if is_secret { stat.st_size } else { stat.st_blocks * 512 };
-                self.0.push((stat.st_ino, u64::try_from(bytes).unwrap_or(0)));
+                self.memory.push((stat.st_ino, u64::try_from(bytes).unwrap_or(0)));
             }
-        }
+        });
     }
 
     fn bytes(&self) -> u64 {
-        self.0.iter().map(|(_, bytes)| bytes).sum()
+        self.memory.iter().map(|(_, bytes)| bytes).sum::<u64>() + self.pipes * PIPE_BYTES
     }
+}
+
+/// Calls `of` with each file that a process has open: where it is listed, its number there, and what it is called; `None` for
+/// a process that does not let itself be looked at.
+fn each_file(directory: &[u8], mut of: impl FnMut(&OwnedFd, &[u8], &[u8])) -> Option<()> {
+    let listing = crate::files::open(CWD, [directory, b"/fd"].concat(), OFlags::RDONLY).ok()?;
+    let again = crate::files::open(&listing, ".", OFlags::RDONLY).ok()?;
+    let mut buffer: Vec<u8> = Vec::with_capacity(2048);
+    let mut entries = RawDir::new(again, buffer.spare_capacity_mut());
+    while let Some(Ok(entry)) = entries.next() {
+        let name = entry.file_name().to_bytes();
+        of(&listing, name, &readlinkat(&listing, name).unwrap_or_default());
+    }
+    Some(())
 }
 
 /// Bytes of a process that are in no file, each divided by how many processes share it, and what is swapped out
@@ -260,7 +317,8 @@ fn each(init: u64, most: u32, mut of: impl FnMut(&[u8])) -> bool {
             Some(left) => left,
             None => return false,
         };
-        let directory = decimal(b"/proc/", pid);
+        let mut directory = Vec::from(b"/proc/");
+        push_decimal(&mut directory, pid);
         of(&directory);
         if !children(&directory, &mut pending) && pid == init {
             return false;

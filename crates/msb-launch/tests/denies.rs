@@ -90,15 +90,25 @@ fn what_is_hidden_is_hidden_behind_a_link() {
 
 #[test]
 fn links_that_lead_nowhere_sure_end_the_launch() {
-    for target in ["keys", "other/../store"] {
-        let stage = Stage::new(&denied(&["keys"], Rights::WRITE));
-        fs::create_dir_all(stage.workspace.join("other")).expect("a folder");
-        symlink(target, stage.workspace.join("keys")).expect("a link");
-        let output = stage.shell("echo ran");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(125), b"".as_slice()), "{said}");
-        assert!(said.contains("denied path") && said.contains("(ELOOP)"), "{said}");
+    let stage = Stage::new(&denied(&["keys"], Rights::WRITE));
+    fs::create_dir_all(stage.workspace.join("other")).expect("a folder");
+    symlink("other/../store", stage.workspace.join("keys")).expect("a link");
+    let output = stage.shell("echo ran");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(125), b"".as_slice()), "{said}");
+    assert!(said.contains("denied path") && said.contains("(ELOOP)"), "{said}");
+}
+
+#[test]
+fn links_in_a_circle_stay_one() {
+    let stage = Stage::new(&denied(&["keys"], Rights::WRITE));
+    for (target, link) in [("b", "keys"), ("c", "b"), ("keys", "c")] {
+        symlink(target, stage.workspace.join(link)).expect("a link");
     }
+    all_fail(&stage, &["rm keys", "mv keys x", "rm b", "mv c x", "mkdir keys", "echo > keys"]);
+    fs::remove_file(stage.workspace.join("keys")).expect("removed");
+    symlink("keys", stage.workspace.join("keys")).expect("a link");
+    all_fail(&stage, &["rm keys", "mv keys x", "echo > keys"]);
 }
 
 /// Starts `launch` after `from` was mounted at `to` once more, in a mount namespace of its own.

@@ -111,8 +111,20 @@ fn a_file_that_is_not_of_keys_trusts_nobody() {
     std::fs::set_permissions(&writable, std::fs::Permissions::from_mode(0o666)).expect("its mode");
     let mut command = std::process::Command::new(launcher());
     command.arg("--trust").arg(&writable).arg(bench.file("plan", &plan));
+    refused(
+        &command.args(["--", "echo", "ran"]).output().expect("starts"),
+        "could not trust the plan: others",
+    );
+    // It is the keys that are not there, and not the plan.
+    let mut command = std::process::Command::new(launcher());
+    command.args(["--trust", "/nonexistent"]).arg(bench.file("plan", &plan));
     let output = command.args(["--", "echo", "ran"]).output().expect("starts");
-    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(125), b"".as_slice()));
+    refused(&output, "could not trust the plan: no such file");
+    let mut command = std::process::Command::new(launcher());
+    command.args(["--protect", "/nonexistent"]).arg(bench.file("plan", &plan));
+    let output = command.args(["--", "echo", "ran"]).output().expect("starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("could not protect the file: no such file"), "{said}");
 }
 
 /// The curve's own test: RFC 8032, section 7.1, test 2.

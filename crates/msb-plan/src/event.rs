@@ -262,6 +262,11 @@ limits! {
     Output = "output",
 }
 
+/// A line of `lines`: one text, as a table of many would take as many bytes again for where each is.
+fn nth(lines: &'static str, index: usize) -> &'static str {
+    lines.split('\n').nth(index).unwrap_or_default()
+}
+
 macro_rules! steps {
     ($($(#[$doc:meta])* $name:ident = $say:literal,)*) => {
         /// What the launcher was doing when it failed.
@@ -274,14 +279,14 @@ macro_rules! steps {
 
             /// The step's name, for programs.
             #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $(Step::$name => stringify!($name),)* }
+            pub fn name(self) -> &'static str {
+                nth(concat!($(stringify!($name), "\n"),*), self as usize)
             }
 
             /// The step in a few words, as the end of "could not …".
             #[must_use]
-            pub const fn words(self) -> &'static str {
-                match self { $(Step::$name => $say,)* }
+            pub fn words(self) -> &'static str {
+                nth(concat!($($say, "\n"),*), self as usize)
             }
         }
     };
@@ -290,8 +295,8 @@ macro_rules! steps {
 steps! {
     /// The plan file was opened, or its owner, mode or kind looked at.
     PlanOpen = "open the plan",
-    /// Its bytes were read.
-    PlanRead = "read the plan",
+    /// A file that nobody inside may write was looked for: the plan, the keys, what `--protect` names.
+    Protect = "protect the file",
     /// Its signature was looked at.
     PlanTrust = "trust the plan",
     /// Its bytes were decoded.

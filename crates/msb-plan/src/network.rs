@@ -322,9 +322,11 @@ impl Listen {
                     if index > 0 {
                         text.push('.');
                     }
-                    let digits = [byte / 100, byte / 10 % 10, byte % 10];
-                    let zeros = digits.iter().take(2).take_while(|digit| **digit == 0).count();
-                    text.extend(digits.iter().skip(zeros).map(|digit| char::from(b'0' + digit)));
+                    for power in [100, 10, 1] {
+                        if byte >= power || power == 1 {
+                            text.push(char::from(b'0' + byte / power % 10));
+                        }
+                    }
                 }
             }
         }

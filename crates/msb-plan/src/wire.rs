@@ -5,7 +5,11 @@
 //! everything had to be written again and compared; and what serde makes of so many types was a sixth of the launcher.
 //! Here nothing is returned but values: what is wrong is remembered, and asked for once, at the end.
 
+use crate::ORIGINS_MAX;
 use alloc::vec::Vec;
+
+/// No list of a plan has more; each has its own bound besides (`check`).
+const LIST_MAX: usize = ORIGINS_MAX;
 
 /// The bytes that are left, and whether anything was wrong with those before.
 pub(crate) struct Reader<'a> {
@@ -79,6 +83,17 @@ impl<'a> Reader<'a> {
     #[inline(never)]
     fn length(&mut self) -> usize {
         usize::try_from(self.integer(usize::BITS)).unwrap_or(usize::MAX)
+    }
+
+    /// How many values a list has. Each takes a byte at least: no more memory is asked for than there are bytes to fill it.
+    #[inline(never)]
+    fn count(&mut self) -> usize {
+        let count = self.length();
+        if count <= self.left.len().min(LIST_MAX) {
+            return count;
+        }
+        self.fail();
+        0
     }
 
     /// 0 or 1.
@@ -162,19 +177,7 @@ impl<'a, T: Wire<'a>> Wire<'a> for Option<T> {
 impl<'a, T: Wire<'a>> Wire<'a> for Vec<T> {
     #[inline(never)]
     fn read(reader: &mut Reader<'a>) -> Vec<T> {
-        let length = reader.length();
-        let mut list = Vec::new();
-        // Each takes a byte at least: no more memory is asked for than there are bytes to fill it.
-        if length > reader.left.len() {
-            reader.fail();
-        }
-        for _ in 0..length {
-            if reader.broken {
-                break;
-            }
-            list.push(T::read(reader));
-        }
-        list
+        (0..reader.count()).map(|_| T::read(reader)).collect()
     }
 }
 
@@ -189,27 +192,28 @@ macro_rules! wire {
             }
         }
     )*};
-    ($(enum $name:ty { $($variant:ident $({ $($field:ident),* })? $(($($one:tt),*))?),* })*) => {$(
+    ($(enum $name:ty {
+        $zero:ident $({ $($zero_field:ident),* })? $(($($zero_one:tt),*))?
+        $(, $variant:ident $({ $($field:ident),* })? $(($($one:tt),*))?)*
+    })*) => {$(
         impl<'a> $crate::wire::Wire<'a> for $name {
             fn read(reader: &mut $crate::wire::Reader<'a>) -> Self {
                 // Whoever adds a variant adds it here.
-                let _ = |value: &Self| match value { $(Self::$variant { .. } => ()),* };
-                let mut tag = reader.variant();
-                loop {
-                    let mut number = 0;
-                    $(
-                        if tag == number {
-                            return Self::$variant
-                                $({ $($field: $crate::wire::Wire::read(reader)),* })?
-                                $(($($crate::wire::one!($one reader)),*))?;
-                        }
-                        number += 1;
-                    )*
-                    // There is no variant of this number; something has to be given back.
-                    let _ = number;
-                    reader.refuse();
-                    tag = 0;
-                }
+                let _ = |value: &Self| match value { Self::$zero { .. } $(| Self::$variant { .. })* => () };
+                let tag = reader.variant(const { [stringify!($zero) $(, stringify!($variant))*].len() });
+                let mut number = 1;
+                $(
+                    if tag == number {
+                        return Self::$variant
+                            $({ $($field: $crate::wire::Wire::read(reader)),* })?
+                            $(($($crate::wire::one!($one reader)),*))?;
+                    }
+                    number += 1;
+                )*
+                let _ = number;
+                Self::$zero
+                    $({ $($zero_field: $crate::wire::Wire::read(reader)),* })?
+                    $(($($crate::wire::one!($zero_one reader)),*))?
             }
         }
     )*};
@@ -222,12 +226,18 @@ macro_rules! one {
 pub(crate) use {one, wire};
 
 impl Reader<'_> {
-    /// The number of a variant.
-    pub(crate) fn variant(&mut self) -> u64 {
-        self.integer(u32::BITS)
+    /// The number of a variant, of which there are `count`; the first where there is none of this number.
+    #[inline(never)]
+    pub(crate) fn variant(&mut self, count: usize) -> usize {
+        let number = usize::try_from(self.integer(u32::BITS)).unwrap_or(usize::MAX);
+        if number < count {
+            return number;
+        }
+        self.fail();
+        0
     }
 
-    /// Remembers that there is no such variant.
+    /// Remembers that this is no value of its type.
     pub(crate) fn refuse(&mut self) {
         self.fail();
     }

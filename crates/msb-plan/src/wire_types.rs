@@ -22,12 +22,8 @@ macro_rules! tables {
     ($($name:ty),*) => {$(
         impl Wire<'_> for $name {
             fn read(reader: &mut Reader<'_>) -> $name {
-                let number = usize::try_from(reader.variant()).unwrap_or(usize::MAX);
                 let first = <$name>::ALL[0];
-                <$name>::ALL.get(number).copied().unwrap_or_else(|| {
-                    reader.refuse();
-                    first
-                })
+                <$name>::ALL.get(reader.variant(<$name>::ALL.len())).copied().unwrap_or(first)
             }
         }
     )*};

@@ -98,8 +98,12 @@ table! {
          that does not have its owner, copy it";
     PLAN_UNREADABLE: [PlanOpen] [EISDIR, ENODEV] "the plan is not a regular file",
         "pass the file that `msbc compile` wrote";
-    PLAN_UNREADABLE: [PlanOpen, PlanRead] [] "could not {step}: {errno}",
+    PLAN_UNREADABLE: [PlanOpen] [] "could not {step}: {errno}",
         "pass the file that `msbc compile` wrote";
+    PLAN_UNREADABLE: [Protect] [] "a file that nobody inside may write cannot be looked at: {errno}",
+        "name files that exist after `--protect`";
+    PLAN_NOT_TRUSTED: [PlanTrust] [REFUSED] "the trusted keys are not yours, or can be written by others than you",
+        "the file must belong to you or to root and be writable by its owner alone: `chmod go-w KEYS`";
     PLAN_NOT_TRUSTED: [PlanTrust] [ENOKEY] "the plan has no signature of a key that is trusted here",
         "sign it: `msbc sign PLAN --key NAME.key`, or name a file with the key that signed it after `--trust`";
     PLAN_NOT_TRUSTED: [PlanTrust] [EKEYREJECTED] "the signature is not of this plan: it was changed after it was signed",
@@ -115,7 +119,7 @@ table! {
     PARAMETER_NOT_BOUND: [Param] [EEXIST] "{unknown} is set twice", "keep one `--set` for each parameter";
     PARAMETER_NOT_BOUND: [Param] [EINVAL] "`${param}` has no value", "add {set}";
     PARAMETER_NOT_BOUND: [Param] [ENOENT] "`${param}` is `{value}`, which does not exist",
-        "create it, or pass another with {set}";
+        "{unexpanded}create it, or pass another with {set}";
     PARAMETER_NOT_BOUND: [Param] [ENOTDIR] "`${param}` is `{value}`, which is not a directory", "pass a directory: {set}";
     PARAMETER_NOT_BOUND: [Param] [EISDIR] "`${param}` is `{value}`, which is not a regular file",
         "pass a regular file: {set}";
@@ -207,14 +211,19 @@ table! {
     DENY_NOT_HELD: [Search] [EFBIG] "there is too much to search for {path}: 32768 directories and 4096 places that are denied \
          for what is there are the most",
         "write a smaller `depth`, or show the part of the folder that the program works in";
-    DENY_NOT_HELD: [Search] [EACCES] "a directory cannot be looked into for {path}, and the program could",
-        "let yourself read and enter it, or show what lies beside it: `find DIR -type d ! -readable` tells which";
+    DENY_NOT_HELD: [Search] [EACCES] "the folder that is searched for {path} cannot be looked into, and the program could",
+        "let yourself read and enter it: `chmod u+rwx DIR`";
     DENY_NOT_HELD: [Search] [ELOOP] "a symbolic link is on the way to where {path} is looked for", "name what the link leads to";
     DENY_NOT_HELD: [Search] [] "{path} cannot be looked for: {errno}", MISTAKE;
+    DENY_NOT_HELD: [DenyPlaceholder] [ESTALE] "other sandboxes that begin and end on the same folder change {path} all the time",
+        "start it again";
     DENY_NOT_HELD: [DenySource] [ENOENT] "{path} does not exist, and the rule says `missing fail`",
         "create it, or write `missing mask` to keep the place empty";
     DENY_NOT_HELD: [DenySource] [ELOOP] "symbolic links lead from {path} in a circle, or up from a folder that another link may name",
         "name what the link leads to";
+    DENY_NOT_HELD: [DenySource] [ENOTUNIQ] "{path} has other spellings, by which it would stay open: its file system takes \
+         `.GIT` for `.git`, or has both", "use a folder on a file system of Linux's own, such as ext4: in WSL below /home and not \
+         below /mnt/c, in a virtual machine or a container a disk or volume of its own and not a shared folder";
     DENY_NOT_HELD: [DenySource] [EOPNOTSUPP] "{path} lies where the rights cannot be taken away",
         "deny `read` there: a device or a part of /proc is hidden or shown, but not made read-only";
     DENY_NOT_HELD: [DenyPlaceholder] [EROFS] "no placeholder can be put at {path}: {errno}",

@@ -23,10 +23,8 @@ impl Subject {
             ("{path}", one_of(named.collect())),
             ("{or_set}", param.map_or_else(String::new, |p| format!(", or pass another with {}", set(&p)))),
             ("{param}", param.map_or("?", |param| param.name).to_owned()),
-            (
-                "{value}",
-                param.map_or_else(String::new, |p| value(&p, context).unwrap_or_default().to_owned()),
-            ),
+            ("{value}", param.map_or_else(String::new, |p| clipped(value(&p, context).unwrap_or_default()))),
+            ("{unexpanded}", unexpanded(param.and_then(|p| value(&p, context))).to_owned()),
             ("{set}", param.as_ref().map_or_else(String::new, set)),
             ("{unknown}", unknown(plan, context)),
             ("{params}", declared(plan)),
@@ -216,6 +214,24 @@ fn set(param: &Param<'_>) -> String {
         ParamKind::Secret => "env:NAME",
     };
     format!("`--set {}={value}`", param.name)
+}
+
+/// A value as it is shown: what is longer than a path can be is no path, and nobody reads it.
+fn clipped(value: &str) -> String {
+    const SHOWN_CHARACTERS_MAX: usize = 200;
+    match value.char_indices().nth(SHOWN_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &value[..end]),
+        None => value.to_owned(),
+    }
+}
+
+/// What to say of a value that a shell was to change and did not: `~` is changed at the beginning of a word alone.
+fn unexpanded(value: Option<&str>) -> &'static str {
+    match value {
+        Some("") => "it is empty: is the variable that it comes from set? ",
+        Some(value) if value == "~" || value.starts_with("~/") => "write `$HOME` in place of `~` here: ",
+        _ => "",
+    }
 }
 
 /// The name that was set, but that the plan does not have, or that was set twice.

@@ -37,6 +37,7 @@ type Known = fn(Mistake<'_>) -> Option<Habit>;
 
 /// By place, the narrower before the wider.
 const PLACES: &[Known] = &[
+    settings::accepts,
     tools::tools,
     heads::heads,
     settings::quantities,
@@ -56,7 +57,6 @@ const PLACES: &[Known] = &[
     settings::commands,
     settings::capabilities,
     claims::claims,
-    settings::accepts,
     heads::statements,
     heads::items,
     lists,

@@ -14,7 +14,7 @@ use crate::scan::{
     offset, parameter_name, path_begins, path_run, quoted_length, word_run,
 };
 use crate::token::{Kind, SIGNS, Token, is_word_byte};
-use msb_diag::{Code, Diagnostic, FileId, Severity, Span, codes, is_invisible};
+use msb_diag::{Code, Diagnostic, Edit, FileId, Severity, Span, codes, is_invisible};
 
 /// After this many errors the rest of the file is not looked at.
 pub(crate) const ERRORS_MAX: usize = 100;
@@ -270,9 +270,20 @@ impl<'a> Lexer<'a> {
             _ => ("write `$` and lower-case letters, digits and `_`, such as `$out_dir`".to_owned(), None),
         };
         let message = format!("`{}` is not the name of a parameter", clipped(&rest[..length]));
+        let text = meant.map(|meant| format!("${meant}"));
+        // One mistake, however often the name is used: what repairs it here belongs to what repairs the first.
+        let span = self.span(self.at, self.at + length);
+        let said = |it: &&mut Diagnostic| it.message == message && it.help.as_ref() == Some(&help);
+        if let Some(first) = self.errors.iter_mut().find(said) {
+            // Within a string of data all spans are the same.
+            if let (Some(fix), Some(text), None) = (&mut first.fix, text, self.whole) {
+                fix.edits.push(Edit { span, text });
+            }
+            return;
+        }
         self.error(codes::UNEXPECTED, length, message, help);
-        if let Some(meant) = meant {
-            self.fix_last(format!("${meant}"));
+        if let Some(text) = text {
+            self.fix_last(text);
         }
     }
 

@@ -76,6 +76,28 @@ fn unknown_words() {
     check("unknown_items", &["edition 2026\npolcy p { }\n", "edition 2026\nfs { read / }\n"]);
 }
 
+/// One mistake, however often it is met: the edit of the first finding is for all of them.
+#[test]
+fn names_of_parameters() {
+    check(
+        "names_of_parameters",
+        &[
+            "edition 2026\npolicy p(Out: dir) {\n  fs { write $Out\n    deny write $Out/.git }\n}\npolicy q(a: dir) { fs { read $Out } }\n",
+            "edition 2026\npolicy p(out: dir) {\n  fs { write $Out\n    deny write $Out/.git }\n  exec { cwd $OUT }\n}\n",
+            "edition 2026\npolicy p{a: dir, b: list<string>} {\n  fs { read $a }\n}\n",
+            "edition 2026\npolicy p { a: dir } extends q { fs { read $a } }\n",
+        ],
+    );
+}
+
+#[test]
+fn where_accept_stands() {
+    let accept = "accept MSB0603 because \"seen\"";
+    let in_rule = format!("fs {{ write $dir {accept} }}");
+    let in_head = format!("edition 2026\npolicy p {accept} {{ net none }}\n");
+    check("where_accept_stands", &[&in_policy(&in_rule), &in_head]);
+}
+
 #[test]
 fn numbers() {
     check_statements(

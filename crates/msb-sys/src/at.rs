@@ -231,7 +231,7 @@ pub struct Lies {
     /// The number of its mount.
     pub mount: u64,
     /// Major and minor number of its file system.
-    pub device: (u32, u32),
+    pub device: (u64, u64),
 }
 
 /// What `path` lies on, or, where that is "", what `at` is open on; by statx(2).
@@ -251,16 +251,17 @@ pub fn lies(at: impl Descriptor, path: impl AsRef<[u8]>, numbers: Numbers) -> Re
         unsafe { syscall(nr::STATX, arguments)? };
         // `stx_mask` is the first half of the first word, `stx_dev_major` and `stx_dev_minor` are the eighteenth, `stx_mnt_id`
         // is the next.
-        let halves = |word: u64| {
-            let [a, b, c, d, e, f, g, h] = word.to_ne_bytes();
-            (u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h]))
-        };
-        if halves(words[0]).0 & mask == 0 {
+        if halves(words[0]).0 & u64::from(mask) == 0 {
             return Err(Errno::NODATA);
         }
         Ok(Lies { mount: words[18], device: halves(words[17]) })
     }
     one(at.number(), path.as_ref(), numbers)
+}
+
+/// The two numbers of 32 bits that a word has, as they lie in memory. Both architectures have the low half first.
+pub(crate) fn halves(word: u64) -> (u64, u64) {
+    (word & 0xffff_ffff, word >> 32)
 }
 
 /// readlinkat(2); where `path` is "", of the link that `at` is open on.
@@ -270,16 +271,11 @@ pub fn lies(at: impl Descriptor, path: impl AsRef<[u8]>, numbers: Numbers) -> Re
 pub fn readlinkat(at: impl Descriptor, path: impl AsRef<[u8]>) -> Result<Vec<u8>> {
     #[inline(never)]
     fn one(at: RawFd, path: &[u8]) -> Result<Vec<u8>> {
-        // On the stack: a block with so much room is a page of its own, for a few bytes.
-        let mut to = [MaybeUninit::<u8>::uninit(); PATH_MAX];
+        let mut to = [0_u8; PATH_MAX];
         let address = to.as_mut_ptr().expose_provenance();
         // SAFETY: the kernel writes at most as many bytes as there is room for.
         let length = unsafe { call(nr::READLINKAT, at, path, address, PATH_MAX)? };
-        if length >= PATH_MAX {
-            return Err(Errno::NAMETOOLONG);
-        }
-        // SAFETY: the kernel has filled that many.
-        Ok(Vec::from(unsafe { core::slice::from_raw_parts(to.as_ptr().cast::<u8>(), length) }))
+        to.get(..length).filter(|to| to.len() < PATH_MAX).map(Vec::from).ok_or(Errno::NAMETOOLONG)
     }
     one(at.number(), path.as_ref())
 }

@@ -114,7 +114,7 @@ pub fn list(list: &mut [u64]) -> Result<usize> {
 ///
 /// # Errors
 /// `ENOENT` where there is no such mount any more, `ENODATA` where the kernel does not say.
-pub fn device(mount: u64) -> Result<(u32, u32)> {
+pub fn device(mount: u64) -> Result<(u64, u64)> {
     const FILE_SYSTEM: u64 = 1; // STATMOUNT_SB_BASIC of linux/mount.h
     // Of `struct statmount`: its size, what it holds, and both numbers.
     let mut answer = [0_u64; 3];
@@ -123,6 +123,5 @@ pub fn device(mount: u64) -> Result<(u32, u32)> {
     if holds & FILE_SYSTEM == 0 {
         return Err(Errno::NODATA);
     }
-    let [a, b, c, d, e, f, g, h] = numbers.to_ne_bytes();
-    Ok((u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])))
+    Ok(crate::at::halves(numbers))
 }

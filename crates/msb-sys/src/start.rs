@@ -7,9 +7,10 @@ use core::ffi::{CStr, c_char};
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes of memory that a program can allocate in all: a plan of 1 MiB, what is decoded from it, and lists of
-/// the longest command line and environment that execve(2) passes on. Untouched pages cost nothing.
-const ARENA_BYTES: usize = 8 << 20;
+/// Bytes of memory that a program can allocate in all: a plan of 1 MiB, what is decoded from it, lists of the longest
+/// command line and environment that execve(2) passes on, and a table of twenty thousand mounts. Untouched pages cost
+/// nothing.
+const ARENA_BYTES: usize = 32 << 20;
 
 /// Sizes are rounded up to powers of two from 16 bytes on: one list of free blocks for each, up to all there is.
 const CLASSES: usize = ARENA_BYTES.trailing_zeros() as usize + 1;
@@ -114,30 +115,6 @@ unsafe impl GlobalAlloc for Memory {
         // SAFETY: the block came from `alloc`: at least 16 bytes, aligned to them, and nobody's any more.
         unsafe { block.cast::<usize>().write(next) };
         free.store(block.addr(), Ordering::Relaxed);
-    }
-
-    unsafe fn realloc(&self, block: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
-        let Ok(new) = Layout::from_size_align(bytes, layout.align()) else { return core::ptr::null_mut() };
-        let Some(((old, _), (wanted, _))) = ARENA.class(layout).zip(ARENA.class(new)) else {
-            return core::ptr::null_mut();
-        };
-        let start = block.addr() - ARENA.memory.get().addr();
-        // What was cut last grows where it is: lists are filled one after the other.
-        if old < wanted && start + old == ARENA.used.load(Ordering::Relaxed) && start + wanted <= ARENA_BYTES
-        {
-            ARENA.used.store(start + wanted, Ordering::Relaxed);
-        } else if old != wanted {
-            // SAFETY: the caller asks for more than no bytes.
-            let moved = unsafe { self.alloc(new) };
-            if !moved.is_null() {
-                // SAFETY: both blocks have as many bytes, and no two blocks overlap.
-                unsafe { core::ptr::copy_nonoverlapping(block, moved, layout.size().min(bytes)) };
-                // SAFETY: the caller gives a block of this layout, and nobody uses it from here on.
-                unsafe { self.dealloc(block, layout) };
-            }
-            return moved;
-        }
-        block
     }
 }
 

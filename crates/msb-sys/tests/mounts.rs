@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use std::os::fd::AsRawFd;
 
 /// Numbers and devices of the table.
-fn table() -> Vec<(u64, (u32, u32))> {
+fn table() -> Vec<(u64, (u64, u64))> {
     let text = std::fs::read_to_string("/proc/self/mountinfo").expect("a table");
     let mount = |line: &str| {
         let mut fields = line.split(' ');

@@ -23,9 +23,20 @@ const OF_SOMEBODY: &[(&str, &str)] = &[
     (".direnv/bin/nix-direnv-reload", "#!/bin/sh\n"),
     ("tools/semaphore/semaphore.yml", "version: v1.0\n"),
     ("tools/cirrus.yml", "task: {}\n"),
+    ("tools/commit-msg", "#!/bin/sh\n"),
+    (".nvim.lua", "\n"),
+    (".Rprofile", "\n"),
+    (".junie/mcp/mcp.json", "{}\n"),
+    ("Jenkinsfile", "pipeline {}\n"),
+    (".config/autostart/x.desktop", "[Desktop Entry]\n"),
+    ("lefthook.yml", "\n"),
 ];
 /// Denied places that are symbolic links, and where they lead.
-const LINKS: &[(&str, &str)] = &[(".semaphore", "tools/semaphore"), (".cirrus.yml", "tools/cirrus.yml")];
+const LINKS: &[(&str, &str)] = &[
+    (".semaphore", "tools/semaphore"),
+    (".cirrus.yml", "tools/cirrus.yml"),
+    (".git/hooks/commit-msg", "../../tools/commit-msg"),
+];
 /// What the probes need beside them in the workspace.
 const PROBE_FILES: &[&str] = &["probe.py", "checklist.tsv", "battery"];
 /// Directories of the host that a sandbox must not show: told apart from its own by device and inode.

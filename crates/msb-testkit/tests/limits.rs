@@ -155,6 +155,95 @@ print('survived' if all(os.waitpid(pid, 0)[1] == 0 for pid in children) else 'so
     }
 }
 
+/// Bytes on their way in sockets and pipes count, whoever has them open, and files of memory that are hidden or on their way.
+#[test]
+fn memory_holds_what_is_on_its_way() {
+    const FILL: &str = "
+import array, ctypes, resource, socket
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+def filled(kind, size):
+    pair = socket.socketpair(socket.AF_UNIX, kind)
+    for one in pair:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 23)
+        one.setblocking(False)
+        try:
+            while True: one.send(b'x' * size)
+        except BlockingIOError: pass
+    return pair
+def file(mib):
+    fd = os.memfd_create('x', 0x8)
+    for _ in range(mib): os.write(fd, b'x' * (1 << 20))
+    return fd
+";
+    let ways = [
+        ("streams", "keep = [filled(socket.SOCK_STREAM, 65536) for _ in range(5000)]"),
+        ("packets", "keep = [filled(socket.SOCK_SEQPACKET, 8192) for _ in range(5000)]"),
+        // Whoever sent it is gone, and on no list of the kernel's.
+        ("senders that are gone", "keep = [filled(socket.SOCK_STREAM, 1)[0] for _ in range(5000)]"),
+        ("empty messages", "keep = [filled(socket.SOCK_SEQPACKET, 0)[0] for _ in range(5000)]"),
+        (
+            "in nobody's hands",
+            "
+a, b = socket.socketpair()
+for _ in range(250):
+    pair = filled(socket.SOCK_STREAM, 65536)
+    socket.send_fds(a, [b'x'], [it.fileno() for it in pair])",
+        ),
+        (
+            "files in nobody's hands",
+            "
+a, b = socket.socketpair()
+for _ in range(64):
+    fd = file(8); socket.send_fds(a, [b'x'], [fd]); os.close(fd)",
+        ),
+        ("files that are hidden", "ctypes.CDLL(None).prctl(4, 0, 0, 0, 0); file(512)"),
+        (
+            "pipes",
+            "
+for _ in range(10):
+    if os.fork() == 0:
+        try:
+            while True:
+                r, w = os.pipe(); os.write(w, b'x' * 4096)
+        except OSError: signal.pause()
+time.sleep(10)",
+        ),
+    ];
+    for account in accounts() {
+        for (name, way) in ways {
+            let ended = run(
+                account,
+                "memory 128MiB",
+                &format!("{TAKE}{FILL}{way}\ntime.sleep(3)\nprint('survived')\n"),
+            );
+            assert!(!ended.out().contains("survived"), "{name}: {}", ended.err());
+            expect_stopped(&ended);
+            assert_eq!(ended.code(), 137, "{name}: {} {}", ended.out(), ended.err());
+        }
+    }
+}
+
+/// Sockets and pipes in which nothing much is count for what they hold.
+#[test]
+fn memory_is_not_what_sockets_could_hold() {
+    let script = format!(
+        "{TAKE}
+import socket
+keep = [socket.socketpair() for _ in range(300)]
+halves = [socket.socketpair()[0] for _ in range(100)]
+pipes = [os.pipe() for _ in range(150)]
+for a, b in keep: a.send(b'x' * 1000)
+time.sleep(1)
+print('survived')
+"
+    );
+    for account in accounts() {
+        let ended = run(account, "memory 64MiB", &script);
+        assert!(ended.out().contains("survived"), "{} {}", ended.code(), ended.err());
+    }
+}
+
 /// What a fork shares with its parent is there once, as long as nobody writes to it.
 #[test]
 fn memory_that_forks_share_counts_once() {

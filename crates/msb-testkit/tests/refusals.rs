@@ -267,8 +267,25 @@ policy alone {
             assert_eq!(ended.out(), "", "{account:?}");
             assert!(ended.err().contains("it is a symbolic link"), "{account:?}: {}", ended.err());
             assert_eq!(std::fs::read_to_string(&kept).expect("a file"), "kept");
-            std::fs::remove_file(link).expect("removed");
+            std::fs::remove_file(&link).expect("removed");
+            // Nor one that a folder on the way is.
+            std::os::unix::fs::symlink(workspace.base(), &link).expect("a link");
+            let mut command = workspace.msbc(["run", option]);
+            command.arg(link.join("kept")).arg(&policy).args(["--", "echo", "ran"]);
+            let ended = finish(&mut command, 60);
+            assert_eq!(ended.out(), "", "{account:?}");
+            let meant = format!("which may be `{}`", workspace.base().display());
+            assert!(ended.err().contains(&meant), "{account:?}: {}", ended.err());
+            assert_eq!(std::fs::read_to_string(&kept).expect("a file"), "kept");
+            std::fs::remove_file(&link).expect("removed");
         }
+        let plan = workspace.compile("edition 2026\npolicy p { include std.base }\n");
+        let link = workspace.join("link");
+        std::os::unix::fs::symlink(workspace.base(), &link).expect("a link");
+        let mut command = workspace.command(workspace.bin().join("msb-launch"));
+        let ended = finish(command.arg("--report").arg(link.join("kept")).arg(plan).args(["--", "true"]), 60);
+        assert_eq!(ended.code(), 125, "{account:?}: {}", ended.err());
+        assert_eq!(std::fs::read_to_string(&kept).expect("a file"), "kept");
     }
 }
 

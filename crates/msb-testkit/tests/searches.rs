@@ -157,24 +157,102 @@ fn odd_names_are_found_too() {
     });
 }
 
+/// A program could close a folder, and open it again in its next run, when it was not searched.
 #[test]
-fn what_cannot_be_looked_into_ends_the_launch() {
+fn what_cannot_be_looked_into_is_held_as_a_whole() {
     for_each_account(|workspace| {
-        files(workspace, &["closed/sub/.git/config"]);
-        fs::set_permissions(workspace.join("closed"), fs::Permissions::from_mode(0o300)).expect("closed");
-        let ended = run(workspace, POLICY, &[], "true");
-        // Root looks into everything.
-        let expected = if workspace.account().is_root() { 0 } else { 125 };
-        assert_eq!(ended.code(), expected, "{}", ended.err());
-        if expected != 0 {
-            assert!(
-                ended.err().contains("search for what is denied")
-                    && ended.err().contains("policy.msb:10: deny read"),
-                "{}",
-                ended.err()
-            );
+        files(workspace, &["closed/sub/.git/config", "closed/.env", "listed/.git/config"]);
+        for mode in [0o000, 0o100, 0o300, 0o400, 0o600] {
+            let mode = fs::Permissions::from_mode(mode);
+            fs::set_permissions(workspace.join("closed"), mode.clone()).expect("closed");
+            fs::set_permissions(workspace.join("listed"), mode.clone()).expect("closed");
+            let script = "chmod u+rwx closed listed; cat closed/.env
+                for it in closed/sub/.git/config closed/sub/.git/hooks/x listed/.git/config; do
+                  mkdir -p \"$(dirname $it)\"; echo in >>$it && echo $it
+                done; mv closed x && echo moved; echo done";
+            let ended = run(workspace, POLICY, &[], &format!("({script}) 2>/dev/null"));
+            assert_eq!((ended.code(), ended.out().as_str()), (0, "done\n"), "{mode:?}: {}", ended.err());
+            // Root looks into everything, and denies what is there.
+            if !workspace.account().is_root() {
+                let now = fs::metadata(workspace.join("closed")).expect("there").permissions();
+                assert_eq!(now.mode() & 0o777, mode.mode());
+            }
+            fs::set_permissions(workspace.join("closed"), fs::Permissions::from_mode(0o700)).expect("opened");
+            fs::set_permissions(workspace.join("listed"), fs::Permissions::from_mode(0o700)).expect("opened");
         }
-        fs::set_permissions(workspace.join("closed"), fs::Permissions::from_mode(0o700)).expect("opened");
+        for file in ["closed/sub/.git/config", "listed/.git/config"] {
+            assert_eq!(fs::read_to_string(workspace.join(file)).expect("read"), "before\n");
+        }
+    });
+}
+
+/// It is told of before the run, with the command that ends it.
+#[test]
+fn what_is_held_as_a_whole_is_told() {
+    let workspace = Workspace::new(Account::ordinary());
+    files(&workspace, &["closed/x"]);
+    fs::set_permissions(workspace.join("closed"), fs::Permissions::from_mode(0o000)).expect("closed");
+    let ended = msbc_run(&workspace, "true");
+    let closed = workspace.join("closed");
+    let line = format!(
+        "msbc: `{0}` cannot be looked into, and stays as it is: `chmod u+rwx {0}` opens it",
+        closed.display()
+    );
+    assert!(ended.err().contains(&line), "{}", ended.err());
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).expect("opened");
+}
+
+/// They lead nowhere, and stay so.
+#[test]
+fn links_in_a_circle_are_kept() {
+    for_each_account(|workspace| {
+        files(workspace, &["a/x", "b/.git/HEAD"]);
+        symlink(".git", workspace.join("a/.git")).expect("linked");
+        for (to, link) in [("../../one", "b/.git/hooks"), ("two", "one"), ("b/.git/hooks", "two")] {
+            symlink(to, workspace.join(link)).expect("linked");
+        }
+        workspace.own();
+        let script =
+            "for it in a/.git b/.git/hooks one two; do rm -f $it; mv $it x; mkdir $it; ln -sfn /tmp $it
+            test \"$(readlink $it)\" = /tmp -o -d $it && echo $it; done 2>/dev/null; echo done";
+        let ended = run(workspace, POLICY, &[], script);
+        assert_eq!((ended.code(), ended.out().as_str()), (0, "done\n"), "{}", ended.err());
+    });
+}
+
+/// What an earlier run left, by its name, with the command that takes it away.
+#[test]
+fn what_is_in_the_way_is_named() {
+    for_each_account(|workspace| {
+        files(workspace, &["a b/.git/config"]);
+        let (file, link) = (workspace.join("a b/.git/config"), workspace.join("c/.git"));
+        fs::hard_link(&file, workspace.join("other")).expect("linked");
+        let ended = msbc_run(workspace, "true");
+        let help = format!("`cp -p '{0}' '{0}'.new && mv '{0}'.new '{0}'`", file.display());
+        assert_eq!(ended.code(), 125);
+        assert!(ended.err().contains("has 1 other hard link: "), "{}", ended.err());
+        assert!(ended.err().contains(&help), "{help}: {}", ended.err());
+        fs::remove_file(workspace.join("other")).expect("removed");
+        assert_eq!(msbc_run(workspace, "true").code(), 0);
+
+        fs::create_dir(workspace.join("c")).expect("made");
+        symlink("d/../e", &link).expect("linked");
+        workspace.own();
+        let ended = msbc_run(workspace, "true");
+        let line = format!("`{0}` is a symbolic link to `d/../e`: `rm {0}` takes it away", link.display());
+        assert_eq!(ended.code(), 125);
+        assert!(ended.err().contains(&line), "{line}: {}", ended.err());
+        fs::remove_file(&link).expect("removed");
+        assert_eq!(msbc_run(workspace, "true").code(), 0);
+
+        symlink("../f/.git", &link).expect("linked");
+        fs::create_dir(workspace.join("f")).expect("made");
+        symlink("../c/.git", workspace.join("f/.git")).expect("linked");
+        workspace.own();
+        let ended = msbc_run(workspace, "true");
+        let line = format!("`{0}` is a symbolic link to `../f/.git`: `rm {0}` takes it away", link.display());
+        assert_eq!(ended.code(), 125);
+        assert!(ended.err().contains(&line), "{line}: {}", ended.err());
     });
 }
 
@@ -242,6 +320,17 @@ fn too_many_places_are_refused_and_the_most_are_held() {
     let ended = run(&workspace, POLICY, &[], "true");
     assert_eq!(ended.code(), 125, "{}", ended.err());
     assert!(ended.err().contains("EFBIG"), "{}", ended.err());
+    let line =
+        |folder: &str| format!("most of it lies in `{}`: `find ", workspace.base().join(folder).display());
+    let ended = msbc_run(&workspace, "true");
+    assert!(ended.err().contains(&line("work")), "{}", ended.err());
+    fs::create_dir(workspace.join("most")).expect("made");
+    for name in 0..1000 {
+        fs::rename(workspace.join(&format!("r{name}")), workspace.join(&format!("most/r{name}")))
+            .expect("moved");
+    }
+    let ended = msbc_run(&workspace, "true");
+    assert!(ended.err().contains(&line("work/most")), "{}", ended.err());
 }
 
 /// A claim about what is there is decided by what the search finds.
@@ -312,12 +401,17 @@ fn the_report_says_how_many_were_found() {
     }
 }
 
-/// Runs `script` under `msbc run`; gives what it says that the run made.
-fn told(workspace: &Workspace, script: &str) -> Vec<String> {
+/// Runs `script` under `msbc run`.
+fn msbc_run(workspace: &Workspace, script: &str) -> Ended {
     let policy = workspace.write("made.msb", POLICY.as_bytes());
     let mut command = workspace.msbc(["run"]);
     command.arg(policy).arg("--set").arg(workspace.setting()).args(["--", "sh", "-c", script]);
-    let ended = finish(&mut command, 60);
+    finish(&mut command, 60)
+}
+
+/// Runs `script` under `msbc run`; gives what it says that the run made.
+fn told(workspace: &Workspace, script: &str) -> Vec<String> {
+    let ended = msbc_run(workspace, script);
     assert_eq!(ended.code(), 0, "{}", ended.err());
     ended.err().lines().filter(|line| line.contains("this run")).map(str::to_owned).collect()
 }
@@ -333,6 +427,23 @@ fn what_a_run_makes_is_told() {
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[0].contains("/work/sub/.git`, whose settings"), "{told:?}");
         assert!(told[1].contains("/work/x\\u{1b}]0;y/.git`"), "{told:?}");
+    });
+}
+
+/// The deepest folders are asked and not listed: what is in one of them is told, and that one of them is closed.
+#[test]
+fn what_a_run_makes_in_the_deepest_folders_is_told() {
+    for_each_account(|workspace| {
+        files(workspace, &["d/old/.git/config", "d/renamed/docs/config"]);
+        let script = "mkdir -p d/e/.git f/g/.git d/n; mv d/renamed/docs d/renamed/.git; touch d/n/git d/old/.git/x; \
+                      chmod 0 f/g";
+        let told = told(workspace, script);
+        assert_eq!(told.len(), 3, "{told:?}");
+        for (line, name) in told.iter().zip(["d/e/.git`, whose", "d/renamed/.git`, whose"]) {
+            assert!(line.contains(name), "{name}: {told:?}");
+        }
+        let closed = if workspace.account().is_root() { "f/g/.git`, whose" } else { "f/g` is not known" };
+        assert!(told[2].contains(closed), "{told:?}");
     });
 }
 

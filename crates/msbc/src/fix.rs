@@ -50,12 +50,17 @@ fn told(found: &Diagnostic, sources: &Sources) -> String {
         Some(format!("{}:{line}:{column}: ", sources.get(span.file)?.name))
     });
     let edits = found.fix.iter().flat_map(|fix| &fix.edits);
-    let written: Vec<String> = edits
-        .map(|edit| match edit.text.trim() {
-            "" => format!("removed `{}`", sources.text(edit.span)),
-            text => format!("wrote `{text}`"),
-        })
-        .collect();
+    let written = edits.map(|edit| match edit.text.trim() {
+        "" => format!("removed `{}`", sources.text(edit.span)),
+        text => format!("wrote `{text}`"),
+    });
+    // A name that is repaired is repaired wherever it stands.
+    let written = written.fold(Vec::new(), |mut written, edit| {
+        if !written.contains(&edit) {
+            written.push(edit);
+        }
+        written
+    });
     let place = place.unwrap_or_default();
     format!("{place}repaired {}: {}; {}", found.code, found.message, written.join(", "))
 }

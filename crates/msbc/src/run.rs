@@ -7,6 +7,7 @@
 pub(crate) mod launcher;
 mod made;
 mod network;
+mod obstacle;
 mod person;
 mod refusals;
 pub(crate) mod scope;
@@ -24,15 +25,16 @@ use msb_plan::{CheckedPlan, Listener, Plan};
 use msb_policy::{Places, Policy};
 use msb_report::Context;
 use msb_trace::{Refusal, Tracer};
-use nix::libc;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::stat::Mode;
 use person::Person;
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -153,6 +155,7 @@ impl Session<'_> {
         let (log, audit) = self.followed(audit)?;
         let set: Vec<_> = self.arguments.set.iter().map(crate::cli::Set::argument).collect();
         let before = made::find(self.plan(), |path| self.host_path(path));
+        self.tell_closed(&before);
         let listens = self.plan().filters.iter().any(|filter| filter.listener != Listener::None);
         let started = launcher::start(
             program,
@@ -184,6 +187,7 @@ impl Session<'_> {
             let network = log.map(|log| log.join().unwrap_or_else(|_| Err(panicked())));
             self.sum_up(traced, network);
             self.explain(&events, code);
+            self.tell_obstacle(&events, before.iter().cloned(), &report);
             if events.iter().any(|event| matches!(event, Event::Ended(_))) {
                 self.tell_made(&before, &report);
             }
@@ -291,6 +295,35 @@ impl Session<'_> {
         };
         let net = net.map_or_else(String::new, |it| format!("{}:{}: {}", it.file, it.line, it.text));
         self.output.refusal(&refused.what, &refused.lines(&net));
+    }
+
+    /// Says which folders the launcher denies as a whole.
+    fn tell_closed(&self, before: &BTreeSet<made::Found>) {
+        if !self.arguments.policy.json {
+            before.iter().filter_map(made::Found::closed_line).for_each(|line| self.output.message(&line));
+        }
+    }
+
+    /// Says what is in the way of a launch that was refused.
+    fn tell_obstacle(
+        &self,
+        events: &[Event],
+        before: impl Iterator<Item = made::Found>,
+        report: &Mutex<Option<File>>,
+    ) {
+        let failure = events.iter().find_map(|event| match event {
+            Event::Failed(failure) => Some(*failure),
+            _ => None,
+        });
+        let found =
+            failure.and_then(|it| obstacle::find(it, self.plan(), before, |path| self.host_path(path)));
+        let Some(obstacle) = found else { return };
+        self.record(report, || obstacle.to_json());
+        if self.arguments.policy.json {
+            self.output.json_message(&obstacle.to_json());
+        } else {
+            self.output.message(obstacle.line());
+        }
     }
 
     /// Says what was made that the next start denies.
@@ -456,18 +489,25 @@ fn comes_soon(from: impl AsFd) -> bool {
     poll(&mut fds, SOON_MS).is_ok_and(|ready| ready > 0)
 }
 
-/// Opened before anything is started, and without waiting for the reader of a FIFO. A link may be one that an earlier run left
-/// in its workspace, and is not followed; those that name descriptors are the kernel's.
+/// Opened before anything is started, and without waiting for the reader of a FIFO. A link on the way may be one that an earlier
+/// run left in its workspace, and is not followed; those that name descriptors are the kernel's.
 fn open_report(path: &Path) -> Result<File, String> {
     let descriptors = ["/dev/std", "/dev/fd/", "/proc/self/fd/"];
     let is_kernels = descriptors.iter().any(|it| path.as_os_str().as_bytes().starts_with(it.as_bytes()));
-    let links = if is_kernels { 0 } else { libc::O_NOFOLLOW };
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | links);
-    options.open(path).map_err(|error| {
-        let why = match error.raw_os_error() {
-            Some(libc::ELOOP) => "it is a symbolic link; name the file that is meant".to_owned(),
-            _ => reason(&error),
+    let links = if is_kernels { ResolveFlag::empty() } else { ResolveFlag::RESOLVE_NO_SYMLINKS };
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC;
+    let how = OpenHow::new()
+        .flags(flags | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC)
+        .mode(Mode::from_bits_truncate(0o666))
+        .resolve(links);
+    openat2(AT_FDCWD, path, how).map(File::from).map_err(|errno| {
+        let why = match (errno, std::fs::canonicalize(path.parent().unwrap_or(path))) {
+            (Errno::ELOOP, Ok(parent)) if !path.is_symlink() => format!(
+                "a symbolic link is on the way; name the folder that is meant, which may be `{}`",
+                parent.display()
+            ),
+            (Errno::ELOOP, _) => "it is a symbolic link; name the file that is meant".to_owned(),
+            _ => reason(&errno.into()),
         };
         format!("cannot write `{}`: {why}", path.display())
     })

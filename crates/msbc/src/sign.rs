@@ -4,6 +4,7 @@
 
 use crate::cli::{Keygen, Sign};
 use crate::output::{Output, reason};
+use crate::show::words;
 use crate::{Exit, write};
 use ed25519_compact::{KeyPair, Seed};
 use msb_plan::signed::{KEY_BYTES, PUBLIC_MAGIC, SECRET_MAGIC, secret_key, split, trailer};
@@ -80,7 +81,7 @@ fn signed(arguments: &Sign) -> Result<Vec<u8>, String> {
     let (plan, _) = split(&bytes);
     // Nothing is signed that a launcher would not take.
     if let Err(error) = msb_plan::decode(plan) {
-        return Err(format!("`{}` is not a plan of this version: {error:?}", arguments.plan.display()));
+        return Err(format!("`{}` is not a plan: {}", arguments.plan.display(), words(error)));
     }
     let key = KeyPair::from_seed(Seed::new(seed));
     let signature = key.sk.sign(plan, None);

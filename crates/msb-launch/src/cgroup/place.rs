@@ -4,7 +4,7 @@ use super::settings::Wanted;
 use super::{LEAF, PREFIX};
 use crate::files::{open, read_small, write_small};
 use crate::gather::Gather;
-use crate::path::{join, split};
+use crate::path::{concat, join, split};
 use alloc::vec::Vec;
 use msb_sys::at::{accessat, mkdirat, unlinkat};
 use rustix::fd::OwnedFd;
@@ -120,8 +120,8 @@ fn enable(parent: &OwnedFd, wanted: &[Wanted], may_empty: bool) {
         // that was not delegated must not keep the others off.
         let missing = wanted.iter().filter(|limit| !enabled(parent, limit)).map(|limit| limit.controller);
         core::iter::once("memory").chain(missing).any(|controller| {
-            let word = [b"+", controller.as_bytes()].concat();
-            write_small(parent, "cgroup.subtree_control", &word) == Err(Errno::BUSY)
+            let word = concat(&[b"+", controller.as_bytes()]);
+            write_small(parent, "cgroup.subtree_control", word) == Err(Errno::BUSY)
         })
     };
     if each() && may_empty && empty(parent).is_ok() {
@@ -164,7 +164,7 @@ pub(super) fn parents_v1(wanted: impl Fn(&str) -> bool) -> Vec<(&'static str, Ow
 fn parent_v1(own: &[u8], controller: &str) -> Option<OwnedFd> {
     let path = own_path_v1(own, controller.as_bytes())?;
     let hierarchy = join(MOUNT, controller.as_bytes()).ok()?;
-    let directory = join(&hierarchy, path.strip_prefix(b"/").unwrap_or(path)).ok()?;
+    let directory = join(hierarchy, path.strip_prefix(b"/").unwrap_or(path)).ok()?;
     open(CWD, directory, OFlags::RDONLY | OFlags::DIRECTORY).ok()
 }
 

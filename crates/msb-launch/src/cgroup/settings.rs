@@ -2,8 +2,9 @@
 
 use super::Version;
 use crate::confine::INIT_PIDS;
-use crate::files::{decimal, number, open, read_small};
+use crate::files::{decimal, number, open, push_decimal, read_small};
 use crate::gather::Gather;
+use crate::path::{Bytes, concat};
 use alloc::vec::Vec;
 use msb_plan::event::LimitKind;
 use msb_plan::{Limits, OriginId};
@@ -23,7 +24,7 @@ pub(super) struct Wanted {
 /// A file and what is written to it.
 pub(super) struct Setting {
     pub(super) file: &'static str,
-    pub(super) value: Vec<u8>,
+    pub(super) value: Bytes,
     /// Whether a kernel without this file holds the limit all the same.
     pub(super) optional: bool,
 }
@@ -73,7 +74,7 @@ fn settings(kind: LimitKind, value: u64, limits: &Limits, version: Version) -> (
         }
         (LimitKind::Cpu, V2) => {
             let quota = decimal(b"", value * CPU_PERIOD_US / 100);
-            let value = decimal(&[quota.as_slice(), b" "].concat(), CPU_PERIOD_US);
+            let value = concat(&[quota, decimal(b" ", CPU_PERIOD_US)]);
             ("cpu", Vec::from([Setting { file: "cpu.max", value, optional: false }]))
         }
         (LimitKind::Cpu, V1) => {
@@ -88,21 +89,21 @@ fn settings(kind: LimitKind, value: u64, limits: &Limits, version: Version) -> (
             if version == V1 {
                 // A v1 cpuset takes no process before it has memory nodes: cpuset(7).
                 let nodes = read_small(CWD, "/sys/devices/system/node/online").unwrap_or(Vec::from(b"0"));
-                let value = Vec::from(nodes.trim_ascii());
+                let value = concat(&[nodes.trim_ascii()]);
                 values.insert(0, Setting { file: "cpuset.mems", value, optional: false });
             }
             ("cpuset", values)
         }
         (LimitKind::Io, V2) => {
             let bytes = decimal(b"", value);
-            let line = |disk: &[u8]| [disk, b" rbps=", &bytes, b" wbps=", &bytes].concat();
-            let one = |disk: &Vec<u8>| Setting { file: "io.max", value: line(disk), optional: false };
+            let line = |disk: &[u8]| concat(&[disk, b" rbps=", bytes, b" wbps=", bytes]);
+            let one = |disk: &Bytes| Setting { file: "io.max", value: line(disk), optional: false };
             ("io", disks().iter().map(one).gather())
         }
         (LimitKind::Io, V1) => {
             const FILES: [&str; 2] = ["blkio.throttle.read_bps_device", "blkio.throttle.write_bps_device"];
-            let one = |disk: &Vec<u8>, file| {
-                let value = decimal(&[disk, &b" "[..]].concat(), value);
+            let one = |disk: &Bytes, file| {
+                let value = concat(&[disk, decimal(b" ", value)]);
                 Setting { file, value, optional: false }
             };
             ("blkio", disks().iter().flat_map(|disk| FILES.map(|file| one(disk, file))).gather())
@@ -128,7 +129,7 @@ fn has_swap() -> bool {
 }
 
 /// `major:minor` of every whole disk that holds anything: limits of partitions are not taken.
-fn disks() -> Vec<Vec<u8>> {
+fn disks() -> Vec<Bytes> {
     let mut found = Vec::new();
     let Ok(listing) = open(CWD, "/sys/block", OFlags::RDONLY | OFlags::DIRECTORY) else { return found };
     let Ok(again) = open(&listing, ".", OFlags::RDONLY | OFlags::DIRECTORY) else { return found };
@@ -139,16 +140,16 @@ fn disks() -> Vec<Vec<u8>> {
         if name.starts_with(b".") {
             continue;
         }
-        let read = |file: &[u8]| read_small(&listing, [name, file].concat()).unwrap_or_default();
+        let read = |file: &[u8]| read_small(&listing, concat(&[name, file])).unwrap_or_default();
         if number(&read(b"/size")).unwrap_or(0) > 0 {
-            found.push(Vec::from(read(b"/dev").trim_ascii()));
+            found.push(concat(&[read(b"/dev").trim_ascii()]));
         }
     }
     found
 }
 
 /// `0-2,5`, as the kernel writes a list of CPUs (cpuset(7), list format).
-pub(super) fn ranges(cpus: &[usize]) -> Vec<u8> {
+pub(super) fn ranges(cpus: &[usize]) -> Bytes {
     let mut text = Vec::new();
     let mut left = cpus;
     while let [first, ..] = *left {
@@ -156,14 +157,14 @@ pub(super) fn ranges(cpus: &[usize]) -> Vec<u8> {
         if !text.is_empty() {
             text.push(b',');
         }
-        text = decimal(&text, first as u64);
+        push_decimal(&mut text, first as u64);
         if run > 1 {
             text.push(b'-');
-            text = decimal(&text, (first + run - 1) as u64);
+            push_decimal(&mut text, (first + run - 1) as u64);
         }
         left = left.get(run..).unwrap_or_default();
     }
-    text
+    text.leak()
 }
 
 /// Whether a file has what was written to it: each word in one of its lines. The kernel rounds bytes to pages,

@@ -53,6 +53,13 @@ fn parameters_say_which_and_what_to_type() {
         "`$workspace` is `w`, which does not exist",
         "create it, or pass another with `--set workspace=DIR`",
     );
+    // What a shell did not change: it does so at the beginning of a word alone.
+    for (value, begins) in [("~/w", "write `$HOME` in place of `~` here: "), ("", "it is empty: ")] {
+        let (_, help) = said(&[("workspace", value)], ENOENT, on_param);
+        assert!(help.starts_with(begins) && help.ends_with("`--set workspace=DIR`"), "{help}");
+    }
+    let long = said(&[("workspace", &"w".repeat(5000))], 36, on_param).0;
+    assert!(long.len() < 300 && long.contains("ww…`"), "{long}");
     check(
         &said(&[("workspace", "w")], 20, on_param),
         "`$workspace` is `w`, which is not a directory",

@@ -247,7 +247,11 @@ fn block<'a>(start: Tokens<'a>, input: Tokens<'a>, kind: BlockKind, doc: String)
 }
 
 fn head(input: Tokens<'_>, kind: BlockKind) -> Parsed<'_, Head> {
-    let (rest, params) = if input.at_sign("(") { params(input)? } else { (input, Vec::new()) };
+    let (rest, params) = match input {
+        _ if input.at_sign("(") => params(input, ["(", ")"])?,
+        _ if has_braced_params(input) => braced_params(input)?,
+        _ => (input, Vec::new()),
+    };
     if params.is_empty() {
         input.expect(Expected::Literal("("));
     }
@@ -268,13 +272,51 @@ pub(super) fn usable(at: Tokens<'_>, name: &Name, what: &str) {
         let found = Diagnostic::new(codes::UNEXPECTED, format!("`{}` is not the name of {what}", name.node))
             .label(name.span, "")
             .help(format!("write `{meant}`: letters are small, and `_` joins words"))
-            .edit(name.span, meant);
+            .edit(name.span, &meant);
+        // Its uses are the same mistake: what an edit repairs is not said again.
+        let found = uses(at, &name.node).fold(found, |found, span| found.edit(span, format!("${meant}")));
         at.context.found.borrow_mut().push(found);
     }
 }
 
-fn params(input: Tokens<'_>) -> Parsed<'_, Vec<Param>> {
-    delimited(sign("("), separated_list0(sign(","), param), sign(")")).parse(input)
+/// Where `$name` stands below, which is no name of a parameter.
+fn uses<'a>(at: Tokens<'a>, name: &'a str) -> impl Iterator<Item = Span> + 'a {
+    let rest = std::iter::successors(Some(at.skip()), |at| Some(at.skip()).filter(|next| !next.is_end()));
+    let uses =
+        rest.filter(move |at| at.next().kind == Kind::Bad && at.text().strip_prefix('$') == Some(name));
+    uses.map(Tokens::span)
+}
+
+fn params<'a>(input: Tokens<'a>, [open, close]: [&'static str; 2]) -> Parsed<'a, Vec<Param>> {
+    delimited(sign(open), separated_list0(sign(","), param), sign(close)).parse(input)
+}
+
+/// Whether `{name: type} {` stands here: parameters, as other languages write them.
+fn has_braced_params(input: Tokens<'_>) -> bool {
+    let named =
+        input.at_sign("{") && input.after_next().kind == Kind::Word && input.skip().skip().at_sign(":");
+    if !named {
+        return false;
+    }
+    let mut at = input.skip();
+    while !(at.is_end() || at.at_sign("}") || at.at_sign("{")) {
+        at = at.skip();
+    }
+    at.at_sign("}") && (at.skip().at_sign("{") || at.skip().at_word(&["extends"]))
+}
+
+/// The parameters, said to stand in the wrong signs.
+fn braced_params(input: Tokens<'_>) -> Parsed<'_, Vec<Param>> {
+    let (rest, params) = params(input, ["{", "}"])?;
+    let span = input.span_to(rest);
+    let inside = input.skip().next().range().start..span.end as usize - "}".len();
+    let right = format!("({})", input.context.text.get(inside).unwrap_or_default().trim_end());
+    let found = Diagnostic::new(codes::UNEXPECTED, "unexpected `{`, expected `(`")
+        .label(span, "these are parameters")
+        .help(format!("write `{right}`"))
+        .edit(span, right);
+    input.context.found.borrow_mut().push(found);
+    Ok((rest, params))
 }
 
 fn param(input: Tokens<'_>) -> Parsed<'_, Param> {

@@ -359,6 +359,11 @@ pub(super) fn capabilities(m: Mistake<'_>) -> Option<Habit> {
 }
 
 pub(super) fn accepts(m: Mistake<'_>) -> Option<Habit> {
+    if m.text == "accept" && m.ahead(1).text().starts_with("MSB") && !m.wants("a statement") {
+        return help(
+            "write it as a statement of the policy, beside `fs` and `limits`: it holds for all of it",
+        );
+    }
     if m.wants("a diagnostic code")
         && let Kind::Int(_) = m.at.next().kind
     {

@@ -262,8 +262,10 @@ _row("fs.persist_other_agents", ".codex/config.toml", ".gemini/settings.json", "
      "crush.json", ".qwen/settings.json", ".continue/mcpServers/x.yaml", ".amazonq/mcp.json", ".openhands/setup.sh")
 _row("fs.persist_other_editors", ".zed/tasks.json", ".devcontainer/devcontainer.json", ".idea/runConfigurations/x.xml",
      ".vscode/launch.json", ".vscode/extensions.json", ".vscode/mcp.json", ".devcontainer.json",
-     ".helix/languages.toml")
-_row("fs.persist_hook_managers", ".husky/pre-commit", ".githooks/pre-commit", "lefthook.yml", ".pre-commit-config.yaml")
+     ".helix/languages.toml", ".vimrc", ".exrc")
+# lefthook.yml is there, so that somebody uses it.
+_row("fs.persist_hook_managers", ".husky/pre-commit", ".githooks/pre-commit", "lefthook.yml", ".pre-commit-config.yaml",
+     "lefthook-local.yml", ".lefthook-local.yml", "lefthook-local.toml")
 _row("fs.persist_ci", ".gitlab-ci.yml", ".circleci/config.yml", ".forgejo/workflows/x.yml", ".gitea/workflows/x.yml",
      ".github/actions/x/action.yml")
 _row("fs.persist_version_managers", ".mise.toml", "mise.toml", ".tool-versions", ".envrc")
@@ -277,9 +279,10 @@ _row("fs.persist_bare_repository", "HEAD")
 _row("fs.persist_toolchain", "rust-toolchain", "rust-toolchain.toml")
 # What the harness put there: somebody uses it.
 _row("fs.persist_where_present", ".hg/hgrc", ".travis.yml", ".buildkite/pipeline.yml", ".yarn/releases/yarn.cjs",
-     ".direnv/bin/nix-direnv-reload")
-# .semaphore and .cirrus.yml are symbolic links to what lies in tools.
+     ".direnv/bin/nix-direnv-reload", ".nvim.lua", ".Rprofile", ".junie/mcp/mcp.json", "Jenkinsfile",
+     ".config/autostart/x.desktop", ".config/autostart/y.desktop")
+# .semaphore, .cirrus.yml and .git/hooks/commit-msg are symbolic links to what lies in tools.
 _row("fs.persist_through_link", "tools/semaphore/semaphore.yml", "tools/cirrus.yml", ".semaphore/semaphore.yml",
-     ".cirrus.yml")
+     ".cirrus.yml", "tools/commit-msg", ".git/hooks/commit-msg")
 _row("fs.persist_git_other", ".git/hooks/post-commit", ".git/hooks/fsmonitor-watchman", ".git/objects/info/alternates",
      ".git/info/grafts", ".git/HEAD", ".git/index", ".git/refs/heads/x")
