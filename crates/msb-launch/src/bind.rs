@@ -69,7 +69,7 @@ impl<'a> Bindings<'a> {
             },
         };
         let base = if base.len() > 1 { base.strip_suffix(b"/").unwrap_or(base) } else { base };
-        join(base, path.rest.as_bytes()).at(Step::MountSource, Some(origin))
+        Ok(join(base, path.rest.as_bytes()))
     }
 
     /// The place that a plan's path begins with, without what follows. That of a parameter was opened when it was bound.
@@ -139,7 +139,7 @@ fn is_source(text: &[u8], given: bool) -> bool {
 /// What the kernel calls the file that `fd` is open on, as procfs tells.
 pub(crate) fn real_path(fd: impl Descriptor) -> core::result::Result<Bytes, Errno> {
     let number = u64::from(fd.number().unsigned_abs());
-    let path = readlink(crate::files::decimal(b"/proc/self/fd/", number))?.leak();
+    let path = readlink(crate::files::numbered(b"/proc/self/fd/", number))?.leak();
     if path.starts_with(b"/") { Ok(path) } else { Err(Errno::NOENT) }
 }
 
@@ -178,10 +178,10 @@ pub(crate) fn open_unlinked(path: &[u8]) -> core::result::Result<OwnedFd, Errno>
 pub(crate) fn absolute(path: &[u8]) -> Option<Bytes> {
     if path.is_empty() || path.starts_with(b"/") {
         // Nothing names nothing, and not the working directory.
-        return join(path, b"").ok();
+        return Some(join(path, b""));
     }
     let directory = rustix::process::getcwd(Vec::new()).ok()?.into_bytes();
-    join(&directory, if path == b"." { b"" } else { path }).ok()
+    Some(join(&directory, if path == b"." { b"" } else { path }))
 }
 
 /// Whether a path, opened without a link on the way, is what the kernel calls the place: absolute, each component a
@@ -206,7 +206,7 @@ fn follow(path: &[u8]) -> Option<Bytes> {
     while let Some(left) = rest.strip_prefix(b"../") {
         (directory, rest) = (split(directory).0, left);
     }
-    join(if directory.is_empty() { b"/" } else { directory }, rest).ok()
+    Some(join(if directory.is_empty() { b"/" } else { directory }, rest))
 }
 
 /// Opens a place below `base` without following any symbolic link.

@@ -7,14 +7,14 @@ mod place;
 mod settings;
 
 use crate::fail::{At, Result, failure, refusal};
-use crate::files::{decimal, number, open, own_pid, read_small, write_once, write_small};
+use crate::files::{number, numbered, open, own_pid, read_small, write_once, write_small};
 use crate::path::{Bytes, concat};
 use alloc::vec::Vec;
 use msb_plan::event::{LimitKind, Step};
 use msb_plan::{Hold, Limits, OriginId};
 use msb_sys::at::unlinkat;
 use rustix::fd::OwnedFd;
-use rustix::fs::{AtFlags, OFlags, statfs};
+use rustix::fs::{AtFlags, OFlags};
 use rustix::io::Errno;
 use settings::{Setting, Wanted, wanted};
 
@@ -90,8 +90,9 @@ struct Group {
 
 impl Cgroups {
     /// Makes them. What no cgroup can be had for is left to the second way.
+    #[inline(never)]
     pub(crate) fn new(limits: &Limits) -> Result<Cgroups> {
-        let version = match statfs(place::mount()) {
+        let version = match place::file_system() {
             Ok(stat) if stat.f_type == CGROUP2_MAGIC => Version::V2,
             _ => Version::V1,
         };
@@ -149,7 +150,9 @@ impl Cgroups {
             }
             self.held.add(limit.kind);
         }
-        self.groups.extend(group);
+        if let Some(group) = group {
+            self.groups.push(group);
+        }
         Ok(())
     }
 
@@ -234,6 +237,7 @@ impl Cgroups {
 
     /// Removes what launchers left that were killed, beside these, as far as a run of `run_us` does not notice it: to look
     /// at those of others costs at most a fiftieth of it. A run that wanted no cgroup does not look.
+    #[inline(never)]
     pub(crate) fn sweep(&self, run_us: u64) {
         let mut looks = run_us / RUN_US_PER_LOOK;
         if self.groups.is_empty() || looks < LOOKS_AT_LEAST {
@@ -283,9 +287,9 @@ impl Group {
     fn new(parent: &OwnedFd, controller: &'static str) -> core::result::Result<Group, Errno> {
         // Launchers in other pid namespaces may have the same number, and one that was killed left its own.
         const NAMES: u64 = 64;
-        let own = decimal(PREFIX, u64::from(own_pid()));
+        let own = numbered(PREFIX, u64::from(own_pid()));
         for other in 0..NAMES {
-            let name = if other == 0 { own } else { concat(&[own, decimal(b"-", other)]) };
+            let name = if other == 0 { own } else { concat(&[own, numbered(b"-", other)]) };
             if let Some(directory) = place::claim(parent, name)? {
                 let parent = open(parent, ".", OFlags::RDONLY | OFlags::DIRECTORY)?;
                 return Ok(Group { controller, parent, name, directory });

@@ -3,7 +3,7 @@
 use crate::cgroup::Join;
 use crate::deny;
 use crate::fail::{At, Result, refusal};
-use crate::files::{decimal, write_once, write_small};
+use crate::files::{numbered, write_once, write_small};
 use crate::gateway::{self, Handover};
 use crate::gather::Gather;
 use crate::host::Entry;
@@ -44,7 +44,7 @@ pub(crate) struct Child<'a> {
     pub(crate) parent: &'a OwnedFd,
     pub(crate) listener: Option<OwnedFd>,
     pub(crate) gateway: Option<Handover>,
-    pub(crate) output: Option<pump::Ends>,
+    pub(crate) output: pump::Ends,
     /// Where descriptors of file systems in memory go, that the parent watches.
     pub(crate) storage: Option<OwnedFd>,
     /// Of `tty private`, where a standard descriptor is a terminal.
@@ -78,7 +78,7 @@ impl Child<'_> {
         if self.host.tier == Tier::Landlock {
             return self.set_up_without_namespaces();
         }
-        let timing = self.host.timing;
+        let timing = &self.host.timing;
         timing.done(Step::Namespaces);
         self.tie_to_parent()?;
         // Before ids change, which takes the own files of procfs away.
@@ -130,12 +130,7 @@ impl Child<'_> {
         }
         timing.done(Step::Network);
         umask(Mode::from_raw_mode(0o022));
-        let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
-        rustix::process::chdir(self.host.cwd).at(Step::Cwd, Some(cwd_origin))?;
-        setsid().at(Step::Session, Some(who.origin))?;
-        confine::limits(&self.host.plan.limits, self.host.held, self.is_root())?;
-        confine::keyring(who)?;
-        confine::write_execute(who)?;
+        self.limit()?;
         confine::privileges(who)?;
         wall.restrict().at(Step::Landlock, Some(self.host.plan.target.origin))?;
         timing.done(Step::Capabilities);
@@ -158,12 +153,23 @@ impl Child<'_> {
         }
     }
 
+    /// Goes where the command begins, in a session of its own, with its limits.
+    fn limit(&self) -> Result<()> {
+        let who = &self.host.plan.identity;
+        let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
+        rustix::process::chdir(self.host.cwd).at(Step::Cwd, Some(cwd_origin))?;
+        setsid().at(Step::Session, Some(who.origin))?;
+        confine::limits(&self.host.plan.limits, self.host.held, self.is_root())?;
+        confine::keyring(who)?;
+        confine::write_execute(who)?;
+        Ok(())
+    }
+
     /// Makes the command's output its own, and closes every descriptor that init does not work with: those of the host's
     /// directories, and whatever else was open when the parent forked.
     fn let_go(&mut self) -> Result<()> {
-        if let Some(ends) = self.output.take() {
-            ends.install().at(Step::Output, self.host.plan.limits.output_bytes.map(|limit| limit.origin))?;
-        }
+        let output = self.host.plan.limits.output_bytes.map(|limit| limit.origin);
+        core::mem::take(&mut self.output).install().at(Step::Output, output)?;
         // Closed below, all at once: each for itself is a call.
         core::mem::forget(core::mem::take(&mut self.join));
         let kept = [Some(&self.status), Some(self.parent), self.listener.as_ref(), self.root.as_ref()];
@@ -229,12 +235,7 @@ impl Child<'_> {
         let who = &self.host.plan.identity;
         umask(Mode::from_raw_mode(0o022));
         let wall = tier::wall(self.host.plan, self.entries)?;
-        let cwd_origin = who.cwd.map_or(who.origin, |(_, origin)| origin);
-        rustix::process::chdir(self.host.cwd).at(Step::Cwd, Some(cwd_origin))?;
-        setsid().at(Step::Session, Some(who.origin))?;
-        confine::limits(&self.host.plan.limits, self.host.held, self.is_root())?;
-        confine::keyring(who)?;
-        confine::write_execute(who)?;
+        self.limit()?;
         confine::privileges_without_namespaces(who)?;
         wall.restrict().at(Step::Landlock, Some(self.host.plan.target.origin))?;
         // The end of the run kills whatever may be signalled (`init`): it had better be the sandbox alone.
@@ -293,7 +294,7 @@ fn time_of_its_own() -> core::result::Result<(), Errno> {
     msb_sys::process::unshare_time()?;
     // Whole seconds, so that no clock is set to before its beginning, which the kernel refuses.
     let seconds = msb_sys::process::monotonic_us() / 1_000_000;
-    let back = decimal(b" -", seconds);
+    let back = numbered(b" -", seconds);
     let lines = concat(&[b"monotonic", back, b" 0\nboottime", back, b" 0\n"]);
     write_small(CWD, "/proc/self/timens_offsets", lines)
 }
@@ -316,7 +317,7 @@ pub(crate) fn own_map(
 
 /// One line of an id map: one id inside is one id outside.
 pub(crate) fn map(inside: u32, outside: u32) -> Bytes {
-    concat(&[decimal(b"", u64::from(inside)), decimal(b" ", u64::from(outside)), b" 1\n"])
+    concat(&[numbered(b"", u64::from(inside)), numbered(b" ", u64::from(outside)), b" 1\n"])
 }
 
 /// From the host's root, which has no name inside, to the one user that has.

@@ -102,7 +102,7 @@ impl Asked<'_, '_> {
             return Ok(false);
         }
         let mut inside = Vec::from(entry.target);
-        extend(&mut inside, rest)?;
+        extend(&mut inside, rest);
         let visible = covering(self.entries, &inside).is_some_and(|shown| core::ptr::eq(shown, entry));
         Ok(visible && self.inside(&inside))
     }

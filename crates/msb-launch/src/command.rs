@@ -76,6 +76,7 @@ fn executable(path: &&CStr) -> Result<(), Errno> {
 }
 
 /// The paths to try for `name`: itself when it has a `/`, else one in each directory of PATH.
+#[inline(never)]
 fn candidates<'a>(name: &'a CStr, environment: &[&CStr]) -> Vec<&'a CStr> {
     if name.is_empty() {
         return Vec::new();

@@ -2,7 +2,7 @@
 
 use crate::cgroup::Held;
 use crate::fail::{At, Result};
-use crate::files::{decimal, number, open, write_once};
+use crate::files::{number, numbered, open, write_once};
 use crate::gather::Gather;
 use crate::ids;
 use crate::parent::sleep_us;
@@ -99,7 +99,7 @@ pub(crate) fn oom_score() -> core::result::Result<(), Errno> {
     };
     // Whoever started the launcher may have asked for more, and only root may ask for less.
     if score()? < OOM_SCORE {
-        write_once(&file, decimal(b"", OOM_SCORE))?;
+        write_once(&file, numbered(b"", OOM_SCORE))?;
         if score()? != OOM_SCORE {
             return Err(Errno::INVAL);
         }

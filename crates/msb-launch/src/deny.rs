@@ -47,12 +47,12 @@ pub(crate) fn find<'p>(
     bindings: &Bindings<'_>,
     entries: &mut [Entry<'p>],
     table: &Table,
-    searched: Vec<Found<'p>>,
+    mut searched: Vec<Found<'p>>,
     placeholders: &mut Placeholders,
 ) -> Result<&'static [Denial]> {
     let locate = |deny: &Deny<'p>| Found::locate(*deny, bindings, table);
     let mut found = plan.denies.iter().chain(guards).map(locate).try_gather()?;
-    found.extend(searched);
+    found.append(&mut searched);
     let found = found.leak();
     let mut spellings = Spellings::default();
     // Each time around one more link is followed: seldom is there any.
@@ -135,13 +135,13 @@ fn places(found: &Found<'_>, entries: &[Entry<'_>]) -> Result<Vec<Bytes>> {
             match below(name, source.real) {
                 None | Some(b"") => {}
                 Some(rest) => {
-                    places.push(join(entry.target, rest).at(Step::DenySource, Some(found.deny.origin))?);
+                    places.push(join(entry.target, rest));
                 }
             }
         }
     }
     if let Some(inside) = found.inside {
-        places.push(join(inside, b"").at(Step::DenySource, Some(found.deny.origin))?);
+        places.push(join(inside, b""));
     }
     // Shown by another entry: it has been asked by its own source.
     places.retain(|place| {
@@ -153,10 +153,20 @@ fn places(found: &Found<'_>, entries: &[Entry<'_>]) -> Result<Vec<Bytes>> {
     Ok(places)
 }
 
-/// Makes one place inside a denial, with a placeholder where nothing is there.
-///
-/// Where a symbolic link is it, or on the way to it, that link is kept from being changed, and where it leads is given
-/// back: a place of the host, which is denied as well.
+/// What becomes of one place inside.
+enum Settled {
+    /// Nothing has to be done.
+    Nothing,
+    /// It is a denial, of what has to be created first.
+    Denied(Option<Kind>),
+    /// What is above it is denied, these rights of it.
+    Above(Bytes, Rights),
+    /// Where a symbolic link is it, or on the way to it, that link is kept from being changed, and these rights are taken
+    /// from it; where it leads is a place of the host, which is denied as well.
+    Link(Bytes, Rights, Bytes),
+}
+
+/// Makes one place inside a denial, with a placeholder where nothing is there; gives where a link leads.
 fn settle(
     found: &Found<'_>,
     inside: Bytes,
@@ -164,23 +174,38 @@ fn settle(
     placeholders: &mut Placeholders,
     denials: &mut Vec<Denial>,
 ) -> Result<Option<Bytes>> {
-    let deny = &found.deny;
-    let origin = Some(deny.origin);
+    let Deny { origin, rights, .. } = found.deny;
     let Some(entry) = covering(entries, inside) else { return Ok(None) };
-    let rest = below(inside, entry.target).unwrap_or_default();
+    let (inside, rights, create, to) = match settled(&found.deny, entry, inside, placeholders, denials)? {
+        Settled::Nothing => return Ok(None),
+        Settled::Denied(create) => (inside, rights, create, None),
+        Settled::Above(above, rights) => (above, rights, None, None),
+        Settled::Link(link, rights, to) => (link, rights, None, Some(to)),
+    };
     let pins_below = entry.is_writable().then_some(entry.target);
-    let denial = |inside, rights, create| Denial { inside, rights, pins_below, create, origin: deny.origin };
+    denials.push(Denial { inside, rights, pins_below, create, origin });
+    Ok(to)
+}
+
+#[inline(never)]
+fn settled(
+    deny: &Deny<'_>,
+    entry: &Entry<'_>,
+    inside: Bytes,
+    placeholders: &mut Placeholders,
+    denials: &[Denial],
+) -> Result<Settled> {
+    let origin = Some(deny.origin);
+    let rest = below(inside, entry.target).unwrap_or_default();
+    // The place so many bytes of `rest` name.
+    let above = |length| inside.get(..inside.len() - rest.len() + length).unwrap_or_default();
     let source = match (&entry.source, entry.mount.kind) {
         (Some(source), _) => source,
         (None, MountKind::Scratch { .. }) => {
-            if let Some(kind) = wanted(deny, entry)? {
-                denials.push(denial(inside, deny.rights, Some(kind)));
-            }
-            return Ok(None);
+            return Ok(wanted(deny, entry)?.map_or(Settled::Nothing, |kind| Settled::Denied(Some(kind))));
         }
         (None, MountKind::Dev { .. }) if deny.rights.contains(Rights::READ) => {
-            denials.push(denial(inside, deny.rights, None));
-            return Ok(None);
+            return Ok(Settled::Denied(None));
         }
         // A read-only mount does not hold writes to a device, and nothing holds a place in procfs.
         (None, _) => return Err(failure(Step::DenySource, origin, Errno::OPNOTSUPP)),
@@ -188,10 +213,8 @@ fn settle(
     let there = open_below(&source.place, rest).and_then(|place| Ok((fstat(&place)?, place)));
     if is_linked(&there) {
         let (link, to) = names::follow(source, rest).at(Step::DenySource, origin)?;
-        let (kept, _) = inside.split_at(inside.len() - rest.len() + link);
         let rights = if link == rest.len() { deny.rights } else { Rights::NONE };
-        denials.push(denial(kept, rights, None));
-        return Ok(Some(to));
+        return Ok(Settled::Link(above(link), rights, to));
     }
     match there {
         Ok((stat, place)) => {
@@ -201,37 +224,32 @@ fn settle(
             if entry.is_writable() && !entry.is_private() {
                 placeholders.adopt(source, rest, &place).at(Step::DenyPlaceholder, origin)?;
             }
-            denials.push(denial(inside, deny.rights, None));
+            Ok(Settled::Denied(None))
         }
         Err(Errno::NOENT | Errno::NOTDIR) => {
-            let Some(kind) = wanted(deny, entry)? else { return Ok(None) };
+            let Some(kind) = wanted(deny, entry)? else { return Ok(Settled::Nothing) };
             // Nothing can be put where what is above it is denied in the same way.
             let covers = |above: &Denial| {
                 above.rights.contains(deny.rights)
                     && below(inside, above.inside).is_some_and(|r| !r.is_empty())
             };
             if denials.iter().any(covers) {
-                return Ok(None);
+                return Ok(Settled::Nothing);
             }
             if entry.is_private() {
-                denials.push(denial(inside, deny.rights, Some(kind)));
-                return Ok(None);
+                return Ok(Settled::Denied(Some(kind)));
             }
-            match placeholders.make(source, rest, kind).at(Step::DenyPlaceholder, origin)? {
-                Made::Placeholder => denials.push(denial(inside, deny.rights, None)),
+            Ok(match placeholders.make(source, rest, kind).at(Step::DenyPlaceholder, origin)? {
+                Made::Placeholder => Settled::Denied(None),
+                // It stays a file, and says what it says: a .git file names the repository that git takes the
+                // denied configuration from.
                 Made::FileInTheWay(length) => {
-                    let kept = inside.len() - rest.len() + length;
-                    let inside = inside.get(..kept).unwrap_or_default();
-                    // It stays a file, and says what it says: a .git file names the repository that git takes the
-                    // denied configuration from.
-                    let write = Rights(deny.rights.0 & Rights::WRITE.0);
-                    denials.push(denial(inside, write, None));
+                    Settled::Above(above(length), Rights(deny.rights.0 & Rights::WRITE.0))
                 }
-            }
+            })
         }
-        Err(errno) => return Err(failure(Step::DenySource, origin, errno)),
+        Err(errno) => Err(failure(Step::DenySource, origin, errno)),
     }
-    Ok(None)
 }
 
 /// Whether a place is a symbolic link, or was not reached for one on the way.
@@ -303,7 +321,7 @@ impl<'r> Masks<'r> {
 
     /// Covers `name` below the directory `inside`, if it is there.
     fn hide_below(&self, inside: &[u8], name: &[u8]) -> core::result::Result<(), Errno> {
-        match open_inside(self.root, join(inside, name)?) {
+        match open_inside(self.root, join(inside, name)) {
             Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(errno),
             Ok(place) => self.cover(&place),
@@ -378,6 +396,7 @@ pub(crate) fn apply(root: BorrowedFd<'_>, denials: &[Denial], proc: Option<Origi
     masks.hide().at(Step::Deny, Some(first))
 }
 
+#[inline(never)]
 fn take_away(
     root: BorrowedFd<'_>,
     masks: &Masks<'_>,

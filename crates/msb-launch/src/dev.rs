@@ -34,6 +34,7 @@ const LINKS: [(&str, &str); 5] = [
 ];
 
 /// Fills `dev`, an empty directory of the new root.
+#[inline(never)]
 pub(crate) fn fill(dev: &OwnedFd, shm_bytes: u64, has_terminal: bool) -> Result<(), Errno> {
     // The controlling terminal of whoever opens it is there where the command has one.
     let count = DEVICES.len() - usize::from(!has_terminal);
@@ -53,9 +54,9 @@ pub(crate) fn fill(dev: &OwnedFd, shm_bytes: u64, has_terminal: bool) -> Result<
     // Each mount of devpts is an instance of its own (Linux 4.7); max bounds the terminals it can make.
     // They are devices: the one mount that is not nodev.
     let terminals = [("ptmxmode", Text("0666")), ("mode", Text("0620")), ("max", Number(64))];
-    put(&file_system("devpts", &terminals, attr::NOEXEC)?, dev, "pts")?;
+    put(&file_system(c"devpts", &terminals, attr::NOEXEC)?, dev, "pts")?;
     let shared = [("size", Number(shm_bytes)), ("nr_inodes", Number(4096)), ("mode", Text("1777"))];
-    put(&file_system("tmpfs", &shared, attr::NODEV | attr::NOEXEC)?, dev, "shm")
+    put(&file_system(c"tmpfs", &shared, attr::NODEV | attr::NOEXEC)?, dev, "shm")
 }
 
 /// Mounts at a name in `dev`, which nobody but this process has filled.
@@ -66,7 +67,7 @@ fn put(tree: &OwnedFd, dev: &OwnedFd, name: &str) -> Result<(), Errno> {
 /// A mount of the host's device, which must be the one it is named for.
 fn device(name: &str, number: u64) -> Result<OwnedFd, Errno> {
     // The old root is still this process's root: the new one lies over it.
-    let path = join(b"/dev", name.as_bytes())?;
+    let path = join(b"/dev", name.as_bytes());
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;

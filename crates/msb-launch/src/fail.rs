@@ -1,6 +1,6 @@
 //! Failures: which step, for which line, with which errno.
 
-use core::num::NonZeroU64;
+use core::num::NonZeroU32;
 use msb_plan::OriginId;
 use msb_plan::event::{Failure, Step};
 use rustix::io::Errno;
@@ -8,47 +8,54 @@ use rustix::io::Errno;
 /// The result of a step.
 pub(crate) type Result<T> = core::result::Result<T, Failed>;
 
-/// A [`Failure`] on its way up, in one word: a result without a value is then a register that is 0 or not, and there are
-/// some hundred places that pass one on. From the lowest byte on: 1, the step, two of the line and two of the errno.
+/// A [`Failure`] on its way up, in half a word: a result without a value is then a register that is 0 or not, one with a
+/// descriptor is two, and there are some hundred places that pass one on.
+///
+/// 12 bits are the errno, 13 the line, and 7 one more than the step, so that it is not 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Failed(NonZeroU64);
+pub(crate) struct Failed(NonZeroU32);
 
-/// Where no line asked. No plan has as many lines (`ORIGINS_MAX`).
-const NO_LINE: u16 = u16::MAX;
+/// The greatest errno that the kernel gives (`MAX_ERRNO` of linux/err.h).
+const ERRNO_MAX: u16 = 4095;
+/// Where no line asked.
+const NO_LINE: u16 = 0x1fff;
+const _: () = assert!(msb_plan::ORIGINS_MAX <= NO_LINE as usize && Step::ALL.len() < 128);
 
 impl From<Failure> for Failed {
     fn from(Failure { step, origin, errno }: Failure) -> Failed {
-        let line = origin.map_or(NO_LINE, |origin| origin.0);
-        Failed(NonZeroU64::MIN | (step as u64) << 8 | u64::from(line) << 16 | u64::from(errno) << 32)
+        let line = origin.map_or(NO_LINE, |origin| origin.0.min(NO_LINE));
+        let step = NonZeroU32::MIN.saturating_add(step as u32);
+        let word = step.get() << 25 | u32::from(line) << 12 | u32::from(errno.min(ERRNO_MAX));
+        Failed(NonZeroU32::new(word).unwrap_or(NonZeroU32::MIN))
     }
 }
 
 impl From<Failed> for Failure {
     fn from(Failed(word): Failed) -> Failure {
-        let [_, step, l0, l1, e0, e1, ..] = word.get().to_le_bytes();
-        let line = u16::from_le_bytes([l0, l1]);
+        let bits = |shift: u32, most: u16| u16::try_from(word.get() >> shift & u32::from(most)).unwrap_or(0);
+        let line = bits(12, NO_LINE);
         Failure {
-            step: Step::ALL.get(usize::from(step)).copied().unwrap_or(Step::Usage),
+            step: step(word.get()).unwrap_or(Step::Usage),
             origin: (line != NO_LINE).then_some(OriginId(line)),
-            errno: u16::from_le_bytes([e0, e1]),
+            errno: bits(0, ERRNO_MAX),
         }
     }
 }
 
-impl Failed {
-    /// What every one has in its lowest byte.
-    pub(crate) const MARK: u8 = 1;
+fn step(word: u32) -> Option<Step> {
+    Step::ALL.get((word >> 25).checked_sub(1)? as usize).copied()
+}
 
-    /// Its bytes, [`Failed::MARK`] first.
-    pub(crate) fn to_bytes(self) -> [u8; 8] {
+impl Failed {
+    /// Its bytes.
+    pub(crate) fn to_bytes(self) -> [u8; 4] {
         self.0.get().to_le_bytes()
     }
 
     /// The failure of these bytes; `None` where they are none.
-    pub(crate) fn from_bytes(bytes: [u8; 8]) -> Option<Failed> {
-        let word = NonZeroU64::new(u64::from_le_bytes(bytes))?;
-        let is_one = bytes[0] == Failed::MARK && usize::from(bytes[1]) < Step::ALL.len();
-        is_one.then_some(Failed(word))
+    pub(crate) fn from_bytes(bytes: [u8; 4]) -> Option<Failed> {
+        let word = u32::from_le_bytes(bytes);
+        step(word).and(NonZeroU32::new(word)).map(Failed)
     }
 }
 

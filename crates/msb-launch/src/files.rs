@@ -6,7 +6,7 @@ use msb_sys::at::{Descriptor, openat};
 use msb_sys::process::borrowed;
 use rustix::buffer::spare_capacity;
 use rustix::fd::{OwnedFd, RawFd};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, RawDir};
 use rustix::io::{Errno, read, write};
 use rustix::process::getpid;
 
@@ -48,7 +48,35 @@ pub(crate) fn read_all(fd: impl Descriptor, bytes_max: usize) -> Result<Vec<u8>,
     one(fd.number(), bytes_max)
 }
 
-/// How much is read first.
+/// Calls `each` with every name in the directory that `fd` is open on, in the kernel's order, but `.` and `..`.
+///
+/// # Errors
+/// The first of `each` ends it; as getdents64(2).
+pub(crate) fn names(fd: &OwnedFd, each: &mut dyn FnMut(&[u8]) -> Result<(), Errno>) -> Result<(), Errno> {
+    entries(fd, &mut |name, _| each(name))
+}
+
+/// What is called with a name and its kind.
+pub(crate) type Each<'e> = dyn FnMut(&[u8], FileType) -> Result<(), Errno> + 'e;
+
+/// The same with what each is, as far as the file system tells.
+///
+/// # Errors
+/// As [`names`].
+pub(crate) fn entries(fd: &OwnedFd, each: &mut Each<'_>) -> Result<(), Errno> {
+    let mut buffer: Vec<u8> = Vec::with_capacity(READ_BYTES);
+    let mut entries = RawDir::new(fd, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if !matches!(name, b"." | b"..") {
+            each(name, entry.file_type())?;
+        }
+    }
+    Ok(())
+}
+
+/// How much is read first; what ext4 gives of an ordinary directory in one call.
 const READ_BYTES: usize = 8192;
 
 /// The content of a small file of procfs or cgroupfs.
@@ -104,10 +132,17 @@ pub(crate) fn exact(digits: &[u8], base: u32) -> Option<u64> {
 }
 
 /// `value` in decimal, after `before`.
-pub(crate) fn decimal(before: &[u8], value: u64) -> Bytes {
+#[inline(never)]
+pub(crate) fn decimal(before: &[u8], value: u64) -> Vec<u8> {
     let mut text = Vec::from(before);
     push_decimal(&mut text, value);
-    text.leak()
+    text
+}
+
+/// The same, to stay.
+#[inline(never)]
+pub(crate) fn numbered(before: &[u8], value: u64) -> Bytes {
+    decimal(before, value).leak()
 }
 
 /// Adds `value` in decimal to `text`.

@@ -5,7 +5,7 @@
 
 use crate::arguments::Arguments;
 use crate::fail::{At, Failed, Result, failure};
-use crate::files::{decimal, read_all};
+use crate::files::{numbered, read_all};
 use crate::gather::Gather;
 use crate::network::{self, Refusals, Sockets};
 use crate::path::{Bytes, c_string, join, split};
@@ -85,6 +85,7 @@ pub(crate) enum Counts {
 
 /// Starts a gateway for `plan`, whose bytes are `bytes`, where it has network rules. It gets what is `given`, and `counts`
 /// for who wants them.
+#[inline(never)]
 pub(crate) fn start(
     plan: &Plan<'_>,
     bytes: &[u8],
@@ -101,7 +102,7 @@ pub(crate) fn start(
         let flags = SocketFlags::CLOEXEC;
         let (socket, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
         let report = match counts {
-            Counts::Wanted => Some(memfd_create("msb-report", MemfdFlags::CLOEXEC)?),
+            Counts::Wanted => Some(memfd_create(c"msb-report", MemfdFlags::CLOEXEC)?),
             Counts::None => None,
         };
         let fds = (report.as_ref().map(AsFd::as_fd), given.audit.as_ref().map(AsFd::as_fd));
@@ -134,12 +135,12 @@ pub(crate) fn program<'a>(arguments: &Arguments<'a>, own: &[u8]) -> core::result
     if let Some(given) = arguments.gateway {
         return Ok(given);
     }
-    c_string(&[join(split(own).0, NAME)?])
+    c_string(&[join(split(own).0, NAME)])
 }
 
 /// A file in memory that holds `bytes` and that nobody can change any more: the gateway must see the plan that is applied.
 fn sealed(bytes: &[u8]) -> core::result::Result<OwnedFd, Errno> {
-    let memory = memfd_create("msb-plan", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    let memory = memfd_create(c"msb-plan", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     let mut rest = bytes;
     while !rest.is_empty() {
         let written = rustix::io::write(&memory, rest)?;
@@ -159,7 +160,7 @@ fn words(
     socket: &OwnedFd,
     (report, audit): (Option<BorrowedFd<'_>>, Option<BorrowedFd<'_>>),
 ) -> core::result::Result<Vec<&'static CStr>, Errno> {
-    let number = |fd: BorrowedFd<'_>| decimal(b"", u64::from(fd.as_raw_fd().unsigned_abs()));
+    let number = |fd: BorrowedFd<'_>| numbered(b"", u64::from(fd.as_raw_fd().unsigned_abs()));
     let mut words = Vec::from([c"msb-gateway"]);
     let options = [
         (c"--plan-fd", Some(memory.as_fd())),

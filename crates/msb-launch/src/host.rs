@@ -7,6 +7,7 @@
 use crate::bind::{Bindings, Place, open_below, open_place};
 use crate::fail::{At, Result, failure};
 use crate::path::{Bytes, below, join, sort_by};
+use crate::prepare::keep;
 use alloc::vec::Vec;
 use msb_plan::event::{Failure, Step};
 use msb_plan::{Base, Links, Mount, MountKind, Path, Plan, Presence, Rights};
@@ -25,7 +26,7 @@ pub(crate) struct Entry<'p> {
     /// What is left after denies that cover all of it.
     pub(crate) rights: Rights,
     /// Of a bind.
-    pub(crate) source: Option<Source>,
+    pub(crate) source: Option<&'static mut Source>,
     /// Where another entry shows the same with the same rights: a symbolic link to there does.
     pub(crate) alias: Option<Bytes>,
 }
@@ -132,7 +133,12 @@ pub(crate) fn table<'p>(plan: &Plan<'p>, bindings: &Bindings<'_>) -> Result<Vec<
 }
 
 /// Opens what `mount` shows; `None` where nothing is there and nothing has to be.
-fn open(bindings: &Bindings<'_>, mount: &Mount<'_>, path: Path<'_>, links: Links) -> Result<Option<Source>> {
+fn open(
+    bindings: &Bindings<'_>,
+    mount: &Mount<'_>,
+    path: Path<'_>,
+    links: Links,
+) -> Result<Option<&'static mut Source>> {
     let origin = Some(mount.origin);
     let opened = match links {
         Links::Follow => open_place(bindings.host_path(path, mount.origin)?),
@@ -140,7 +146,7 @@ fn open(bindings: &Bindings<'_>, mount: &Mount<'_>, path: Path<'_>, links: Links
         Links::Refuse => {
             bindings.open_base(path, mount.origin)?.and_then(|base| match path.rest.as_bytes() {
                 b"" => Ok(base),
-                rest => Ok(Place { fd: open_below(&base.fd, rest)?, real: join(base.real, rest)? }),
+                rest => Ok(Place { fd: open_below(&base.fd, rest)?, real: join(base.real, rest) }),
             })
         }
     };
@@ -153,7 +159,10 @@ fn open(bindings: &Bindings<'_>, mount: &Mount<'_>, path: Path<'_>, links: Links
 
 /// A source as it was opened, if it is what its verb shows: sockets, FIFOs and devices are doors to other
 /// programs, which `read` does not open.
-fn source(Place { fd: place, real }: Place, kind: MountKind<'_>) -> core::result::Result<Source, Errno> {
+fn source(
+    Place { fd: place, real }: Place,
+    kind: MountKind<'_>,
+) -> core::result::Result<&'static mut Source, Errno> {
     let stat = fstat(&place)?;
     match (kind, FileType::from_raw_mode(stat.st_mode)) {
         (MountKind::Bind { .. }, FileType::Directory | FileType::RegularFile)
@@ -165,7 +174,7 @@ fn source(Place { fd: place, real }: Place, kind: MountKind<'_>) -> core::result
         (MountKind::Socket { .. }, _) => return Err(Errno::NOTSOCK),
         _ => return Err(Errno::OPNOTSUPP),
     }
-    Ok(Source { place, real, stat, tree: None })
+    Ok(keep(Source { place, real, stat, tree: None }))
 }
 
 /// Finds entries that a symbolic link stands for as well as a mount would: /bin, /lib, /sbin and /etc/localtime, which most

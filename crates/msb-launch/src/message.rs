@@ -4,7 +4,7 @@ use crate::fail::Failed;
 
 /// Bytes of a record; fewer than `PIPE_BUF`, so that each is written and read whole.
 pub(crate) const BYTES: usize = 8;
-const FAILED: u8 = Failed::MARK;
+const FAILED: u8 = 1;
 const ENDED: u8 = 2;
 const PUBLISHED: u8 = 3;
 
@@ -24,7 +24,10 @@ impl Message {
     pub(crate) fn encode(self) -> [u8; BYTES] {
         let mut bytes = [0; BYTES];
         match self {
-            Message::Failed(failure) => bytes = failure.to_bytes(),
+            Message::Failed(failure) => {
+                bytes[0] = FAILED;
+                bytes[4..8].copy_from_slice(&failure.to_bytes());
+            }
             Message::Ended(status) => {
                 bytes[0] = ENDED;
                 bytes[4..8].copy_from_slice(&status.to_le_bytes());
@@ -42,7 +45,7 @@ impl Message {
     pub(crate) fn decode(bytes: [u8; BYTES]) -> Option<Message> {
         let [kind, index, _, _, a, b, c, d] = bytes;
         match kind {
-            FAILED => Failed::from_bytes(bytes).map(Message::Failed),
+            FAILED => Failed::from_bytes([a, b, c, d]).map(Message::Failed),
             PUBLISHED => Some(Message::Published { index, port: u16::from_le_bytes([a, b]) }),
             ENDED => Some(Message::Ended(i32::from_le_bytes([a, b, c, d]))),
             _ => None,

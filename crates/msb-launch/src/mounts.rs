@@ -88,7 +88,7 @@ impl Table {
         for line in self.lines()? {
             if line.id == own.mount {
                 let within = below(real, line.point).ok_or(Errno::STALE)?;
-                let path = join(line.root, within)?;
+                let path = join(line.root, within);
                 return Ok(Some(Region { device: line.device, path }));
             }
             if line.device == own.device {
@@ -126,10 +126,10 @@ impl Table {
         names: &mut Vec<Bytes>,
     ) -> Result<(), Errno> {
         let Some(region) = self.region(place, real)? else { return Ok(()) };
-        let path = join(region.path, missing)?;
+        let path = join(region.path, missing);
         for Line { root, point, .. } in self.lines()?.iter().filter(|line| line.device == region.device) {
             let name = match below(path, root) {
-                Some(rest) => join(point, rest)?,
+                Some(rest) => join(point, rest),
                 None if below(root, path).is_some() => *point,
                 None => continue,
             };

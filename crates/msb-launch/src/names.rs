@@ -73,7 +73,7 @@ pub(crate) fn names(path: Bytes, base: Base, table: &Table) -> core::result::Res
             Ok(place) => {
                 let missing = below(path, there).unwrap_or_default();
                 if !is_below_parameter(base) {
-                    add(&mut names, join(place.real, missing)?);
+                    add(&mut names, join(place.real, missing));
                 }
                 if table.shows_twice() {
                     table.add_names(place.fd.as_fd(), place.real, missing, &mut names)?;
@@ -121,7 +121,7 @@ pub(crate) fn follow(source: &Source, rest: &[u8]) -> core::result::Result<(usiz
             text => break (path, text?),
         }
     };
-    let mut to = Vec::from(if text.starts_with(b"/") { b"/" } else { join(source.real, split(link).0)? });
+    let mut to = Vec::from(if text.starts_with(b"/") { b"/" } else { join(source.real, split(link).0) });
     let mut named = false;
     for component in text.split(|b| *b == b'/') {
         match component {
@@ -130,10 +130,10 @@ pub(crate) fn follow(source: &Source, rest: &[u8]) -> core::result::Result<(usiz
             b".." => to.truncate(split(&to).0.len()),
             name => {
                 named = true;
-                extend(&mut to, name)?;
+                extend(&mut to, name);
             }
         }
     }
-    extend(&mut to, below(rest, link).unwrap_or_default())?;
+    extend(&mut to, below(rest, link).unwrap_or_default());
     Ok((link.len(), to.leak()))
 }

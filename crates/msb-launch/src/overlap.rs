@@ -16,6 +16,7 @@ use rustix::io::Errno;
 ///
 /// # Errors
 /// The line of the one, and as errno the number of the other's parameter, from 1.
+#[inline(never)]
 pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>], table: &Table) -> Result<()> {
     let given = |entry: &Entry<'_>| match entry.mount.kind {
         MountKind::Bind { source, .. } | MountKind::Overlay { source, .. } => match source.base {
@@ -26,7 +27,7 @@ pub(crate) fn check(plan: &Plan<'_>, entries: &[Entry<'_>], table: &Table) -> Re
     };
     let is_written = |entry: &Entry<'_>| matches!(entry.mount.kind, MountKind::Bind { rights, .. } if rights.contains(Rights::WRITE));
     for read in entries.iter().filter(|entry| !is_written(entry)) {
-        let Some((index, source)) = given(read).zip(read.source.as_ref()) else { continue };
+        let Some((index, source)) = given(read).zip(read.source.as_deref()) else { continue };
         let origin = Some(read.mount.origin);
         for written in entries.iter().filter(|entry| is_written(entry)) {
             let (Some(other), Some(target)) = (given(written), &written.source) else { continue };

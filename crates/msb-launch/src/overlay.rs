@@ -39,7 +39,7 @@ pub(crate) fn make(
 ) -> Result<OwnedFd, Errno> {
     let inodes = upper.inodes + OWN_INODES;
     let options = [("size", Number(upper.size_bytes)), ("nr_inodes", Number(inodes)), ("mode", Text("0700"))];
-    let changes = file_system("tmpfs", &options, attr::NODEV | attr::NOEXEC)?;
+    let changes = file_system(c"tmpfs", &options, attr::NODEV | attr::NOEXEC)?;
     for directory in ["changes", "work"] {
         mkdirat(&changes, directory, Mode::RWXU)?;
     }
@@ -66,7 +66,7 @@ pub(crate) fn make(
         ("userxattr", Value::None),
         ("volatile", Value::None),
     ];
-    let made = file_system("overlay", OPTIONS, attributes(rights));
+    let made = file_system(c"overlay", OPTIONS, attributes(rights));
     for name in LAYERS {
         unmount(name.as_bytes(), UnmountFlags::DETACH)?;
         unlinkat(root, name, AtFlags::REMOVEDIR)?;

@@ -51,8 +51,8 @@ pub(crate) struct Parent<'a> {
     pub(crate) gateway_killed: bool,
     /// Its user on the host.
     pub(crate) uid: u32,
-    /// Where the plan limits output, or has a private terminal.
-    pub(crate) pump: Option<Pump>,
+    /// Of what the plan limits of output, and of the private terminal.
+    pub(crate) pump: Pump,
     /// The sandbox's file systems in memory, where the watch counts them.
     pub(crate) storage: Storage,
     /// The user's side of the private terminal.
@@ -64,6 +64,7 @@ const GATEWAY_GRACE_US: u64 = 100_000;
 
 impl Parent<'_> {
     /// Waits for the end and gives the exit code.
+    #[inline(never)]
     pub(crate) fn run(&mut self, cgroups: &Cgroups) -> i32 {
         let output = self.host.output;
         let killed_for = self.wait(cgroups, output);
@@ -178,7 +179,7 @@ impl Parent<'_> {
                 pids_peak: cgroups.pids_peak(),
                 read_bytes: usage.read_bytes,
                 written_bytes: usage.written_bytes,
-                output_bytes: self.output_limit().and(self.pump.as_ref()).map(|pump| pump.bytes),
+                output_bytes: self.output_limit().map(|_| self.pump.bytes),
                 throttled: cgroups.throttled(),
             },
         };
@@ -193,6 +194,7 @@ impl Parent<'_> {
     ///
     /// Whoever reads the events started this, and waits for it: when nobody can read them any more, that
     /// process was killed, and the sandbox ends with it.
+    #[inline(never)]
     fn wait(&mut self, cgroups: &Cgroups, output: &Output) -> Option<(LimitKind, OriginId)> {
         let limits = &self.host.plan.limits;
         let init = self.init();
@@ -218,10 +220,9 @@ impl Parent<'_> {
                 killed_for = reached.map(|reached| self.kill(reached, cgroups));
             }
             let until_kill = gateway_ended.map(|at| at + GATEWAY_GRACE_US).filter(|_| !self.gateway_killed);
-            let times = [deadline.map(|(at, _)| at), watch.next_us(), until_kill];
-            let next = times.into_iter().flatten().min();
+            let next = earliest(&[deadline.map(|(at, _)| at), watch.next_us(), until_kill]);
             let wait_us = next.filter(|_| killed_for.is_none()).map(|at| at.saturating_sub(monotonic_us()));
-            let wait_us = [wait_us, background].into_iter().flatten().min();
+            let wait_us = earliest(&[wait_us, background]);
             // A pipe's end for writing has nothing to wait for but the end of its readers.
             let (reader, nothing) = match output.report() {
                 Some(report) if !abandoned => (report, PollFlags::empty()),
@@ -239,13 +240,15 @@ impl Parent<'_> {
                 PollFd::new(self.master().unwrap_or(&self.pidfd), PollFlags::IN),
                 PollFd::new(if self.untold > 0 { &self.status } else { &self.pidfd }, PollFlags::IN),
             ]);
-            fds.extend(self.pump.iter().flat_map(Pump::wants));
+            self.pump.want(&mut fds);
             let ready = poll(&mut fds, wait_us.map(timespec).as_ref());
-            let mut happened = fds.iter().map(|fd| ready.is_ok() && !fd.revents().is_empty());
-            let mut next = || happened.next().unwrap_or(false);
-            let (init, signals, reader, gateway, master, heard) =
-                (next(), next(), next(), next(), next(), next());
-            let output_moves = happened.any(|happened| happened);
+            // A bit for each; those of output come last.
+            let mut happened = 0_u32;
+            for (index, fd) in fds.iter().enumerate() {
+                happened |= u32::from(ready.is_ok() && !fd.revents().is_empty()) << index.min(6);
+            }
+            let [init, signals, reader, gateway, master, heard, output_moves] =
+                [0, 1, 2, 3, 4, 5, 6].map(|bit| happened >> bit & 1 == 1);
             drop(fds);
             if init {
                 return killed_for;
@@ -266,7 +269,7 @@ impl Parent<'_> {
             if gateway && gateway_ended.is_none() {
                 gateway_ended = Some(monotonic_us());
             }
-            if output_moves && self.pump.as_mut().map(Pump::step) == Some(Moved::Exceeded) {
+            if output_moves && self.pump.step() == Moved::Exceeded {
                 killed_for = killed_for.or_else(|| Some(self.kill(self.output_limit()?, cgroups)));
             }
             if output_moves {
@@ -282,7 +285,8 @@ impl Parent<'_> {
 
     /// Begins to relay, when the child has made its terminal.
     fn relay(&mut self) {
-        if let (Some(terminal), Some(pump)) = (&mut self.terminal, &mut self.pump)
+        let pump = &mut self.pump;
+        if let Some(terminal) = &mut self.terminal
             && let Some(master) = terminal.take_master()
             && pump.relay(master, terminal).is_err()
         {
@@ -294,18 +298,18 @@ impl Parent<'_> {
 
     /// Hangs up inside once the user's terminal has.
     fn hang_up(&mut self) {
-        if let (Some(terminal), Some(pump)) = (&mut self.terminal, &mut self.pump)
+        if let Some(terminal) = &mut self.terminal
             && terminal.is_relayed()
-            && pump.has_hung_up(terminal)
+            && self.pump.has_hung_up(terminal)
         {
-            pump.hang_up();
+            self.pump.hang_up();
             terminal.hang_up();
         }
     }
 
     /// Leaves keys to others while this job is in the background; gives when to look again.
     fn follow_terminal(&mut self) -> Option<u64> {
-        let (terminal, pump) = (self.terminal.as_mut()?, self.pump.as_mut()?);
+        let (terminal, pump) = (self.terminal.as_mut()?, &mut self.pump);
         pump.is_in_background = terminal.has_input && !terminal.follow();
         pump.is_in_background.then_some(BACKGROUND_PERIOD_US)
     }
@@ -316,11 +320,12 @@ impl Parent<'_> {
 
     /// Moves on what is left in the pipes after the end. A reader that does not take it is waited for until the
     /// wall clock is over or a signal comes.
+    #[inline(never)]
     fn flush(&mut self) -> Option<(LimitKind, OriginId)> {
         let end = self.host.plan.limits.wall_ms.map(|limit| self.begin_us + limit.value * 1000);
-        self.pump.as_mut()?.end_input();
+        self.pump.end_input();
         loop {
-            let pump = self.pump.as_mut()?;
+            let pump = &mut self.pump;
             match pump.step() {
                 Moved::Exceeded => return self.output_limit(),
                 Moved::Something => continue,
@@ -329,7 +334,7 @@ impl Parent<'_> {
                 Moved::Nothing => {}
             }
             let mut fds = Vec::from([PollFd::new(&self.signals, PollFlags::IN)]);
-            fds.extend(pump.wants());
+            pump.want(&mut fds);
             let wait = end.map(|end| timespec(end.saturating_sub(monotonic_us())));
             match poll(&mut fds, wait.as_ref()) {
                 Ok(0) => return None,
@@ -402,6 +407,7 @@ impl Parent<'_> {
     }
 
     /// Stops everything inside and then this process, as a shell user expects of a job, until it is continued.
+    #[inline(never)]
     fn stop(&mut self) {
         if let Some(terminal) = &mut self.terminal {
             terminal.restore(Until::Continued);
@@ -439,6 +445,14 @@ fn timespec(microseconds: u64) -> Timespec {
         tv_sec: i64::try_from(microseconds / 1_000_000).unwrap_or(i64::MAX),
         tv_nsec: i64::try_from(microseconds % 1_000_000 * 1000).unwrap_or(0),
     }
+}
+
+/// The first of some times.
+pub(crate) fn earliest(times: &[Option<u64>]) -> Option<u64> {
+    times.iter().fold(None, |first: Option<u64>, time| match (first, *time) {
+        (Some(first), Some(time)) => Some(first.min(time)),
+        (first, time) => first.or(time),
+    })
 }
 
 /// Whether a command that ended with `status` was killed for a limit that setrlimit(2) holds.

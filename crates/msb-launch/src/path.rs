@@ -2,7 +2,6 @@
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use msb_plan::PATH_BYTES_MAX;
 use rustix::io::Errno;
 
 /// Bytes that stay for as long as the process does.
@@ -29,30 +28,23 @@ pub(crate) fn c_string(parts: &[&[u8]]) -> Result<&'static CStr, Errno> {
     CStr::from_bytes_with_nul(text.leak()).map_err(|_| Errno::INVAL)
 }
 
-/// `base` and `rest` with one `/` between them; "" for nothing.
-///
-/// # Errors
-/// `ENAMETOOLONG`.
-pub(crate) fn join(base: &[u8], rest: &[u8]) -> Result<Bytes, Errno> {
+/// `base` and `rest` with one `/` between them; "" for nothing. One that is too long is refused where it is opened.
+pub(crate) fn join(base: &[u8], rest: &[u8]) -> Bytes {
     let mut path = Vec::with_capacity(base.len() + 1 + rest.len());
     path.extend_from_slice(base);
-    extend(&mut path, rest)?;
-    Ok(path.leak())
+    extend(&mut path, rest);
+    path.leak()
 }
 
 /// Adds `rest` to `path` as [`join`] does.
-///
-/// # Errors
-/// `ENAMETOOLONG`.
 #[inline(never)]
-pub(crate) fn extend(path: &mut Vec<u8>, rest: &[u8]) -> Result<(), Errno> {
+pub(crate) fn extend(path: &mut Vec<u8>, rest: &[u8]) {
     if !rest.is_empty() {
         if !path.is_empty() && !path.ends_with(b"/") {
             path.push(b'/');
         }
         path.extend_from_slice(rest);
     }
-    if path.len() > PATH_BYTES_MAX { Err(Errno::NAMETOOLONG) } else { Ok(()) }
 }
 
 /// A path inside, with its leading `/`.

@@ -11,7 +11,7 @@ use crate::host::{self, Entry};
 use crate::mounts::Table;
 use crate::output::{EXIT_REFUSED, Output};
 use crate::parent::exit_of_failure;
-use crate::path::{Bytes, absolute, c_string, sort_by};
+use crate::path::{Bytes, c_string, sort_by};
 use crate::placeholders::Placeholders;
 use crate::spawn::Host;
 use crate::timing::Timing;
@@ -57,6 +57,7 @@ pub(crate) fn keep<'a, T>(value: T) -> &'a mut T {
     Box::leak(Box::new(value))
 }
 
+#[inline(never)]
 fn read_plan<'p>(bytes: &'p [u8], trust: Option<&CStr>) -> Result<(&'p [u8], &'p Plan<'p>)> {
     let body = signature::trusted(bytes, trust)?;
     match msb_plan::decode(body) {
@@ -109,40 +110,45 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<&'static 
     let bytes = plan_file::read(arguments.plan, Step::PlanOpen);
     // Before descriptors are closed: one of them may be the plan's name, and have another file a moment later.
     let guarded = guarded(arguments);
-    let named = [arguments.report_fd, arguments.notify_fd, arguments.audit_fd];
-    let mut kept: Vec<u32> = named.into_iter().flatten().gather();
     let secrets = arguments.secret_numbers();
-    if secrets.iter().any(|number| kept.contains(number)) {
-        return Err(refusal(Step::Usage, None));
+    let mut kept = secrets.clone();
+    for number in [arguments.report_fd, arguments.notify_fd, arguments.audit_fd] {
+        kept.extend_from_slice(number.as_slice());
     }
-    kept.extend_from_slice(&secrets);
     sort_by(&mut kept, |a, b| a < b);
     close_all_but(&kept).at(Step::CloseFds, None)?;
     // Each has one owner.
     if kept.windows(2).any(|pair| pair.first() == pair.last()) {
         return Err(refusal(Step::Usage, None));
     }
-    let report = arguments.report_fd.map(take).transpose()?;
+    let report = taken(arguments.report_fd)?;
     let listener = match (arguments.notify_fd, arguments.notify) {
-        (Some(number), None) => Some(take(number)?),
+        (number, None) => taken(number)?,
         (None, Some(path)) => Some(connect(path).at(Step::Listener, None)?),
-        (None, None) => None,
         (Some(_), Some(_)) => return Err(refusal(Step::Usage, None)),
     };
-    let audit = arguments.audit_fd.map(take).transpose()?;
-    let secrets = secrets.iter().map(|number| take(*number)).try_gather()?;
-    let file = arguments.report.map(report_file).transpose()?;
+    let mut given = Given { audit: taken(arguments.audit_fd)?, secrets: Vec::new() };
+    for number in secrets {
+        given.secrets.push(take(number)?);
+    }
+    let file = match arguments.report {
+        Some(path) => Some(report_file(path)?),
+        None => None,
+    };
     // What happened inside is not told otherwise from there.
-    let written = file.as_ref().map_or(Ok(None), |file| has_path(crate::bind::real_path(file)));
+    let written = file.as_ref().map_or(Ok(None), |file| has_path(bind::real_path(file)));
     *output = Output { events: report, file, json: arguments.json };
     let (bytes, mut guarded) = (bytes?, guarded?);
-    guarded.extend(written?);
+    if let Some(written) = written? {
+        guarded.push(written);
+    }
     let (bytes, guarded) = (bytes.leak(), guarded.leak());
-    Ok(keep(Opened { bytes, guarded, listener, given: Given { audit, secrets } }))
+    Ok(keep(Opened { bytes, guarded, listener, given }))
 }
 
 /// Opens the file for the report, which only this user reads: it names paths. A link on the way may be one that an earlier run
 /// left in its workspace, and is not followed; those that name descriptors are the kernel's.
+#[inline(never)]
 fn report_file(path: &CStr) -> Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOCTTY;
     let is_kernels = [b"/dev/std".as_slice(), b"/dev/fd/", b"/proc/self/fd/"]
@@ -158,6 +164,14 @@ fn take(number: u32) -> Result<OwnedFd> {
     let borrowed = msb_sys::process::borrowed(number);
     rustix::io::fcntl_setfd(borrowed, rustix::io::FdFlags::CLOEXEC).at(Step::Usage, None)?;
     Ok(inherited(number))
+}
+
+/// The same for one that may not have been named.
+fn taken(number: Option<u32>) -> Result<Option<OwnedFd>> {
+    match number {
+        Some(number) => take(number).map(Some),
+        None => Ok(None),
+    }
 }
 
 /// A connection to whoever answers the filter.
@@ -201,14 +215,16 @@ fn launch<'a>(
     opened: &'a mut Opened,
     output: &'a Output,
 ) -> Result<i32> {
-    let timing = Timing::begin(arguments.timings);
+    let timing = keep(Timing::begin(arguments.timings));
     let filter = target(plan, opened.listener.is_some())?;
     let bindings = keep(Bindings::new(plan, arguments, own_environment)?);
     let environment = environment::build(plan, bindings, own_environment)?.leak();
     let command = command(plan, arguments)?;
     let cwd = match plan.identity.cwd {
-        Some((path, origin)) => absolute(bindings.inside_path(path, origin)?),
-        None => b"/",
+        Some((path, origin)) => {
+            c_string(&[b"/", bindings.inside_path(path, origin)?]).at(Step::Cwd, Some(origin))?
+        }
+        None => c"/",
     };
     crate::landlock::check_standard()?;
     let private_id = ids::private();
@@ -298,8 +314,10 @@ fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Bytes>> {
     let own = gateway::own_program().at(Step::PlanOpen, None)?;
     let gateway = gateway::program(arguments, own).at(Step::PlanOpen, None)?;
     let mut files = Vec::from([own]);
-    let named = [Some(arguments.plan), arguments.trust].into_iter().flatten();
-    for file in named.chain([gateway]).chain(arguments.protect.iter().copied()) {
+    let mut named = arguments.protect.clone();
+    named.extend_from_slice(&[arguments.plan, gateway]);
+    named.extend_from_slice(arguments.trust.as_slice());
+    for file in named {
         let plain = bind::absolute(file.to_bytes()).filter(|path| bind::is_plain(path));
         if let Some(path) = plain.filter(|path| bind::open_unlinked(path).is_ok()) {
             files.push(path);
@@ -316,7 +334,9 @@ fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Bytes>> {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) if file == gateway => continue,
             place => place.at(Step::Protect, None)?,
         };
-        files.extend(has_path(crate::bind::real_path(&place))?);
+        if let Some(path) = has_path(bind::real_path(&place))? {
+            files.push(path);
+        }
     }
     Ok(files)
 }

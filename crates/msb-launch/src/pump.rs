@@ -4,14 +4,15 @@
 //! it is of a private terminal, in both directions. Nothing here waits: the parent's one loop polls for it, so that a reader that is slow, or gone, holds up neither
 //! the wall clock nor a signal.
 
-use crate::files::decimal;
+use crate::files::numbered;
 use crate::terminal::{Inside, Terminal};
 use alloc::vec::Vec;
 use core::ffi::c_int;
+use msb_sys::at::openat;
 use msb_sys::process::borrowed;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fchown, fcntl_setfl, fstat, openat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fchown, fcntl_setfl, fstat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, read, write};
 use rustix::net::{SendFlags, send};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -70,7 +71,7 @@ pub(crate) struct Flow {
 }
 
 /// The flows of one run and what of its output went through them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Pump {
     flows: Vec<Flow>,
     /// Bytes of output so far.
@@ -92,7 +93,7 @@ pub(crate) enum Moved {
 }
 
 /// The command's ends.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Ends {
     /// Of standard output and of standard error; `None` for what goes another way. Both may be of one pipe.
     ends: [Option<OwnedFd>; 2],
@@ -103,43 +104,60 @@ impl Pump {
     ///
     /// # Errors
     /// `EMFILE` or `ENFILE`.
+    #[inline(never)]
     pub(crate) fn new(bytes_max: Option<u64>, inside: Option<&Inside>) -> Result<(Pump, Ends), Errno> {
-        let counted = |number: usize| bytes_max.is_some() && !inside.is_some_and(|it| it.replaces(number));
-        let (mut flows, mut ends) = (Vec::new(), [None, None]);
+        let (mut pump, mut ends) = (Pump { bytes_max: u64::MAX, ..Pump::default() }, Ends::default());
+        let Some(bytes_max) = bytes_max else { return Ok((pump, ends)) };
+        pump.bytes_max = bytes_max;
         let [out, error] = [fstat(borrowed(1))?, fstat(borrowed(2))?];
-        if counted(1) {
-            let (from, end) = pipe_with(PipeFlags::CLOEXEC)?;
-            flows.push(Flow::pipe(from, 1)?);
-            ends[0] = Some(end);
-        }
         let same = (out.st_dev, out.st_ino) == (error.st_dev, error.st_ino);
-        // Where both go to the same place, one pipe for both keeps their order.
-        if let (true, Some(end)) = (same && counted(2), &ends[0]) {
-            ends[1] = Some(fcntl_dupfd_cloexec(end, 3)?);
-        } else if counted(2) {
-            let (from, end) = pipe_with(PipeFlags::CLOEXEC)?;
-            flows.push(Flow::pipe(from, 2)?);
-            ends[1] = Some(end);
+        for (index, output) in [1, 2].into_iter().enumerate() {
+            if inside.is_some_and(|inside| inside.replaces(index + 1)) {
+                continue;
+            }
+            // Where both go to the same place, one pipe for both keeps their order.
+            let end = match &ends.ends {
+                [Some(first), _] if same => fcntl_dupfd_cloexec(first, 3)?,
+                _ => {
+                    let (from, end) = pipe_with(PipeFlags::CLOEXEC)?;
+                    // The description of this end is nobody else's.
+                    fcntl_setfl(&from, OFlags::NONBLOCK)?;
+                    pump.add(Role::Pipe, From::Own(from), To::of(output)?);
+                    end
+                }
+            };
+            if let Some(place) = ends.ends.get_mut(index) {
+                *place = Some(end);
+            }
         }
-        let bytes_max = bytes_max.unwrap_or(u64::MAX);
-        Ok((Pump { flows, bytes: 0, bytes_max, is_in_background: false }, Ends { ends }))
+        Ok((pump, ends))
     }
 
     /// Adds the private terminal, by two descriptors of its other end, which do not wait: its output goes to the
     /// user's terminal, and what is typed there to it.
+    #[inline(never)]
     pub(crate) fn relay(
         &mut self,
         (screen, keys): (OwnedFd, OwnedFd),
         terminal: &Terminal,
     ) -> Result<(), Errno> {
-        let flow = |role, from, to| Flow { role, from: Some(from), to, buffer: Vec::new(), written: 0 };
-        self.flows.push(flow(Role::Screen, From::Own(screen), To::of(terminal.output)?));
+        self.add(Role::Screen, From::Own(screen), To::of(terminal.output)?);
         if terminal.has_input {
             let own = open_again(0, OFlags::RDONLY);
-            let from = own.map_or(From::Terminal(0), From::Own);
-            self.flows.push(flow(Role::Keys, from, To::Own(keys)));
+            self.add(Role::Keys, own.map_or(From::Terminal(0), From::Own), To::Own(keys));
         }
         Ok(())
+    }
+
+    #[inline(never)]
+    fn add(&mut self, role: Role, from: From, to: To) {
+        self.flows.push(Flow { role, from: Some(from), to, buffer: Vec::new(), written: 0 });
+    }
+
+    /// Lets go of the flows that are not to be kept.
+    #[inline(never)]
+    fn keep(&mut self, is_kept: fn(&Flow) -> bool) {
+        self.flows.retain(is_kept);
     }
 
     /// Whether a direction of the terminal's relay has ended: the user's is gone.
@@ -150,17 +168,21 @@ impl Pump {
 
     /// Lets go of the private terminal.
     pub(crate) fn hang_up(&mut self) {
-        self.flows.retain(|flow| flow.role == Role::Pipe);
+        self.keep(|flow| flow.role == Role::Pipe);
     }
 
     /// Takes no more keys: nobody is left who reads them.
     pub(crate) fn end_input(&mut self) {
-        self.flows.retain(|flow| flow.role != Role::Keys);
+        self.keep(|flow| flow.role != Role::Keys);
     }
 
-    /// What to poll for.
-    pub(crate) fn wants(&self) -> impl Iterator<Item = PollFd<'_>> {
-        self.flows.iter().filter(|flow| self.is_moving(flow)).filter_map(Flow::wants)
+    /// Adds what to poll for.
+    pub(crate) fn want<'p>(&'p self, fds: &mut Vec<PollFd<'p>>) {
+        for flow in self.flows.iter().filter(|flow| self.is_moving(flow)) {
+            if let Some(wanted) = flow.wants() {
+                fds.push(wanted);
+            }
+        }
     }
 
     /// Whether something of it may move.
@@ -197,7 +219,7 @@ impl Pump {
             self.bytes += came.min(left);
             flow.drain();
         }
-        self.flows.retain(Flow::is_open);
+        self.keep(Flow::is_open);
         moved
     }
 }
@@ -218,13 +240,6 @@ impl Ends {
 }
 
 impl Flow {
-    fn pipe(from: OwnedFd, to: c_int) -> Result<Flow, Errno> {
-        // The description of this end is nobody else's.
-        fcntl_setfl(&from, OFlags::NONBLOCK)?;
-        let from = Some(From::Own(from));
-        Ok(Flow { role: Role::Pipe, from, to: To::of(to)?, buffer: Vec::new(), written: 0 })
-    }
-
     fn wants(&self) -> Option<PollFd<'_>> {
         if self.written < self.buffer.len() {
             return Some(PollFd::from_borrowed_fd(self.to.as_fd(), PollFlags::OUT));
@@ -298,7 +313,7 @@ impl From {
 /// A descriptor of our own of what is open as `number`, which does not wait: to make what was inherited so would make it
 /// so for everybody who has it.
 fn open_again(number: c_int, access: OFlags) -> Result<OwnedFd, Errno> {
-    let path = decimal(b"/proc/self/fd/", u64::from(number.unsigned_abs()));
+    let path = numbered(b"/proc/self/fd/", u64::from(number.unsigned_abs()));
     let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     openat(CWD, path, flags, Mode::empty())
 }

@@ -4,12 +4,13 @@ use crate::bind::open_below;
 use crate::deny::{attach, clone_tree, open_inside};
 use crate::dev;
 use crate::fail::{At, Result, failure};
-use crate::files::{decimal, open, write_once};
+use crate::files::{numbered, open, write_once};
 use crate::host::{Entry, Source, covering};
 use crate::landlock::{self, Wall};
 use crate::overlay::{self, Upper};
 use crate::path::{Bytes, ancestors, split};
 use crate::placeholders::{Kind, create};
+use core::ffi::CStr;
 use msb_plan::event::Step;
 use msb_plan::{File, MountKind, MountTable, ProcScope, Rights};
 use msb_sys::at::{
@@ -46,7 +47,7 @@ const PLACE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXE
 
 /// Makes the root, an empty tmpfs over the old one, and gives a descriptor of it.
 pub(crate) fn make() -> core::result::Result<OwnedFd, Errno> {
-    let root = file_system("tmpfs", ROOT_OPTIONS, attr::NODEV)?;
+    let root = file_system(c"tmpfs", ROOT_OPTIONS, attr::NODEV)?;
     move_mount(&root, CWD, "/")?;
     fchdir(&root)?;
     Ok(root)
@@ -54,7 +55,7 @@ pub(crate) fn make() -> core::result::Result<OwnedFd, Errno> {
 
 /// A detached mount of a new file system, nosuid, with `attributes` (of [`attr`]) added.
 pub(crate) fn file_system(
-    kind: &str,
+    kind: &CStr,
     options: &[FsOption<'_>],
     attributes: u64,
 ) -> core::result::Result<OwnedFd, Errno> {
@@ -62,7 +63,7 @@ pub(crate) fn file_system(
     for (key, value) in options {
         let value = match *value {
             Text(text) => Some(text.as_bytes()),
-            Number(value) => Some(decimal(b"", value)),
+            Number(value) => Some(numbered(b"", value)),
             Value::None => None,
         };
         configure(&context, key.as_bytes(), value)?;
@@ -138,6 +139,7 @@ pub(crate) fn mount_all(
 }
 
 /// The detached mount of an entry.
+#[inline(never)]
 fn tree(root: &OwnedFd, entry: &mut Entry<'_>) -> core::result::Result<OwnedFd, (Step, Errno)> {
     let (kind, rights, attributes) = (entry.mount.kind, entry.rights, entry.attributes());
     if let Some(source) = &mut entry.source {
@@ -261,7 +263,7 @@ pub(crate) fn there(made: core::result::Result<(), Errno>) -> core::result::Resu
 
 fn scratch(size_bytes: u64, inodes: u64, rights: Rights) -> core::result::Result<OwnedFd, Errno> {
     let options = [("size", Number(size_bytes)), ("nr_inodes", Number(inodes)), ("mode", Text("1777"))];
-    file_system("tmpfs", &options, attributes(rights))
+    file_system(c"tmpfs", &options, attributes(rights))
 }
 
 /// procfs of this pid namespace, read only: process directories alone, or everything; those of others only where they
@@ -276,7 +278,7 @@ pub(crate) fn processes(scope: ProcScope) -> core::result::Result<OwnedFd, Errno
         ProcScope::Processes => OPTIONS,
         ProcScope::All => OPTIONS.get(..1).unwrap_or(OPTIONS),
     };
-    file_system("proc", options, attr::NODEV | attr::NOEXEC | attr::RDONLY)
+    file_system(c"proc", options, attr::NODEV | attr::NOEXEC | attr::RDONLY)
 }
 
 /// Writes the plan's generated files, where no mount of the host's shows something else.
@@ -318,9 +320,9 @@ pub(crate) fn enter(root: OwnedFd, table: MountTable) -> core::result::Result<Op
     set_attributes(&root, Depth::One, attr::RDONLY | attr::NOEXEC, None)?;
     drop(root);
     // The working directory is the new root: pivot_root(2), "pivot_root(".", ".")".
-    pivot_root(".", ".")?;
+    pivot_root(c".", c".")?;
     unmount(b".", UnmountFlags::DETACH)?;
-    chdir("/")?;
+    chdir(c"/")?;
     match table {
         MountTable::Shown => Ok(None),
         MountTable::Hidden => hide_mounts().map(Some),
@@ -344,6 +346,6 @@ pub(crate) fn enter(root: OwnedFd, table: MountTable) -> core::result::Result<Op
 fn hide_mounts() -> core::result::Result<OwnedFd, Errno> {
     let copy = clone_tree(&open(CWD, "/", OFlags::PATH | OFlags::DIRECTORY)?)?;
     fchdir(&copy)?;
-    chroot(".")?;
+    chroot(c".")?;
     Ok(copy)
 }

@@ -7,6 +7,7 @@
 
 use crate::bind::{Bindings, open_below, open_unlinked};
 use crate::fail::{At, Result};
+use crate::files::entries;
 use crate::gather::Gather;
 use crate::host::Entry;
 use crate::mounts::Table;
@@ -17,7 +18,7 @@ use msb_plan::event::{Event, Step};
 use msb_plan::{Deny, Missing, Plan, Search};
 use msb_sys::at::{Descriptor, accessat, openat2, statat};
 use rustix::fd::OwnedFd;
-use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags};
+use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 /// Directories that a launch looks into: a repository with its packages has ten thousand, and so many take some tens of
@@ -83,10 +84,11 @@ type Done = core::result::Result<(), Errno>;
 
 impl<'p> Walk<'_, 'p> {
     /// Searches what `entries` show of `root`.
+    #[inline(never)]
     fn shown(&mut self, entries: &[Entry<'_>]) -> Done {
         let root = self.root;
         let mut begun: Vec<&[u8]> = Vec::new();
-        let mut sources: Vec<_> = entries.iter().filter_map(|entry| entry.source.as_ref()).gather();
+        let mut sources: Vec<_> = entries.iter().filter_map(|entry| entry.source.as_deref()).gather();
         // What holds others is walked first, and they with it.
         crate::path::sort_by(&mut sources, |a, b| a.real < b.real);
         for source in sources {
@@ -128,7 +130,7 @@ impl<'p> Walk<'_, 'p> {
                 continue;
             }
             for search in self.searches.iter().filter(|search| search.depth >= level) {
-                match open_unlinked(join(directory, search.beside.as_bytes())?) {
+                match open_unlinked(join(directory, search.beside.as_bytes())) {
                     Err(Errno::NOENT | Errno::NOTDIR) => {}
                     // A link is there, too.
                     Ok(_) | Err(Errno::LOOP) => self.add(search, directory)?,
@@ -146,20 +148,11 @@ impl<'p> Walk<'_, 'p> {
 
     /// Looks through an open directory, which the kernel calls `path`, and those below it.
     fn directory(&mut self, directory: &OwnedFd, path: &mut Vec<u8>, level: u8) -> Done {
-        /// What ext4 gives of an ordinary directory in one call.
-        const BUFFER_BYTES: usize = 8192;
         self.count(1, 0)?;
         let (depth, asked) = (self.depth(), self.asked());
         let searches = self.searches;
         let wanted = searches.iter().fold(0, |bits, search| bits | bit(search.beside.as_bytes()));
-        let mut buffer: Vec<u8> = Vec::with_capacity(BUFFER_BYTES);
-        let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
-        while let Some(entry) = entries.next() {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes();
-            if matches!(name, b"." | b"..") {
-                continue;
-            }
+        entries(directory, &mut |name, kind| {
             self.count(0, 1)?;
             if wanted & bit(name) != 0 {
                 for search in searches.iter().filter(|search| search.depth >= level) {
@@ -175,11 +168,11 @@ impl<'p> Walk<'_, 'p> {
                     }
                 }
             }
-            if level == depth || !is_directory(directory, name, entry.file_type())? {
-                continue;
+            if level == depth || !is_directory(directory, name, kind)? {
+                return Ok(());
             }
             let (length, found) = (path.len(), self.found.len());
-            extend(path, name)?;
+            extend(path, name);
             let looked = if level + 1 == depth && asked.len() <= ASKED_MAX {
                 self.deepest(directory, name, path, &asked)
             } else {
@@ -199,8 +192,8 @@ impl<'p> Walk<'_, 'p> {
                 looked => looked?,
             }
             path.truncate(length);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Asks for each of `asked` in the directory `name`, which the kernel calls `path`.
@@ -209,7 +202,7 @@ impl<'p> Walk<'_, 'p> {
         let (searches, depth) = (self.searches, self.depth());
         for beside in asked {
             let mut below = Vec::from(name);
-            extend(&mut below, beside.as_bytes())?;
+            extend(&mut below, beside.as_bytes());
             match statat(parent, &below, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(_) => {
                     let here = |search: &&Search<'p>| search.depth == depth && search.beside == *beside;
@@ -253,8 +246,8 @@ impl<'p> Walk<'_, 'p> {
         let rest = search.rest.as_bytes();
         // A rule names it already, as what is denied in the root and in all that it holds.
         let mut named = Vec::from(search.root.rest);
-        extend(&mut named, below(directory, self.root).unwrap_or_default())?;
-        extend(&mut named, rest)?;
+        extend(&mut named, below(directory, self.root).unwrap_or_default());
+        extend(&mut named, rest);
         let same = |deny: &&Deny<'_>| {
             let is_kept = deny.missing != Missing::Skip || search.missing == Missing::Skip;
             deny.path.base == search.root.base && deny.rights.contains(search.rights) && is_kept
@@ -263,7 +256,7 @@ impl<'p> Walk<'_, 'p> {
         if denies.any(|deny| deny.path.rest.as_bytes() == named.as_slice()) {
             return Ok(());
         }
-        self.push(search, join(directory, rest)?)
+        self.push(search, join(directory, rest))
     }
 
     /// Adds `place`, from which `search` takes its rights.

@@ -4,7 +4,7 @@ use crate::cgroup::{Cgroups, Held};
 use crate::child::{Child, Ids, map};
 use crate::deny::Denial;
 use crate::fail::{At, Result};
-use crate::files::{decimal, open, write_once, write_small};
+use crate::files::{numbered, open, write_once, write_small};
 use crate::gateway::{self, Running};
 use crate::host::Entry;
 use crate::output::Output;
@@ -48,13 +48,13 @@ pub(crate) struct Host<'a> {
     pub(crate) private_id: Option<u32>,
     pub(crate) filter: Filter<'a>,
     /// Inside.
-    pub(crate) cwd: Bytes,
+    pub(crate) cwd: &'a CStr,
     pub(crate) environment: &'a [&'a CStr],
     pub(crate) command: &'a [&'a CStr],
     pub(crate) denials: &'a [Denial],
     /// What cgroups hold.
     pub(crate) held: Held,
-    pub(crate) timing: Timing,
+    pub(crate) timing: &'a Timing,
     pub(crate) output: &'a Output,
     /// Whether the command is looked for and not executed.
     pub(crate) dry_run: bool,
@@ -71,21 +71,23 @@ impl<'a> Host<'a> {
     ) -> Result<i32> {
         let (plan, begin_us) = (self.plan, monotonic_us());
         let policy = Some(plan.policy.origin);
-        let handover = gateway.as_ref().map(Running::handover).transpose();
-        let handover = handover.at(Step::Gateway, gateway::origin(plan))?;
+        let handover = match &gateway {
+            Some(gateway) => Some(gateway.handover().at(Step::Gateway, gateway::origin(plan))?),
+            None => None,
+        };
         let (status, status_in) = pipe_with(PipeFlags::CLOEXEC).at(Step::Namespaces, policy)?;
         let own = pidfd_open(getpid(), PidfdFlags::empty()).at(Step::Lifeline, policy)?;
         let output_max = plan.limits.output_bytes;
         let asked = plan.identity.terminal;
-        let terminals = asked.and_then(|line| terminal::pair().at(Step::Terminal, Some(line)).transpose());
-        let (terminal, inside) = terminals.transpose()?.unzip();
+        let (terminal, inside) = match asked {
+            Some(_) => terminal::pair().at(Step::Terminal, asked)?,
+            None => (None, None),
+        };
         let memory = plan.limits.memory_bytes.map(|limit| limit.origin);
-        let (storage, given) = storage::pair(plan, self.held).at(Step::LimitFallback, memory)?.unzip();
+        let (storage, given) = storage::pair(plan, self.held).at(Step::LimitFallback, memory)?;
         let output_line = output_max.map(|limit| limit.origin).or(asked);
         let bytes_max = output_max.map(|limit| limit.value);
-        let is_pumped = output_max.is_some() || terminal.is_some();
-        let pipes = is_pumped.then(|| Pump::new(bytes_max, inside.as_ref()).at(Step::Output, output_line));
-        let (pump, ends) = pipes.transpose()?.unzip();
+        let (pump, ends) = Pump::new(bytes_max, inside.as_ref()).at(Step::Output, output_line)?;
         let (ids, root_ids) = self.ids(entries)?;
         let ending = match self.tier {
             Tier::Full => None,
@@ -95,7 +97,7 @@ impl<'a> Host<'a> {
                 Some(Word::new().at(Step::Lifeline, policy)?)
             }
         };
-        if let (Some(root), Some(ends)) = (&root_ids, &ends) {
+        if let Some(root) = &root_ids {
             ends.give_to(root.id).at(Step::Output, output_line)?;
         }
         // Blocked from here on, so that none is lost between the clone and the wait.
@@ -157,7 +159,7 @@ impl<'a> Host<'a> {
             uid,
             pump,
             terminal,
-            storage: storage.unwrap_or_default(),
+            storage,
         };
         Ok(parent.run(cgroups))
     }
@@ -177,10 +179,11 @@ impl<'a> Host<'a> {
             let personal = entry.mount.kind.source().is_some_and(|(source, _)| source.base != Base::Root);
             let written = matches!(entry.mount.kind, MountKind::Bind { .. } | MountKind::Overlay { .. })
                 && entry.rights.contains(Rights::WRITE);
-            let userns = (personal || written)
-                .then(|| id_map(source.stat.st_uid, source.stat.st_gid, id))
-                .transpose()
-                .at(Step::MountIdMap, origin)?;
+            let userns = if personal || written {
+                Some(id_map(source.stat.st_uid, source.stat.st_gid, id).at(Step::MountIdMap, origin)?)
+            } else {
+                None
+            };
             let step = if userns.is_some() { Step::MountIdMap } else { Step::Mount };
             source.tree = Some(
                 root::bind(&source.place, attributes, userns.as_ref().map(AsFd::as_fd)).at(step, origin)?,
@@ -209,7 +212,7 @@ impl RootIds {
 
 /// A file of process `pid`.
 fn of(pid: Pid, file: &[u8]) -> Bytes {
-    concat(&[decimal(b"/proc/", u64::from(pid.as_raw_nonzero().get().unsigned_abs())), file])
+    concat(&[numbered(b"/proc/", u64::from(pid.as_raw_nonzero().get().unsigned_abs())), file])
 }
 
 /// Maps the users and the groups of the user namespace of `pid`.

@@ -31,14 +31,14 @@ pub(crate) struct Storage {
 }
 
 /// Both ends, where the watch has to know.
-pub(crate) fn pair(plan: &Plan<'_>, held: Held) -> Result<Option<(Storage, OwnedFd)>, Errno> {
+pub(crate) fn pair(plan: &Plan<'_>, held: Held) -> Result<(Storage, Option<OwnedFd>), Errno> {
     let is_watched = plan.limits.memory_bytes.is_some() && !held.has(LimitKind::Memory);
     if !is_watched {
-        return Ok(None);
+        return Ok((Storage::default(), None));
     }
     let (socket, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    Ok(Some((Storage { socket: Some(socket), ..Storage::default() }, theirs)))
+    Ok((Storage { socket: Some(socket), ..Storage::default() }, Some(theirs)))
 }
 
 fn is_memory(kind: MountKind<'_>) -> bool {
@@ -49,7 +49,7 @@ fn is_memory(kind: MountKind<'_>) -> bool {
 pub(crate) fn give(socket: &OwnedFd, root: &OwnedFd, entries: &[Entry<'_>]) -> Result<(), Errno> {
     for entry in entries.iter().filter(|entry| is_memory(entry.mount.kind)) {
         let target = match entry.mount.kind {
-            MountKind::Dev { .. } => join(entry.target, b"shm")?,
+            MountKind::Dev { .. } => join(entry.target, b"shm"),
             _ => entry.target,
         };
         let place = openat(root, target, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;

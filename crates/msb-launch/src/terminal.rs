@@ -54,19 +54,19 @@ pub(crate) struct Inside {
 }
 
 /// Both sides, where any standard descriptor is a terminal.
-pub(crate) fn pair() -> Result<Option<(Terminal, Inside)>, Errno> {
+pub(crate) fn pair() -> Result<(Option<Terminal>, Option<Inside>), Errno> {
     let which = [is_terminal(0)?, is_terminal(1)?, is_terminal(2)?];
     let [has_input, out, error] = which;
     let output = match (out, error, has_input) {
         (true, ..) => 1,
         (_, true, _) => 2,
         (.., true) => 0,
-        _ => return Ok(None),
+        _ => return Ok((None, None)),
     };
     let (socket, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let outside = Terminal { output, has_input, socket: Some(socket), master: None, saved: None };
-    Ok(Some((outside, Inside { socket: theirs, which })))
+    Ok((Some(outside), Some(Inside { socket: theirs, which })))
 }
 
 /// Whether the standard descriptor `number` is a terminal.
@@ -98,9 +98,10 @@ impl Inside {
 
     /// Makes the terminal in the devpts that `entries` have below `root`, with the modes and the size of the user's;
     /// gives its other end away, and puts it in place of each standard descriptor that is a terminal.
+    #[inline(never)]
     pub(crate) fn make(&self, root: &OwnedFd, entries: &[Entry<'_>]) -> Result<(), Errno> {
         let dev = entries.iter().find(|entry| matches!(entry.mount.kind, MountKind::Dev { .. }));
-        let ptmx = join(dev.ok_or(Errno::NODEV)?.target, b"pts/ptmx")?;
+        let ptmx = join(dev.ok_or(Errno::NODEV)?.target, b"pts/ptmx");
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let master = openat(root, ptmx, flags, Mode::empty())?;
         unlockpt(&master)?;

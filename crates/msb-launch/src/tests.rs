@@ -68,9 +68,9 @@ fn paths_are_compared_by_component() {
     for (path, base, expected) in cases {
         assert_eq!(below(path, base), expected, "{path:?} {base:?}");
     }
-    assert_eq!(join(b"/", b"a"), Ok(b"/a".as_slice()));
-    assert_eq!(join(b"", b"a"), Ok(b"a".as_slice()));
-    assert_eq!(join(b"/a", b""), Ok(b"/a".as_slice()));
+    assert_eq!(join(b"/", b"a"), b"/a");
+    assert_eq!(join(b"", b"a"), b"a");
+    assert_eq!(join(b"/a", b""), b"/a");
     assert_eq!(
         (split(b"a/b/c"), split(b"/a"), split(b"a")),
         (
@@ -103,7 +103,8 @@ fn records_of_the_init_survive_the_pipe() {
     let published = Message::Published { index: 63, port: 0xabcd };
     assert_eq!(Message::decode(published.encode()), Some(published));
     assert_eq!(Message::decode([0; 8]), None);
-    assert_eq!(Message::decode([1, 255, 0, 0, 0, 0, 0, 0]), None);
+    assert_eq!(Message::decode([1, 0, 0, 0, 0, 0, 0, 0]), None);
+    assert_eq!(Message::decode([1, 0, 0, 0, 0, 0, 0, 255]), None);
 }
 
 #[test]

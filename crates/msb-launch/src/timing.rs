@@ -20,7 +20,8 @@ impl Timing {
     }
 
     /// Says that `step` is done.
-    pub(crate) fn done(self, step: Step) {
+    #[inline(never)]
+    pub(crate) fn done(&self, step: Step) {
         if let Some(words) = self.words {
             let after = monotonic_us().saturating_sub(self.begin_us).max(1);
             words.set(step as usize, u32::try_from(after).unwrap_or(u32::MAX));

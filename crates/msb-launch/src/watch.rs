@@ -5,8 +5,9 @@
 //! a fifth of the parent's time.
 
 use crate::cgroup::{Cgroups, Held};
-use crate::files::{decimal, number, own_pid, push_decimal, read_small};
+use crate::files::{decimal, names, number, open, own_pid, read_small};
 use crate::gather::Gather;
+use crate::parent::earliest;
 use crate::storage::Storage;
 use alloc::vec::Vec;
 use msb_plan::event::LimitKind;
@@ -14,7 +15,7 @@ use msb_plan::{Limit, Limits, OriginId};
 use msb_sys::at::{accessat, readlink, readlinkat, statat};
 use msb_sys::process::monotonic_us;
 use rustix::fd::OwnedFd;
-use rustix::fs::{Access, AtFlags, CWD, OFlags, RawDir};
+use rustix::fs::{Access, AtFlags, CWD, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use rustix::system::sysinfo;
@@ -66,6 +67,7 @@ impl Watch {
     }
 
     /// Looks at what is due; gives the limit that is reached.
+    #[inline(never)]
     pub(crate) fn look(&mut self, now_us: u64, cgroups: &Cgroups) -> Option<(LimitKind, OriginId)> {
         if let Some(Limit { value, origin }) = self.cpu.filter(|_| now_us >= self.cpu_at_us) {
             let used = cgroups.cpu_us().unwrap_or_else(|| cpu_us(self.init, PROCESSES_MAX));
@@ -89,7 +91,7 @@ impl Watch {
     pub(crate) fn next_us(&self) -> Option<u64> {
         let memory = self.memory.map(|_| self.memory_at_us);
         let cpu = self.cpu.map(|_| self.cpu_at_us);
-        [memory, cpu].into_iter().flatten().min()
+        earliest(&[memory, cpu])
     }
 }
 
@@ -109,6 +111,7 @@ pub(crate) fn may_look() -> Result<(), Errno> {
 
 /// Whether the process `init` and all its descendants hold more than `bytes` together, with the files in memory that are
 /// theirs alone, and what is in their sockets. The host had `shared` bytes of files in memory before them.
+#[inline(never)]
 fn exceeds(init: u64, storage: &mut Storage, shared: u64, bytes: u64) -> bool {
     let mut mapped = 0;
     let mut files = Files::default();
@@ -124,7 +127,7 @@ fn exceeds(init: u64, storage: &mut Storage, shared: u64, bytes: u64) -> bool {
     let unseen = host_shared_bytes().saturating_sub(shared + files);
     let left = bytes.saturating_sub(mapped + files + unseen);
     let first = decimal(b"/proc/", init);
-    let sockets = storage.socket_bytes(first, left);
+    let sockets = storage.socket_bytes(&first, left);
     // What processes share counts in each of them, which fork(2) makes of all that its caller has: only when the sum could
     // be too much is it worth to ask how much of it is nobody else's. That takes 3 ms for a GiB.
     if mapped + files + sockets + unseen <= bytes {
@@ -134,7 +137,7 @@ fn exceeds(init: u64, storage: &mut Storage, shared: u64, bytes: u64) -> bool {
     let mut hides = false;
     let whole = each(init, PROCESSES_MAX, |directory| {
         exact += proportional_bytes(directory);
-        hides |= directory != first && hides_files(directory);
+        hides |= directory != first.as_slice() && hides_files(directory);
     });
     !whole || exact + if hides { unseen } else { 0 } > bytes
 }
@@ -148,13 +151,11 @@ fn host_shared_bytes() -> u64 {
 /// Whether a process may have files that it does not show: it does not let itself be looked at, or some are on their way to
 /// it (`scm_fds` of a socket, proc(5), fdinfo). Who has ended has none.
 fn hides_files(directory: &[u8]) -> bool {
-    let state = stat_fields(directory);
-    let has_ended = state.iter().find(|byte| **byte != b' ').is_none_or(|state| b"ZX".contains(state));
+    let has_ended = Stat::of(directory).is_none_or(|stat| b"ZX".contains(&stat.state));
     let mut waiting = false;
-    let looked = each_file(directory, |_, name, target| {
+    let looked = each_file(directory, &mut |_, name, target| {
         if target.starts_with(b"socket:") {
-            let path = [directory, b"/fdinfo/", name].concat();
-            let text = read_small(CWD, path).unwrap_or_default();
+            let text = file(directory, &[b"/fdinfo/", name].concat()).unwrap_or_default();
             let mut lines = text.split(|b| *b == b'\n');
             let count = lines.find_map(|line| line.strip_prefix(b"scm_fds:")).and_then(number);
             waiting |= count.is_some_and(|count| count > 0);
@@ -177,25 +178,34 @@ struct Mapped {
 impl Mapped {
     /// Of the process of `directory`; nothing for one that has ended.
     fn of(directory: &[u8]) -> Mapped {
-        let text = read_small(CWD, [directory, b"/status"].concat()).unwrap_or_default();
-        let mut mapped = Mapped::default();
-        for line in text.split(|b| *b == b'\n') {
-            let Some(colon) = line.iter().position(|b| *b == b':') else { continue };
-            let (key, value) = line.split_at(colon);
-            let bytes = || value.get(1..).and_then(number).unwrap_or(0) * 1024;
-            match key {
-                b"RssAnon" | b"RssShmem" | b"VmSwap" => mapped.resident += bytes(),
-                b"VmPTE" => mapped.tables = bytes(),
-                b"HugetlbPages" => mapped.huge = bytes(),
-                _ => {}
-            }
-        }
-        mapped
+        let text = file(directory, b"/status").unwrap_or_default();
+        let keys: [(&[u8], usize); 5] =
+            [(b"RssAnon:", 0), (b"RssShmem:", 0), (b"VmSwap:", 0), (b"VmPTE:", 1), (b"HugetlbPages:", 2)];
+        let [resident, tables, huge] = sums(&text, &keys);
+        Mapped { resident, tables, huge }
     }
 
     fn all(&self) -> u64 {
         self.resident + self.tables + self.huge
     }
+}
+
+/// The content of a file of the process of `directory`.
+fn file(directory: &[u8], name: &[u8]) -> Result<Vec<u8>, Errno> {
+    read_small(CWD, [directory, name].concat())
+}
+
+/// The bytes of lines such as `VmPTE:  4 kB` of `text`: each is added to the sum that `keys` has for its beginning.
+fn sums(text: &[u8], keys: &[(&[u8], usize)]) -> [u64; 3] {
+    let mut sums = [0; 3];
+    for line in text.split(|b| *b == b'\n') {
+        for (key, index) in keys {
+            if let (Some(rest), Some(sum)) = (line.strip_prefix(*key), sums.get_mut(*index)) {
+                *sum += number(rest).unwrap_or(0) * 1024;
+            }
+        }
+    }
+    sums
 }
 
 /// Files of memfd_create(2) and memfd_secret(2), by number, and their bytes: they are in no file system that anybody sees,
@@ -217,7 +227,7 @@ impl Files {
         if self.descriptors > DESCRIPTORS_MAX {
             return;
         }
-        each_file(directory, |listing, name, target| {
+        each_file(directory, &mut |listing, name, target| {
             self.descriptors += 1;
             self.pipes += u64::from(target.starts_with(b"pipe:"));
             let is_secret = target.starts_with(b"/secretmem");
@@ -238,17 +248,17 @@ impl Files {
     }
 }
 
+/// What is called with where a file is listed, its number there, and what it is called.
+type EachFile<'e> = dyn FnMut(&OwnedFd, &[u8], &[u8]) + 'e;
+
 /// Calls `of` with each file that a process has open: where it is listed, its number there, and what it is called; `None` for
 /// a process that does not let itself be looked at.
-fn each_file(directory: &[u8], mut of: impl FnMut(&OwnedFd, &[u8], &[u8])) -> Option<()> {
-    let listing = crate::files::open(CWD, [directory, b"/fd"].concat(), OFlags::RDONLY).ok()?;
-    let again = crate::files::open(&listing, ".", OFlags::RDONLY).ok()?;
-    let mut buffer: Vec<u8> = Vec::with_capacity(2048);
-    let mut entries = RawDir::new(again, buffer.spare_capacity_mut());
-    while let Some(Ok(entry)) = entries.next() {
-        let name = entry.file_name().to_bytes();
+fn each_file(directory: &[u8], of: &mut EachFile<'_>) -> Option<()> {
+    let listing = open(CWD, [directory, b"/fd"].concat(), OFlags::RDONLY).ok()?;
+    let _ = names(&listing, &mut |name| {
         of(&listing, name, &readlinkat(&listing, name).unwrap_or_default());
-    }
+        Ok(())
+    });
     Some(())
 }
 
@@ -257,25 +267,18 @@ fn each_file(directory: &[u8], mut of: impl FnMut(&OwnedFd, &[u8], &[u8])) -> Op
 /// full.
 fn proportional_bytes(directory: &[u8]) -> u64 {
     let mapped = Mapped::of(directory);
-    let Ok(text) = read_small(CWD, [directory, b"/smaps_rollup"].concat()) else {
-        return mapped.all();
-    };
-    let value = |key: &[u8]| {
-        let lines = text.split(|b| *b == b'\n');
-        lines.filter_map(|line| number(line.strip_prefix(key)?)).sum::<u64>() * 1024
-    };
-    let shared = match value(b"Pss_Shmem:") {
-        0 => 0,
-        // Most of it are files that were counted. With more mappings than are read, they count twice.
-        all => shared_bytes(directory).unwrap_or(all),
-    };
-    value(b"Pss_Anon:") + value(b"SwapPss:") + shared + mapped.tables + mapped.huge
+    let Ok(text) = file(directory, b"/smaps_rollup") else { return mapped.all() };
+    let [own, shared, _] = sums(&text, &[(b"Pss_Anon:", 0), (b"SwapPss:", 0), (b"Pss_Shmem:", 1)]);
+    // Most of what is shared are files that were counted. With more mappings than are read, they count twice.
+    let shared = if shared == 0 { 0 } else { shared_bytes(directory).unwrap_or(shared) };
+    own + shared + mapped.tables + mapped.huge
 }
 
 /// What a process has of memory that is shared and in no file that somebody has open: mmap(2) with `MAP_SHARED` and
 /// `MAP_ANONYMOUS`, and shmget(2), by the names that smaps of proc(5) shows for them.
+#[inline(never)]
 fn shared_bytes(directory: &[u8]) -> Option<u64> {
-    let text = read_small(CWD, [directory, b"/smaps"].concat()).ok()?;
+    let text = file(directory, b"/smaps").ok()?;
     let mut bytes = 0;
     let mut is_counted = false;
     for line in text.split(|b| *b == b'\n') {
@@ -298,12 +301,7 @@ fn shared_bytes(directory: &[u8]) -> Option<u64> {
 /// processes.
 pub(crate) fn cpu_us(init: u64, most: u32) -> u64 {
     let mut ticks = 0;
-    each(init, most, |directory| {
-        let after = stat_fields(directory);
-        // utime, stime, cutime and cstime: fields 14 to 17, of which the first here is field 3.
-        let fields = after.split(|b| *b == b' ').filter(|field| !field.is_empty());
-        ticks += fields.skip(11).take(4).filter_map(number).sum::<u64>();
-    });
+    each(init, most, |directory| ticks += Stat::of(directory).unwrap_or_default().ticks);
     ticks * TICK_US
 }
 
@@ -317,8 +315,7 @@ fn each(init: u64, most: u32, mut of: impl FnMut(&[u8])) -> bool {
             Some(left) => left,
             None => return false,
         };
-        let mut directory = Vec::from(b"/proc/");
-        push_decimal(&mut directory, pid);
+        let directory = decimal(b"/proc/", pid);
         of(&directory);
         if !children(&directory, &mut pending) && pid == init {
             return false;
@@ -329,18 +326,15 @@ fn each(init: u64, most: u32, mut of: impl FnMut(&[u8])) -> bool {
 
 /// Adds the children of every thread of a process (proc(5), `task/[tid]/children`); `false` for one that is not shown.
 fn children(directory: &[u8], pending: &mut Vec<u64>) -> bool {
-    let tasks = [directory, b"/task"].concat();
-    let Ok(listing) = crate::files::open(CWD, tasks.as_slice(), OFlags::RDONLY) else { return false };
-    let mut buffer: Vec<u8> = Vec::with_capacity(8192);
-    let mut entries = RawDir::new(listing, buffer.spare_capacity_mut());
-    while let Some(Ok(entry)) = entries.next() {
-        let name = entry.file_name().to_bytes();
-        if !name.first().is_some_and(u8::is_ascii_digit) {
-            continue;
+    let tasks = [directory, b"/task/"].concat();
+    let Ok(listing) = open(CWD, tasks.as_slice(), OFlags::RDONLY) else { return false };
+    let _ = names(&listing, &mut |name| {
+        let text = file(&tasks, &[name, b"/children"].concat()).unwrap_or_default();
+        for pid in text.split(|b| *b == b' ').filter_map(number) {
+            pending.push(pid);
         }
-        let text = read_small(CWD, [tasks.as_slice(), b"/", name, b"/children"].concat()).unwrap_or_default();
-        pending.extend(text.split(|b| *b == b' ').filter_map(number));
-    }
+        Ok(())
+    });
     true
 }
 
@@ -355,7 +349,9 @@ pub(crate) fn stop(init: Pid) -> Vec<OwnedFd> {
         each(u64::from(init.as_raw_nonzero().get().unsigned_abs()), PROCESSES_MAX, |directory| {
             let pid = directory.strip_prefix(b"/proc/").and_then(number);
             let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).filter(|pid| *pid != init);
-            stopped.extend(pid.and_then(|pid| stop_one(pid, directory)));
+            if let Some(pidfd) = pid.and_then(|pid| stop_one(pid, directory)) {
+                stopped.push(pidfd);
+            }
         });
         if stopped.len() == before {
             break;
@@ -366,29 +362,44 @@ pub(crate) fn stop(init: Pid) -> Vec<OwnedFd> {
 
 /// Stops a process that runs or sleeps.
 fn stop_one(pid: Pid, directory: &[u8]) -> Option<OwnedFd> {
-    // State and start: fields 3 and 22 of proc(5), `stat`.
-    let look = || {
-        let fields = stat_fields(directory);
-        let mut fields = fields.split(|b| *b == b' ').filter(|field| !field.is_empty());
-        let state = *fields.next()?.first()?;
-        Some((state, fields.nth(18).and_then(number)?))
-    };
-    let (state, began) = look()?;
-    if b"TtZX".contains(&state) {
+    let before = Stat::of(directory)?;
+    if b"TtZX".contains(&before.state) {
         return None;
     }
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
     // The number was still the same process's when it was opened.
-    look().filter(|(_, again)| *again == began)?;
+    Stat::of(directory).filter(|again| again.began == before.began)?;
     pidfd_send_signal(&pidfd, Signal::STOP).ok()?;
     Some(pidfd)
 }
 
-/// What `stat` of proc(5) says after the name, which may have spaces and parentheses in it: from field 3 on.
-fn stat_fields(directory: &[u8]) -> Vec<u8> {
-    let text = read_small(CWD, [directory, b"/stat"].concat()).unwrap_or_default();
-    let after = text.iter().rposition(|b| *b == b')').and_then(|at| text.get(at + 1..));
-    Vec::from(after.unwrap_or_default())
+/// What `stat` of proc(5) says of a process.
+#[derive(Debug, Default)]
+struct Stat {
+    state: u8,
+    /// Its own on CPUs, and of those that it waited for.
+    ticks: u64,
+    /// When it was started.
+    began: u64,
+}
+
+impl Stat {
+    /// Of the process of `directory`; `None` for one that has ended.
+    fn of(directory: &[u8]) -> Option<Stat> {
+        let text = file(directory, b"/stat").ok()?;
+        // The name may have spaces and parentheses in it. What follows are field 3 and the others.
+        let after = text.get(text.iter().rposition(|b| *b == b')')? + 1..)?.trim_ascii_start();
+        let mut stat = Stat { state: *after.first()?, ..Stat::default() };
+        for (field, text) in (3..).zip(after.split(|b| *b == b' ')) {
+            match field {
+                // utime, stime, cutime and cstime.
+                14..=17 => stat.ticks += number(text)?,
+                22 => stat.began = number(text)?,
+                _ => {}
+            }
+        }
+        Some(stat)
+    }
 }
 
 /// The children of this process.

@@ -77,24 +77,31 @@ impl<'a> CheckedPlan<'a> {
     }
 }
 
+/// Kinds of parameters, a bit each.
+type Kinds = u8;
+const NO_KIND: Kinds = 0;
+const DIR: Kinds = 1 << ParamKind::Dir as u8;
+const PLACES: Kinds = DIR | 1 << ParamKind::File as u8;
+const TEXT: Kinds = 1 << ParamKind::Text as u8;
+const HOST: Kinds = 1 << ParamKind::Host as u8;
+const SECRET: Kinds = 1 << ParamKind::Secret as u8;
+
 fn ensure(holds: bool, otherwise: Invalid) -> Result<(), Invalid> {
     if holds { Ok(()) } else { Err(otherwise) }
 }
 
 fn bounds(plan: &Plan<'_>) -> Result<(), Invalid> {
-    let lists = [
-        (plan.params.len(), PARAMS_MAX),
-        (plan.mounts.len(), MOUNTS_MAX),
-        (plan.denies.len(), DENIES_MAX),
-        (plan.searches.len(), SEARCHES_MAX),
-        (plan.files.len(), FILES_MAX),
-        (plan.claims.len(), CLAIMS_MAX),
-        (plan.filters.len(), FILTERS_MAX),
-        (plan.env.len(), ENV_MAX),
-        (plan.command.len(), COMMAND_MAX),
-        (plan.origins.len(), ORIGINS_MAX),
-    ];
-    ensure(lists.iter().all(|(length, bound)| length <= bound), Invalid::TooLong)
+    let within = plan.params.len() <= PARAMS_MAX
+        && plan.mounts.len() <= MOUNTS_MAX
+        && plan.denies.len() <= DENIES_MAX
+        && plan.searches.len() <= SEARCHES_MAX
+        && plan.files.len() <= FILES_MAX
+        && plan.claims.len() <= CLAIMS_MAX
+        && plan.filters.len() <= FILTERS_MAX
+        && plan.env.len() <= ENV_MAX
+        && plan.command.len() <= COMMAND_MAX
+        && plan.origins.len() <= ORIGINS_MAX;
+    ensure(within, Invalid::TooLong)
 }
 
 fn policy(plan: &Plan<'_>) -> Result<(), Invalid> {
@@ -138,51 +145,53 @@ fn identity(plan: &Plan<'_>) -> Result<(), Invalid> {
     let has_terminals = plan.mounts.iter().any(|mount| matches!(mount.kind, MountKind::Dev { .. }));
     ensure(who.terminal.is_none() || has_terminals, Invalid::Identity)?;
     match who.cwd {
-        Some((cwd, at)) => path(plan, cwd, &[ParamKind::Dir]).and(origin(plan, at)),
+        Some((cwd, at)) => path(plan, &cwd, DIR).and(origin(plan, at)),
         None => Ok(()),
     }
 }
 
 fn mounts(plan: &Plan<'_>) -> Result<(), Invalid> {
-    const PLACES: &[ParamKind] = &[ParamKind::Dir, ParamKind::File];
     for (index, mount) in plan.mounts.iter().enumerate() {
         origin(plan, mount.origin)?;
-        path(plan, mount.target, PLACES)?;
+        path(plan, &mount.target, PLACES)?;
         ensure(mount.target != Path { base: Base::Root, rest: "" }, Invalid::Path)?;
         ensure(
-            plan.mounts.iter().take(index).all(|other| !same(other.target, mount.target)),
+            plan.mounts.iter().take(index).all(|other| !same(&other.target, &mount.target)),
             Invalid::Duplicate,
         )?;
-        match mount.kind {
+        match &mount.kind {
             MountKind::Bind { source, rights, .. } => {
                 path(plan, source, PLACES)?;
-                grant(rights)?;
+                grant(*rights)?;
             }
             MountKind::Overlay { source, size_bytes, inodes, rights, .. } => {
-                path(plan, source, &[ParamKind::Dir])?;
-                grant(rights)?;
+                path(plan, source, DIR)?;
+                grant(*rights)?;
                 ensure(rights.contains(Rights::WRITE), Invalid::Rights)?;
-                ensure(size_bytes > 0 && inodes > 0, Invalid::Value)?;
+                ensure(*size_bytes > 0 && *inodes > 0, Invalid::Value)?;
             }
             MountKind::Device { source } | MountKind::Socket { source, .. } => path(plan, source, PLACES)?,
             MountKind::Scratch { size_bytes, inodes, rights } => {
-                grant(rights)?;
+                grant(*rights)?;
                 ensure(rights.contains(Rights::WRITE), Invalid::Rights)?;
-                ensure(size_bytes > 0 && inodes > 0, Invalid::Value)?;
+                ensure(*size_bytes > 0 && *inodes > 0, Invalid::Value)?;
             }
             MountKind::Proc(_) => {
                 ensure(mount.target == Path { base: Base::Root, rest: "proc" }, Invalid::Path)?;
             }
             MountKind::Dev { shm_bytes } => {
-                ensure(shm_bytes > 0, Invalid::Value)?;
+                ensure(*shm_bytes > 0, Invalid::Value)?;
                 ensure(mount.target == Path { base: Base::Root, rest: "dev" }, Invalid::Path)?;
             }
         }
     }
     for (index, deny) in plan.denies.iter().enumerate() {
         origin(plan, deny.origin)?;
-        ensure(plan.denies.iter().take(index).all(|other| !same(other.path, deny.path)), Invalid::Duplicate)?;
-        path(plan, deny.path, PLACES)?;
+        ensure(
+            plan.denies.iter().take(index).all(|other| !same(&other.path, &deny.path)),
+            Invalid::Duplicate,
+        )?;
+        path(plan, &deny.path, PLACES)?;
         ensure(deny.rights != Rights::NONE && Rights::ALL.contains(deny.rights), Invalid::Rights)?;
     }
     Ok(())
@@ -191,11 +200,11 @@ fn mounts(plan: &Plan<'_>) -> Result<(), Invalid> {
 fn searches(plan: &Plan<'_>) -> Result<(), Invalid> {
     for search in &plan.searches {
         origin(plan, search.origin)?;
-        path(plan, search.root, &[ParamKind::Dir])?;
+        path(plan, &search.root, DIR)?;
         // Below a directory that nothing is known of, each is a path as any.
         let below = |rest| Path { base: Base::Root, rest };
-        path(plan, below(search.beside), &[])?;
-        path(plan, below(search.rest), &[])?;
+        path(plan, &below(search.beside), NO_KIND)?;
+        path(plan, &below(search.rest), NO_KIND)?;
         let named = !search.beside.is_empty() && !search.rest.is_empty();
         ensure(named && !search.beside.contains('/'), Invalid::Path)?;
         ensure(search.depth <= SEARCH_DEPTH_MAX, Invalid::Value)?;
@@ -211,10 +220,13 @@ fn grant(rights: Rights) -> Result<(), Invalid> {
 fn files(plan: &Plan<'_>) -> Result<(), Invalid> {
     for (index, file) in plan.files.iter().enumerate() {
         origin(plan, file.origin)?;
-        ensure(plan.files.iter().take(index).all(|other| !same(other.path, file.path)), Invalid::Duplicate)?;
+        ensure(
+            plan.files.iter().take(index).all(|other| !same(&other.path, &file.path)),
+            Invalid::Duplicate,
+        )?;
         // Written through a mount, it would land on the host.
-        ensure(!plan.mounts.iter().any(|mount| covers(mount.target, file.path)), Invalid::Path)?;
-        path(plan, file.path, &[])?;
+        ensure(!plan.mounts.iter().any(|mount| covers(&mount.target, &file.path)), Invalid::Path)?;
+        path(plan, &file.path, NO_KIND)?;
         ensure(file.path.base == Base::Root && !file.path.rest.is_empty(), Invalid::Path)?;
         ensure(file.content.len() <= TEXT_BYTES_MAX, Invalid::TooLong)?;
     }
@@ -224,19 +236,19 @@ fn files(plan: &Plan<'_>) -> Result<(), Invalid> {
 fn claims(plan: &Plan<'_>) -> Result<(), Invalid> {
     for claim in &plan.claims {
         origin(plan, claim.origin)?;
-        path(plan, claim.path, &[ParamKind::Dir, ParamKind::File])?;
+        path(plan, &claim.path, PLACES)?;
         ensure([Rights::READ, Rights::WRITE, Rights::RUN].contains(&claim.right), Invalid::Rights)?;
     }
     Ok(())
 }
 
 /// Whether they are one; lengths first, which mostly differ.
-fn same(one: Path<'_>, other: Path<'_>) -> bool {
+fn same(one: &Path<'_>, other: &Path<'_>) -> bool {
     one.rest.len() == other.rest.len() && one == other
 }
 
 /// Whether `outer` is `inner` or one of its ancestors, as far as their bases tell.
-fn covers(outer: Path<'_>, inner: Path<'_>) -> bool {
+fn covers(outer: &Path<'_>, inner: &Path<'_>) -> bool {
     let below = |rest: &str| rest.is_empty() || rest.starts_with('/');
     outer.base == inner.base
         && (outer.rest.is_empty() || inner.rest.strip_prefix(outer.rest).is_some_and(below))
@@ -366,7 +378,7 @@ fn environment(plan: &Plan<'_>) -> Result<(), Invalid> {
                 name(n)?;
                 match value {
                     Text::Literal(value) => text(value)?,
-                    Text::Param(index) => param(plan, index, &[ParamKind::Text])?,
+                    Text::Param(index) => param(plan, index, TEXT)?,
                 }
             }
         }
@@ -391,12 +403,12 @@ fn origin(plan: &Plan<'_>, id: OriginId) -> Result<(), Invalid> {
     ensure(usize::from(id.0) < plan.origins.len(), Invalid::Reference)
 }
 
-fn param(plan: &Plan<'_>, index: u8, kinds: &[ParamKind]) -> Result<(), Invalid> {
+fn param(plan: &Plan<'_>, index: u8, kinds: Kinds) -> Result<(), Invalid> {
     let found = plan.params.get(usize::from(index)).ok_or(Invalid::Reference)?;
-    ensure(kinds.contains(&found.kind), Invalid::Reference)
+    ensure(kinds & 1 << found.kind as u8 != 0, Invalid::Reference)
 }
 
-fn path(plan: &Plan<'_>, path: Path<'_>, kinds: &[ParamKind]) -> Result<(), Invalid> {
+fn path(plan: &Plan<'_>, path: &Path<'_>, kinds: Kinds) -> Result<(), Invalid> {
     ensure(path.rest.len() < PATH_BYTES_MAX, Invalid::TooLong)?;
     ensure(!path.rest.as_bytes().contains(&0), Invalid::Path)?;
     let plain = |component: &[u8]| !matches!(component, b"" | b"." | b"..") && component.len() <= 255;

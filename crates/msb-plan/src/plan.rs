@@ -579,9 +579,8 @@ pub struct Limits {
 
 impl Limits {
     /// Every limit that is set, in the order of [`LimitKind::ALL`].
-    pub fn each(&self) -> impl Iterator<Item = (LimitKind, Limit<u64>)> + use<> {
-        let limits = *self;
-        LimitKind::ALL.iter().filter_map(move |kind| Some((*kind, limits.get(*kind)?)))
+    pub fn each(&self) -> impl Iterator<Item = (LimitKind, Limit<u64>)> {
+        LimitKind::ALL.iter().filter_map(|kind| Some((*kind, self.get(*kind)?)))
     }
 
     /// The limit of this kind.

@@ -237,23 +237,26 @@ pub struct Lies {
 /// What `path` lies on, or, where that is "", what `at` is open on; by statx(2).
 ///
 /// # Errors
-/// As [`openat`]; `ENODATA` where the kernel does not say.
+/// As [`openat`].
 pub fn lies(at: impl Descriptor, path: impl AsRef<[u8]>, numbers: Numbers) -> Result<Lies> {
     #[inline(never)]
     fn one(at: RawFd, path: &[u8], numbers: Numbers) -> Result<Lies> {
         const WORDS: usize = 32; // struct statx of linux/stat.h has 256 bytes
         let mut words = [0_u64; WORDS];
         let mut room = Room::new();
-        let (path, mask) = (room.ended(path)?, numbers as u32);
-        let arguments =
-            [descriptor(at), path, AT_EMPTY_PATH, mask as usize, words.as_mut_ptr().expose_provenance(), 0];
+        let path = room.ended(path)?;
+        let arguments = [
+            descriptor(at),
+            path,
+            AT_EMPTY_PATH,
+            numbers as usize,
+            words.as_mut_ptr().expose_provenance(),
+            0,
+        ];
         // SAFETY: the path is a C string, and the kernel writes one structure; both live through the call.
         unsafe { syscall(nr::STATX, arguments)? };
-        // `stx_mask` is the first half of the first word, `stx_dev_major` and `stx_dev_minor` are the eighteenth, `stx_mnt_id`
-        // is the next.
-        if halves(words[0]).0 & u64::from(mask) == 0 {
-            return Err(Errno::NODATA);
-        }
+        // `stx_dev_major` and `stx_dev_minor` are the eighteenth word, `stx_mnt_id` is the next: 0, which no mount has, where the
+        // kernel does not know such numbers.
         Ok(Lies { mount: words[18], device: halves(words[17]) })
     }
     one(at.number(), path.as_ref(), numbers)

@@ -6,7 +6,7 @@ use nix::unistd::Pid;
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead as _, Read, Write as _};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -169,6 +169,38 @@ fn a_signal_that_the_command_does_not_handle_ends_it() {
                 start(&mut ready.command(&["/bin/sh", "-c", "echo ready; exec sleep 600"]));
             signal(&child, number);
             assert_eq!(ended(&mut child), Some(128 + number as i32));
+        }
+    });
+}
+
+/// nohup(1), and a shell with what it has in the background, have signals ignored: by the launcher, by `msbc run` and by the
+/// command.
+#[test]
+fn what_is_ignored_outside_is_ignored_inside() {
+    for_each_account(|ready| {
+        let source = ready.workspace.base().join("policy.msb");
+        let mut run = ready.workspace.msbc(["run"]);
+        run.arg(source).arg("--set").arg(ready.workspace.setting()).args(["--"]);
+        for command in [run, ready.command(&[])] {
+            let words: Vec<&OsStr> =
+                std::iter::once(command.get_program()).chain(command.get_args()).collect();
+            let mut shell = ready.workspace.command("sh");
+            shell.args(["-c", "trap '' HUP INT; exec \"$@\"", "sh"]).args(&words);
+            shell.args(["sh", "-c", "grep SigIgn /proc/self/status; read line; echo $line"]);
+            shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+            let mut child = shell.spawn().expect("it starts");
+            let mut out = std::io::BufReader::new(child.stdout.take().expect("piped"));
+            let mut line = String::new();
+            out.read_line(&mut line).expect("a line");
+            let ignored = line.trim().strip_prefix("SigIgn:\t").map(|hex| u64::from_str_radix(hex, 16));
+            assert!(matches!(ignored, Some(Ok(mask)) if mask & 3 == 3), "{words:?}: {line}");
+            for one in [Signal::SIGHUP, Signal::SIGINT] {
+                signal(&child, one);
+            }
+            child.stdin.take().expect("piped").write_all(b"survived\n").expect("it reads");
+            line.clear();
+            out.read_line(&mut line).expect("a line");
+            assert_eq!((line.as_str(), ended(&mut child)), ("survived\n", Some(0)), "{words:?}");
         }
     });
 }

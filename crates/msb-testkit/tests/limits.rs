@@ -162,13 +162,15 @@ fn memory_holds_what_is_on_its_way() {
 import array, ctypes, resource, socket
 most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+sent = 0
 def filled(kind, size):
+    global sent
     pair = socket.socketpair(socket.AF_UNIX, kind)
     for one in pair:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 23)
         one.setblocking(False)
         try:
-            while True: one.send(b'x' * size)
+            while sent < 1 << 30: one.send(b'x' * size); sent += size + 768
         except BlockingIOError: pass
     return pair
 def file(mib):

@@ -2,13 +2,15 @@
 
 use super::settings::Wanted;
 use super::{LEAF, PREFIX};
-use crate::files::{open, read_small, write_small};
+use crate::files::{names, open, read_small, write_small};
 use crate::gather::Gather;
 use crate::path::{concat, join, split};
 use alloc::vec::Vec;
 use msb_sys::at::{accessat, mkdirat, unlinkat};
 use rustix::fd::OwnedFd;
-use rustix::fs::{Access, AtFlags, CWD, FlockOperation, Mode, OFlags, RawDir, fgetxattr, flock, fstat};
+use rustix::fs::{
+    Access, AtFlags, CWD, FlockOperation, Mode, OFlags, StatFs, fgetxattr, flock, fstat, statfs,
+};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -16,9 +18,9 @@ const MOUNT: &[u8] = b"/sys/fs/cgroup";
 /// The v1 hierarchies that a limit may be held in.
 const CONTROLLERS_V1: [&str; 5] = ["memory", "pids", "cpu", "cpuset", "blkio"];
 
-/// The root of the v2 hierarchy, or of all v1 ones.
-pub(super) fn mount() -> &'static [u8] {
-    MOUNT
+/// Of the root of the v2 hierarchy, or of all v1 ones.
+pub(super) fn file_system() -> core::result::Result<StatFs, Errno> {
+    statfs(c"/sys/fs/cgroup")
 }
 
 /// Makes the cgroup `name` and locks its directory for as long as this process lives; `None` where the name is taken.
@@ -49,24 +51,19 @@ pub(super) fn claim(parent: &OwnedFd, name: &[u8]) -> core::result::Result<Optio
 /// Each that is somebody's takes one of `looks`.
 pub(super) fn sweep(parent: &OwnedFd, looks: &mut u64) {
     let Ok(listing) = open(parent, ".", OFlags::RDONLY | OFlags::DIRECTORY) else { return };
-    let mut buffer: Vec<u8> = Vec::with_capacity(4096);
-    let mut entries = RawDir::new(listing, buffer.spare_capacity_mut());
-    while let Some(Ok(entry)) = entries.next() {
-        let name = entry.file_name().to_bytes();
+    let _ = names(&listing, &mut |name| {
         let rest = name.strip_prefix(PREFIX).and_then(|rest| rest.first());
         if !rest.is_some_and(u8::is_ascii_digit) {
-            continue;
+            return Ok(());
         }
-        let Ok(directory) = open(parent, name, OFlags::RDONLY | OFlags::DIRECTORY) else { continue };
+        let Ok(directory) = open(parent, name, OFlags::RDONLY | OFlags::DIRECTORY) else { return Ok(()) };
         let removed = flock(&directory, FlockOperation::NonBlockingLockExclusive)
             .and_then(|()| unlinkat(parent, name, AtFlags::REMOVEDIR));
         if removed.is_err() {
-            match looks.checked_sub(1) {
-                Some(left) => *looks = left,
-                None => return,
-            }
+            *looks = looks.checked_sub(1).ok_or(Errno::AGAIN)?;
         }
-    }
+        Ok(())
+    });
 }
 
 /// The v2 cgroups below which this process may make others, the better first: its own, or the one above the
@@ -76,7 +73,7 @@ pub(super) fn sweep(parent: &OwnedFd, looks: &mut u64) {
 /// itself is not this launcher's to arrange (systemd, "Control Group APIs and Delegation").
 pub(super) fn parents(wanted: &[Wanted]) -> Vec<OwnedFd> {
     let mut parents = Vec::new();
-    let directory = |path: &[u8]| open(CWD, join(MOUNT, path)?, OFlags::RDONLY | OFlags::DIRECTORY);
+    let directory = |path: &[u8]| open(CWD, join(MOUNT, path), OFlags::RDONLY | OFlags::DIRECTORY);
     let own = read_small(CWD, "/proc/self/cgroup").unwrap_or_default();
     let path = own.split(|b| *b == b'\n').find_map(|line| line.strip_prefix(b"0::/"));
     // `..` is a cgroup outside of the namespace that is mounted: cgroup_namespaces(7).
@@ -102,7 +99,7 @@ fn is_delegated(cgroup: &OwnedFd) -> bool {
         return fstat(cgroup).is_ok_and(|stat| stat.st_uid == geteuid().as_raw());
     }
     let mut value = [0; 8];
-    fgetxattr(cgroup, "trusted.delegate", &mut value).is_ok_and(|length| value.get(..length) == Some(b"1"))
+    fgetxattr(cgroup, c"trusted.delegate", &mut value).is_ok_and(|length| value.get(..length) == Some(b"1"))
 }
 
 /// Whether children of `parent` have the controller of `limit`.
@@ -163,8 +160,8 @@ pub(super) fn parents_v1(wanted: impl Fn(&str) -> bool) -> Vec<(&'static str, Ow
 /// The cgroup that this process is in, in the v1 hierarchy of `controller`: `None` where that is not mounted.
 fn parent_v1(own: &[u8], controller: &str) -> Option<OwnedFd> {
     let path = own_path_v1(own, controller.as_bytes())?;
-    let hierarchy = join(MOUNT, controller.as_bytes()).ok()?;
-    let directory = join(hierarchy, path.strip_prefix(b"/").unwrap_or(path)).ok()?;
+    let hierarchy = join(MOUNT, controller.as_bytes());
+    let directory = join(hierarchy, path.strip_prefix(b"/").unwrap_or(path));
     open(CWD, directory, OFlags::RDONLY | OFlags::DIRECTORY).ok()
 }
 

@@ -2,13 +2,12 @@
 
 use super::Version;
 use crate::confine::INIT_PIDS;
-use crate::files::{decimal, number, open, push_decimal, read_small};
-use crate::gather::Gather;
+use crate::files::{names, number, numbered, open, push_decimal, read_small};
 use crate::path::{Bytes, concat};
 use alloc::vec::Vec;
 use msb_plan::event::LimitKind;
 use msb_plan::{Limits, OriginId};
-use rustix::fs::{CWD, OFlags, RawDir};
+use rustix::fs::{CWD, OFlags};
 
 const CPU_PERIOD_US: u64 = 100_000; // the kernel's default, Documentation/admin-guide/cgroup-v2.rst
 const PAGE_BYTES: u64 = 4096;
@@ -29,96 +28,133 @@ pub(super) struct Setting {
     pub(super) optional: bool,
 }
 
-fn setting(file: &'static str, value: u64) -> Setting {
-    Setting { file, value: decimal(b"", value), optional: false }
-}
-
 /// What the limits of a plan need.
 pub(super) fn wanted(limits: &Limits, version: Version) -> Vec<Wanted> {
-    let each = limits.each().filter(|(kind, _)| kind.is_held_by_cgroups());
-    each.map(|(kind, limit)| {
-        let (controller, values) = settings(kind, limit.value, limits, version);
-        Wanted { kind, controller, origin: limit.origin, values }
-    })
-    .gather()
+    let mut wanted = Vec::new();
+    for (kind, limit) in limits.each().filter(|(kind, _)| kind.is_held_by_cgroups()) {
+        let mut values = Settings(Vec::new());
+        let controller = settings(kind, limit.value, limits, version, &mut values);
+        wanted.push(Wanted { kind, controller, origin: limit.origin, values: values.0 });
+    }
+    wanted
 }
 
-fn settings(kind: LimitKind, value: u64, limits: &Limits, version: Version) -> (&'static str, Vec<Setting>) {
+/// What is to be written for a limit.
+struct Settings(Vec<Setting>);
+
+impl Settings {
+    #[inline(never)]
+    fn text(&mut self, file: &'static str, value: Bytes) {
+        self.0.push(Setting { file, value, optional: false });
+    }
+
+    #[inline(never)]
+    fn number(&mut self, file: &'static str, value: u64) {
+        self.text(file, numbered(b"", value));
+    }
+
+    /// The last one is not needed where a kernel does not have its file.
+    fn optional(&mut self, is_optional: bool) {
+        if let Some(last) = self.0.last_mut() {
+            last.optional = is_optional;
+        }
+    }
+}
+
+/// Adds what holds the limit of `kind` at `value` to `to`; gives the controller.
+#[inline(never)]
+fn settings(
+    kind: LimitKind,
+    value: u64,
+    limits: &Limits,
+    version: Version,
+    to: &mut Settings,
+) -> &'static str {
     use Version::{V1, V2};
-    // Swap is memory too: what the policy allows in all is what both may hold together.
-    let with_swap = limits.memory_bytes.map_or(0, |limit| limit.value);
     let own_swap = limits.swap_bytes.is_some();
     match (kind, version) {
         (LimitKind::Memory, V2) => {
-            let mut values = Vec::from([setting("memory.max", value)]);
+            to.number("memory.max", value);
             if !own_swap {
-                values.push(Setting { optional: true, ..setting("memory.swap.max", 0) });
+                to.number("memory.swap.max", 0);
+                to.optional(true);
             }
-            ("memory", values)
+            "memory"
         }
         (LimitKind::Memory, V1) => {
-            let mut values = Vec::from([setting("memory.limit_in_bytes", value)]);
+            to.number("memory.limit_in_bytes", value);
             if !own_swap {
-                values.push(setting("memory.swappiness", 0));
-                values.push(Setting { optional: true, ..setting("memory.memsw.limit_in_bytes", value) });
+                to.number("memory.swappiness", 0);
+                to.number("memory.memsw.limit_in_bytes", value);
+                to.optional(true);
             }
-            ("memory", values)
+            "memory"
         }
-        // Without a file for it nobody counts swap, which is well where there is none.
-        (LimitKind::Swap, V2) => {
-            ("memory", Vec::from([Setting { optional: !has_swap(), ..setting("memory.swap.max", value) }]))
+        (LimitKind::Swap, version) => {
+            // Swap is memory too: what the policy allows in all is what both may hold together.
+            let with_swap = limits.memory_bytes.map_or(0, |limit| limit.value);
+            match version {
+                V2 => to.number("memory.swap.max", value),
+                V1 => to.number("memory.memsw.limit_in_bytes", with_swap + value),
+            }
+            // Without a file for it nobody counts swap, which is well where there is none.
+            to.optional(!has_swap());
+            "memory"
         }
-        (LimitKind::Swap, V1) => {
-            let both = setting("memory.memsw.limit_in_bytes", with_swap + value);
-            ("memory", Vec::from([Setting { optional: !has_swap(), ..both }]))
-        }
-        (LimitKind::Cpu, V2) => {
-            let quota = decimal(b"", value * CPU_PERIOD_US / 100);
-            let value = concat(&[quota, decimal(b" ", CPU_PERIOD_US)]);
-            ("cpu", Vec::from([Setting { file: "cpu.max", value, optional: false }]))
-        }
-        (LimitKind::Cpu, V1) => {
+        (LimitKind::Cpu, version) => {
             let quota_us = value * CPU_PERIOD_US / 100;
-            let period = setting("cpu.cfs_period_us", CPU_PERIOD_US);
-            ("cpu", Vec::from([period, setting("cpu.cfs_quota_us", quota_us)]))
+            match version {
+                V2 => {
+                    to.text("cpu.max", concat(&[numbered(b"", quota_us), numbered(b" ", CPU_PERIOD_US)]));
+                }
+                V1 => {
+                    to.number("cpu.cfs_period_us", CPU_PERIOD_US);
+                    to.number("cpu.cfs_quota_us", quota_us);
+                }
+            }
+            "cpu"
         }
-        (LimitKind::Cpuset, _) => {
-            let cpus = crate::confine::cpus(value).unwrap_or_default();
-            let mut values =
-                Vec::from([Setting { file: "cpuset.cpus", value: ranges(&cpus), optional: false }]);
+        (LimitKind::Cpuset, version) => {
             if version == V1 {
                 // A v1 cpuset takes no process before it has memory nodes: cpuset(7).
-                let nodes = read_small(CWD, "/sys/devices/system/node/online").unwrap_or(Vec::from(b"0"));
-                let value = concat(&[nodes.trim_ascii()]);
-                values.insert(0, Setting { file: "cpuset.mems", value, optional: false });
+                let nodes = read_small(CWD, "/sys/devices/system/node/online");
+                let nodes = nodes.as_deref().map_or(b"0".as_slice(), <[u8]>::trim_ascii);
+                to.text("cpuset.mems", concat(&[nodes]));
             }
-            ("cpuset", values)
+            to.text("cpuset.cpus", ranges(&crate::confine::cpus(value).unwrap_or_default()));
+            "cpuset"
         }
-        (LimitKind::Io, V2) => {
-            let bytes = decimal(b"", value);
-            let line = |disk: &[u8]| concat(&[disk, b" rbps=", bytes, b" wbps=", bytes]);
-            let one = |disk: &Bytes| Setting { file: "io.max", value: line(disk), optional: false };
-            ("io", disks().iter().map(one).gather())
-        }
-        (LimitKind::Io, V1) => {
-            const FILES: [&str; 2] = ["blkio.throttle.read_bps_device", "blkio.throttle.write_bps_device"];
-            let one = |disk: &Bytes, file| {
-                let value = concat(&[disk, decimal(b" ", value)]);
-                Setting { file, value, optional: false }
-            };
-            ("blkio", disks().iter().flat_map(|disk| FILES.map(|file| one(disk, file))).gather())
+        (LimitKind::Io, version) => {
+            let bytes = numbered(b"", value);
+            for disk in disks() {
+                match version {
+                    V2 => to.text("io.max", concat(&[disk, b" rbps=", bytes, b" wbps=", bytes])),
+                    V1 => {
+                        let line = concat(&[disk, b" ", bytes]);
+                        to.text("blkio.throttle.read_bps_device", line);
+                        to.text("blkio.throttle.write_bps_device", line);
+                    }
+                }
+            }
+            if version == V2 { "io" } else { "blkio" }
         }
         (LimitKind::IoWeight, V2) => {
-            let value = decimal(b"default ", value);
-            ("io", Vec::from([Setting { file: "io.weight", value, optional: false }]))
+            to.text("io.weight", numbered(b"default ", value));
+            "io"
         }
-        // From 1 to 1000, where 100 is everybody's, too (Documentation/block/bfq-iosched.rst).
-        (LimitKind::IoWeight, V1) => ("blkio", Vec::from([setting("blkio.bfq.weight", value.min(1000))])),
-        (LimitKind::Pids, _) => ("pids", Vec::from([setting("pids.max", value + u64::from(INIT_PIDS))])),
+        (LimitKind::IoWeight, V1) => {
+            // From 1 to 1000, where 100 is everybody's, too (Documentation/block/bfq-iosched.rst).
+            to.number("blkio.bfq.weight", value.min(1000));
+            "blkio"
+        }
+        (LimitKind::Pids, _) => {
+            to.number("pids.max", value + u64::from(INIT_PIDS));
+            "pids"
+        }
         (
             LimitKind::CpuTime | LimitKind::Wall | LimitKind::Files | LimitKind::FileSize | LimitKind::Output,
             _,
-        ) => ("", Vec::new()),
+        ) => "",
     }
 }
 
@@ -132,19 +168,13 @@ fn has_swap() -> bool {
 fn disks() -> Vec<Bytes> {
     let mut found = Vec::new();
     let Ok(listing) = open(CWD, "/sys/block", OFlags::RDONLY | OFlags::DIRECTORY) else { return found };
-    let Ok(again) = open(&listing, ".", OFlags::RDONLY | OFlags::DIRECTORY) else { return found };
-    let mut buffer: Vec<u8> = Vec::with_capacity(4096);
-    let mut entries = RawDir::new(again, buffer.spare_capacity_mut());
-    while let Some(Ok(entry)) = entries.next() {
-        let name = entry.file_name().to_bytes();
-        if name.starts_with(b".") {
-            continue;
-        }
+    let _ = names(&listing, &mut |name| {
         let read = |file: &[u8]| read_small(&listing, concat(&[name, file])).unwrap_or_default();
         if number(&read(b"/size")).unwrap_or(0) > 0 {
             found.push(concat(&[read(b"/dev").trim_ascii()]));
         }
-    }
+        Ok(())
+    });
     found
 }
 

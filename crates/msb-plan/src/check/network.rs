@@ -1,11 +1,11 @@
 //! What must hold of the network section.
 
-use super::{Invalid, ensure, origin, param};
+use super::{HOST, Invalid, NO_KIND, SECRET, ensure, origin, param};
 use crate::network::{
     Action, BATCH_BYTES_MAX, CLAIMS_MAX, Claim, FIXED, Gateway, LISTENS_MAX, Limits, NAME_BYTES_MAX, Network,
     Only, PATHS_MAX, PORTS_MAX, Peer, Protocol, RULES_MAX, Rule, TOTALS_MAX, TRUST_PLACES_MAX, Terms, Trust,
 };
-use crate::{Base, ORIGINS_MAX, ParamKind, Path, Plan};
+use crate::{Base, ORIGINS_MAX, Path, Plan};
 
 /// Bytes of `struct nlmsghdr`; linux/netlink.h.
 const HEADER_BYTES: usize = 16;
@@ -16,16 +16,14 @@ const NFTABLES: u16 = 10;
 
 pub(super) fn network(plan: &Plan<'_>) -> Result<(), Invalid> {
     let Network::Gateway(gateway) = &plan.network else { return Ok(()) };
-    let lists = [
-        (gateway.batch.len(), BATCH_BYTES_MAX),
-        (gateway.refusals.len(), BATCH_BYTES_MAX),
-        (gateway.marks.len(), ORIGINS_MAX),
-        (gateway.rules.len(), RULES_MAX),
-        (gateway.totals.len(), TOTALS_MAX),
-        (gateway.listens.len(), LISTENS_MAX),
-        (gateway.claims.len(), CLAIMS_MAX),
-    ];
-    ensure(lists.iter().all(|(length, bound)| length <= bound), Invalid::TooLong)?;
+    let within = gateway.batch.len() <= BATCH_BYTES_MAX
+        && gateway.refusals.len() <= BATCH_BYTES_MAX
+        && gateway.marks.len() <= ORIGINS_MAX
+        && gateway.rules.len() <= RULES_MAX
+        && gateway.totals.len() <= TOTALS_MAX
+        && gateway.listens.len() <= LISTENS_MAX
+        && gateway.claims.len() <= CLAIMS_MAX;
+    ensure(within, Invalid::TooLong)?;
     origin(plan, gateway.origin)?;
     batch(gateway.batch).and(batch(gateway.refusals))?;
     marks(plan, gateway)?;
@@ -120,7 +118,7 @@ fn claim(plan: &Plan<'_>, claim: &Claim<'_>) -> Result<(), Invalid> {
     match claim.peer {
         Peer::Name { name: it, address } => name(it).and(ensure(address == [0; 4], Invalid::Network)),
         Peer::Param { index, address } => {
-            param(plan, index, &[ParamKind::Host]).and(ensure(address == [0; 4], Invalid::Network))
+            param(plan, index, HOST).and(ensure(address == [0; 4], Invalid::Network))
         }
         other => peer(plan, other),
     }
@@ -136,7 +134,7 @@ fn terms(plan: &Plan<'_>, rule: &Rule<'_>) -> Result<(), Invalid> {
         paths.iter().try_for_each(|path| super::text(path))?;
     }
     if let Some(index) = inject {
-        param(plan, *index, &[ParamKind::Secret])?;
+        param(plan, *index, SECRET)?;
         // Whoever is dialled gets the secret: it must be one host, and only that host may read it.
         let one = matches!(rule.peer, Peer::Name { .. } | Peer::Param { .. });
         ensure(one && rule.protocol == Protocol::Https, Invalid::Network)?;
@@ -154,7 +152,7 @@ fn limits(limits: &Limits) -> Result<(), Invalid> {
 fn peer(plan: &Plan<'_>, peer: Peer<'_>) -> Result<(), Invalid> {
     match peer {
         Peer::Name { name: it, address } => name(it).and(fixed(address)),
-        Peer::Param { index, address } => param(plan, index, &[ParamKind::Host]).and(fixed(address)),
+        Peer::Param { index, address } => param(plan, index, HOST).and(fixed(address)),
         Peer::Below(it) => name(it),
         Peer::V4 { first, bits } => {
             let rest = u32::MAX.checked_shr(u32::from(bits)).unwrap_or(0);
@@ -200,10 +198,10 @@ fn trust(plan: &Plan<'_>, trust: &Trust<'_>) -> Result<(), Invalid> {
     ensure(trust.places.len() <= TRUST_PLACES_MAX, Invalid::TooLong)?;
     let inside = |rest| Path { base: Base::Root, rest };
     for place in trust.places.iter().chain([&trust.file]) {
-        super::path(plan, inside(place), &[])?;
+        super::path(plan, &inside(place), NO_KIND)?;
         ensure(!place.is_empty(), Invalid::Path)?;
     }
     // Written through a mount, it would land on the host.
-    ensure(!plan.mounts.iter().any(|it| super::covers(it.target, inside(trust.file))), Invalid::Path)?;
+    ensure(!plan.mounts.iter().any(|it| super::covers(&it.target, &inside(trust.file))), Invalid::Path)?;
     ensure(plan.files.iter().all(|file| file.path != inside(trust.file)), Invalid::Duplicate)
 }

@@ -27,7 +27,9 @@ impl Forwarding {
     /// Begins to catch signals; they wait until there is somebody to forward them to. Handlers are not
     /// inherited by programs, so that the launcher starts with the signals as they were.
     pub(super) fn begin() -> io::Result<Forwarding> {
-        let mut signals = Signals::new(FORWARDED)?;
+        // What is ignored stays so, here and for the command: nohup(1) says so, and a shell of what it has in the background.
+        let ignored = ignored();
+        let mut signals = Signals::new(FORWARDED.iter().filter(|number| ignored >> (**number - 1) & 1 == 0))?;
         let handle = signals.handle();
         let target = Arc::new(OnceLock::new());
         let waited_for = Arc::clone(&target);
@@ -51,6 +53,13 @@ impl Forwarding {
         // A thread that panicked forwards nothing either.
         let _ = self.thread.join();
     }
+}
+
+/// The signals that this process ignores, signal n as bit n-1 (`SigIgn` of proc(5)).
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0)
 }
 
 fn forward(number: i32, launcher: Pid) {
