@@ -337,18 +337,29 @@ impl Handover {
     }
 }
 
-/// Sends `bytes` as one message, with `descriptors`.
+/// Sends `bytes` as one message, with `descriptors`, without waiting.
 pub(crate) fn send(
     socket: &OwnedFd,
     bytes: &[u8],
     descriptors: &[BorrowedFd<'_>],
+) -> core::result::Result<(), Errno> {
+    send_with(socket, bytes, descriptors, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+}
+
+/// The same with other flags.
+#[inline(never)]
+pub(crate) fn send_with(
+    socket: &OwnedFd,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+    flags: SendFlags,
 ) -> core::result::Result<(), Errno> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(Socket::ALL.len()))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(Errno::MSGSIZE);
     }
-    sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT).map(drop)
+    sendmsg(socket, &[IoSlice::new(bytes)], &mut control, flags).map(drop)
 }
 
 /// Receives a message: how long it is, and the descriptor that came with it.

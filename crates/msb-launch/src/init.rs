@@ -7,10 +7,10 @@ use crate::child::Child;
 use crate::command;
 use crate::fail::{At, Failed, Result, failure};
 use crate::files::write_once;
+use crate::gateway::send_with;
 use crate::message::Message;
 use crate::terminal::Inside;
 use core::convert::Infallible;
-use core::mem::MaybeUninit;
 use msb_plan::Tier;
 use msb_plan::event::Step;
 use msb_sys::beside::vfork;
@@ -18,9 +18,9 @@ use msb_sys::process::flags;
 use msb_sys::shared::Words;
 use msb_sys::signal;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::net::SendFlags;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait as reap_one};
 
 const SIGCHLD: u32 = 17; // signal(7), the same on x86-64 and AArch64
@@ -100,11 +100,7 @@ fn hand_over(number: u32, socket: &OwnedFd) -> core::result::Result<(), Errno> {
     // Without a listener the command did not get as far; its failure says why.
     let Some(number) = number else { return Ok(()) };
     let listener = msb_sys::process::inherited(number);
-    let descriptors: [BorrowedFd<'_>; 1] = [listener.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    control.push(SendAncillaryMessage::ScmRights(&descriptors));
-    sendmsg(socket, &[rustix::io::IoSlice::new(b"L")], &mut control, SendFlags::NOSIGNAL).map(drop)
+    send_with(socket, b"L", &[listener.as_fd()], SendFlags::NOSIGNAL)
 }
 
 fn watch(command: Pid, left: Left, child: &Child<'_>) -> Message {

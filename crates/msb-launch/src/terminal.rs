@@ -16,6 +16,7 @@ use core::ffi::c_int;
 use msb_plan::MountKind;
 use msb_sys::at::openat;
 use msb_sys::process::borrowed;
+use msb_sys::terminal::{Modes, When, modes, set_modes};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, fcntl_setfl, fstat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
@@ -23,9 +24,7 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socketpair}
 use rustix::process::{getpgrp, ioctl_tiocsctty, setsid};
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, unlockpt};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
-use rustix::termios::{
-    OptionalActions, OutputModes, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, tcsetwinsize,
-};
+use rustix::termios::{tcgetpgrp, tcgetwinsize, tcsetwinsize};
 
 /// How often a launcher in the background looks whether it has been brought to the foreground: nobody says so to a
 /// job that was not stopped.
@@ -42,7 +41,7 @@ pub(crate) struct Terminal {
     socket: Option<OwnedFd>,
     master: Option<OwnedFd>,
     /// The user's modes while they are changed.
-    saved: Option<Termios>,
+    saved: Option<Modes>,
 }
 
 /// The child's side.
@@ -108,12 +107,12 @@ impl Inside {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let terminal = ioctl_tiocgptpeer(&master, flags)?;
         let theirs = borrowed(self.first());
-        let mut modes = tcgetattr(theirs)?;
+        let mut modes = modes(theirs)?;
         if !self.replaces(0) {
             // The user's terminal keeps its modes, and makes lines of what is written to it.
-            modes.output_modes.remove(OutputModes::OPOST);
+            modes = modes.as_written();
         }
-        tcsetattr(&terminal, OptionalActions::Now, &modes)?;
+        set_modes(&terminal, When::Now, &modes)?;
         tcsetwinsize(&terminal, tcgetwinsize(theirs)?)?;
         send(&self.socket, b"T", &[master.as_fd()])?;
         if self.replaces(0) {
@@ -173,12 +172,10 @@ impl Terminal {
     pub(crate) fn follow(&mut self) -> bool {
         let is_in_foreground = self.is_in_foreground();
         if self.has_input && self.master.is_some() && self.saved.is_none() && is_in_foreground {
-            if let Ok(modes) = tcgetattr(borrowed(0)) {
-                let mut raw = modes.clone();
-                raw.make_raw();
-                if tcsetattr(borrowed(0), OptionalActions::Now, &raw).is_ok() {
-                    self.saved = Some(modes);
-                }
+            if let Ok(modes) = modes(borrowed(0))
+                && set_modes(borrowed(0), When::Now, &modes.raw()).is_ok()
+            {
+                self.saved = Some(modes);
             }
             // It may have another size than when this job was last there.
             self.resize();
@@ -203,11 +200,11 @@ impl Terminal {
             && self.is_in_foreground()
         {
             let when = match until {
-                Until::Continued => OptionalActions::Now,
-                Until::TheEnd => OptionalActions::Flush,
+                Until::Continued => When::Now,
+                Until::TheEnd => When::Flush,
             };
             // A terminal that hung up has no modes any more.
-            let _ = tcsetattr(borrowed(0), when, &saved);
+            let _ = set_modes(borrowed(0), when, &saved);
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod shared;
 pub mod signal;
 pub mod socket;
 pub mod start;
+pub mod terminal;
 
 pub use rustix::io::Errno;
 
