@@ -133,6 +133,7 @@ pub(crate) fn table<'p>(plan: &Plan<'p>, bindings: &Bindings<'_>) -> Result<Vec<
 }
 
 /// Opens what `mount` shows; `None` where nothing is there and nothing has to be.
+#[inline(never)]
 fn open(
     bindings: &Bindings<'_>,
     mount: &Mount<'_>,
