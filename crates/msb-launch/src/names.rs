@@ -82,7 +82,8 @@ pub(crate) fn names(path: Bytes, base: Base, table: &Table) -> core::result::Res
             }
             Err(Errno::NOENT | Errno::NOTDIR) if there.len() > 1 => there = split(there).0,
             // One of several in a circle, which is no place: whoever met it follows it to the next.
-            Err(Errno::LOOP) if is_link(there) => there = split(there).0,
+            // Below a parameter the name as written stays, and the link on the way is met where it is looked for.
+            Err(Errno::LOOP) if is_below_parameter(base) || is_link(there) => there = split(there).0,
             // Out of the user's reach, and so out of the sandbox's.
             Err(Errno::ACCESS) => return Ok(names),
             Err(errno) => return Err(errno),
