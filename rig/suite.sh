@@ -120,6 +120,18 @@ expect "kill -9 of the launcher ends everything" 0 "$(sleepers)"
 
 # The next launch removes the cgroup that a killed launcher left: looked for at the end.
 
+# Where names have many spellings, a deny holds by each (ADR 0070).
+if [ "$(id -u)" = 0 ] && modprobe -q loop; then
+  truncate -s 8M names.img; mke2fs -q -t ext4 -O casefold,^has_journal -E encoding=utf8 names.img; mkdir names
+  mount -o loop names.img names && mkdir names/d && chattr +F names/d || bad "a file system that folds names"
+  mkdir -p names/d/.GIT names/d/sub/.HG; echo secret > names/d/.ENV
+  out=$(msbc run "$HERE/policies/spelled.msb" --set dir=names/d -- sh -c 'cat .env .ENV .Env; echo x > .eNV; mkdir -p .GIT/HOOKS .git/hooks
+    for it in .git/hooks .GIT/HOOKS .Git/Hooks sub/.hg sub/.HG; do echo x > $it/x && echo "wrote $it"; done; echo ok > open; cat OPEN' 2>/dev/null)
+  expect "a deny holds for every spelling" ok "$out"
+  expect "and nothing of it is left" "secret" "$(cat names/d/.env; ls names/d/.git names/d/sub/.hg 2>/dev/null | grep -v ':$\|^$')"
+  umount names
+fi
+
 # Limits hold for the sandbox as a whole.
 out=$(limits one-process); rc=$?
 says "memory: one process of 512 MiB is stopped" "^stopped" "$out"

@@ -86,6 +86,7 @@ pub fn prepare(dir: &Path, bin: &Path) -> io::Result<Cases> {
     let ours = [
         ("msb-launch, minimal.msb", "minimal", "/bin/true"),
         ("msb-launch, agent.msb", "agent", "/opt/bin/true"),
+        ("msb-launch, workspace.msb", "workspace", "/opt/bin/true"),
     ];
     for (name, policy, command) in ours {
         let plan = dir.join(policy).with_extension("plan");

@@ -5,7 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use msb_policy::{
     Access, Arch, Base, FsKind, FsRule, Links, Missing, Op, Origin, OriginId, Param, ParamKind, Path, Places,
-    Policy, Pred, Request, Rights, SyscallAction, SyscallRule, Verdict, Width,
+    Policy, Pred, Request, Rights, Search, SyscallAction, SyscallRule, Verdict, Width,
 };
 use msb_seccomp::{Options, SeccompData, action, compile, run};
 
@@ -71,7 +71,11 @@ impl Bytes<'_> {
 
     fn rule(&mut self, origin: OriginId) -> FsRule {
         let rights = |bits: u8| Rights { read: true, write: bits & 1 != 0, run: bits & 2 != 0 };
-        let kind = match self.one() % 5 {
+        let deny = |kind: u8| match kind % 2 {
+            0 => Rights { read: true, write: true, run: true },
+            _ => Rights { read: false, write: true, run: false },
+        };
+        let kind = match self.one() % 6 {
             0 | 1 => {
                 let (source, same) = (self.path(), self.one() % 2 == 0);
                 let target = if same { source.clone() } else { self.path() };
@@ -84,11 +88,16 @@ impl Bytes<'_> {
                 }
             }
             2 => FsKind::Scratch { target: self.path(), size_bytes: 4096, inodes: 16 },
+            3 => {
+                let (root, depth) = (self.path(), 1 + self.one() % 3);
+                let (beside, rest) = (self.pick(&["a", "b"]), self.pick(&["a", "b/c", "a/b"]));
+                let search = Search { root, depth, beside: beside.to_owned(), rest: rest.to_owned() };
+                let missing = self.pick(&[Missing::Skip, Missing::Mask { directory: true }]);
+                FsKind::DenyFound { search, rights: deny(self.one()), missing }
+            }
             _ => {
-                let all = Rights { read: true, write: true, run: true };
-                let write = Rights { read: false, write: true, run: false };
-                let rights = if self.one() % 2 == 0 { all } else { write };
-                FsKind::Deny { path: self.path(), rights, missing: Missing::Mask { directory: false } }
+                let path = self.path();
+                FsKind::Deny { path, rights: deny(self.one()), missing: Missing::Mask { directory: false } }
             }
         };
         FsRule { kind, origin }

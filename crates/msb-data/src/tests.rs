@@ -305,7 +305,8 @@ tool outer() -> list<json>
 ## Doc.
 policy all(a: dir, b: int(1..5) = 3) extends org.ceiling(root: $a, n: [1, O_RDONLY]) {
   fs { ## D
-    create $a  append $a/log  overlay ~/.cache  socket /run/x.sock  deny run "$x"  deny read /b  scratch /tmp size 1GiB inodes 5 from /x at /y optional missing mask symlinks refuse enforce mount }
+    create $a  append $a/log  overlay ~/.cache  socket /run/x.sock  deny run "$x"  deny read /b  scratch /tmp size 1GiB inodes 5 from /x at /y optional missing mask symlinks refuse enforce mount
+    deny write $a/**/.git/hooks/, $a/**/x  missing mask enforce snapshot beside ".git" depth 2 }
   net {
     allow https "a.example":443, tls "*.b.example" only GET, HEAD /a/*, "/b c" inject $key inspect optional rate 1/s burst 2 quota 1GiB connections 3
     allow udp "any":{53, 54}, tcp [2001:db8::1]:8000..8080, http $host, unix /run/x.sock

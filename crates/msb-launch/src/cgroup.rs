@@ -127,6 +127,7 @@ impl Cgroups {
         group.map(|group| &group.directory)
     }
 
+    #[inline(never)]
     fn make_v2(&mut self, wanted: &[Wanted]) -> Result<()> {
         let parents = place::parents(wanted);
         let all = |parent: &&OwnedFd| wanted.iter().all(|limit| place::enabled(parent, limit));

@@ -83,6 +83,7 @@ impl Child<'_> {
         self.tie_to_parent()?;
         // Before ids change, which takes the own files of procfs away.
         confine::oom_score().at(Step::Rlimit, None)?;
+        self.make_room();
         // It takes as long as all the mounts, and is made beside them.
         let network = beside::network().at(Step::Namespaces, None)?;
         time_of_its_own().at(Step::Namespaces, None)?;
@@ -138,6 +139,18 @@ impl Child<'_> {
         set_dumpable_behavior(DumpableBehavior::NotDumpable).at(Step::Lifeline, None)?;
         self.await_gateway()?;
         self.tie_to_parent()
+    }
+
+    /// Has the table of descriptors grow before it is shared, where those to come would not fit: later the kernel waits for every
+    /// reader of it first (`synchronize_rcu` in `expand_fdtable` of fs/file.c), which takes milliseconds.
+    fn make_room(&self) {
+        // It holds a multiple of 64. This descriptor is one of the last, and a step opens some at a time.
+        let (last, room) = (self.status.as_raw_fd(), 24);
+        let next = (last | 63) + 1;
+        if last + room >= next {
+            // Time is all that is lost where a limit forbids it.
+            drop(rustix::io::fcntl_dupfd_cloexec(&self.status, next));
+        }
     }
 
     /// Goes where the command begins, in a session of its own, with its limits.

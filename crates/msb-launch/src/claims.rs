@@ -20,6 +20,7 @@ use rustix::io::Errno;
 /// # Errors
 /// The line of the first that does not hold: `EACCES` where what it says to be allowed is denied, 0 where what it says to
 /// be denied is allowed.
+#[inline(never)]
 pub(crate) fn hold(
     plan: &Plan<'_>,
     bindings: &Bindings<'_>,

@@ -66,11 +66,15 @@ fn say(plan: &Plan<'_>, text: &str, values: &[Value<'_>]) {
     let _ = write_once(borrowed(1), &filled(Some(plan), text, values));
 }
 
+/// What a mount grants, or what a deny takes away: a grant has `read`, and who may not read may not do the rest either.
 fn rights(rights: Rights) -> &'static [u8] {
-    match (rights.contains(Rights::WRITE), rights.contains(Rights::RUN)) {
-        (false, false) => b"read",
-        (true, false) => b"read write",
-        (false, true) => b"read run",
-        (true, true) => b"read write run",
+    match [Rights::READ, Rights::WRITE, Rights::RUN].map(|right| rights.contains(right)) {
+        [true, true, true] => b"read write run",
+        [true, true, false] => b"read write",
+        [true, false, true] => b"read run",
+        [true, false, false] => b"read",
+        [false, true, true] => b"write run",
+        [false, true, false] => b"write",
+        [false, false, _] => b"run",
     }
 }

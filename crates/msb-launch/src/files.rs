@@ -30,8 +30,11 @@ pub(crate) fn read_all(fd: impl Descriptor, bytes_max: usize) -> Result<Vec<u8>,
     fn one(fd: RawFd, bytes_max: usize) -> Result<Vec<u8>, Errno> {
         let mut bytes = Vec::new();
         loop {
-            // Twice as much each time: most of what is read is short, and none of it is written twice.
-            bytes.reserve_exact(bytes.len().max(READ_BYTES));
+            // Twice as much each time, and not before there is no room: most of what is read is short, and its end is asked
+            // for in what is left.
+            if bytes.len() == bytes.capacity() {
+                bytes.reserve_exact(bytes.len().max(READ_BYTES));
+            }
             match read(borrowed(fd), spare_capacity(&mut bytes)) {
                 Err(Errno::INTR) => {}
                 Ok(0) => return Ok(bytes),

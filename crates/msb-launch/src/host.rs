@@ -6,7 +6,7 @@
 
 use crate::bind::{Bindings, Place, open_below, open_place};
 use crate::fail::{At, Result, failure};
-use crate::path::{Bytes, absolute, below, join, sort_by};
+use crate::path::{Bytes, below, join, sort_by};
 use crate::prepare::keep;
 use alloc::vec::Vec;
 use msb_plan::event::{Failure, Step};
@@ -133,6 +133,7 @@ pub(crate) fn table<'p>(plan: &Plan<'p>, bindings: &Bindings<'_>) -> Result<Vec<
 }
 
 /// Opens what `mount` shows; `None` where nothing is there and nothing has to be.
+#[inline(never)]
 fn open(
     bindings: &Bindings<'_>,
     mount: &Mount<'_>,
@@ -177,50 +178,39 @@ fn source(
     Ok(keep(Source { place, real, stat, tree: None }))
 }
 
-/// Finds entries that a symbolic link stands for as well as a mount would: /bin, /lib and /sbin, which most hosts
-/// have as links into /usr. `kept` are the places inside that must not be reached through one.
-pub(crate) fn find_aliases<'k>(
-    entries: &mut [Entry<'_>],
-    kept: &(impl Iterator<Item = &'k [u8]> + Clone),
-) -> Result<()> {
+/// Finds entries that a symbolic link stands for as well as a mount would: /bin, /lib, /sbin and /etc/localtime, which most
+/// hosts have as links into /usr. `kept` are the places inside that must not be reached through one.
+pub(crate) fn find_aliases<'k>(entries: &mut [Entry<'_>], kept: &(impl Iterator<Item = &'k [u8]> + Clone)) {
     for index in 0..entries.len() {
-        let Some(entry) = entries.get(index) else { break };
-        let alias = alias(entry, entries, kept.clone()).at(Step::MountTarget, Some(entry.mount.origin))?;
+        let alias = entries.get(index).and_then(|entry| alias(entry, entries, kept.clone()));
         if let Some(entry) = entries.get_mut(index) {
             entry.alias = alias;
         }
     }
-    Ok(())
 }
 
-/// Where another of `entries` shows all that `entry` does.
+/// The place that `entry` shows, where another of `entries` shows it by the name that the kernel has for it.
 fn alias<'k>(
     entry: &Entry<'_>,
     entries: &[Entry<'_>],
     mut kept: impl Iterator<Item = &'k [u8]>,
-) -> core::result::Result<Option<Bytes>, Errno> {
+) -> Option<Bytes> {
+    // Of the system's own places, by whatever links the host has there.
     let followed = |entry: &Entry<'_>| {
         let MountKind::Bind { source, links: Links::Follow, .. } = entry.mount.kind else { return false };
-        source.base == Base::Root && entry.source.as_deref().is_some_and(Source::is_directory)
+        source.base == Base::Root
     };
+    let source = entry.source.as_ref().filter(|_| followed(entry))?;
+    let place = source.real.get(1..)?;
+    let other = covering(entries, place).filter(|other| followed(other) && other.target != place)?;
+    let is_where_it_lies = other.source.as_ref()?.real.get(1..) == Some(other.target);
+    // Nobody can execute a file without the bits, whatever the other may give on it; from both it is read.
+    let is_text = !source.is_directory() && source.stat.st_mode & 0o111 == 0 && entry.rights == Rights::READ;
+    let gives_as_much = other.rights == entry.rights || (is_text && !other.rights.contains(Rights::WRITE));
     let below_it = |path: &[u8]| below(path, entry.target).is_some();
-    let others = |other: &&Entry<'_>| !core::ptr::eq(*other, entry);
-    let alone = || !entries.iter().filter(others).any(|other| below_it(other.target));
-    // What is so for the fewest is asked first.
-    let Some(source) = entry.source.as_ref().filter(|_| followed(entry) && alone()) else { return Ok(None) };
-    if kept.any(below_it) {
-        return Ok(None);
-    }
-    for other in entries.iter().filter(others) {
-        let rest = other.source.as_ref().and_then(|other| below(source.real, other.real));
-        let Some(rest) = rest.filter(|_| followed(other) && other.rights == entry.rights) else { continue };
-        let place = join(other.target, rest);
-        let shown = covering(entries, place).is_some_and(|shown| core::ptr::eq(shown, other));
-        if other.alias.is_none() && shown && !rest.is_empty() {
-            return Ok(Some(absolute(place)));
-        }
-    }
-    Ok(None)
+    let mut others = entries.iter().filter(|other| !core::ptr::eq(*other, entry));
+    let is_alone = !others.any(|other| below_it(other.target)) && !kept.any(below_it);
+    (is_where_it_lies && gives_as_much && is_alone).then_some(source.real)
 }
 
 /// The entry that shows `inside`: the deepest one whose target holds it.

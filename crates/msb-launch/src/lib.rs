@@ -39,6 +39,7 @@ mod guard;
 mod host;
 mod ids;
 mod init;
+mod interface;
 mod json;
 mod killed;
 mod landlock;

@@ -9,7 +9,7 @@ use crate::path::{Bytes, ancestors, below, extend, join, split};
 use alloc::vec::Vec;
 use msb_plan::event::Step;
 use msb_plan::{Base, Deny, Search};
-use msb_sys::at::readlinkat;
+use msb_sys::at::{readlink, readlinkat};
 use rustix::fd::AsFd;
 use rustix::fs::{CWD, ResolveFlags};
 use rustix::io::Errno;
@@ -81,8 +81,8 @@ pub(crate) fn names(path: Bytes, base: Base, table: &Table) -> core::result::Res
                 return Ok(names);
             }
             Err(Errno::NOENT | Errno::NOTDIR) if there.len() > 1 => there = split(there).0,
-            // One of several in a circle, which is no place: whoever met it follows it to the next.
-            Err(Errno::LOOP) if is_link(there) => there = split(there).0,
+            // Links in a circle, which is no place: whoever meets one of them follows it to the next.
+            Err(Errno::LOOP) if is_linked(there) => there = split(there).0,
             // Out of the user's reach, and so out of the sandbox's.
             Err(Errno::ACCESS) => return Ok(names),
             Err(errno) => return Err(errno),
@@ -93,9 +93,12 @@ pub(crate) fn names(path: Bytes, base: Base, table: &Table) -> core::result::Res
     }
 }
 
-/// Whether a symbolic link lies at `path`, and none on the way. Those of procfs lead to what they do not name.
-fn is_link(path: &[u8]) -> bool {
-    is_plain(path) && open_kept(CWD, path, ResolveFlags::NO_SYMLINKS).is_ok()
+/// Whether a symbolic link is the end of what can be opened of `path` without one, and leads not into procfs, where links
+/// are that lead to what they do not name.
+fn is_linked(path: &[u8]) -> bool {
+    let mut ways = core::iter::successors(Some(path), |way| Some(split(way).0).filter(|way| !way.is_empty()));
+    let end = ways.find(|way| open_kept(CWD, way, ResolveFlags::NO_SYMLINKS).is_ok());
+    is_plain(path) && end.is_some_and(|link| readlink(link).is_ok_and(|to| !to.starts_with(b"/proc/")))
 }
 
 /// Adds a name that is not there yet.

@@ -57,8 +57,11 @@ pub(crate) fn absolute(inside: &[u8]) -> Bytes {
 pub(crate) fn below<'a>(path: &'a [u8], base: &[u8]) -> Option<&'a [u8]> {
     let (head, rest) = path.split_at_checked(base.len())?;
     // Most paths end elsewhere, so that this is asked before all bytes are.
-    let ends = base.is_empty() || base.ends_with(b"/") || rest.is_empty();
-    let rest = if ends { rest } else { rest.strip_prefix(b"/")? };
+    let rest = match (base.last(), rest) {
+        (None | Some(b'/'), _) | (_, []) => rest,
+        (_, [b'/', rest @ ..]) => rest,
+        _ => return None,
+    };
     (head == base).then_some(rest)
 }
 

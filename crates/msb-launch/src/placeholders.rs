@@ -36,6 +36,11 @@ fn placeholder(stat: &Stat) -> Option<Kind> {
     (Mode::from_raw_mode(stat.st_mode) & PLACEHOLDER_MODE == marked).then_some(kind)
 }
 
+/// Whether this is a file that stands for nothing, for the time of another's run or since one was killed.
+pub(crate) fn is_no_file(stat: &Stat) -> bool {
+    placeholder(stat).is_some_and(|kind| kind != Kind::Directory)
+}
+
 /// Which kind of placeholder this may be, by all but its mark.
 ///
 /// A directory is removed only where it is empty, as the kernel finds it.
@@ -249,7 +254,7 @@ pub(crate) fn hand_over(
     if !is_own || placeholder(&stat) != Some(kind) {
         return Err(Errno::EXIST);
     }
-    chownat(&there, "", Some(Uid::from_raw(owner.0)), Some(Gid::from_raw(owner.1)), AtFlags::EMPTY_PATH)
+    chownat(&there, c"", Some(Uid::from_raw(owner.0)), Some(Gid::from_raw(owner.1)), AtFlags::EMPTY_PATH)
 }
 
 /// Takes a shared lock. A launch that ends holds an exclusive one for the moment in which it removes its

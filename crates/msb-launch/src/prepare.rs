@@ -293,7 +293,7 @@ fn command<'a>(plan: &Plan<'_>, arguments: &Arguments<'a>) -> Result<&'a [&'a CS
 fn decide(host: &Host<'_>, entries: &mut [Entry<'_>]) -> Result<()> {
     let Host { plan, denials, held, output, .. } = *host;
     match host.tier {
-        Tier::Full => host::find_aliases(entries, &denials.iter().map(|denial| denial.inside))?,
+        Tier::Full => host::find_aliases(entries, &denials.iter().map(|denial| denial.inside)),
         Tier::Landlock => {
             tier::check(plan, entries, denials, held)?;
             output.say(&Event::HeldByLandlock { origin: plan.target.origin }, Some(plan));

@@ -13,6 +13,7 @@ use crate::host::Entry;
 use crate::mounts::Table;
 use crate::names::{Found, names};
 use crate::path::{Bytes, below, concat, extend, join, split};
+use crate::placeholders::is_no_file;
 use alloc::vec::Vec;
 use msb_plan::event::{Event, Step};
 use msb_plan::{Deny, Missing, Plan, Search};
@@ -164,6 +165,8 @@ impl<'p> Walk<'_, 'p> {
                     // entered holds what cannot be denied by itself.
                     match statat(directory, beside, AtFlags::SYMLINK_NOFOLLOW) {
                         Err(Errno::NOENT) => {}
+                        // Beside a placeholder there is nothing to hold: else each of two runs would have the other's looked for.
+                        Ok(there) if is_no_file(&there) && !search.rest.starts_with(search.beside) => {}
                         there => there.map(drop).and_then(|()| self.add(search, path))?,
                     }
                 }

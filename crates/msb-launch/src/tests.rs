@@ -107,6 +107,22 @@ fn records_of_the_init_survive_the_pipe() {
     assert_eq!(Message::decode([1, 0, 0, 0, 0, 0, 0, 255]), None);
 }
 
+/// The memory of a launch stays (`path::Bytes`); what goes on for as long as the sandbox runs would take all there is.
+#[test]
+fn what_goes_on_gives_back_what_it_takes() {
+    let files = [
+        ("init.rs", include_str!("init.rs")),
+        ("parent.rs", include_str!("parent.rs")),
+        ("sockets.rs", include_str!("sockets.rs")),
+        ("watch.rs", include_str!("watch.rs")),
+    ];
+    for (file, text) in files {
+        for kept in ["numbered(", "c_string(", "concat(&", " join(", "keep(", ".leak()"] {
+            assert!(!text.contains(kept), "{file}: {kept}");
+        }
+    }
+}
+
 #[test]
 fn wait_status_becomes_an_exit_code() {
     assert_eq!(

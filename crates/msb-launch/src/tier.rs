@@ -20,6 +20,7 @@ use msb_sys::process::{Fork, flags, fork};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fstat};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, getegid, geteuid, kill_process, wait};
+use rustix::system::sethostname;
 
 /// Before ABI 6 (Linux 6.12) a program signals whatever else its user runs.
 const ABI_MIN: u32 = 6;
@@ -37,8 +38,9 @@ pub(crate) fn choose(plan: &Plan<'_>) -> Result<Tier> {
     Ok(Tier::Landlock)
 }
 
-/// Whether this user gets namespaces, and rights in them: some hosts give the first without the second, and most containers
-/// hide parts of /proc, for which the kernel refuses a new one (`mount_too_revealing` of fs/namespace.c).
+/// Whether this user gets namespaces, and rights in them: some hosts give the first without the second, Podman's filter lets
+/// programs mount and not name the host, and most containers hide parts of /proc, for which the kernel refuses a new one
+/// (`mount_too_revealing` of fs/namespace.c).
 fn namespaces_work(plan: &Plan<'_>) -> bool {
     let wants = |mount: &Mount<'_>| matches!(mount.kind, MountKind::Proc(_));
     let with_processes = plan.mounts.iter().any(wants);
@@ -46,7 +48,9 @@ fn namespaces_work(plan: &Plan<'_>) -> bool {
     match fork(crate::spawn::NAMESPACES | flags::NEWNET, None) {
         Err(_) => false,
         Ok(Fork::Child) => {
-            let mut tried = child::own_map(1000, uid, 1000, gid).and_then(|()| root::make().map(drop));
+            let mut tried =
+                child::own_map(1000, uid, 1000, gid).and_then(|()| sethostname(HOSTNAME_DEFAULT.as_bytes()));
+            tried = tried.and_then(|()| root::make().map(drop));
             if tried.is_ok() && with_processes {
                 tried = root::processes(ProcScope::Processes).map(drop);
             }

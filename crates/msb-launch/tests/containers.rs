@@ -13,7 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
 
-/// Words for the launcher, one a line, that [`under_a_filter`] starts.
+/// Words for the launcher, one a line, that [`under_a_filter`] starts; before them the name of the filter.
 const WORDS: &str = "MSB_TEST_WORDS";
 
 /// The launcher on `script`, after `before`.
@@ -126,7 +126,7 @@ fn a_proc_with_hidden_parts_is_enough_for_landlock_alone() {
 fn under_a_filter() {
     let Ok(words) = std::env::var(WORDS) else { return };
     let mut words = words.lines();
-    let filter = docker();
+    let filter = if words.next() == Some("podman") { podman() } else { docker() };
     msb_sys::seccomp::load(&filter).expect("the filter is taken");
     let mut command = Command::new(words.next().expect("a program"));
     panic!("{}", command.args(words).exec());
@@ -140,8 +140,7 @@ fn docker() -> Vec<u8> {
     const NAMESPACES: u32 = 0x7e02_0000;
     const ERRNO: u32 = 0x0005_0000;
     const ALLOW: u32 = 0x7fff_0000;
-    // Code, steps when true and when false, value; linux/filter.h.
-    let program: [(u16, u8, u8, u32); 9] = [
+    encoded(&[
         (0x20, 0, 0, 0),
         (0x15, 0, 1, CLONE3),
         (0x06, 0, 0, ERRNO | 38),
@@ -151,7 +150,23 @@ fn docker() -> Vec<u8> {
         (0x06, 0, 0, ERRNO | 1),
         (0x06, 0, 0, ALLOW),
         (0x06, 0, 0, ALLOW),
-    ];
+    ])
+}
+
+/// Podman's, as far as it matters here: programs make namespaces and mounts, and do not name the host
+/// (pkg/seccomp/default_linux.go of containers/common).
+fn podman() -> Vec<u8> {
+    const SETHOSTNAME: u32 = if cfg!(target_arch = "x86_64") { 170 } else { 161 };
+    encoded(&[
+        (0x20, 0, 0, 0),
+        (0x15, 0, 1, SETHOSTNAME),
+        (0x06, 0, 0, 0x0005_0001),
+        (0x06, 0, 0, 0x7fff_0000),
+    ])
+}
+
+/// A program of code, steps when true and when false, value; linux/filter.h.
+fn encoded(program: &[(u16, u8, u8, u32)]) -> Vec<u8> {
     let bytes = program.iter().flat_map(|(code, yes, no, value)| {
         [&code.to_ne_bytes()[..], &[*yes, *no], &value.to_ne_bytes()].concat()
     });
@@ -160,8 +175,12 @@ fn docker() -> Vec<u8> {
 
 /// The launcher on `script`, under such a filter.
 fn in_docker(before: &[&str], stage: &Stage, script: &str) -> Output {
+    filtered("docker", before, stage, script)
+}
+
+fn filtered(filter: &str, before: &[&str], stage: &Stage, script: &str) -> Output {
     let plain = stage.command(&["sh", "-c", script]);
-    let words = std::iter::once(launcher().as_os_str()).chain(plain.get_args());
+    let words = [filter.as_ref(), launcher().as_os_str()].into_iter().chain(plain.get_args());
     let words: Vec<OsString> = words.map(Into::into).collect();
     let words = words.join(std::ffi::OsStr::new("\n"));
     let (program, before) = before.split_first().expect("a program");
@@ -198,4 +217,20 @@ fn under_dockers_filter_landlock_holds_alone() {
     assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("made\n") && !said.contains("secret") && !said.contains("closed"), "{said}");
+}
+
+#[test]
+fn under_podmans_filter_landlock_holds_alone() {
+    let container = ["unshare", "-Urm", "setpriv", "--no-new-privs"];
+    if !possible(&container) {
+        return;
+    }
+    let output = filtered("podman", &container, &Stage::new(&plan()), "true");
+    refused(&output, "could not set the host name: operation not permitted");
+    if msb_sys::landlock::abi() >= 6 {
+        let output = filtered("podman", &container, &Stage::new(&lesser()), "echo made > new && cat new");
+        assert!(stdout(&output).contains("made\n"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("Landlock and the filter hold the run alone"), "{said}");
+    }
 }

@@ -307,3 +307,36 @@ fn a_file_that_names_the_repository_can_not_be_changed() {
     assert_eq!(stdout(&stage.shell("cat .git/commondir; ls -A .git")), ".\ncommondir\nhooks\n");
     assert_eq!(left(&stage), [""; 0]);
 }
+
+/// A link of the host into what is shown anyway is a link inside: programs read /etc/localtime to learn the zone's name. Where
+/// the other place gives more on the file than the line does, it is a mount.
+#[test]
+fn a_file_that_is_a_link_of_the_host_stays_one() {
+    let folder = tempfile::tempdir_in("/var/tmp").expect("a folder");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("for everybody");
+    let path = |name: &str| -> &'static str {
+        // Plans borrow their paths.
+        folder.path().join(name).to_str().expect("UTF-8").to_owned().leak()
+    };
+    let shown = root(path("").trim_matches('/'));
+    fs::write(path("written"), "old").expect("a file");
+    let mut mounts = vec![bind(shown, shown, 3)];
+    for (name, to) in
+        [("program", "/usr/bin/ldd"), ("text", "/usr/lib/os-release"), ("kept", path("written"))]
+    {
+        symlink(to, path(name)).expect("a link");
+        let target: &'static str = format!("opt/{name}").leak();
+        mounts.push(bind(root(path(name).trim_start_matches('/')), root(target), Rights::READ.0));
+    }
+    let stage = Stage::new(&with(&mounts));
+    assert_eq!(stdout(&stage.shell("readlink /opt/text")), "/usr/lib/os-release\n");
+    stdout(&stage.shell("cmp /opt/text /usr/lib/os-release && cmp /opt/program /usr/bin/ldd"));
+    stdout(&stage.shell("! [ -L /opt/kept ] && ! [ -L /opt/program ]"));
+    // Each may be written or executed where it lies, and not by the line that lets it be read.
+    stdout(&stage.shell("[ -x /usr/bin/ldd ] && ! [ -x /opt/program ] && ! /opt/program 2>/dev/null"));
+    let written = path("written");
+    stdout(
+        &stage.shell(&format!("echo new > {written} && cat /opt/kept && ! echo x 2>/dev/null > /opt/kept")),
+    );
+    assert_eq!(fs::read_to_string(written).expect("it"), "new\n");
+}

@@ -411,8 +411,10 @@ fn param(plan: &Plan<'_>, index: u8, kinds: Kinds) -> Result<(), Invalid> {
 fn path(plan: &Plan<'_>, path: &Path<'_>, kinds: Kinds) -> Result<(), Invalid> {
     ensure(path.rest.len() < PATH_BYTES_MAX, Invalid::TooLong)?;
     ensure(!path.rest.as_bytes().contains(&0), Invalid::Path)?;
-    let plain = |component: &str| !matches!(component, "" | "." | "..") && component.len() <= 255;
-    ensure(path.rest.is_empty() || path.rest.split('/').all(plain), Invalid::Path)?;
+    let plain = |component: &[u8]| !matches!(component, b"" | b"." | b"..") && component.len() <= 255;
+    // By bytes: to look for a character takes several times as long.
+    let mut components = path.rest.as_bytes().split(|b| *b == b'/');
+    ensure(path.rest.is_empty() || components.all(plain), Invalid::Path)?;
     match path.base {
         Base::Root | Base::Home => Ok(()),
         Base::Param(index) => {

@@ -60,7 +60,8 @@ const USER_NAMESPACES: &str = "a sandbox needs user namespaces, and this host re
     24.04 and later AppArmor does (`sysctl kernel.apparmor_restrict_unprivileged_userns`): give msb-launch an \
     AppArmor profile with `userns,`, or set it to 0. Elsewhere look at `sysctl user.max_user_namespaces` (0 \
     forbids them) and, on Debian, `sysctl kernel.unprivileged_userns_clone`. Inside a container its own filter \
-    must allow them, and its root needs CAP_SETFCAP or has to start this as another user";
+    and AppArmor must allow them, and its root needs CAP_SETFCAP or has to start this as another user. `msbc doctor` \
+    tells what to type here";
 
 const DELEGATE: &str = "start it in a cgroup of your own: `systemd-run --user --scope -p Delegate=yes msbc run \
     …`; or write `limits` without `hard`, and it is held as well as can be without one";
@@ -145,8 +146,9 @@ table! {
     NAMESPACES_REFUSED: [Namespaces, IdMap] [EPERM, EACCES, ENOSPC, EUSERS]
         "this host refuses user namespaces: {errno}", USER_NAMESPACES;
     NAMESPACES_REFUSED: [Proc] [EPERM] "the kernel refuses a new /proc, because parts of the one here are hidden",
-        "most containers hide some: start the container with `--security-opt systempaths=unconfined` (Docker) or \
-         `--security-opt unmask=ALL` (Podman), or write `tier landlock` in `sandbox` where less is enough";
+        "most containers hide some: start the container with `--security-opt systempaths=unconfined` (Docker), \
+         `--security-opt unmask=ALL` (Podman) or `procMount: Unmasked` and `hostUsers: false` (Kubernetes), or write \
+         `tier landlock` in `sandbox` where less is enough";
     NAMESPACES_REFUSED: [Root, Hostname, Mount, MountTarget, Proc, Dev] [EPERM, EACCES]
         "could not {step}: {errno}, even in a user namespace of its own", USER_NAMESPACES;
     NAMESPACES_REFUSED: [Namespaces] [EINVAL, ENOSYS] "this kernel lacks a namespace that the sandbox needs: {errno}",

@@ -33,6 +33,7 @@ pub(crate) mod nr {
     pub(crate) const UNSHARE: usize = 272;
     pub(crate) const SETNS: usize = 308;
     pub(crate) const SECCOMP: usize = 317;
+    pub(crate) const STATX: usize = 332;
 }
 
 /// Numbers that are not the same everywhere; asm-generic/unistd.h.
@@ -65,6 +66,7 @@ pub(crate) mod nr {
     pub(crate) const WAIT4: usize = 260;
     pub(crate) const SETNS: usize = 268;
     pub(crate) const SECCOMP: usize = 277;
+    pub(crate) const STATX: usize = 291;
 }
 
 /// Numbers that are the same everywhere: since Linux 5.1 new calls get one number.
@@ -78,6 +80,8 @@ pub(crate) mod common {
     pub(crate) const FACCESSAT2: usize = 439;
     pub(crate) const MOUNT_SETATTR: usize = 442;
     pub(crate) const LANDLOCK_CREATE_RULESET: usize = 444;
+    pub(crate) const STATMOUNT: usize = 457;
+    pub(crate) const LISTMOUNT: usize = 458;
     pub(crate) const LANDLOCK_ADD_RULE: usize = 445;
     pub(crate) const LANDLOCK_RESTRICT_SELF: usize = 446;
 }

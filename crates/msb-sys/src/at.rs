@@ -17,6 +17,7 @@ const FSCONFIG_SET_FLAG: usize = 0; // linux/mount.h
 const FSCONFIG_SET_STRING: usize = 1; // linux/mount.h
 const S_IFREG: usize = 0o100_000; // linux/stat.h
 const PATH_MAX: usize = 4096; // linux/limits.h
+const AT_EMPTY_PATH: usize = 0x1000; // linux/fcntl.h
 
 /// An open descriptor, of whatever type.
 pub trait Descriptor: Copy {
@@ -212,6 +213,58 @@ pub fn statat(at: impl Descriptor, path: impl AsRef<[u8]>, flags: AtFlags) -> Re
         Ok(unsafe { stat.assume_init() })
     }
     one(at.number(), path.as_ref(), flags)
+}
+
+/// Which numbers mounts have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Numbers {
+    /// Those of /proc/self/mountinfo, which a later mount may get again; `STATX_MNT_ID` of linux/stat.h, Linux 5.8.
+    OfTable = 0x1000,
+    /// Those of listmount(2), each given once; `STATX_MNT_ID_UNIQUE` of linux/stat.h, Linux 6.8.
+    Unique = 0x4000,
+}
+
+/// What a place lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lies {
+    /// The number of its mount.
+    pub mount: u64,
+    /// Major and minor number of its file system.
+    pub device: (u64, u64),
+}
+
+/// What `path` lies on, or, where that is "", what `at` is open on; by statx(2).
+///
+/// # Errors
+/// As [`openat`].
+pub fn lies(at: impl Descriptor, path: impl AsRef<[u8]>, numbers: Numbers) -> Result<Lies> {
+    #[inline(never)]
+    fn one(at: RawFd, path: &[u8], numbers: Numbers) -> Result<Lies> {
+        const WORDS: usize = 32; // struct statx of linux/stat.h has 256 bytes
+        let mut words = [0_u64; WORDS];
+        let mut room = Room::new();
+        let path = room.ended(path)?;
+        let arguments = [
+            descriptor(at),
+            path,
+            AT_EMPTY_PATH,
+            numbers as usize,
+            words.as_mut_ptr().expose_provenance(),
+            0,
+        ];
+        // SAFETY: the path is a C string, and the kernel writes one structure; both live through the call.
+        unsafe { syscall(nr::STATX, arguments)? };
+        // `stx_dev_major` and `stx_dev_minor` are the eighteenth word, `stx_mnt_id` is the next: 0, which no mount has, where the
+        // kernel does not know such numbers.
+        Ok(Lies { mount: words[18], device: halves(words[17]) })
+    }
+    one(at.number(), path.as_ref(), numbers)
+}
+
+/// The two numbers of 32 bits that a word has, as they lie in memory. Both architectures have the low half first.
+pub(crate) fn halves(word: u64) -> (u64, u64) {
+    (word & 0xffff_ffff, word >> 32)
 }
 
 /// readlinkat(2); where `path` is "", of the link that `at` is open on.

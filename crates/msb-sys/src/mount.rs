@@ -1,4 +1,4 @@
-//! mount_setattr(2).
+//! mount_setattr(2), listmount(2), statmount(2).
 
 use crate::Result;
 use crate::arch::{common, syscall};
@@ -77,4 +77,47 @@ fn set_attributes_of_number(
     ];
     // SAFETY: the path is a C string and `attr` a live value of the size that is passed; the kernel reads both.
     unsafe { syscall(common::MOUNT_SETATTR, arguments) }.map(drop)
+}
+
+/// `struct mnt_id_req` of linux/mount.h, version 0.
+#[repr(C)]
+struct MountRequest {
+    size: u32,
+    spare: u32,
+    mount: u64,
+    parameter: u64,
+}
+
+/// Makes call `number` about `mount`; what it answers, as many words as `answer` has, goes there.
+fn ask(number: usize, mount: u64, parameter: u64, answer: &mut [u64], length: usize) -> Result<usize> {
+    const BYTES: u32 = 24; // MNT_ID_REQ_SIZE_VER0 of linux/mount.h
+    let request = MountRequest { size: BYTES, spare: 0, mount, parameter };
+    let (request, answer) =
+        ((&raw const request).expose_provenance(), answer.as_mut_ptr().expose_provenance());
+    // SAFETY: the kernel reads the request, which has the size that it says, and writes at most `length` units to the answer,
+    // which the two callers have made of that many; both live through the call.
+    unsafe { syscall(number, [request, answer, length, 0, 0, 0]) }
+}
+
+/// The numbers of the mounts that the caller's root shows, of those that no mount gets again: fills `list`, and gives how many
+/// there are in it. Linux 6.8.
+///
+/// # Errors
+/// `ENOSYS` before.
+pub fn list(list: &mut [u64]) -> Result<usize> {
+    const ALL_BELOW_ROOT: u64 = u64::MAX; // LSMT_ROOT of linux/mount.h
+    ask(common::LISTMOUNT, ALL_BELOW_ROOT, 0, list, list.len())
+}
+
+/// Major and minor number of the file system that `mount` is of, a number of [`list`]. Linux 6.8.
+///
+/// # Errors
+/// `ENOENT` where there is no such mount any more.
+pub fn device(mount: u64) -> Result<(u64, u64)> {
+    const FILE_SYSTEM: u64 = 1; // STATMOUNT_SB_BASIC of linux/mount.h
+    // Of `struct statmount`: its size, what it holds, and both numbers: 0, which no file system has, where the kernel does not say.
+    let mut answer = [0_u64; 3];
+    ask(common::STATMOUNT, mount, FILE_SYSTEM, &mut answer, size_of::<[u64; 3]>())?;
+    let [_, _, numbers] = answer;
+    Ok(crate::at::halves(numbers))
 }

@@ -164,7 +164,7 @@ fn why_refused() -> Option<String> {
     } else if is_container() {
         "this is a container, whose own filter refuses it. Start msbc outside, or the container with \
          `--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined` (Docker) \
-         or `--security-opt seccomp=unconfined --security-opt unmask=ALL` (Podman), or write `sandbox { tier landlock }` \
+         or `--security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt unmask=ALL` (Podman), or write `sandbox { tier landlock }` \
          where less is enough"
     } else {
         return None;

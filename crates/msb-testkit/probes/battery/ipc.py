@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+import resource
 import signal
 import socket
 
@@ -135,6 +136,23 @@ def signal_host_process(c):
         attempt("kill 0", lambda: os.kill(pid, 0), refused=gone),
         attempt("kill SIGCONT", lambda: os.kill(pid, signal.SIGCONT), refused=gone),
         attempt("pidfd_open", lambda: os.close(sys("pidfd_open", pid, 0)), refused=gone),
+    ])
+
+
+@probe("ipc.limit_host_process")
+def limit_host_process(c):
+    """Its limits, priorities and CPUs: calls of their own, which ask for no signal. What is set is what it has."""
+    pid = c.fact("canary_pid")
+    if c.own_pid_namespace() and os.path.exists(f"/proc/{pid}"):
+        return error("the canary's number is a process of the sandbox: run again")
+    gone = {errno.ESRCH}
+    return worst([
+        attempt("prlimit64 reads", lambda: resource.prlimit(pid, resource.RLIMIT_NOFILE) and None, refused=gone),
+        attempt("prlimit64 sets", lambda: resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0)), refused=gone),
+        attempt("setpriority", lambda: os.setpriority(os.PRIO_PROCESS, pid, 19), refused=gone),
+        attempt("sched_setaffinity", lambda: os.sched_setaffinity(pid, os.sched_getaffinity(0)), refused=gone),
+        attempt("ioprio_set", lambda: sys("ioprio_set", 1, pid, 2 << 13 | 4) and None, refused=gone),
+        attempt("setpgid", lambda: os.setpgid(pid, pid), refused=gone),
     ])
 
 

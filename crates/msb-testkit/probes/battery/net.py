@@ -82,6 +82,25 @@ _routes("net.route_metadata", socket.AF_INET, "169.254.169.254", "100.100.100.20
 _routes("net.route_rfc1918", socket.AF_INET, "10.0.0.1", "172.16.0.1", "192.168.0.1")
 
 
+@probe("net.connect_by_sending")
+def connect_by_sending(_):
+    """A connection that no connect(2) makes: TCP Fast Open, and datagrams with an address each."""
+
+    def fast_open():
+        with socket.socket() as client:
+            client.settimeout(2)
+            client.sendto(b"x", 0x2000_0000, ("1.1.1.1", 80))  # MSG_FASTOPEN
+
+    def datagram():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.sendmsg([b"x"], [], 0, ("1.1.1.1", 53))
+
+    return worst([
+        attempt("sendto MSG_FASTOPEN", fast_open, refused={errno.ENETUNREACH, errno.EOPNOTSUPP}),
+        attempt("sendmsg", datagram, refused={errno.ENETUNREACH}),
+    ])
+
+
 @probe("net.dns_route")
 def dns_route(_):
     """The resolvers that the system names, by route; one on the own loopback is asked for its answer."""

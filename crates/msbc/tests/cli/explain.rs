@@ -26,6 +26,36 @@ fn a_request_is_explained_by_its_line() {
     }
 }
 
+/// What a search denies depends on what is there: both answers, with the line of the search, and no further than it goes.
+#[test]
+fn what_a_search_denies_is_both() {
+    let host = Host::new();
+    let line = "deny write $w/**/.git/hooks/  missing mask  enforce snapshot depth 1";
+    host.write(
+        "found.msb",
+        format!(
+            "edition 2026\npolicy found(w: dir) {{\n  include std.base\n  accept MSB0603 because \"seen\"\n  \
+             limits {{ memory 1GiB  pids 64  wall 1min }}\n  fs {{\n    write $w at /work\n    {line}\n  }}\n}}\n"
+        ),
+    );
+    host.msbc(&["compile", "found.msb", "-o", "found.plan"]).is(0, "", "");
+    for file in ["found.msb", "found.plan"] {
+        let explain = |request: &str| host.msbc(&["explain", file, request]).out;
+        for request in ["open /work/.git/hooks/x for write", "open $w/a/.git/hooks/x for write"] {
+            let said = explain(request);
+            let denied = format!(
+                "denied   {request}\n         found.msb:8: {line}\n         this rule denies it where a search at launch finds it"
+            );
+            assert!(said.contains(&denied), "{file}: {said}");
+            assert!(said.contains(&format!("allowed  {request}\n         found.msb:7:")), "{file}: {said}");
+        }
+        for request in ["open /work/a/b/.git/hooks/x for write", "open /work/.git/hooks/x for read"] {
+            let said = explain(request);
+            assert!(said.contains("allowed  ") && !said.contains("denied  "), "{file}: {said}");
+        }
+    }
+}
+
 /// A call without its arguments may be both.
 #[test]
 fn of_many_requests_one_of_each_kind_is_shown() {
