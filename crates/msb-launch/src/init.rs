@@ -118,10 +118,25 @@ fn watch(command: Pid, left: Left, child: &Child<'_>) -> Message {
                 };
             }
         } else if let Some(signal) = i32::try_from(number).ok().and_then(Signal::from_named_raw) {
-            // The command may be gone already: then its SIGCHLD is on the way.
-            let _ = kill_process(command, signal);
+            forward(signal, command, child.terminal.is_some());
         }
     }
+}
+
+/// Passes a signal on to the command; what a terminal sends to all that is in its foreground, to the command's process group:
+/// a shell waits for whom it started, which must end of it, too.
+fn forward(signal: Signal, command: Pid, has_terminal: bool) {
+    // The command may be gone already: then its SIGCHLD is on the way.
+    let is_keys = matches!(signal, Signal::INT | Signal::QUIT | Signal::WINCH);
+    if is_keys && has_terminal && kill_process_group(command, signal).is_ok() {
+        return;
+    }
+    if is_keys && getpgid(Some(command)) == Ok(getpgrp()) && kill_current_process_group(signal).is_ok() {
+        // Of this process, too, which has it blocked.
+        let _ = signal::wait(signal::Set::NONE.with(signal.as_raw().unsigned_abs()));
+        return;
+    }
+    let _ = kill_process(command, signal);
 }
 
 /// The next signal's number; until it comes, the gateway gets the sockets that it asks for.

@@ -8,9 +8,8 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{BufRead as _, Read, Write as _};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::{RwLock, RwLockReadGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -28,27 +27,17 @@ policy around(workspace: dir) {
 
 const SECONDS_MAX: u64 = 30;
 
-/// Held for writing by the one test that counts what is left on the host, for reading by all that launch.
-static LAUNCHING: RwLock<()> = RwLock::new(());
-
-fn launching() -> RwLockReadGuard<'static, ()> {
-    // A test that failed while it held the lock has left nothing that matters here.
-    LAUNCHING.read().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
 /// A compiled policy and its workspace.
 struct Ready {
     workspace: Workspace,
     plan: PathBuf,
-    _launching: RwLockReadGuard<'static, ()>,
 }
 
 impl Ready {
     fn new(account: Account) -> Ready {
-        let guard = launching();
         let workspace = Workspace::new(account);
         let plan = workspace.compile(POLICY);
-        Ready { workspace, plan, _launching: guard }
+        Ready { workspace, plan }
     }
 
     fn command(&self, inside: &[&str]) -> Command {
@@ -170,6 +159,35 @@ fn a_signal_that_the_command_does_not_handle_ends_it() {
             signal(&child, number);
             assert_eq!(ended(&mut child), Some(128 + number as i32));
         }
+    });
+}
+
+/// Ctrl-C is for all of the foreground: a shell that waits for a program would go on waiting, had it the signal alone. Others
+/// are for the command.
+#[test]
+fn ctrl_c_reaches_what_a_shell_has_started() {
+    for_each_account(|ready| {
+        // bash takes no notice of SIGQUIT.
+        for (shell, number, code) in
+            [("sh", Signal::SIGINT, 130), ("sh", Signal::SIGQUIT, 131), ("bash", Signal::SIGINT, 130)]
+        {
+            let script =
+                "(trap '' INT QUIT; sleep 100) & sh -c 'echo ready; exec sleep 100'; echo went on; exit 7";
+            let (mut child, mut out) = start(&mut ready.command(&[shell, "-c", script]));
+            signal(&child, number);
+            assert_eq!(ended(&mut child), Some(code), "{shell}, {number}");
+            let mut rest = String::new();
+            out.read_to_string(&mut rest).expect("text");
+            assert_eq!(rest, "", "{shell}, {number}");
+        }
+        let script =
+            "trap 'echo heard; exit 3' TERM; (trap 'echo not this one' TERM; sleep 1) & echo ready; wait";
+        let (mut child, mut out) = start(&mut ready.command(&["sh", "-c", script]));
+        signal(&child, Signal::SIGTERM);
+        assert_eq!(ended(&mut child), Some(3));
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).expect("text");
+        assert_eq!(rest, "heard\n");
     });
 }
 
@@ -459,82 +477,4 @@ fn twenty_at_once() {
             assert_eq!(output.status.code(), i32::try_from(index).ok());
         }
     });
-}
-
-/// What a launch could leave behind on the host.
-#[derive(Debug, PartialEq, Eq)]
-struct Host {
-    mounts: String,
-    cgroups: BTreeSet<PathBuf>,
-    namespaces: BTreeSet<PathBuf>,
-    zombies: BTreeSet<String>,
-    launchers: BTreeSet<String>,
-    workspace: BTreeSet<PathBuf>,
-}
-
-impl Host {
-    fn look(workspace: &Workspace) -> Host {
-        let mut host = Host {
-            mounts: fs::read_to_string("/proc/self/mountinfo").expect("proc is mounted"),
-            cgroups: BTreeSet::new(),
-            namespaces: BTreeSet::new(),
-            zombies: BTreeSet::new(),
-            launchers: BTreeSet::new(),
-            workspace: BTreeSet::new(),
-        };
-        directories(Path::new("/sys/fs/cgroup"), &mut host.cgroups);
-        directories(&workspace.path(), &mut host.workspace);
-        for process in fs::read_dir("/proc").expect("proc is mounted").flatten() {
-            let path = process.path();
-            let stat = fs::read_to_string(path.join("stat")).unwrap_or_default();
-            // pid (comm) state ppid …
-            let Some((head, rest)) = stat.rsplit_once(") ") else { continue };
-            let fields: Vec<&str> = rest.split(' ').collect();
-            let of_this_test = fields.get(1) == Some(&std::process::id().to_string().as_str());
-            if fields.first() == Some(&"Z") && of_this_test {
-                host.zombies.insert(head.to_owned());
-            }
-            if head.ends_with("(msb-launch") {
-                host.launchers.insert(head.to_owned());
-            }
-            for kind in ["mnt", "pid", "net", "user"] {
-                host.namespaces.extend(fs::read_link(path.join("ns").join(kind)));
-            }
-        }
-        host
-    }
-}
-
-fn directories(path: &Path, found: &mut BTreeSet<PathBuf>) {
-    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            directories(&entry.path(), found);
-            found.insert(entry.path());
-        }
-    }
-}
-
-#[test]
-fn two_hundred_launches_leave_nothing() {
-    for account in accounts() {
-        let workspace = Workspace::new(account);
-        let plan = workspace.compile(POLICY);
-        let _alone = LAUNCHING.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let before = Host::look(&workspace);
-        for _ in 0..200 {
-            let ended = finish(&mut workspace.launch(&plan, ["/bin/true"]), SECONDS_MAX);
-            assert_eq!(ended.code(), 0, "{}", ended.err());
-        }
-        // Empty cgroups and namespaces of the dead go a moment later. Other programs of the host come and go.
-        let clean = wait_until(Duration::from_secs(10), || {
-            let after = Host::look(&workspace);
-            let left = after.cgroups.difference(&before.cgroups).count()
-                + after.namespaces.difference(&before.namespaces).count()
-                + after.zombies.difference(&before.zombies).count()
-                + after.launchers.difference(&before.launchers).count()
-                + after.workspace.difference(&before.workspace).count();
-            (left == 0 && after.mounts == before.mounts).then_some(())
-        });
-        assert!(clean.is_some(), "before: {before:#?}\nafter: {:#?}", Host::look(&workspace));
-    }
 }

@@ -271,17 +271,8 @@ fn cgroups_left() -> Vec<PathBuf> {
 /// Objects of the kernel of which each launch makes one or more, by their caches (slabinfo(5)): empty where this may not be
 /// read.
 fn kernel_objects() -> BTreeMap<String, u64> {
-    const CACHES: [&str; 9] = [
-        "net_namespace",
-        "pid_namespace",
-        "mnt_cache",
-        "user_namespace",
-        "sock_inode_cache",
-        "shmem_inode_cache",
-        "proc_inode_cache",
-        "task_struct",
-        "key_jar",
-    ];
+    const CACHES: [&str; 5] =
+        ["net_namespace", "pid_namespace", "mnt_cache", "user_namespace", "shmem_inode_cache"];
     // What was freed a grace period of RCU ago is counted until then.
     let text = fs::read_to_string("/proc/slabinfo").unwrap_or_default();
     let counts = text.lines().filter_map(|line| {
