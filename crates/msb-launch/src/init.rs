@@ -21,7 +21,10 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait as reap_one};
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpgid, getpgrp, kill_current_process_group, kill_process, kill_process_group,
+    wait as reap_one,
+};
 
 const SIGCHLD: u32 = 17; // signal(7), the same on x86-64 and AArch64
 
