@@ -7,7 +7,6 @@ use crate::child::Child;
 use crate::command;
 use crate::fail::{At, Failed, Result, failure};
 use crate::files::write_once;
-use crate::gateway::send_with;
 use crate::message::Message;
 use crate::terminal::Inside;
 use core::convert::Infallible;
@@ -15,10 +14,11 @@ use msb_plan::Tier;
 use msb_plan::event::Step;
 use msb_sys::beside::vfork;
 use msb_sys::process::flags;
+use msb_sys::rights;
 use msb_sys::shared::Words;
 use msb_sys::signal;
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 use rustix::process::{
@@ -103,7 +103,7 @@ fn hand_over(number: u32, socket: &OwnedFd) -> core::result::Result<(), Errno> {
     // Without a listener the command did not get as far; its failure says why.
     let Some(number) = number else { return Ok(()) };
     let listener = msb_sys::process::inherited(number);
-    send_with(socket, b"L", &[listener.as_fd()], SendFlags::NOSIGNAL)
+    rights::send(socket, b"L", &[listener], SendFlags::NOSIGNAL)
 }
 
 fn watch(command: Pid, left: Left, child: &Child<'_>) -> Message {

@@ -11,6 +11,8 @@ pub(crate) mod nr {
     pub(crate) const RT_SIGPROCMASK: usize = 14;
     pub(crate) const IOCTL: usize = 16;
     pub(crate) const SOCKET: usize = 41;
+    pub(crate) const SENDMSG: usize = 46;
+    pub(crate) const RECVMSG: usize = 47;
     pub(crate) const SETSOCKOPT: usize = 54;
     pub(crate) const CLONE: usize = 56;
     pub(crate) const EXECVE: usize = 59;
@@ -61,6 +63,8 @@ pub(crate) mod nr {
     pub(crate) const CLONE: usize = 220;
     pub(crate) const SOCKET: usize = 198;
     pub(crate) const SETSOCKOPT: usize = 208;
+    pub(crate) const SENDMSG: usize = 211;
+    pub(crate) const RECVMSG: usize = 212;
     pub(crate) const EXECVE: usize = 221;
     pub(crate) const MMAP: usize = 222;
     pub(crate) const WAIT4: usize = 260;

@@ -18,6 +18,7 @@ pub mod mount;
 pub mod net;
 pub mod notify;
 pub mod process;
+pub mod rights;
 pub mod seccomp;
 pub mod shared;
 pub mod signal;
