@@ -87,6 +87,6 @@ impl Storage {
 
     /// Bytes on their way in sockets, as far as they can be more than `small` together; what no kernel says is 0.
     pub(crate) fn socket_bytes(&self, init: &[u8], small: u64) -> u64 {
-        self.asker.as_ref().and_then(|asker| sockets::bytes(asker, init, small).ok()).unwrap_or(0)
+        self.asker.as_ref().and_then(|asker| sockets::bytes(asker, init, small)).unwrap_or(0)
     }
 }
