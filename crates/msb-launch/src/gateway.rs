@@ -16,9 +16,10 @@ use msb_plan::network::{Listen, Network};
 use msb_plan::{OriginId, ParamKind, Plan};
 use msb_sys::at::{accessat, openat, readlink};
 use msb_sys::exec::{Strings, execute};
+use msb_sys::poll::{Waited, poll};
 use msb_sys::process::{Fork, fork};
 use msb_sys::rights::{self, receive};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Access, AtFlags, CWD, MemfdFlags, Mode, OFlags, SealFlags, memfd_create};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
@@ -28,7 +29,7 @@ use rustix::process::{Pid, Signal, pidfd_send_signal, set_parent_process_death_s
 /// The program, beside the launcher's own.
 const NAME: &[u8] = b"msb-gateway";
 /// How long the gateway has to become ready.
-const READY_MS: u64 = 10_000;
+const READY_US: u64 = 10_000_000;
 
 /// One message has room for all sockets.
 const _: () = assert!(Socket::ALL.len() <= rights::DESCRIPTORS_MAX);
@@ -212,11 +213,12 @@ impl Running {
 
     /// Says that everything inside has ended, and waits until the gateway has as well; gives what it counted, as
     /// `msb_plan::handover` has it.
+    #[inline(never)]
     pub(crate) fn end(self) -> Vec<u8> {
         let Running { pid, pidfd, socket, report, .. } = self;
         drop(socket);
-        let mut ended = [PollFd::new(&pidfd, PollFlags::IN)];
-        if !matches!(poll(&mut ended, Some(&milliseconds(handover::END_MS))), Ok(1)) {
+        let mut ended = [Waited::new(&pidfd, PollFlags::IN)];
+        if !matches!(poll(&mut ended, Some(handover::END_MS * 1000)), Ok(1)) {
             let _ = pidfd_send_signal(&pidfd, Signal::KILL);
         }
         while matches!(msb_sys::process::wait(pid), Err(Errno::INTR)) {}
@@ -226,11 +228,6 @@ impl Running {
         });
         counted.and_then(core::result::Result::ok).unwrap_or_default()
     }
-}
-
-fn milliseconds(ms: u64) -> Timespec {
-    let part = |value| i64::try_from(value).unwrap_or(i64::MAX);
-    Timespec { tv_sec: part(ms / 1000), tv_nsec: part(ms % 1000 * 1_000_000) }
 }
 
 /// The sandbox's side, in its first process.
@@ -283,8 +280,8 @@ impl Handover {
         bytes: &'b mut [u8; handover::MESSAGE_BYTES_MAX],
     ) -> Result<(&'b [u8], Option<OwnedFd>)> {
         let failed = |errno| failure(Step::Gateway, Some(self.origin), errno);
-        let mut there = [PollFd::new(&self.socket, PollFlags::IN)];
-        match poll(&mut there, Some(&milliseconds(READY_MS))) {
+        let mut there = [Waited::new(&self.socket, PollFlags::IN)];
+        match poll(&mut there, Some(READY_US)) {
             Ok(0) => return Err(failed(Errno::TIMEDOUT)),
             polled => polled.map_err(failed)?,
         };

@@ -29,6 +29,7 @@ pub(crate) mod nr {
     pub(crate) const MKDIRAT: usize = 258;
     pub(crate) const MKNODAT: usize = 259;
     pub(crate) const NEWFSTATAT: usize = 262;
+    pub(crate) const PPOLL: usize = 271;
     pub(crate) const UNLINKAT: usize = 263;
     pub(crate) const SYMLINKAT: usize = 266;
     pub(crate) const READLINKAT: usize = 267;
@@ -51,6 +52,7 @@ pub(crate) mod nr {
     pub(crate) const READLINKAT: usize = 78;
     pub(crate) const NEWFSTATAT: usize = 79;
     pub(crate) const UNSHARE: usize = 97;
+    pub(crate) const PPOLL: usize = 73;
     pub(crate) const SIGNALFD4: usize = 74;
     pub(crate) const EXIT_GROUP: usize = 94;
     pub(crate) const CLOCK_GETTIME: usize = 113;

@@ -17,6 +17,7 @@ pub mod landlock;
 pub mod mount;
 pub mod net;
 pub mod notify;
+pub mod poll;
 pub mod process;
 pub mod rights;
 pub mod seccomp;
