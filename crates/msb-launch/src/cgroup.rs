@@ -100,8 +100,8 @@ impl Cgroups {
         let mut cgroups = Cgroups { version, ..Cgroups::default() };
         let made = match version {
             _ if wanted.is_empty() => Ok(()),
-            Version::V2 => cgroups.make_v2(&wanted),
-            Version::V1 => cgroups.make_v1(&wanted),
+            Version::V2 => cgroups.make_v2(wanted),
+            Version::V1 => cgroups.make_v1(wanted),
         };
         let second = made.and_then(|()| second_way(limits, cgroups.held));
         if let Err(failure) = second.and_then(|()| cgroups.may_watch(limits)) {
@@ -159,7 +159,7 @@ impl Cgroups {
 
     fn make_v1(&mut self, wanted: &[Wanted]) -> Result<()> {
         let parents =
-            place::parents_v1(|controller| wanted.iter().any(|limit| limit.controller == controller));
+            place::parents_v1(&|controller| wanted.iter().any(|limit| limit.controller == controller));
         for limit in wanted {
             let at = Some(limit.origin);
             let Some((controller, parent)) = parents.iter().find(|(name, _)| *name == limit.controller)
@@ -248,7 +248,7 @@ impl Cgroups {
             Version::V2 => self.groups.iter().for_each(|group| place::sweep(&group.parent, &mut looks)),
             // In every hierarchy: what was left may have held other limits than this.
             Version::V1 => {
-                let parents = place::parents_v1(|_| true);
+                let parents = place::parents_v1(&|_| true);
                 parents.iter().for_each(|(_, parent)| place::sweep(parent, &mut looks));
             }
         }

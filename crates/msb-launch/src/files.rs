@@ -126,6 +126,13 @@ pub(crate) fn lines(text: &[u8]) -> Parts<'_> {
     parts(text, b'\n')
 }
 
+impl<'t> Parts<'t> {
+    /// What follows the parts that were given, in one.
+    pub(crate) fn rest(self) -> Option<&'t [u8]> {
+        self.rest
+    }
+}
+
 impl<'t> Iterator for Parts<'t> {
     type Item = &'t [u8];
 
@@ -135,6 +142,27 @@ impl<'t> Iterator for Parts<'t> {
         let end = rest.iter().position(|b| *b == self.at).unwrap_or(rest.len());
         self.rest = rest.get(end + 1..);
         rest.get(..end)
+    }
+}
+
+/// The words of a text, between white space.
+pub(crate) struct Words<'t>(&'t [u8]);
+
+/// The words of `text`, none of them empty.
+pub(crate) fn words(text: &[u8]) -> Words<'_> {
+    Words(text)
+}
+
+impl<'t> Iterator for Words<'t> {
+    type Item = &'t [u8];
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'t [u8]> {
+        let text = self.0.trim_ascii_start();
+        let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
+        let (word, rest) = text.split_at_checked(end)?;
+        self.0 = rest;
+        (!word.is_empty()).then_some(word)
     }
 }
 

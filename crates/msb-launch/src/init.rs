@@ -149,12 +149,12 @@ fn wait(child: &Child<'_>) -> u32 {
     let Some(handover) = &child.gateway else { return next() };
     let Ok(signals) = signal::descriptor(signal::Set::ALL) else { return next() };
     loop {
-        let mut both = [&signals, handover.socket()].map(|fd| Waited::new(fd, PollFlags::IN));
+        let mut both = [Waited::new(&signals, PollFlags::IN), Waited::new(handover.socket(), PollFlags::IN)];
         // An interrupted one is the next round's.
         let _ = poll(&mut both, None);
-        let [signalled, asked] = both.map(|one| one.has_happened());
+        let [signalled, asked] = &both;
         // When the gateway is gone, so is everything in a moment.
-        if signalled || (asked && !handover.make()) {
+        if signalled.has_happened() || (asked.has_happened() && !handover.make()) {
             return next();
         }
     }

@@ -4,7 +4,7 @@
 //! `SECCOMP_RET_KILL_PROCESS`; include/uapi/linux/audit.h, `AUDIT_SECCOMP`). Where an audit daemon runs, it has
 //! the line, and the log does not.
 
-use crate::files::{exact, number, open, parts};
+use crate::files::{exact, number, open, parts, words};
 use msb_plan::Arch;
 use rustix::fs::{CWD, OFlags};
 use rustix::io::{Errno, read};
@@ -42,8 +42,7 @@ pub(crate) fn call(uid: u32, begin_us: u64) -> Option<u32> {
 /// The call that a record tells of: `6,1234,5678900,-;audit: type=1326 … uid=1000 … arch=c000003e syscall=101 …`.
 pub(crate) fn one(record: &[u8], uid: u32, begin_us: u64) -> Option<u32> {
     let at = number(parts(record, b',').nth(2)?)?;
-    let words = || record.split(u8::is_ascii_whitespace);
-    let value = |key: &[u8]| words().find_map(|word| word.strip_prefix(key));
+    let value = |key: &[u8]| words(record).find_map(|word| word.strip_prefix(key));
     let is_recent = at + CLOCKS_DIFFER_US >= begin_us;
     let is_kill = value(b"type=") == Some(b"1326") && value(b"code=0x8") == Some(b"0000000");
     let arch = exact(value(b"arch=")?, 16)?;

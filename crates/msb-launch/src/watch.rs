@@ -5,7 +5,7 @@
 //! a fifth of the parent's time.
 
 use crate::cgroup::{Cgroups, Held};
-use crate::files::{decimal, lines, names, number, open, own_pid, parts, read_small};
+use crate::files::{decimal, lines, names, number, open, own_pid, parts, read_small, words};
 use crate::gather::Gather;
 use crate::parent::earliest;
 use crate::storage::Storage;
@@ -282,7 +282,7 @@ fn shared_bytes(directory: &[u8]) -> Option<u64> {
     let mut bytes = 0;
     let mut is_counted = false;
     for line in lines(&text) {
-        let mut words = parts(line, b' ').filter(|word| !word.is_empty());
+        let mut words = words(line);
         let first = words.next().unwrap_or_default();
         match first {
             b"Pss:" if is_counted => bytes += number(words.next()?)? * 1024,
@@ -331,7 +331,7 @@ fn children(directory: &[u8], pending: &mut Vec<u64>) -> bool {
     let Ok(listing) = open(CWD, tasks.as_slice(), OFlags::RDONLY) else { return false };
     let _ = names(&listing, &mut |name| {
         let text = file(&tasks, &[name, b"/children"].concat()).unwrap_or_default();
-        for pid in parts(&text, b' ').filter_map(number) {
+        for pid in words(&text).filter_map(number) {
             pending.push(pid);
         }
         Ok(())

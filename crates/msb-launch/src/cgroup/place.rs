@@ -2,7 +2,7 @@
 
 use super::settings::Wanted;
 use super::{LEAF, PREFIX};
-use crate::files::{lines, names, open, parts, read_small, write_small};
+use crate::files::{lines, names, open, parts, read_small, words, write_small};
 use crate::gather::Gather;
 use crate::path::{concat, join, split};
 use alloc::vec::Vec;
@@ -105,7 +105,7 @@ fn is_delegated(cgroup: &OwnedFd) -> bool {
 /// Whether children of `parent` have the controller of `limit`.
 pub(super) fn enabled(parent: &OwnedFd, limit: &Wanted) -> bool {
     let has = read_small(parent, "cgroup.subtree_control").unwrap_or_default();
-    super::settings::words(&has).any(|word| word == limit.controller.as_bytes())
+    words(&has).any(|word| word == limit.controller.as_bytes())
 }
 
 /// Turns the controllers of `wanted` on for the children of `parent`, as far as it has them; who looks at
@@ -137,10 +137,10 @@ fn empty(parent: &OwnedFd) -> core::result::Result<(), Errno> {
     const ROUNDS: u32 = 8;
     for _ in 0..ROUNDS {
         let processes = read_small(parent, "cgroup.procs")?;
-        if super::settings::words(&processes).next().is_none() {
+        if words(&processes).next().is_none() {
             return Ok(());
         }
-        for process in super::settings::words(&processes) {
+        for process in words(&processes) {
             match write_small(&leaf, "cgroup.procs", process) {
                 Err(Errno::SRCH) => {}
                 moved => moved?,
@@ -151,7 +151,8 @@ fn empty(parent: &OwnedFd) -> core::result::Result<(), Errno> {
 }
 
 /// The cgroups that this process is in, in each v1 hierarchy of a controller that is `wanted` and that is mounted.
-pub(super) fn parents_v1(wanted: impl Fn(&str) -> bool) -> Vec<(&'static str, OwnedFd)> {
+#[inline(never)]
+pub(super) fn parents_v1(wanted: &dyn Fn(&str) -> bool) -> Vec<(&'static str, OwnedFd)> {
     let Ok(own) = read_small(CWD, "/proc/self/cgroup") else { return Vec::new() };
     let controllers = CONTROLLERS_V1.iter().filter(|controller| wanted(controller));
     controllers.filter_map(|controller| Some((*controller, parent_v1(&own, controller)?))).gather()
@@ -168,8 +169,8 @@ fn parent_v1(own: &[u8], controller: &str) -> Option<OwnedFd> {
 /// This process's path in the v1 hierarchy of `controller`: `4:memory:/path` of /proc/self/cgroup.
 fn own_path_v1<'t>(text: &'t [u8], controller: &[u8]) -> Option<&'t [u8]> {
     lines(text).find_map(|line| {
-        let mut fields = line.splitn(3, |b| *b == b':');
-        let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+        let mut fields = parts(line, b':');
+        let (_, controllers, path) = (fields.next()?, fields.next()?, fields.rest()?);
         parts(controllers, b',').any(|name| name == controller).then_some(path)
     })
 }

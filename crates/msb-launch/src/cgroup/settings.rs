@@ -2,7 +2,7 @@
 
 use super::Version;
 use crate::confine::INIT_PIDS;
-use crate::files::{lines, names, number, numbered, open, push_decimal, read_small};
+use crate::files::{lines, names, number, numbered, open, push_decimal, read_small, words};
 use crate::path::{Bytes, concat};
 use alloc::vec::Vec;
 use msb_plan::event::LimitKind;
@@ -28,15 +28,15 @@ pub(super) struct Setting {
     pub(super) optional: bool,
 }
 
-/// What the limits of a plan need.
-pub(super) fn wanted(limits: &Limits, version: Version) -> Vec<Wanted> {
+/// What the limits of a plan need. It stays, as [`Bytes`] do.
+pub(super) fn wanted(limits: &Limits, version: Version) -> &'static [Wanted] {
     let mut wanted = Vec::new();
     for (kind, limit) in limits.each().filter(|(kind, _)| kind.is_held_by_cgroups()) {
         let mut values = Settings(Vec::new());
         let controller = settings(kind, limit.value, limits, version, &mut values);
         wanted.push(Wanted { kind, controller, origin: limit.origin, values: values.0 });
     }
-    wanted
+    wanted.leak()
 }
 
 /// What is to be written for a limit.
@@ -206,9 +206,4 @@ pub(super) fn holds(found: &[u8], written: &[u8]) -> bool {
     };
     let in_line = |line: &[u8]| words(written).all(|word| words(line).any(|there| same(there, word)));
     lines(found).any(in_line)
-}
-
-/// The words of a text.
-pub(super) fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
