@@ -306,7 +306,11 @@ fn list(parent: impl Descriptor, name: &[u8]) -> core::result::Result<OwnedFd, E
 
 /// Whether a directory that this process may not look into is out of reach of a program of the same user, too.
 fn is_out_of_reach(parent: &OwnedFd, name: &[u8]) -> core::result::Result<bool, Errno> {
-    let owner = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?.st_uid;
+    let owner = match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        // It went away.
+        Err(Errno::NOENT) => return Ok(true),
+        stat => stat?.st_uid,
+    };
     let entered = accessat(parent, name, Access::EXEC_OK, AtFlags::empty()).is_ok();
     Ok(!entered && owner != rustix::process::geteuid().as_raw())
 }
