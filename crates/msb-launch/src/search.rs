@@ -7,7 +7,7 @@
 
 use crate::bind::{Bindings, open_below, open_unlinked};
 use crate::fail::{At, Result};
-use crate::files::entries;
+use crate::files::{entries, parts};
 use crate::gather::Gather;
 use crate::host::Entry;
 use crate::mounts::Table;
@@ -96,7 +96,7 @@ impl<'p> Walk<'_, 'p> {
             let (path, level, place) = match (below(source.real, root), below(root, source.real)) {
                 (None, None) => continue,
                 (Some(inner), _) if !inner.is_empty() => {
-                    let level = inner.split(|b| *b == b'/').count();
+                    let level = parts(inner, b'/').count();
                     (source.real, level, open_below(&source.place, b""))
                 }
                 (_, rest) => (root, 0, open_below(&source.place, rest.unwrap_or_default())),
