@@ -129,27 +129,25 @@ fn narrow(entry: &mut Entry<'_>, found: &Found<'_>) -> Result<()> {
 /// The places inside, strictly below an entry, that a deny takes away.
 fn places(found: &Found<'_>, entries: &[Entry<'_>]) -> Result<Vec<Bytes>> {
     let mut places = Vec::new();
+    let mut add = |place| {
+        // Shown by another entry: it has been asked by its own source.
+        if covering(entries, place).is_some_and(|entry| place != entry.target) {
+            names::add(&mut places, place);
+        }
+    };
     for entry in entries {
         let Some(source) = &entry.source else { continue };
         for name in &found.names {
             match below(name, source.real) {
                 None | Some(b"") => {}
-                Some(rest) => {
-                    places.push(join(entry.target, rest));
-                }
+                Some(rest) => add(join(entry.target, rest)),
             }
         }
     }
     if let Some(inside) = found.inside {
-        places.push(join(inside, b""));
+        add(join(inside, b""));
     }
-    // Shown by another entry: it has been asked by its own source.
-    places.retain(|place| {
-        covering(entries, place)
-            .is_some_and(|entry| below(place, entry.target).is_some_and(|r| !r.is_empty()))
-    });
     sort_by(&mut places, |a, b| a < b);
-    places.dedup();
     Ok(places)
 }
 

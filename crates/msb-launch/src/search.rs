@@ -42,18 +42,18 @@ pub(crate) fn find<'p>(
     entries: &[Entry<'_>],
     table: &Table,
 ) -> Result<(Vec<Found<'p>>, Option<Event>)> {
-    let mut looked = Looked::default();
-    let mut found = Vec::new();
+    let mut walk =
+        Walk { plan, searches: &[], root: b"", table, looked: Looked::default(), found: Vec::new() };
     for searches in plan.searches.chunk_by(|one, other| one.root == other.root) {
         let Some(first) = searches.first() else { continue };
         let origin = Some(first.origin);
         let root = bindings.host_path(first.root, first.origin)?;
-        for root in names(root, first.root.base, table).at(Step::Search, origin)? {
-            let mut walk = Walk { plan, searches, root, table, looked, found };
+        for root in names(root, first.root.base, table).at(Step::Search, origin)?.leak() {
+            (walk.searches, walk.root) = (searches, root);
             walk.shown(entries).at(Step::Search, origin)?;
-            (looked, found) = (walk.looked, walk.found);
         }
     }
+    let Walk { looked, found, .. } = walk;
     let places = u32::try_from(found.len()).unwrap_or(u32::MAX);
     let event = plan.searches.first().map(|first| Event::Searched {
         origin: first.origin,

@@ -161,7 +161,10 @@ impl<'a> Host<'a> {
             terminal,
             storage,
         };
-        Ok(parent.run(cgroups))
+        let code = parent.run(cgroups);
+        // What it holds ends with this process, which does.
+        core::mem::forget(parent);
+        Ok(code)
     }
 
     /// Who the sandbox is on the host: the user who launches, or, where root can have one (`ids`), an id of its own.
