@@ -40,20 +40,26 @@ pub(crate) struct Denial {
     pub(crate) origin: OriginId,
 }
 
-/// Settles the rights of `entries` and finds every place inside that a deny of `plan` takes away.
-pub(crate) fn find<'p>(
+/// Finds what the denies of `plan` and `guards` name on the host.
+pub(crate) fn locate<'p>(
     plan: &Plan<'p>,
     guards: &[Deny<'p>],
     bindings: &Bindings<'_>,
+    table: &Table,
+) -> Result<Vec<Found<'p>>> {
+    let locate = |deny: &Deny<'p>| Found::locate(*deny, bindings, table);
+    plan.denies.iter().chain(guards).map(locate).try_gather()
+}
+
+/// Settles the rights of `entries` and finds every place inside that a deny, one of `found`, takes away.
+pub(crate) fn find<'p>(
+    plan: &Plan<'p>,
+    bindings: &Bindings<'_>,
     entries: &mut [Entry<'p>],
     table: &Table,
-    mut searched: Vec<Found<'p>>,
+    found: &mut [Found<'p>],
     placeholders: &mut Placeholders,
 ) -> Result<&'static [Denial]> {
-    let locate = |deny: &Deny<'p>| Found::locate(*deny, bindings, table);
-    let mut found = plan.denies.iter().chain(guards).map(locate).try_gather()?;
-    found.append(&mut searched);
-    let found = found.leak();
     let mut spellings = Spellings::default();
     // Each time around one more link is followed: seldom is there any.
     for _ in 0..=LINKS_MAX {
@@ -87,7 +93,7 @@ fn settle_all(
 ) -> Result<Option<Vec<Denial>>> {
     let mut denials = Vec::new();
     for found in found {
-        for inside in places(found, entries)? {
+        for &inside in places(found, entries) {
             let before = denials.len();
             let mut to = settle(found, inside, entries, placeholders, &mut denials);
             let changed = failure(Step::DenyPlaceholder, Some(found.deny.origin), Errno::STALE);
@@ -127,30 +133,28 @@ fn narrow(entry: &mut Entry<'_>, found: &Found<'_>) -> Result<()> {
 }
 
 /// The places inside, strictly below an entry, that a deny takes away.
-fn places(found: &Found<'_>, entries: &[Entry<'_>]) -> Result<Vec<Bytes>> {
+fn places(found: &Found<'_>, entries: &[Entry<'_>]) -> &'static [Bytes] {
     let mut places = Vec::new();
+    let mut add = |place| {
+        // Shown by another entry: it has been asked by its own source.
+        if covering(entries, place).is_some_and(|entry| place != entry.target) {
+            names::add(&mut places, place);
+        }
+    };
     for entry in entries {
         let Some(source) = &entry.source else { continue };
         for name in &found.names {
             match below(name, source.real) {
                 None | Some(b"") => {}
-                Some(rest) => {
-                    places.push(join(entry.target, rest));
-                }
+                Some(rest) => add(join(entry.target, rest)),
             }
         }
     }
     if let Some(inside) = found.inside {
-        places.push(join(inside, b""));
+        add(join(inside, b""));
     }
-    // Shown by another entry: it has been asked by its own source.
-    places.retain(|place| {
-        covering(entries, place)
-            .is_some_and(|entry| below(place, entry.target).is_some_and(|r| !r.is_empty()))
-    });
     sort_by(&mut places, |a, b| a < b);
-    places.dedup();
-    Ok(places)
+    places.leak()
 }
 
 /// What becomes of one place inside.

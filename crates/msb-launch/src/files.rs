@@ -67,7 +67,11 @@ pub(crate) fn entries(fd: &OwnedFd, each: &mut Each<'_>) -> Result<(), Errno> {
     let mut buffer: Vec<u8> = Vec::with_capacity(READ_BYTES);
     let mut entries = RawDir::new(fd, buffer.spare_capacity_mut());
     while let Some(entry) = entries.next() {
-        let entry = entry?;
+        let entry = match entry {
+            // It was removed meanwhile, and has no more: getdents(2).
+            Err(Errno::NOENT) => break,
+            entry => entry?,
+        };
         let name = entry.file_name().to_bytes();
         if !matches!(name, b"." | b"..") {
             each(name, entry.file_type())?;

@@ -53,7 +53,7 @@ impl<'p> Found<'p> {
             return Ok(false);
         }
         // It may lie anywhere, so that its real name is looked up.
-        for name in names(place, Base::Root, table).at(Step::DenySource, Some(self.deny.origin))? {
+        for name in names(place, Base::Root, table).at(Step::DenySource, Some(self.deny.origin))?.leak() {
             add(&mut self.names, name);
         }
         Ok(self.names.len() > before)

@@ -3,7 +3,7 @@
 use crate::bind::{open_below, open_directory};
 use crate::files::write_once;
 use crate::host::Source;
-use crate::path::{ancestors, split};
+use crate::path::{Bytes, ancestors, concat, split};
 use crate::spelling::keeps_modes;
 use alloc::vec::Vec;
 use msb_sys::at::{Descriptor, mkdirat, openat, statat, unlinkat};
@@ -67,7 +67,7 @@ pub(crate) struct Placeholders {
     /// A shared lock on each directory that holds any: see [`Placeholders::remove`].
     locks: Vec<(Identity, OwnedFd)>,
     /// The last of them, by the source that it lies in and its path below: the next placeholder mostly lies beside it.
-    last: Option<(Identity, Vec<u8>, usize)>,
+    last: Option<(Identity, Bytes, usize)>,
 }
 
 /// Device and inode.
@@ -81,7 +81,7 @@ fn identity(stat: &Stat) -> Identity {
 struct Placeholder {
     /// Which lock is on the directory that it lies in.
     lock: usize,
-    name: Vec<u8>,
+    name: Bytes,
     kind: Kind,
 }
 
@@ -99,14 +99,14 @@ impl Placeholders {
     /// INVARIANT (placeholder locks): who mounts over a placeholder has a shared lock on the directory that it lies in, from
     /// before it was seen there; who finds no other on that directory removes it. One that fails to get the exclusive lock
     /// has lost its own (flock(2)), so that the last one gets it.
-    pub(crate) fn remove(&mut self) {
+    pub(crate) fn remove(&self) {
         let Placeholders { made, locks, .. } = self;
         for (index, (_, parent)) in locks.iter().enumerate().rev() {
             if flock(parent, FlockOperation::NonBlockingLockExclusive).is_err() {
                 continue;
             }
             for made in made.iter().rev().filter(|made| made.lock == index) {
-                let Ok(stat) = statat(parent, made.name.as_slice(), AtFlags::SYMLINK_NOFOLLOW) else {
+                let Ok(stat) = statat(parent, made.name, AtFlags::SYMLINK_NOFOLLOW) else {
                     continue;
                 };
                 let is_own = placeholder(&stat) == Some(made.kind)
@@ -116,11 +116,10 @@ impl Placeholders {
                     // A failure leaves an empty file behind, which harms nobody; there is no one left to tell.
                     let how =
                         if made.kind == Kind::Directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
-                    let _ = unlinkat(parent, made.name.as_slice(), how);
+                    let _ = unlinkat(parent, made.name, how);
                 }
             }
         }
-        made.clear();
     }
 }
 
@@ -172,7 +171,7 @@ impl Placeholders {
         if self.for_others {
             hand_over(parent, name, kind, (source.stat.st_uid, source.stat.st_gid))?;
         }
-        self.made.push(Placeholder { lock, name: Vec::from(name), kind });
+        self.made.push(Placeholder { lock, name: concat(&[name]), kind });
         Ok(())
     }
 
@@ -208,7 +207,7 @@ impl Placeholders {
             Err(errno) => return Err(errno),
         }
         if let Some(kind) = mark {
-            self.made.push(Placeholder { lock, name: Vec::from(name), kind });
+            self.made.push(Placeholder { lock, name: concat(&[name]), kind });
         }
         Ok(())
     }
@@ -232,7 +231,7 @@ impl Placeholders {
                 self.locks.len() - 1
             }
         };
-        self.last = Some((below, Vec::from(path), lock));
+        self.last = Some((below, concat(&[path]), lock));
         Ok(lock)
     }
 }

@@ -233,48 +233,51 @@ fn launch<'a>(
     let entries = host::table(plan, bindings)?.leak();
     let table = keep(Table::read().at(Step::MountSource, Some(plan.policy.origin))?);
     overlap::check(plan, entries, table)?;
+    let guards = guard::denies(opened.guarded, entries, plan.policy.origin)?.leak();
+    let found = keep(deny::locate(plan, guards, bindings, table)?);
     timing.done(Step::MountSource);
-    let (searched, found) = search::find(plan, bindings, entries, table)?;
+    let searched = search::find(plan, bindings, entries, table, found)?;
     timing.done(Step::Search);
-    if let Some(event) = found.filter(|_| output.is_read()) {
+    if let Some(event) = searched.filter(|_| output.is_read()) {
         output.say(&event, Some(plan));
     }
-    let guards = guard::denies(opened.guarded, entries, plan.policy.origin)?.leak();
     let mut placeholders = Placeholders::new(private_id.is_some());
-    let started =
-        deny::find(plan, guards, bindings, entries, table, searched, &mut placeholders).and_then(|denials| {
-            timing.done(Step::DenySource);
-            let mut cgroups = Cgroups::new(&plan.limits)?;
-            let begin_us = monotonic_us();
-            timing.done(Step::Cgroup);
-            let dry_run = arguments.dry_run;
-            let host = Host {
-                plan,
-                tier,
-                private_id,
-                filter,
-                cwd,
-                environment,
-                command,
-                denials,
-                held: cgroups.held,
-                timing,
-                output,
-                dry_run,
-            };
-            let host = keep(host);
-            let gateway = |given: Given| {
-                let counts = if output.is_read() { Counts::Wanted } else { Counts::None };
-                gateway::start(plan, body, arguments, own_environment, counts, &given)
-            };
-            let started = decide(host, entries)
-                .and_then(|()| gateway(core::mem::take(&mut opened.given)))
-                .and_then(|gateway| host.start(entries, opened.listener.take(), gateway, &mut cgroups));
-            cgroups.sweep(monotonic_us().saturating_sub(begin_us));
-            cgroups.remove();
-            started
-        });
+    let started = deny::find(plan, bindings, entries, table, found, &mut placeholders).and_then(|denials| {
+        timing.done(Step::DenySource);
+        let mut cgroups = Cgroups::new(&plan.limits)?;
+        let begin_us = monotonic_us();
+        timing.done(Step::Cgroup);
+        let dry_run = arguments.dry_run;
+        let host = Host {
+            plan,
+            tier,
+            private_id,
+            filter,
+            cwd,
+            environment,
+            command,
+            denials,
+            held: cgroups.held,
+            timing,
+            output,
+            dry_run,
+        };
+        let host = keep(host);
+        let gateway = |given: Given| {
+            let counts = if output.is_read() { Counts::Wanted } else { Counts::None };
+            gateway::start(plan, body, arguments, own_environment, counts, &given)
+        };
+        let started = decide(host, entries)
+            .and_then(|()| gateway(core::mem::take(&mut opened.given)))
+            .and_then(|gateway| host.start(entries, opened.listener.take(), gateway, &mut cgroups));
+        cgroups.sweep(monotonic_us().saturating_sub(begin_us));
+        cgroups.remove();
+        // What it holds ends with this process, as what the placeholders hold.
+        core::mem::forget(cgroups);
+        started
+    });
     placeholders.remove();
+    core::mem::forget(placeholders);
     started
 }
 

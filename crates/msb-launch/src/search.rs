@@ -32,7 +32,7 @@ const FOUND_MAX: usize = 4096;
 /// In the deepest directories so few names are asked for one by one, which is less than to list them.
 const ASKED_MAX: usize = 2;
 
-/// Finds every place that the searches of `plan` deny, and says how many there are.
+/// Adds every place that the searches of `plan` deny to `found`, and says how many there are.
 ///
 /// # Errors
 /// `EFBIG` for more directories or places than a launch takes, `EACCES` where this process cannot look into the root.
@@ -41,26 +41,25 @@ pub(crate) fn find<'p>(
     bindings: &Bindings<'_>,
     entries: &[Entry<'_>],
     table: &Table,
-) -> Result<(Vec<Found<'p>>, Option<Event>)> {
-    let mut looked = Looked::default();
-    let mut found = Vec::new();
+    found: &mut Vec<Found<'p>>,
+) -> Result<Option<Event>> {
+    let before = found.len();
+    let mut walk = Walk { plan, searches: &[], root: b"", table, looked: Looked::default(), found, before };
     for searches in plan.searches.chunk_by(|one, other| one.root == other.root) {
         let Some(first) = searches.first() else { continue };
         let origin = Some(first.origin);
         let root = bindings.host_path(first.root, first.origin)?;
-        for root in names(root, first.root.base, table).at(Step::Search, origin)? {
-            let mut walk = Walk { plan, searches, root, table, looked, found };
+        for root in names(root, first.root.base, table).at(Step::Search, origin)?.leak() {
+            (walk.searches, walk.root) = (searches, root);
             walk.shown(entries).at(Step::Search, origin)?;
-            (looked, found) = (walk.looked, walk.found);
         }
     }
-    let places = u32::try_from(found.len()).unwrap_or(u32::MAX);
-    let event = plan.searches.first().map(|first| Event::Searched {
+    let places = u32::try_from(walk.found.len() - before).unwrap_or(u32::MAX);
+    Ok(plan.searches.first().map(|first| Event::Searched {
         origin: first.origin,
-        directories: looked.directories,
+        directories: walk.looked.directories,
         places,
-    });
-    Ok((found, event))
+    }))
 }
 
 /// How much was looked at.
@@ -78,7 +77,9 @@ struct Walk<'a, 'p> {
     root: &'a [u8],
     table: &'a Table,
     looked: Looked,
-    found: Vec<Found<'p>>,
+    found: &'a mut Vec<Found<'p>>,
+    /// How many of them no search found.
+    before: usize,
 }
 
 type Done = core::result::Result<(), Errno>;
@@ -264,7 +265,7 @@ impl<'p> Walk<'_, 'p> {
 
     /// Adds `place`, from which `search` takes its rights.
     fn push(&mut self, search: &Search<'p>, place: Bytes) -> Done {
-        if self.found.len() == FOUND_MAX {
+        if self.found.len() - self.before == FOUND_MAX {
             return Err(Errno::FBIG);
         }
         self.found.push(Found::beside(search, place, self.table)?);
@@ -306,7 +307,11 @@ fn list(parent: impl Descriptor, name: &[u8]) -> core::result::Result<OwnedFd, E
 
 /// Whether a directory that this process may not look into is out of reach of a program of the same user, too.
 fn is_out_of_reach(parent: &OwnedFd, name: &[u8]) -> core::result::Result<bool, Errno> {
-    let owner = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?.st_uid;
+    let owner = match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        // It went away.
+        Err(Errno::NOENT) => return Ok(true),
+        stat => stat?.st_uid,
+    };
     let entered = accessat(parent, name, Access::EXEC_OK, AtFlags::empty()).is_ok();
     Ok(!entered && owner != rustix::process::geteuid().as_raw())
 }

@@ -15,6 +15,7 @@ use crate::pump::Pump;
 use crate::timing::Timing;
 use crate::{root, storage, terminal};
 use core::ffi::CStr;
+use core::mem::ManuallyDrop;
 use msb_plan::event::Step;
 use msb_plan::{Base, Filter, MountKind, Plan, Rights, Tier};
 use msb_sys::process::{Fork, flags, fork, monotonic_us};
@@ -71,7 +72,9 @@ impl<'a> Host<'a> {
     ) -> Result<i32> {
         let (plan, begin_us) = (self.plan, monotonic_us());
         let policy = Some(plan.policy.origin);
-        let handover = match &gateway {
+        // Where this fails, the process ends, and gives back everything.
+        let gateway = ManuallyDrop::new(gateway);
+        let handover = match &*gateway {
             Some(gateway) => Some(gateway.handover().at(Step::Gateway, gateway::origin(plan))?),
             None => None,
         };
@@ -85,9 +88,11 @@ impl<'a> Host<'a> {
         };
         let memory = plan.limits.memory_bytes.map(|limit| limit.origin);
         let (storage, given) = storage::pair(plan, self.held).at(Step::LimitFallback, memory)?;
+        let (terminal, storage) = (ManuallyDrop::new(terminal), ManuallyDrop::new(storage));
         let output_line = output_max.map(|limit| limit.origin).or(asked);
         let bytes_max = output_max.map(|limit| limit.value);
         let (pump, ends) = Pump::new(bytes_max, inside.as_ref()).at(Step::Output, output_line)?;
+        let pump = ManuallyDrop::new(pump);
         let (ids, root_ids) = self.ids(entries)?;
         let ending = match self.tier {
             Tier::Full => None,
@@ -153,15 +158,18 @@ impl<'a> Host<'a> {
             untold: gateway::listens(plan).len(),
             signals,
             begin_us,
-            gateway,
+            gateway: ManuallyDrop::into_inner(gateway),
             gateway_killed: false,
             killed_cpu_us: 0,
             uid,
-            pump,
-            terminal,
-            storage,
+            pump: ManuallyDrop::into_inner(pump),
+            terminal: ManuallyDrop::into_inner(terminal),
+            storage: ManuallyDrop::into_inner(storage),
         };
-        Ok(parent.run(cgroups))
+        let code = parent.run(cgroups);
+        // What it holds ends with this process, which does.
+        core::mem::forget(parent);
+        Ok(code)
     }
 
     /// Who the sandbox is on the host: the user who launches, or, where root can have one (`ids`), an id of its own.

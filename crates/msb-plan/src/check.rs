@@ -90,6 +90,16 @@ fn ensure(holds: bool, otherwise: Invalid) -> Result<(), Invalid> {
     if holds { Ok(()) } else { Err(otherwise) }
 }
 
+/// Refuses two in `list` that are the `same`.
+fn distinct<T>(list: &[T], same: impl Fn(&T, &T) -> bool) -> Result<(), Invalid> {
+    let mut list = list;
+    while let [one, rest @ ..] = list {
+        ensure(!rest.iter().any(|other| same(one, other)), Invalid::Duplicate)?;
+        list = rest;
+    }
+    Ok(())
+}
+
 fn bounds(plan: &Plan<'_>) -> Result<(), Invalid> {
     let within = plan.params.len() <= PARAMS_MAX
         && plan.mounts.len() <= MOUNTS_MAX
@@ -119,13 +129,13 @@ fn policy(plan: &Plan<'_>) -> Result<(), Invalid> {
 }
 
 fn params(plan: &Plan<'_>) -> Result<(), Invalid> {
-    for (index, param) in plan.params.iter().enumerate() {
+    distinct(&plan.params, |one, other| one.name == other.name)?;
+    for param in &plan.params {
         origin(plan, param.origin)?;
         param.default.map_or(Ok(()), text)?;
         let name = param.name.as_bytes();
         let plain = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_' || *b == b'-';
         ensure(!name.is_empty() && name.len() <= 64 && name.iter().all(plain), Invalid::Name)?;
-        ensure(plan.params.iter().take(index).all(|other| other.name != param.name), Invalid::Duplicate)?;
     }
     Ok(())
 }
@@ -151,14 +161,11 @@ fn identity(plan: &Plan<'_>) -> Result<(), Invalid> {
 }
 
 fn mounts(plan: &Plan<'_>) -> Result<(), Invalid> {
-    for (index, mount) in plan.mounts.iter().enumerate() {
+    distinct(&plan.mounts, |one, other| same(&one.target, &other.target))?;
+    for mount in &plan.mounts {
         origin(plan, mount.origin)?;
         path(plan, &mount.target, PLACES)?;
         ensure(mount.target != Path { base: Base::Root, rest: "" }, Invalid::Path)?;
-        ensure(
-            plan.mounts.iter().take(index).all(|other| !same(&other.target, &mount.target)),
-            Invalid::Duplicate,
-        )?;
         match &mount.kind {
             MountKind::Bind { source, rights, .. } => {
                 path(plan, source, PLACES)?;
@@ -185,12 +192,9 @@ fn mounts(plan: &Plan<'_>) -> Result<(), Invalid> {
             }
         }
     }
-    for (index, deny) in plan.denies.iter().enumerate() {
+    distinct(&plan.denies, |one, other| same(&one.path, &other.path))?;
+    for deny in &plan.denies {
         origin(plan, deny.origin)?;
-        ensure(
-            plan.denies.iter().take(index).all(|other| !same(&other.path, &deny.path)),
-            Invalid::Duplicate,
-        )?;
         path(plan, &deny.path, PLACES)?;
         ensure(deny.rights != Rights::NONE && Rights::ALL.contains(deny.rights), Invalid::Rights)?;
     }
@@ -218,12 +222,9 @@ fn grant(rights: Rights) -> Result<(), Invalid> {
 }
 
 fn files(plan: &Plan<'_>) -> Result<(), Invalid> {
-    for (index, file) in plan.files.iter().enumerate() {
+    distinct(&plan.files, |one, other| same(&one.path, &other.path))?;
+    for file in &plan.files {
         origin(plan, file.origin)?;
-        ensure(
-            plan.files.iter().take(index).all(|other| !same(&other.path, &file.path)),
-            Invalid::Duplicate,
-        )?;
         // Written through a mount, it would land on the host.
         ensure(!plan.mounts.iter().any(|mount| covers(&mount.target, &file.path)), Invalid::Path)?;
         path(plan, &file.path, NO_KIND)?;
@@ -282,9 +283,9 @@ pub fn limit_range(kind: LimitKind) -> RangeInclusive<u64> {
 
 fn filters(plan: &Plan<'_>) -> Result<(), Invalid> {
     ensure(!plan.filters.is_empty(), Invalid::Filter)?;
-    for (index, filter) in plan.filters.iter().enumerate() {
+    distinct(&plan.filters, |one, other| one.arch == other.arch)?;
+    for filter in &plan.filters {
         origin(plan, filter.origin)?;
-        ensure(plan.filters.iter().take(index).all(|other| other.arch != filter.arch), Invalid::Duplicate)?;
         program(filter)?;
         kills(plan, filter)?;
     }
@@ -369,8 +370,8 @@ fn environment(plan: &Plan<'_>) -> Result<(), Invalid> {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         ensure(!name.is_empty() && name.len() <= 256 && name.bytes().all(plain), Invalid::Name)
     };
-    for (index, rule) in plan.env.iter().enumerate() {
-        ensure(plan.env.iter().take(index).all(|other| key(other) != key(rule)), Invalid::Duplicate)?;
+    distinct(&plan.env, |one, other| key(one) == key(other))?;
+    for rule in &plan.env {
         match *rule {
             Env::Pass { name: n } => name(n)?,
             Env::PassPrefix { prefix } => name(prefix)?,

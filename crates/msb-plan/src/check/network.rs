@@ -1,9 +1,10 @@
 //! What must hold of the network section.
 
-use super::{HOST, Invalid, NO_KIND, SECRET, ensure, origin, param};
+use super::{HOST, Invalid, NO_KIND, SECRET, distinct, ensure, origin, param};
 use crate::network::{
-    Action, BATCH_BYTES_MAX, CLAIMS_MAX, Claim, FIXED, Gateway, LISTENS_MAX, Limits, NAME_BYTES_MAX, Network,
-    Only, PATHS_MAX, PORTS_MAX, Peer, Protocol, RULES_MAX, Rule, TOTALS_MAX, TRUST_PLACES_MAX, Terms, Trust,
+    Action, BATCH_BYTES_MAX, CLAIMS_MAX, Claim, FIXED, Gateway, LISTENS_MAX, Limits, Listen, NAME_BYTES_MAX,
+    Network, Only, PATHS_MAX, PORTS_MAX, Peer, Protocol, RULES_MAX, Rule, TOTALS_MAX, TRUST_PLACES_MAX,
+    Terms, Trust,
 };
 use crate::{Base, ORIGINS_MAX, Path, Plan};
 
@@ -27,29 +28,26 @@ pub(super) fn network(plan: &Plan<'_>) -> Result<(), Invalid> {
     origin(plan, gateway.origin)?;
     batch(gateway.batch).and(batch(gateway.refusals))?;
     marks(plan, gateway)?;
-    for (index, it) in gateway.rules.iter().enumerate() {
-        rule(plan, it)?;
-        let mut others = gateway.rules.iter().take(index);
-        ensure(others.all(|other| agree(other.peer, it.peer)), Invalid::Network)?;
-    }
+    gateway.rules.iter().try_for_each(|it| rule(plan, it))?;
+    distinct(&gateway.rules, |one, other| !agree(one.peer, other.peer)).map_err(|_| Invalid::Network)?;
     gateway.claims.iter().try_for_each(|it| claim(plan, it))?;
     for total in &gateway.totals {
         limits(&total.limits).and(origin(plan, total.origin))?;
     }
-    for (index, listen) in gateway.listens.iter().enumerate() {
+    for listen in &gateway.listens {
         origin(plan, listen.origin)?;
         ensure(listen.inside != 0, Invalid::Value)?;
         ensure(listen.v4.is_some() || listen.v6, Invalid::Value)?;
         ensure(listen.v4.is_none_or(|[first, ..]| first == 127), Invalid::Value)?;
-        let datagrams = |protocol| protocol == Protocol::Udp;
-        // One that is free is another each time.
-        let differs = |other: &crate::network::Listen| {
-            (other.port, datagrams(other.protocol)) != (listen.port, datagrams(listen.protocol))
-                || listen.port == 0
-                || !((listen.v4.is_some() && other.v4 == listen.v4) || (listen.v6 && other.v6))
-        };
-        ensure(gateway.listens.iter().take(index).all(differs), Invalid::Duplicate)?;
     }
+    let datagrams = |listen: &Listen| listen.protocol == Protocol::Udp;
+    // One that is free is another each time.
+    distinct(&gateway.listens, |one, other| {
+        one.port == other.port
+            && one.port != 0
+            && datagrams(one) == datagrams(other)
+            && ((one.v4.is_some() && one.v4 == other.v4) || (one.v6 && other.v6))
+    })?;
     // Without the certificate no program would trust what the gateway ends; with it and no reason, it is a risk.
     let reads = |it: &Rule<'_>| {
         it.action == Action::Allow && it.protocol == Protocol::Https && it.terms.reads_requests()
