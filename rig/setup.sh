@@ -16,9 +16,12 @@ APT="-o Dir::Etc::sourcelist=$WORK/apt/sources.list -o Dir::Etc::sourceparts=- -
      -o Dir::Cache=$WORK/apt/cache -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
      -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -o APT::Sandbox::User=root"
 
-# Ubuntu's archive is held by the key that Debian's package has; MSB_UBUNTU_MIRROR names another mirror.
+# Ubuntu's archive is held by the key that Debian's package has. Where Debian comes from a mirror of somebody's own, Ubuntu is
+# looked for beside it; MSB_UBUNTU_MIRROR names another.
 ubuntu_sources() {
-  local keys=$WORK/ubuntu/keys/usr/share/keyrings/ubuntu-archive-keyring.gpg at=${MSB_UBUNTU_MIRROR:-$MIRROR/ubuntu}
+  local keys=$WORK/ubuntu/keys/usr/share/keyrings/ubuntu-archive-keyring.gpg at=$MIRROR/ubuntu
+  case $MIRROR in *.debian.org*) at=http://archive.ubuntu.com/ubuntu;; esac
+  at=${MSB_UBUNTU_MIRROR:-$at}
   [ -e "$keys" ] || unpack ubuntu-keyring "$WORK/ubuntu/keys"
   for s in noble noble-updates; do echo "deb [signed-by=$keys] $at $s main"; done >> "$WORK/apt/sources.list"
   apt-get $APT -qq update

@@ -12,7 +12,7 @@ if [ -z "${MSB_BENCH_INSIDE:-}" ]; then
   require_rust
   require ip=iproute2 nft=nftables pasta=passt slirp4netns=slirp4netns socat=socat
   cargo build --quiet --release -p msb-benches -p msbc -p msb-gateway
-  cargo build --quiet --profile launcher -p msb-launch --features program
+  cargo --quiet launcher
   WORK=$(mktemp -d /tmp/msb-bench.XXXXXX); trap 'rm -rf "$WORK"' EXIT
   chmod 755 "$WORK"
   install -m 755 "$TARGET"/release/{bench-egress,msbc,msb-gateway} "$TARGET/launcher/msb-launch" "$WORK/"

@@ -10,6 +10,6 @@ require_rust
 quiet=--quiet; [ ! -t 2 ] || quiet=
 cargo build $quiet --release -p msbc
 cargo build $quiet --release -p msb-gateway
-cargo build $quiet --profile launcher -p msb-launch --features program
+cargo $quiet launcher
 mkdir -p "$TARGET/dist"
 install -m 755 "$TARGET/release/msbc" "$TARGET/launcher/msb-launch" "$TARGET/release/msb-gateway" "$TARGET/dist/"

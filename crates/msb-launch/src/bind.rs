@@ -2,6 +2,7 @@
 
 use crate::arguments::Arguments;
 use crate::fail::{At, Result, failure, refusal};
+use crate::files::parts;
 use crate::gather::Gather;
 use crate::path::{Bytes, join, split};
 use alloc::vec::Vec;
@@ -188,7 +189,7 @@ pub(crate) fn absolute(path: &[u8]) -> Option<Bytes> {
 /// name. Nothing of procfs is, where links lead to what they do not name.
 pub(crate) fn is_plain(path: &[u8]) -> bool {
     let name = |component: &[u8]| !matches!(component, b"" | b"." | b"..");
-    path.strip_prefix(b"/").is_some_and(|rest| rest.is_empty() || rest.split(|b| *b == b'/').all(name))
+    path.strip_prefix(b"/").is_some_and(|rest| rest.is_empty() || parts(rest, b'/').all(name))
         && !path.starts_with(b"/proc/")
 }
 

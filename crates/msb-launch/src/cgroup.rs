@@ -7,7 +7,7 @@ mod place;
 mod settings;
 
 use crate::fail::{At, Result, failure, refusal};
-use crate::files::{number, numbered, open, own_pid, read_small, write_once, write_small};
+use crate::files::{lines, number, numbered, open, own_pid, read_small, write_once, write_small};
 use crate::path::{Bytes, concat};
 use alloc::vec::Vec;
 use msb_plan::event::{LimitKind, Step};
@@ -229,7 +229,7 @@ impl Cgroups {
     /// The number after `key` in the first line of a file that begins so; with "", the first number.
     fn counter(&self, controller: &str, file: &str, key: &[u8]) -> Option<u64> {
         let text = read_small(&self.group_of(controller)?.directory, file).ok()?;
-        let mut lines = text.split(|b| *b == b'\n');
+        let mut lines = lines(&text);
         lines.find_map(|line| match key {
             b"" => number(line),
             key => number(line.strip_prefix(key)?.strip_prefix(b" ")?),

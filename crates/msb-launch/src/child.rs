@@ -18,8 +18,9 @@ use msb_plan::handover::{JAVA_TRUST, TRUST};
 use msb_plan::network::Network;
 use msb_plan::{MountKind, ProcScope, Tier};
 use msb_sys::beside;
+use msb_sys::poll::{Waited, poll};
 use msb_sys::shared::Word;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::CWD;
 use rustix::fs::Mode;
@@ -260,8 +261,7 @@ impl Child<'_> {
 
     /// Whether the launcher outside has ended.
     fn is_orphan(&self) -> core::result::Result<bool, Errno> {
-        let mut parent = [PollFd::new(self.parent, PollFlags::IN)];
-        poll(&mut parent, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).map(|ready| ready > 0)
+        poll(&mut [Waited::new(self.parent, PollFlags::IN)], Some(0)).map(|ready| ready > 0)
     }
 
     /// Has the kernel kill this process with its parent, and looks whether it is too late for that.

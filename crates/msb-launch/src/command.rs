@@ -2,6 +2,7 @@
 
 use crate::child::Child;
 use crate::fail::Failed;
+use crate::files::parts;
 use crate::gather::Gather;
 use crate::init;
 use crate::landlock::Wall;
@@ -85,7 +86,7 @@ fn candidates<'a>(name: &'a CStr, environment: &[&CStr]) -> Vec<&'a CStr> {
         return Vec::from([name]);
     }
     let path = environment.iter().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH=")).unwrap_or(PATH);
-    path.split(|b| *b == b':')
+    parts(path, b':')
         .filter(|directory| directory.starts_with(b"/"))
         .filter_map(|directory| c_string(&[directory, b"/", name.to_bytes()]).ok())
         .gather()

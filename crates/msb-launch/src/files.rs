@@ -67,7 +67,11 @@ pub(crate) fn entries(fd: &OwnedFd, each: &mut Each<'_>) -> Result<(), Errno> {
     let mut buffer: Vec<u8> = Vec::with_capacity(READ_BYTES);
     let mut entries = RawDir::new(fd, buffer.spare_capacity_mut());
     while let Some(entry) = entries.next() {
-        let entry = entry?;
+        let entry = match entry {
+            // It was removed meanwhile, and has no more: getdents(2).
+            Err(Errno::NOENT) => break,
+            entry => entry?,
+        };
         let name = entry.file_name().to_bytes();
         if !matches!(name, b"." | b"..") {
             each(name, entry.file_type())?;
@@ -108,6 +112,34 @@ pub(crate) fn write_once(fd: impl Descriptor, bytes: &[u8]) -> Result<(), Errno>
         if write(borrowed(fd), bytes)? == bytes.len() { Ok(()) } else { Err(Errno::IO) }
     }
     one(fd.number(), bytes)
+}
+
+/// What lies between the bytes `at` in a text, as the standard library's `split` gives it, in one copy for all who ask.
+pub(crate) struct Parts<'t> {
+    rest: Option<&'t [u8]>,
+    at: u8,
+}
+
+/// The parts of `text` between `at`: at least one.
+pub(crate) fn parts(text: &[u8], at: u8) -> Parts<'_> {
+    Parts { rest: Some(text), at }
+}
+
+/// The lines of `text`.
+pub(crate) fn lines(text: &[u8]) -> Parts<'_> {
+    parts(text, b'\n')
+}
+
+impl<'t> Iterator for Parts<'t> {
+    type Item = &'t [u8];
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'t [u8]> {
+        let rest = self.rest?;
+        let end = rest.iter().position(|b| *b == self.at).unwrap_or(rest.len());
+        self.rest = rest.get(end + 1..);
+        rest.get(..end)
+    }
 }
 
 /// The decimal number that `bytes` begins with, spaces around it allowed.

@@ -6,33 +6,33 @@
 use crate::arguments::Arguments;
 use crate::fail::{At, Failed, Result, failure};
 use crate::files::{numbered, read_all};
-use crate::gather::Gather;
 use crate::network::{self, Refusals, Sockets};
 use crate::path::{Bytes, c_string, join, split};
 use alloc::vec::Vec;
 use core::ffi::CStr;
-use core::mem::MaybeUninit;
 use msb_plan::event::Step;
 use msb_plan::handover::{self, Socket};
 use msb_plan::network::{Listen, Network};
 use msb_plan::{OriginId, ParamKind, Plan};
 use msb_sys::at::{accessat, openat, readlink};
 use msb_sys::exec::{Strings, execute};
+use msb_sys::poll::{Waited, poll};
 use msb_sys::process::{Fork, fork};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use msb_sys::rights::{self, receive};
+use rustix::event::PollFlags;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Access, AtFlags, CWD, MemfdFlags, Mode, OFlags, SealFlags, memfd_create};
-use rustix::io::{Errno, FdFlags, IoSlice, IoSliceMut, fcntl_setfd};
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
-};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, Signal, pidfd_send_signal, set_parent_process_death_signal, setsid};
 
 /// The program, beside the launcher's own.
 const NAME: &[u8] = b"msb-gateway";
 /// How long the gateway has to become ready.
-const READY_MS: u64 = 10_000;
+const READY_US: u64 = 10_000_000;
+
+/// One message has room for all sockets.
+const _: () = assert!(Socket::ALL.len() <= rights::DESCRIPTORS_MAX);
 
 /// The line that begins the network rules, where there are any.
 pub(crate) fn origin(plan: &Plan<'_>) -> Option<OriginId> {
@@ -213,11 +213,12 @@ impl Running {
 
     /// Says that everything inside has ended, and waits until the gateway has as well; gives what it counted, as
     /// `msb_plan::handover` has it.
+    #[inline(never)]
     pub(crate) fn end(self) -> Vec<u8> {
         let Running { pid, pidfd, socket, report, .. } = self;
         drop(socket);
-        let mut ended = [PollFd::new(&pidfd, PollFlags::IN)];
-        if !matches!(poll(&mut ended, Some(&milliseconds(handover::END_MS))), Ok(1)) {
+        let mut ended = [Waited::new(&pidfd, PollFlags::IN)];
+        if !matches!(poll(&mut ended, Some(handover::END_MS * 1000)), Ok(1)) {
             let _ = pidfd_send_signal(&pidfd, Signal::KILL);
         }
         while matches!(msb_sys::process::wait(pid), Err(Errno::INTR)) {}
@@ -227,11 +228,6 @@ impl Running {
         });
         counted.and_then(core::result::Result::ok).unwrap_or_default()
     }
-}
-
-fn milliseconds(ms: u64) -> Timespec {
-    let part = |value| i64::try_from(value).unwrap_or(i64::MAX);
-    Timespec { tv_sec: part(ms / 1000), tv_nsec: part(ms % 1000 * 1_000_000) }
 }
 
 /// The sandbox's side, in its first process.
@@ -245,8 +241,7 @@ pub(crate) struct Handover {
 impl Handover {
     /// Hands the sandbox's sockets over; nobody in here keeps them.
     pub(crate) fn give(&self, sockets: &Sockets) -> Result<()> {
-        let borrowed: Vec<BorrowedFd<'_>> = sockets.sockets.iter().map(|fd| fd.as_fd()).gather();
-        match send(&self.socket, &[handover::SOCKETS, sockets.mask], &borrowed) {
+        match send(&self.socket, &[handover::SOCKETS, sockets.mask], &sockets.sockets) {
             // It has ended already, and why it did is still to be read, behind what it may have handed over before.
             Err(Errno::PIPE) => loop {
                 self.next()?;
@@ -285,8 +280,8 @@ impl Handover {
         bytes: &'b mut [u8; handover::MESSAGE_BYTES_MAX],
     ) -> Result<(&'b [u8], Option<OwnedFd>)> {
         let failed = |errno| failure(Step::Gateway, Some(self.origin), errno);
-        let mut there = [PollFd::new(&self.socket, PollFlags::IN)];
-        match poll(&mut there, Some(&milliseconds(READY_MS))) {
+        let mut there = [Waited::new(&self.socket, PollFlags::IN)];
+        match poll(&mut there, Some(READY_US)) {
             Ok(0) => return Err(failed(Errno::TIMEDOUT)),
             polled => polled.map_err(failed)?,
         };
@@ -330,9 +325,8 @@ impl Handover {
             _ => return true,
         };
         let made = asked.and_then(|(family, how)| network::socket(family, how, None).ok());
-        let descriptors: Vec<BorrowedFd<'_>> = made.iter().map(|fd| fd.as_fd()).gather();
         // A gateway that does not read its answers asks for no more.
-        let _ = send(&self.socket, &[handover::MADE], &descriptors);
+        let _ = send(&self.socket, &[handover::MADE], made.as_slice());
         true
     }
 }
@@ -341,41 +335,9 @@ impl Handover {
 pub(crate) fn send(
     socket: &OwnedFd,
     bytes: &[u8],
-    descriptors: &[BorrowedFd<'_>],
+    descriptors: &[OwnedFd],
 ) -> core::result::Result<(), Errno> {
-    send_with(socket, bytes, descriptors, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
-}
-
-/// The same with other flags.
-#[inline(never)]
-pub(crate) fn send_with(
-    socket: &OwnedFd,
-    bytes: &[u8],
-    descriptors: &[BorrowedFd<'_>],
-    flags: SendFlags,
-) -> core::result::Result<(), Errno> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(Socket::ALL.len()))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
-        return Err(Errno::MSGSIZE);
-    }
-    sendmsg(socket, &[IoSlice::new(bytes)], &mut control, flags).map(drop)
-}
-
-/// Receives a message: how long it is, and the descriptor that came with it.
-pub(crate) fn receive(
-    socket: &OwnedFd,
-    bytes: &mut [u8],
-    flags: RecvFlags,
-) -> core::result::Result<(usize, Option<OwnedFd>), Errno> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let got = recvmsg(socket, &mut [IoSliceMut::new(bytes)], &mut control, flags | RecvFlags::CMSG_CLOEXEC)?;
-    let file = control.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut files) => files.next(),
-        _ => None,
-    });
-    Ok((got.bytes, file))
+    rights::send(socket, bytes, descriptors, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
 }
 
 /// A failure of the gateway's own, for who waits for it.

@@ -6,7 +6,7 @@
 //! maps the one id that it has.
 
 use crate::fail::{At, Result, failure};
-use crate::files::{number, read_small};
+use crate::files::{lines, number, parts, read_small};
 use msb_plan::OriginId;
 use msb_plan::event::Step;
 use msb_sys::process::{Fork, exit, fork, wait};
@@ -37,8 +37,8 @@ pub(crate) fn private() -> Option<u32> {
 
 /// Whether an id map (user_namespaces(7)) has `id`: lines of the first id inside, the first outside, and how many.
 pub(crate) fn has(map: &[u8], id: u32) -> bool {
-    map.split(|b| *b == b'\n').any(|line| {
-        let mut numbers = line.split(|b| *b == b' ').filter_map(number);
+    lines(map).any(|line| {
+        let mut numbers = parts(line, b' ').filter_map(number);
         let (first, count) = (numbers.next(), numbers.nth(1));
         let begins = first.and_then(|first| u64::from(id).checked_sub(first));
         begins.zip(count).is_some_and(|(after, count)| after < count)

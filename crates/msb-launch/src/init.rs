@@ -7,18 +7,19 @@ use crate::child::Child;
 use crate::command;
 use crate::fail::{At, Failed, Result, failure};
 use crate::files::write_once;
-use crate::gateway::send_with;
 use crate::message::Message;
 use crate::terminal::Inside;
 use core::convert::Infallible;
 use msb_plan::Tier;
 use msb_plan::event::Step;
 use msb_sys::beside::vfork;
+use msb_sys::poll::{Waited, poll};
 use msb_sys::process::flags;
+use msb_sys::rights;
 use msb_sys::shared::Words;
 use msb_sys::signal;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::event::PollFlags;
+use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 use rustix::process::{
@@ -103,7 +104,7 @@ fn hand_over(number: u32, socket: &OwnedFd) -> core::result::Result<(), Errno> {
     // Without a listener the command did not get as far; its failure says why.
     let Some(number) = number else { return Ok(()) };
     let listener = msb_sys::process::inherited(number);
-    send_with(socket, b"L", &[listener.as_fd()], SendFlags::NOSIGNAL)
+    rights::send(socket, b"L", &[listener], SendFlags::NOSIGNAL)
 }
 
 fn watch(command: Pid, left: Left, child: &Child<'_>) -> Message {
@@ -148,9 +149,10 @@ fn wait(child: &Child<'_>) -> u32 {
     let Some(handover) = &child.gateway else { return next() };
     let Ok(signals) = signal::descriptor(signal::Set::ALL) else { return next() };
     loop {
-        let mut fds = [PollFd::new(&signals, PollFlags::IN), PollFd::new(handover.socket(), PollFlags::IN)];
-        let ready = poll(&mut fds, None);
-        let [signalled, asked] = fds.map(|fd| ready.is_ok() && !fd.revents().is_empty());
+        let mut both = [&signals, handover.socket()].map(|fd| Waited::new(fd, PollFlags::IN));
+        // An interrupted one is the next round's.
+        let _ = poll(&mut both, None);
+        let [signalled, asked] = both.map(|one| one.has_happened());
         // When the gateway is gone, so is everything in a moment.
         if signalled || (asked && !handover.make()) {
             return next();

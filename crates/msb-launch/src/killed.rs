@@ -4,7 +4,7 @@
 //! `SECCOMP_RET_KILL_PROCESS`; include/uapi/linux/audit.h, `AUDIT_SECCOMP`). Where an audit daemon runs, it has
 //! the line, and the log does not.
 
-use crate::files::{exact, number, open};
+use crate::files::{exact, number, open, parts};
 use msb_plan::Arch;
 use rustix::fs::{CWD, OFlags};
 use rustix::io::{Errno, read};
@@ -41,7 +41,7 @@ pub(crate) fn call(uid: u32, begin_us: u64) -> Option<u32> {
 
 /// The call that a record tells of: `6,1234,5678900,-;audit: type=1326 … uid=1000 … arch=c000003e syscall=101 …`.
 pub(crate) fn one(record: &[u8], uid: u32, begin_us: u64) -> Option<u32> {
-    let at = number(record.splitn(4, |b| *b == b',').nth(2)?)?;
+    let at = number(parts(record, b',').nth(2)?)?;
     let words = || record.split(u8::is_ascii_whitespace);
     let value = |key: &[u8]| words().find_map(|word| word.strip_prefix(key));
     let is_recent = at + CLOCKS_DIFFER_US >= begin_us;

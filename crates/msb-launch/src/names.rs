@@ -3,6 +3,7 @@
 
 use crate::bind::{Bindings, is_plain, open_below, open_kept, open_place};
 use crate::fail::{At, Result};
+use crate::files::parts;
 use crate::host::{Source, is_below_parameter};
 use crate::mounts::Table;
 use crate::path::{Bytes, ancestors, below, extend, join, split};
@@ -126,7 +127,7 @@ pub(crate) fn follow(source: &Source, rest: &[u8]) -> core::result::Result<(usiz
     };
     let mut to = Vec::from(if text.starts_with(b"/") { b"/" } else { join(source.real, split(link).0) });
     let mut named = false;
-    for component in text.split(|b| *b == b'/') {
+    for component in parts(&text, b'/') {
         match component {
             b"" | b"." => {}
             b".." if named => return Err(Errno::LOOP),

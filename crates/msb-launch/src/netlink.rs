@@ -124,6 +124,7 @@ fn offset(answer: &[u8], messages: &[u8]) -> Option<usize> {
 }
 
 /// Four bytes in the order of the machine, which is little endian wherever a plan is for.
+#[inline(never)]
 pub(crate) fn word(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk::<4>().map(|it| u32::from_le_bytes(*it))
 }

@@ -14,10 +14,11 @@ use crate::watch::{self, Watch};
 use alloc::vec::Vec;
 use msb_plan::OriginId;
 use msb_plan::event::{self, Cause, Ended, Event, Failure, LimitKind, Step};
+use msb_sys::poll::{Waited, poll};
 use msb_sys::process::{Usage, monotonic_us};
 use msb_sys::shared::Word;
 use msb_sys::signal;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 use rustix::fd::OwnedFd;
 use rustix::io::{Errno, read};
 use rustix::process::{Pid, Signal, getpid, kill_process, pidfd_send_signal};
@@ -155,6 +156,7 @@ impl Parent<'_> {
     }
 
     /// For which system call the filter killed the command, as far as anybody can tell.
+    #[inline(never)]
     fn killed(&self) -> Event {
         let nr = killed::call(self.uid, self.begin_us);
         let line_of =
@@ -233,23 +235,24 @@ impl Parent<'_> {
                 _ => &self.pidfd,
             };
             let mut fds = Vec::from([
-                PollFd::new(&self.pidfd, PollFlags::IN),
-                PollFd::new(&self.signals, PollFlags::IN),
-                PollFd::new(reader, nothing),
-                PollFd::new(gateway, PollFlags::IN),
-                PollFd::new(self.master().unwrap_or(&self.pidfd), PollFlags::IN),
-                PollFd::new(if self.untold > 0 { &self.status } else { &self.pidfd }, PollFlags::IN),
+                Waited::new(&self.pidfd, PollFlags::IN),
+                Waited::new(&self.signals, PollFlags::IN),
+                Waited::new(reader, nothing),
+                Waited::new(gateway, PollFlags::IN),
+                Waited::new(self.master().unwrap_or(&self.pidfd), PollFlags::IN),
+                Waited::new(if self.untold > 0 { &self.status } else { &self.pidfd }, PollFlags::IN),
             ]);
             self.pump.want(&mut fds);
-            let ready = poll(&mut fds, wait_us.map(timespec).as_ref());
+            // An interrupted one is the next round's.
+            let _ = poll(&mut fds, wait_us);
             // A bit for each; those of output come last.
             let mut happened = 0_u32;
             for (index, fd) in fds.iter().enumerate() {
-                happened |= u32::from(ready.is_ok() && !fd.revents().is_empty()) << index.min(6);
+                happened |= u32::from(fd.has_happened()) << index.min(6);
             }
-            let [init, signals, reader, gateway, master, heard, output_moves] =
-                [0, 1, 2, 3, 4, 5, 6].map(|bit| happened >> bit & 1 == 1);
-            drop(fds);
+            let has = |bit: u32| happened >> bit & 1 == 1;
+            let (init, signals, reader, gateway) = (has(0), has(1), has(2), has(3));
+            let (master, heard, output_moves) = (has(4), has(5), has(6));
             if init {
                 return killed_for;
             }
@@ -284,6 +287,7 @@ impl Parent<'_> {
     }
 
     /// Begins to relay, when the child has made its terminal.
+    #[inline(never)]
     fn relay(&mut self) {
         let pump = &mut self.pump;
         if let Some(terminal) = &mut self.terminal
@@ -308,6 +312,7 @@ impl Parent<'_> {
     }
 
     /// Leaves keys to others while this job is in the background; gives when to look again.
+    #[inline(never)]
     fn follow_terminal(&mut self) -> Option<u64> {
         let (terminal, pump) = (self.terminal.as_mut()?, &mut self.pump);
         pump.is_in_background = terminal.has_input && !terminal.follow();
@@ -333,18 +338,13 @@ impl Parent<'_> {
                 Moved::Nothing if !pump.is_full() => return None,
                 Moved::Nothing => {}
             }
-            let mut fds = Vec::from([PollFd::new(&self.signals, PollFlags::IN)]);
+            let mut fds = Vec::from([Waited::new(&self.signals, PollFlags::IN)]);
             pump.want(&mut fds);
-            let wait = end.map(|end| timespec(end.saturating_sub(monotonic_us())));
-            match poll(&mut fds, wait.as_ref()) {
-                Ok(0) => return None,
-                Ok(_) if fds.first().is_some_and(|fd| !fd.revents().is_empty()) => {
-                    drop(fds);
-                    if self.take_signals(Taken::Dropped) {
-                        return None;
-                    }
-                }
-                _ => {}
+            if poll(&mut fds, end.map(|end| end.saturating_sub(monotonic_us()))) == Ok(0) {
+                return None;
+            }
+            if fds.first().is_some_and(Waited::has_happened) && self.take_signals(Taken::Dropped) {
+                return None;
             }
         }
     }
@@ -437,14 +437,7 @@ enum Taken {
 /// Sleeps for so long, a little longer when a signal comes.
 pub(crate) fn sleep_us(microseconds: u64) {
     // poll(2) without descriptors is a sleep, and an interrupted one is short: nobody counts on the length.
-    let _ = poll(&mut [], Some(&timespec(microseconds)));
-}
-
-fn timespec(microseconds: u64) -> Timespec {
-    Timespec {
-        tv_sec: i64::try_from(microseconds / 1_000_000).unwrap_or(i64::MAX),
-        tv_nsec: i64::try_from(microseconds % 1_000_000 * 1000).unwrap_or(0),
-    }
+    let _ = poll(&mut [], Some(microseconds));
 }
 
 /// The first of some times.

@@ -383,7 +383,7 @@ fn target<'p>(plan: &Plan<'p>, has_listener: bool) -> Result<Filter<'p>> {
 
 /// Major and minor number of a kernel release such as `6.1.0-18-amd64`.
 pub(crate) fn kernel(release: &[u8]) -> (u16, u16) {
-    let mut parts = release.split(|b| *b == b'.').map(|part| crate::files::number(part).unwrap_or(0));
+    let mut parts = crate::files::parts(release, b'.').map(|part| crate::files::number(part).unwrap_or(0));
     let mut next = || -> u16 { u16::try_from(parts.next().unwrap_or(0)).unwrap_or(u16::MAX) };
     (next(), next())
 }

@@ -9,9 +9,10 @@ use crate::terminal::{Inside, Terminal};
 use alloc::vec::Vec;
 use core::ffi::c_int;
 use msb_sys::at::openat;
+use msb_sys::poll::{Waited, poll};
 use msb_sys::process::borrowed;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::event::PollFlags;
+use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fchown, fcntl_setfl, fstat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec, read, write};
 use rustix::net::{SendFlags, send};
@@ -177,7 +178,7 @@ impl Pump {
     }
 
     /// Adds what to poll for.
-    pub(crate) fn want<'p>(&'p self, fds: &mut Vec<PollFd<'p>>) {
+    pub(crate) fn want(&self, fds: &mut Vec<Waited>) {
         for flow in self.flows.iter().filter(|flow| self.is_moving(flow)) {
             if let Some(wanted) = flow.wants() {
                 fds.push(wanted);
@@ -240,11 +241,11 @@ impl Ends {
 }
 
 impl Flow {
-    fn wants(&self) -> Option<PollFd<'_>> {
+    fn wants(&self) -> Option<Waited> {
         if self.written < self.buffer.len() {
-            return Some(PollFd::from_borrowed_fd(self.to.as_fd(), PollFlags::OUT));
+            return Some(Waited::new(self.to.number(), PollFlags::OUT));
         }
-        self.from.as_ref().map(|from| PollFd::from_borrowed_fd(from.as_fd(), PollFlags::IN))
+        self.from.as_ref().map(|from| Waited::new(from.number(), PollFlags::IN))
     }
 
     fn is_open(&self) -> bool {
@@ -292,21 +293,19 @@ impl Flow {
 }
 
 impl From {
-    fn as_fd(&self) -> BorrowedFd<'_> {
+    fn number(&self) -> c_int {
         match self {
-            From::Own(own) => own.as_fd(),
-            From::Terminal(number) => borrowed(*number),
+            From::Own(own) => own.as_raw_fd(),
+            From::Terminal(number) => *number,
         }
     }
 
     fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
-        if let From::Terminal(_) = self {
-            let mut there = [PollFd::from_borrowed_fd(self.as_fd(), PollFlags::IN)];
-            if poll(&mut there, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? == 0 {
-                return Err(Errno::AGAIN);
-            }
+        let is_asked = matches!(self, From::Terminal(_));
+        if is_asked && poll(&mut [Waited::new(self.number(), PollFlags::IN)], Some(0))? == 0 {
+            return Err(Errno::AGAIN);
         }
-        read(self.as_fd(), buffer)
+        read(borrowed(self.number()), buffer)
     }
 }
 
@@ -333,19 +332,19 @@ impl To {
         Ok(if kind == FileType::RegularFile { To::File(number) } else { To::Other(number) })
     }
 
-    fn as_fd(&self) -> BorrowedFd<'_> {
+    fn number(&self) -> c_int {
         match self {
-            To::Own(own) => own.as_fd(),
-            To::Socket(number) | To::File(number) | To::Other(number) => borrowed(*number),
+            To::Own(own) => own.as_raw_fd(),
+            To::Socket(number) | To::File(number) | To::Other(number) => *number,
         }
     }
 
     fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
+        let fd = borrowed(self.number());
         match self {
-            To::Own(own) => write(own, bytes),
-            To::Socket(number) => send(borrowed(*number), bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
-            To::File(number) => write(borrowed(*number), bytes),
-            To::Other(number) => write(borrowed(*number), bytes.get(..WRITE_BYTES).unwrap_or(bytes)),
+            To::Own(_) | To::File(_) => write(fd, bytes),
+            To::Socket(_) => send(fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL),
+            To::Other(_) => write(fd, bytes.get(..WRITE_BYTES).unwrap_or(bytes)),
         }
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::bind::{Bindings, open_below, open_unlinked};
 use crate::fail::{At, Result};
-use crate::files::entries;
+use crate::files::{entries, parts};
 use crate::gather::Gather;
 use crate::host::Entry;
 use crate::mounts::Table;
@@ -97,7 +97,7 @@ impl<'p> Walk<'_, 'p> {
             let (path, level, place) = match (below(source.real, root), below(root, source.real)) {
                 (None, None) => continue,
                 (Some(inner), _) if !inner.is_empty() => {
-                    let level = inner.split(|b| *b == b'/').count();
+                    let level = parts(inner, b'/').count();
                     (source.real, level, open_below(&source.place, b""))
                 }
                 (_, rest) => (root, 0, open_below(&source.place, rest.unwrap_or_default())),
@@ -307,7 +307,11 @@ fn list(parent: impl Descriptor, name: &[u8]) -> core::result::Result<OwnedFd, E
 
 /// Whether a directory that this process may not look into is out of reach of a program of the same user, too.
 fn is_out_of_reach(parent: &OwnedFd, name: &[u8]) -> core::result::Result<bool, Errno> {
-    let owner = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?.st_uid;
+    let owner = match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        // It went away.
+        Err(Errno::NOENT) => return Ok(true),
+        stat => stat?.st_uid,
+    };
     let entered = accessat(parent, name, Access::EXEC_OK, AtFlags::empty()).is_ok();
     Ok(!entered && owner != rustix::process::geteuid().as_raw())
 }

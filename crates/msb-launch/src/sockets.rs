@@ -16,47 +16,48 @@ use rustix::net::{RecvFlags, SendFlags, recv, sendto};
 /// What a socket may hold where it takes all it can get, tcp(7) (`tcp_wmem`, `tcp_rmem`) being the most: where so much each is
 /// too little to matter, nobody is asked.
 const SOCKET_BYTES_MAX: u64 = 10 << 20;
-/// `SOCK_DIAG_BY_FAMILY` of linux/sock_diag.h.
-const BY_FAMILY: u16 = 20;
 /// Of linux/netlink.h: an error, and the end of a list.
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
-/// `NLM_F_REQUEST | NLM_F_DUMP`.
-const DUMP: u16 = 0x301;
 /// Bytes of one receive: what the kernel fills at most.
 const ANSWER_BYTES: usize = 32 << 10;
 
+/// The question for a list: `struct nlmsghdr` with `SOCK_DIAG_BY_FAMILY` of linux/sock_diag.h and `NLM_F_REQUEST |
+/// NLM_F_DUMP`, and `struct inet_diag_req_v2` of linux/inet_diag.h for every state, of which the shorter `struct
+/// unix_diag_req` has the beginning.
+const QUESTION: [u8; 72] = {
+    let mut bytes = [0; 72];
+    [bytes[0], bytes[4], bytes[6], bytes[7]] = [72, 20, 1, 3];
+    [bytes[20], bytes[21], bytes[22], bytes[23]] = [0xff; 4];
+    bytes
+};
+
 /// One kind of socket, as it is asked for.
 struct Kind {
-    /// Family, protocol and, of the internet, `1 << (INET_DIAG_SKMEMINFO - 1)`.
-    words: [u32; 6],
-    /// Bytes of the request, and of an answer before its attributes.
-    request_bytes: usize,
-    answer_bytes: usize,
+    family: u8,
+    protocol: u8,
+    /// Of the internet, what an answer has besides: `1 << (INET_DIAG_SKMEMINFO - 1)`.
+    extensions: u8,
+    /// The same of `AF_UNIX`: `UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_MEMINFO`.
+    show: u8,
+    /// Bytes of an answer before its attributes.
+    answer_bytes: u8,
     /// The attribute of `SK_MEMINFO_*`.
-    memory: u16,
+    memory: u8,
 }
 
-/// `struct inet_diag_req_v2` of linux/inet_diag.h.
-const fn internet(family: u32, protocol: u32) -> Kind {
-    let words = [family | protocol << 8 | 0x40 << 16, u32::MAX, 0, 0, 0, 0];
-    Kind { words, request_bytes: 56, answer_bytes: 72, memory: 7 }
+const fn internet(family: u8, protocol: u8) -> Kind {
+    Kind { family, protocol, extensions: 0x40, show: 0, answer_bytes: 72, memory: 7 }
 }
 
 /// `AF_UNIX` and `SOCK_STREAM`.
-const UNIX: u32 = 1;
+const UNIX: u8 = 1;
 const STREAM: u8 = 1;
 /// `UNIX_DIAG_PEER`, which comes first, and `UNIX_DIAG_RQLEN`.
 const PEER: u16 = 2;
 const QUEUE: u16 = 4;
-const KINDS: [Kind; 5] = [
-    // `struct unix_diag_req`: every state, and UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN | UDIAG_SHOW_MEMINFO.
-    Kind {
-        words: [UNIX, u32::MAX, 0, 0x34, u32::MAX, u32::MAX],
-        request_bytes: 24,
-        answer_bytes: 16,
-        memory: 5,
-    },
+static KINDS: [Kind; 5] = [
+    Kind { family: UNIX, protocol: 0, extensions: 0, show: 0x34, answer_bytes: 16, memory: 5 },
     internet(2, 6),
     internet(2, 17),
     internet(10, 6),
@@ -69,28 +70,31 @@ pub(crate) fn asker() -> Result<OwnedFd, Errno> {
 }
 
 /// Bytes that the sockets hold of the network namespace of process `directory` of procfs, in which `asker` was made; 0 where
-/// it cannot be more than `small`.
-///
-/// # Errors
-/// `ENOTSUP` of a kernel that cannot list one of the kinds (`CONFIG_UNIX_DIAG`, `CONFIG_INET_DIAG`).
-pub(crate) fn bytes(asker: &OwnedFd, directory: &[u8], small: u64) -> Result<u64, Errno> {
-    // `sockets: used 12`, in the first line.
-    let used = || {
-        let text = read_small(CWD, [directory, b"/net/sockstat"].concat())?;
-        text.strip_prefix(b"sockets: used ").and_then(number).ok_or(Errno::BADMSG)
-    };
-    let before = used()?;
+/// it cannot be more than `small`. `None` of a kernel that cannot list one of the kinds (`CONFIG_UNIX_DIAG`,
+/// `CONFIG_INET_DIAG`).
+#[inline(never)]
+pub(crate) fn bytes(asker: &OwnedFd, directory: &[u8], small: u64) -> Option<u64> {
+    let before = used(directory)?;
     if before.saturating_mul(SOCKET_BYTES_MAX) <= small {
-        return Ok(0);
+        return Some(0);
     }
-    let most =
-        read_small(CWD, "/proc/sys/net/core/wmem_max").ok().and_then(|text| number(&text)).unwrap_or(0);
     // Twice what a program asks for: socket(7), SO_SNDBUF.
-    let mut sum = Sum { most: most * 2, ..Sum::default() };
-    KINDS.iter().try_for_each(|kind| sum.ask(asker, kind))?;
+    let most = read_small(CWD, "/proc/sys/net/core/wmem_max").unwrap_or_default();
+    let mut sum = Sum { most: number(&most).unwrap_or(0) * 2, ..Sum::default() };
+    let mut buffer = vec![0; ANSWER_BYTES];
+    for kind in &KINDS {
+        sum.ask(asker, kind, &mut buffer)?;
+    }
     // Those that were closed meanwhile are none.
-    let closed = before.min(used()?).saturating_sub(sum.sockets + OWN);
-    Ok(sum.memory.max(sum.queued) + sum.unseen.min(closed.saturating_mul(sum.most)))
+    let closed = before.min(used(directory)?).saturating_sub(sum.sockets + OWN);
+    Some(sum.memory.max(sum.queued) + sum.unseen.min(closed.saturating_mul(sum.most)))
+}
+
+/// How many sockets there are: `sockets: used 12`, in the first line.
+#[inline(never)]
+fn used(directory: &[u8]) -> Option<u64> {
+    let text = read_small(CWD, [directory, b"/net/sockstat"].concat()).ok()?;
+    number(text.strip_prefix(b"sockets: used ")?)
 }
 
 /// Sockets of the launcher's own on no list: the asker.
@@ -113,26 +117,24 @@ struct Sum {
 }
 
 impl Sum {
-    fn ask(&mut self, asker: &OwnedFd, kind: &Kind) -> Result<(), Errno> {
-        let length = 16 + kind.request_bytes;
-        let first = [u32::try_from(length).unwrap_or(0), u32::from(DUMP) << 16 | u32::from(BY_FAMILY), 0, 0];
-        let mut request = vec![0; length];
-        for (place, word) in request.chunks_exact_mut(4).zip(first.iter().chain(&kind.words)) {
-            place.copy_from_slice(&word.to_le_bytes());
-        }
-        sendto(asker, &request, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
-        let mut buffer = vec![0; ANSWER_BYTES];
+    /// Adds all of `kind`; `None` for what cannot be listed.
+    #[inline(never)]
+    fn ask(&mut self, asker: &OwnedFd, kind: &Kind, buffer: &mut [u8]) -> Option<()> {
+        let mut question = QUESTION;
+        [question[16], question[17], question[18], question[28]] =
+            [kind.family, kind.protocol, kind.extensions, kind.show];
+        sendto(asker, &question, SendFlags::empty(), &SocketAddrNetlink::new(0, 0)).ok()?;
         loop {
-            let (length, _) = recv(asker, buffer.as_mut_slice(), RecvFlags::DONTWAIT)?;
-            let mut rest = buffer.get(..length).unwrap_or_default();
+            let (length, _) = recv(asker, &mut *buffer, RecvFlags::DONTWAIT).ok()?;
+            let mut rest = buffer.get(..length)?;
             while let Some((answer, _, length)) = head(rest) {
                 match answer {
-                    NLMSG_ERROR => return Err(Errno::NOTSUP),
-                    NLMSG_DONE => return Ok(()),
+                    NLMSG_ERROR => return None,
+                    NLMSG_DONE => return Some(()),
                     _ => {}
                 }
-                let (one, others) = rest.split_at_checked(length).ok_or(Errno::BADMSG)?;
-                let (head, attributes) = one.split_at_checked(16 + kind.answer_bytes).ok_or(Errno::BADMSG)?;
+                let (one, others) = rest.split_at_checked(length)?;
+                let (head, attributes) = one.split_at_checked(16 + usize::from(kind.answer_bytes))?;
                 self.add(attributes, kind, head.get(17) == Some(&STREAM));
                 rest = others;
             }
@@ -148,12 +150,12 @@ impl Sum {
         while let Some(first) = word(attributes, 0) {
             let (length, name) = ((first & 0xffff) as usize, (first >> 16) as u16);
             let value = |at: usize| word(attributes, 4 + 4 * at).map_or(0, u64::from);
-            if name == kind.memory {
+            if name == u16::from(kind.memory) {
                 // SK_MEMINFO_RMEM_ALLOC, _WMEM_ALLOC, _WMEM_QUEUED and _BACKLOG.
                 self.memory += value(0) + value(2).max(value(5)) + value(7);
-            } else if kind.words[0] == UNIX && name == PEER {
+            } else if kind.family == UNIX && name == PEER {
                 peer = value(0);
-            } else if kind.words[0] == UNIX && name == QUEUE {
+            } else if kind.family == UNIX && name == QUEUE {
                 self.queued += value(0);
                 let unseen = if is_stream { value(0) * BYTES_PER_BYTE } else { self.most };
                 self.unseen += if peer == 0 { unseen.min(self.most) } else { 0 };

@@ -4,7 +4,7 @@
 //! nothing else (`O_PATH`); and one that asks about its sockets.
 
 use crate::cgroup::Held;
-use crate::gateway::{receive, send};
+use crate::gateway::send;
 use crate::host::Entry;
 use crate::path::join;
 use crate::sockets;
@@ -12,7 +12,8 @@ use alloc::vec::Vec;
 use msb_plan::event::LimitKind;
 use msb_plan::{MountKind, Plan};
 use msb_sys::at::openat;
-use rustix::fd::{AsFd, OwnedFd};
+use msb_sys::rights::receive;
+use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, fstatfs};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socketpair};
@@ -53,14 +54,14 @@ pub(crate) fn give(socket: &OwnedFd, root: &OwnedFd, entries: &[Entry<'_>]) -> R
             _ => entry.target,
         };
         let place = openat(root, target, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-        send(socket, PLACE, &[place.as_fd()])?;
+        send(socket, PLACE, &[place])?;
     }
     Ok(())
 }
 
 /// Hands over what asks about the sockets of the network namespace that this process is in.
 pub(crate) fn give_asker(socket: &OwnedFd) -> Result<(), Errno> {
-    send(socket, ASKER, &[sockets::asker()?.as_fd()])
+    send(socket, ASKER, &[sockets::asker()?])
 }
 
 impl Storage {
@@ -86,6 +87,6 @@ impl Storage {
 
     /// Bytes on their way in sockets, as far as they can be more than `small` together; what no kernel says is 0.
     pub(crate) fn socket_bytes(&self, init: &[u8], small: u64) -> u64 {
-        self.asker.as_ref().and_then(|asker| sockets::bytes(asker, init, small).ok()).unwrap_or(0)
+        self.asker.as_ref().and_then(|asker| sockets::bytes(asker, init, small)).unwrap_or(0)
     }
 }

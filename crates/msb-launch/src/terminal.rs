@@ -9,15 +9,16 @@
 //! A standard descriptor that is no terminal is passed on as it is. Without a terminal on standard input nothing is
 //! typed and the user's modes stay as they are; without any at all there is no private one either.
 
-use crate::gateway::{receive, send};
+use crate::gateway::send;
 use crate::host::Entry;
 use crate::path::join;
 use core::ffi::c_int;
 use msb_plan::MountKind;
 use msb_sys::at::openat;
 use msb_sys::process::borrowed;
+use msb_sys::rights::receive;
 use msb_sys::terminal::{Modes, When, modes, set_modes};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags, fcntl_setfl, fstat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, socketpair};
@@ -114,7 +115,7 @@ impl Inside {
         }
         set_modes(&terminal, When::Now, &modes)?;
         tcsetwinsize(&terminal, tcgetwinsize(theirs)?)?;
-        send(&self.socket, b"T", &[master.as_fd()])?;
+        send(&self.socket, b"T", &[master])?;
         if self.replaces(0) {
             dup2_stdin(&terminal)?;
         }

@@ -333,3 +333,11 @@ fn only_a_placeholder_is_handed_over() {
     assert_eq!((stat.uid(), stat.gid()), owner);
     fs::remove_dir_all(folder).expect("removed");
 }
+
+#[test]
+fn a_text_has_the_parts_that_the_standard_library_finds() {
+    for text in [b"".as_slice(), b"a", b"\n", b"\n\n", b"a\n", b"\na", b"a\nbc\n\nd", b"a b"] {
+        let expected: Vec<_> = text.split(|b| *b == b'\n').collect();
+        assert_eq!(crate::files::lines(text).collect::<Vec<_>>(), expected, "{text:?}");
+    }
+}

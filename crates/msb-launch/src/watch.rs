@@ -5,7 +5,7 @@
 //! a fifth of the parent's time.
 
 use crate::cgroup::{Cgroups, Held};
-use crate::files::{decimal, names, number, open, own_pid, read_small};
+use crate::files::{decimal, lines, names, number, open, own_pid, parts, read_small};
 use crate::gather::Gather;
 use crate::parent::earliest;
 use crate::storage::Storage;
@@ -115,7 +115,7 @@ pub(crate) fn may_look() -> Result<(), Errno> {
 fn exceeds(init: u64, storage: &mut Storage, shared: u64, bytes: u64) -> bool {
     let mut mapped = 0;
     let mut files = Files::default();
-    let whole = each(init, PROCESSES_MAX, |directory| {
+    let whole = each(init, PROCESSES_MAX, &mut |directory| {
         mapped += Mapped::of(directory).all();
         files.add(directory);
     });
@@ -135,7 +135,7 @@ fn exceeds(init: u64, storage: &mut Storage, shared: u64, bytes: u64) -> bool {
     }
     let mut exact = files + sockets;
     let mut hides = false;
-    let whole = each(init, PROCESSES_MAX, |directory| {
+    let whole = each(init, PROCESSES_MAX, &mut |directory| {
         exact += proportional_bytes(directory);
         hides |= directory != first.as_slice() && hides_files(directory);
     });
@@ -156,7 +156,7 @@ fn hides_files(directory: &[u8]) -> bool {
     let looked = each_file(directory, &mut |_, name, target| {
         if target.starts_with(b"socket:") {
             let text = file(directory, &[b"/fdinfo/", name].concat()).unwrap_or_default();
-            let mut lines = text.split(|b| *b == b'\n');
+            let mut lines = lines(&text);
             let count = lines.find_map(|line| line.strip_prefix(b"scm_fds:")).and_then(number);
             waiting |= count.is_some_and(|count| count > 0);
         }
@@ -198,7 +198,7 @@ fn file(directory: &[u8], name: &[u8]) -> Result<Vec<u8>, Errno> {
 /// The bytes of lines such as `VmPTE:  4 kB` of `text`: each is added to the sum that `keys` has for its beginning.
 fn sums(text: &[u8], keys: &[(&[u8], usize)]) -> [u64; 3] {
     let mut sums = [0; 3];
-    for line in text.split(|b| *b == b'\n') {
+    for line in lines(text) {
         for (key, index) in keys {
             if let (Some(rest), Some(sum)) = (line.strip_prefix(*key), sums.get_mut(*index)) {
                 *sum += number(rest).unwrap_or(0) * 1024;
@@ -281,8 +281,8 @@ fn shared_bytes(directory: &[u8]) -> Option<u64> {
     let text = file(directory, b"/smaps").ok()?;
     let mut bytes = 0;
     let mut is_counted = false;
-    for line in text.split(|b| *b == b'\n') {
-        let mut words = line.split(|b| *b == b' ').filter(|word| !word.is_empty());
+    for line in lines(&text) {
+        let mut words = parts(line, b' ').filter(|word| !word.is_empty());
         let first = words.next().unwrap_or_default();
         match first {
             b"Pss:" if is_counted => bytes += number(words.next()?)? * 1024,
@@ -301,13 +301,14 @@ fn shared_bytes(directory: &[u8]) -> Option<u64> {
 /// processes.
 pub(crate) fn cpu_us(init: u64, most: u32) -> u64 {
     let mut ticks = 0;
-    each(init, most, |directory| ticks += Stat::of(directory).unwrap_or_default().ticks);
+    each(init, most, &mut |directory| ticks += Stat::of(directory).unwrap_or_default().ticks);
     ticks * TICK_US
 }
 
 /// Calls `of` with the directory of `init` and of each of its descendants; `false` when there was no end of them, or no
 /// beginning: `init` is shown until it is reaped.
-fn each(init: u64, most: u32, mut of: impl FnMut(&[u8])) -> bool {
+#[inline(never)]
+fn each(init: u64, most: u32, of: &mut dyn FnMut(&[u8])) -> bool {
     let mut pending = Vec::from([init]);
     let mut left = most;
     while let Some(pid) = pending.pop() {
@@ -330,7 +331,7 @@ fn children(directory: &[u8], pending: &mut Vec<u64>) -> bool {
     let Ok(listing) = open(CWD, tasks.as_slice(), OFlags::RDONLY) else { return false };
     let _ = names(&listing, &mut |name| {
         let text = file(&tasks, &[name, b"/children"].concat()).unwrap_or_default();
-        for pid in text.split(|b| *b == b' ').filter_map(number) {
+        for pid in parts(&text, b' ').filter_map(number) {
             pending.push(pid);
         }
         Ok(())
@@ -346,7 +347,7 @@ pub(crate) fn stop(init: Pid) -> Vec<OwnedFd> {
     let mut stopped = Vec::new();
     for _ in 0..ROUNDS {
         let before = stopped.len();
-        each(u64::from(init.as_raw_nonzero().get().unsigned_abs()), PROCESSES_MAX, |directory| {
+        each(u64::from(init.as_raw_nonzero().get().unsigned_abs()), PROCESSES_MAX, &mut |directory| {
             let pid = directory.strip_prefix(b"/proc/").and_then(number);
             let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).filter(|pid| *pid != init);
             if let Some(pidfd) = pid.and_then(|pid| stop_one(pid, directory)) {
@@ -390,7 +391,7 @@ impl Stat {
         // The name may have spaces and parentheses in it. What follows are field 3 and the others.
         let after = text.get(text.iter().rposition(|b| *b == b')')? + 1..)?.trim_ascii_start();
         let mut stat = Stat { state: *after.first()?, ..Stat::default() };
-        for (field, text) in (3..).zip(after.split(|b| *b == b' ')) {
+        for (field, text) in (3..).zip(parts(after, b' ')) {
             match field {
                 // utime, stime, cutime and cstime.
                 14..=17 => stat.ticks += number(text)?,

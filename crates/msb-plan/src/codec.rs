@@ -3,6 +3,7 @@
 use crate::wire::Reader;
 use crate::{CheckedPlan, Invalid, PLAN_BYTES_MAX, Plan};
 use alloc::vec::Vec;
+use twox_hash::XxHash64;
 
 /// The first four bytes of a plan file.
 pub const MAGIC: [u8; 4] = *b"MSBP";
@@ -108,24 +109,9 @@ fn take<const N: usize>(bytes: &[u8]) -> Result<([u8; N], &[u8]), DecodeError> {
     Ok((*head, rest))
 }
 
-/// The checksum of `bytes`, little endian: it finds damage, and what somebody changed on purpose it does not
-/// (docs/adr/0003-plan-digest.md). It begins with their number and takes words of 8 bytes, little endian, then what is left
-/// byte by byte. Each step can be undone, so that two texts that differ in one word never have the same.
+/// XXH64 of `bytes`, little endian (<https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md>): it finds damage, and
+/// what somebody changed on purpose it does not (docs/adr/0003-plan-digest.md).
 #[must_use]
-pub fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let (words, rest) = bytes.as_chunks();
-    let mut sum = bytes.len() as u64;
-    for word in words {
-        sum = mix(sum, u64::from_le_bytes(*word));
-    }
-    for byte in rest {
-        sum = mix(sum, u64::from(*byte));
-    }
-    sum.to_le_bytes()
-}
-
-/// A round of XXH64 (<https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md>), with its first two primes.
-fn mix(sum: u64, word: u64) -> u64 {
-    let sum = sum.wrapping_add(word.wrapping_mul(0xc2b2_ae3d_27d4_eb4f));
-    sum.rotate_left(31).wrapping_mul(0x9e37_79b1_85eb_ca87)
+pub fn checksum(bytes: &[u8]) -> [u8; 8] {
+    XxHash64::oneshot(0, bytes).to_le_bytes()
 }

@@ -128,7 +128,6 @@ impl Wire<'_> for u8 {
 macro_rules! integers {
     ($($type:ty),*) => {$(
         impl Wire<'_> for $type {
-            #[inline(never)]
             fn read(reader: &mut Reader<'_>) -> $type {
                 <$type>::try_from(reader.integer(<$type>::BITS)).unwrap_or(0)
             }

@@ -11,6 +11,8 @@ pub(crate) mod nr {
     pub(crate) const RT_SIGPROCMASK: usize = 14;
     pub(crate) const IOCTL: usize = 16;
     pub(crate) const SOCKET: usize = 41;
+    pub(crate) const SENDMSG: usize = 46;
+    pub(crate) const RECVMSG: usize = 47;
     pub(crate) const SETSOCKOPT: usize = 54;
     pub(crate) const CLONE: usize = 56;
     pub(crate) const EXECVE: usize = 59;
@@ -27,6 +29,7 @@ pub(crate) mod nr {
     pub(crate) const MKDIRAT: usize = 258;
     pub(crate) const MKNODAT: usize = 259;
     pub(crate) const NEWFSTATAT: usize = 262;
+    pub(crate) const PPOLL: usize = 271;
     pub(crate) const UNLINKAT: usize = 263;
     pub(crate) const SYMLINKAT: usize = 266;
     pub(crate) const READLINKAT: usize = 267;
@@ -49,6 +52,7 @@ pub(crate) mod nr {
     pub(crate) const READLINKAT: usize = 78;
     pub(crate) const NEWFSTATAT: usize = 79;
     pub(crate) const UNSHARE: usize = 97;
+    pub(crate) const PPOLL: usize = 73;
     pub(crate) const SIGNALFD4: usize = 74;
     pub(crate) const EXIT_GROUP: usize = 94;
     pub(crate) const CLOCK_GETTIME: usize = 113;
@@ -61,6 +65,8 @@ pub(crate) mod nr {
     pub(crate) const CLONE: usize = 220;
     pub(crate) const SOCKET: usize = 198;
     pub(crate) const SETSOCKOPT: usize = 208;
+    pub(crate) const SENDMSG: usize = 211;
+    pub(crate) const RECVMSG: usize = 212;
     pub(crate) const EXECVE: usize = 221;
     pub(crate) const MMAP: usize = 222;
     pub(crate) const WAIT4: usize = 260;

@@ -51,10 +51,9 @@ fn build() -> Binaries {
     let profile = test.ancestors().nth(2).map(Path::to_path_buf).unwrap_or_default();
     let target = profile.parent().map(Path::to_path_buf).unwrap_or_default();
     let release: &[&str] = if profile.ends_with("release") { &["--release"] } else { &[] };
-    cargo(&target, &[&["-p", "msbc"], release].concat());
-    cargo(&target, &[&["-p", "msb-gateway"], release].concat());
-    // Alone, and with a profile of its own: docs/adr/0001-no-std-launcher.md.
-    cargo(&target, &["--profile", "launcher", "-p", "msb-launch", "--features", "program"]);
+    cargo(&target, &[&["build", "-p", "msbc"], release].concat());
+    cargo(&target, &[&["build", "-p", "msb-gateway"], release].concat());
+    cargo(&target, &["launcher"]);
     found(Binaries {
         msbc: profile.join("msbc"),
         launch: target.join("launcher/msb-launch"),
@@ -64,7 +63,7 @@ fn build() -> Binaries {
 
 fn cargo(target: &Path, arguments: &[&str]) {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--quiet"]).args(arguments).env("CARGO_TARGET_DIR", target);
+    command.arg("--quiet").args(arguments).env("CARGO_TARGET_DIR", target);
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     let status = command.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(status.success(), "{command:?}: {status}");

@@ -12,10 +12,12 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const POLICY: &str = r#"edition 2026
 policy everything(workspace: dir) {
@@ -199,24 +201,31 @@ fn all_of_it_dies_with_the_launcher() {
         let life = Life::new(account);
         let right = life.expected();
         let words = life.words("echo started; (setsid sleep 1000 &) ; sleep 1000");
+        let begin = || {
+            let pty = openpty(None, None).expect("a terminal");
+            let mut command = life.workspace.command(&words[0]);
+            command.args(&words[1..]).stdin(File::from(pty.slave));
+            command.stdout(Stdio::piped()).stderr(Stdio::null());
+            (command.spawn().expect("starts"), pty.master)
+        };
+        let end = |(mut child, _terminal): (Child, OwnedFd), round: &str| {
+            child.kill().expect("killed");
+            child.wait().expect("reaped");
+            life.expect_nobody(round);
+            let length = child.stdout.take().expect("piped").read(&mut [0; 8]);
+            length.is_ok_and(|length| length > 0)
+        };
+        // As long as a launch takes here, so that about half of the kills come before the command.
+        let (clock, mut first) = (Instant::now(), begin());
+        first.0.stdout.as_mut().expect("piped").read_exact(&mut [0; 8]).expect("started");
+        let launch_us = u64::try_from(clock.elapsed().as_micros()).expect("not for ages");
+        end(first, "the first");
         let mut numbers = Numbers::new();
         let mut started = 0;
         for round in 0..rounds(60) {
-            let pty = openpty(None, None).expect("a terminal");
-            let mut command = life.workspace.command(&words[0]);
-            command
-                .args(&words[1..])
-                .stdin(File::from(pty.slave))
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null());
-            let mut child = command.spawn().expect("starts");
-            std::thread::sleep(Duration::from_micros(numbers.below(120_000)));
-            child.kill().expect("killed");
-            child.wait().expect("reaped");
-            life.expect_nobody(&format!("round {round}"));
-            let mut said = [0; 8];
-            let length = std::io::Read::read(&mut child.stdout.take().expect("piped"), &mut said);
-            started += u32::from(length.is_ok_and(|length| length > 0));
+            let child = begin();
+            std::thread::sleep(Duration::from_micros(numbers.below(2 * launch_us)));
+            started += u32::from(end(child, &format!("round {round}")));
         }
         eprintln!("{started} of {} commands had started", rounds(60));
         assert!(started > 0 && started < rounds(60), "{started}: every moment is meant");

@@ -88,6 +88,33 @@ fn twenty_at_once_of_which_some_are_killed() {
     });
 }
 
+/// One searches the folder while the placeholders of the other, folders among them, go away.
+#[test]
+fn launches_side_by_side_do_not_disturb_each_other() {
+    const WORKSPACE: &str = "edition 2026
+policy side(workspace: dir) {
+  include std.base
+  include std.workspace(root: $workspace)
+  net none
+  fs { write $workspace at /work }
+  limits { memory unlimited  pids unlimited  wall 1min }
+}
+";
+    for_each_account(|workspace| {
+        let plan = workspace.compile(WORKSPACE);
+        let worker = || {
+            for round in 0..150 {
+                let ended = finish(&mut launch(workspace, &plan, &workspace.path(), "true"), 60);
+                assert_eq!(ended.code(), 0, "round {round}: {}", ended.err());
+            }
+        };
+        thread::scope(|scope| {
+            scope.spawn(worker);
+            scope.spawn(worker);
+        });
+    });
+}
+
 /// The one below holds a place by a placeholder that the one above has as well: when that one ends, it stays.
 #[test]
 fn one_that_ends_takes_nothing_from_one_below() {

@@ -2,7 +2,7 @@
 
 use super::settings::Wanted;
 use super::{LEAF, PREFIX};
-use crate::files::{names, open, read_small, write_small};
+use crate::files::{lines, names, open, parts, read_small, write_small};
 use crate::gather::Gather;
 use crate::path::{concat, join, split};
 use alloc::vec::Vec;
@@ -75,7 +75,7 @@ pub(super) fn parents(wanted: &[Wanted]) -> Vec<OwnedFd> {
     let mut parents = Vec::new();
     let directory = |path: &[u8]| open(CWD, join(MOUNT, path), OFlags::RDONLY | OFlags::DIRECTORY);
     let own = read_small(CWD, "/proc/self/cgroup").unwrap_or_default();
-    let path = own.split(|b| *b == b'\n').find_map(|line| line.strip_prefix(b"0::/"));
+    let path = lines(&own).find_map(|line| line.strip_prefix(b"0::/"));
     // `..` is a cgroup outside of the namespace that is mounted: cgroup_namespaces(7).
     if let Some(path) = path.filter(|path| !path.starts_with(b"..")) {
         let (above, last) = split(path);
@@ -167,9 +167,9 @@ fn parent_v1(own: &[u8], controller: &str) -> Option<OwnedFd> {
 
 /// This process's path in the v1 hierarchy of `controller`: `4:memory:/path` of /proc/self/cgroup.
 fn own_path_v1<'t>(text: &'t [u8], controller: &[u8]) -> Option<&'t [u8]> {
-    text.split(|b| *b == b'\n').find_map(|line| {
+    lines(text).find_map(|line| {
         let mut fields = line.splitn(3, |b| *b == b':');
         let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
-        controllers.split(|b| *b == b',').any(|name| name == controller).then_some(path)
+        parts(controllers, b',').any(|name| name == controller).then_some(path)
     })
 }

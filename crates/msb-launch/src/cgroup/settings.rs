@@ -2,7 +2,7 @@
 
 use super::Version;
 use crate::confine::INIT_PIDS;
-use crate::files::{names, number, numbered, open, push_decimal, read_small};
+use crate::files::{lines, names, number, numbered, open, push_decimal, read_small};
 use crate::path::{Bytes, concat};
 use alloc::vec::Vec;
 use msb_plan::event::LimitKind;
@@ -160,8 +160,7 @@ fn settings(
 
 /// Whether the host has swap at all: /proc/swaps has a line for each besides its title (proc(5)).
 fn has_swap() -> bool {
-    read_small(CWD, "/proc/swaps")
-        .is_ok_and(|text| text.split(|b| *b == b'\n').nth(1).is_some_and(|l| !l.is_empty()))
+    read_small(CWD, "/proc/swaps").is_ok_and(|text| lines(&text).nth(1).is_some_and(|l| !l.is_empty()))
 }
 
 /// `major:minor` of every whole disk that holds anything: limits of partitions are not taken.
@@ -206,7 +205,7 @@ pub(super) fn holds(found: &[u8], written: &[u8]) -> bool {
         a == b || whole(a).zip(whole(b)).is_some_and(|(a, b)| close(a, b))
     };
     let in_line = |line: &[u8]| words(written).all(|word| words(line).any(|there| same(there, word)));
-    found.split(|b| *b == b'\n').any(in_line)
+    lines(found).any(in_line)
 }
 
 /// The words of a text.

@@ -99,9 +99,11 @@ pub(crate) fn launcher() -> &'static std::path::Path {
             return given.into();
         }
         let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("..");
-        let build = ["build", "-q", "--profile", "launcher", "-p", "msb-launch", "--features", "program"];
-        let done = Command::new(env!("CARGO")).args(build).arg("--target-dir").arg(&target).status();
-        assert!(done.expect("cargo starts").success(), "the launcher builds");
+        let build = Command::new(env!("CARGO"))
+            .args(["--quiet", "launcher"])
+            .env("CARGO_TARGET_DIR", &target)
+            .status();
+        assert!(build.expect("cargo starts").success(), "the launcher builds");
         target.join("launcher/msb-launch").canonicalize().expect("the launcher is there")
     })
 }
