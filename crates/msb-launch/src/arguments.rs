@@ -2,7 +2,6 @@
 
 use crate::fail::{Result, refusal};
 use crate::files::exact;
-use crate::gather::Gather;
 use crate::path::sort_by;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -62,7 +61,7 @@ pub(crate) struct Arguments<'a> {
     /// The gateway's program.
     pub(crate) gateway: Option<&'a CStr>,
     /// The command; empty for the plan's own.
-    pub(crate) command: Vec<&'a CStr>,
+    pub(crate) command: &'a [&'a CStr],
 }
 
 /// What the command line means.
@@ -116,25 +115,27 @@ const OPTIONS: [(&[u8], Does); 16] = [
 ];
 
 /// Reads the command line; `words` does not hold the program's name.
-pub(crate) fn parse<'a>(words: &[&'a CStr]) -> Result<Request<'a>> {
+pub(crate) fn parse<'a>(words: &'a [&'a CStr]) -> Result<Request<'a>> {
     let wrong = refusal(Step::Usage, None);
     let mut arguments = Arguments::default();
     let mut plan = None;
-    let mut words = words.iter().copied();
-    while let Some(word) = words.next() {
+    let mut left = words;
+    while let [word, rest @ ..] = left {
         let bytes = word.to_bytes();
         if bytes == b"--" && plan.is_some() {
-            arguments.command = words.gather();
+            arguments.command = rest;
             break;
         }
         if !bytes.starts_with(b"-") {
-            if plan.is_none() {
-                plan = Some(word);
-                continue;
+            if plan.is_some() {
+                arguments.command = left;
+                break;
             }
-            arguments.command = core::iter::once(word).chain(words).gather();
-            break;
+            plan = Some(*word);
+            left = rest;
+            continue;
         }
+        left = rest;
         let (_, does) = OPTIONS.iter().find(|(name, _)| *name == bytes).ok_or(wrong)?;
         match does {
             Does::Help => return Ok(Request::Help),
@@ -142,7 +143,11 @@ pub(crate) fn parse<'a>(words: &[&'a CStr]) -> Result<Request<'a>> {
             Does::DryRun => arguments.dry_run = true,
             Does::Json => arguments.json = true,
             Does::Timings => arguments.timings = true,
-            _ => arguments.take(*does, words.next().ok_or(wrong)?).ok_or(wrong)?,
+            _ => {
+                let (value, rest) = left.split_first().ok_or(wrong)?;
+                arguments.take(*does, value).ok_or(wrong)?;
+                left = rest;
+            }
         }
     }
     arguments.plan = plan.ok_or(wrong)?;
@@ -175,9 +180,13 @@ impl Arguments<'_> {
     /// Numbers of the descriptors that `fd:N` names, sorted and without repetitions.
     pub(crate) fn secret_numbers(&self) -> Vec<u32> {
         let number = |value: &CStr| descriptor(value.to_bytes().strip_prefix(b"fd:")?);
-        let mut numbers: Vec<u32> = self.set.iter().filter_map(|(_, value)| number(value)).gather();
+        let mut numbers = Vec::new();
+        for number in self.set.iter().filter_map(|(_, value)| number(value)) {
+            if !numbers.contains(&number) {
+                numbers.push(number);
+            }
+        }
         sort_by(&mut numbers, |a, b| a < b);
-        numbers.dedup();
         numbers
     }
 }

@@ -32,10 +32,10 @@ pub(crate) fn hold(
         let origin = Some(claim.origin);
         let written = bindings.host_path(claim.path, claim.origin)?;
         let names = match claim.path.base {
-            Base::Root => Vec::from([written]),
-            base => names(written, base, table).at(Step::Claim, origin)?,
+            Base::Root => core::slice::from_ref(&written),
+            base => names(written, base, table).at(Step::Claim, origin)?.leak(),
         };
-        let asked = Asked { plan, entries, denied, claim, names: &names };
+        let asked = Asked { plan, entries, denied, claim, names };
         match (asked.allowed().at(Step::Claim, origin)?, claim.expected) {
             (true, Expected::Allowed) | (false, Expected::Denied) => {}
             (true, Expected::Denied) => return Err(refusal(Step::Claim, origin)),

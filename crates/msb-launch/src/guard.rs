@@ -28,8 +28,9 @@ pub(crate) fn denies<'f>(
         entries.iter().any(covers)
     };
     let deny = |file: &'f Bytes| {
-        let file = core::str::from_utf8(file).map_err(|_| Errno::ILSEQ).at(Step::Protect, None)?;
-        let path = Path { base: Base::Root, rest: file.trim_start_matches('/') };
+        let rest = file.strip_prefix(b"/").unwrap_or(file);
+        let rest = core::str::from_utf8(rest).map_err(|_| Errno::ILSEQ).at(Step::Protect, None)?;
+        let path = Path { base: Base::Root, rest };
         Ok(Deny { path, rights: Rights::WRITE, missing: Missing::Skip, origin })
     };
     files.iter().filter(shown).map(deny).try_gather()

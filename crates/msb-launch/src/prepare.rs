@@ -110,10 +110,10 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<&'static 
     let bytes = plan_file::read(arguments.plan, Step::PlanOpen);
     // Before descriptors are closed: one of them may be the plan's name, and have another file a moment later.
     let guarded = guarded(arguments);
-    let secrets = arguments.secret_numbers();
-    let mut kept = secrets.clone();
-    for number in [arguments.report_fd, arguments.notify_fd, arguments.audit_fd] {
-        kept.extend_from_slice(number.as_slice());
+    let secrets = &*arguments.secret_numbers().leak();
+    let mut kept = Vec::from(secrets);
+    for number in [arguments.report_fd, arguments.notify_fd, arguments.audit_fd].into_iter().flatten() {
+        kept.push(number);
     }
     sort_by(&mut kept, |a, b| a < b);
     close_all_but(&kept).at(Step::CloseFds, None)?;
@@ -121,29 +121,31 @@ fn open_plan(arguments: &Arguments<'_>, output: &mut Output) -> Result<&'static 
     if kept.windows(2).any(|pair| pair.first() == pair.last()) {
         return Err(refusal(Step::Usage, None));
     }
-    let report = taken(arguments.report_fd)?;
-    let listener = match (arguments.notify_fd, arguments.notify) {
+    // Kept from here on: where this fails, the process ends, and gives back everything.
+    let opened = keep(Opened { bytes: b"", guarded: &[], listener: None, given: Given::default() });
+    opened.listener = match (arguments.notify_fd, arguments.notify) {
         (number, None) => taken(number)?,
         (None, Some(path)) => Some(connect(path).at(Step::Listener, None)?),
         (Some(_), Some(_)) => return Err(refusal(Step::Usage, None)),
     };
-    let mut given = Given { audit: taken(arguments.audit_fd)?, secrets: Vec::new() };
+    opened.given.audit = taken(arguments.audit_fd)?;
     for number in secrets {
-        given.secrets.push(take(number)?);
+        opened.given.secrets.push(take(*number)?);
     }
-    let file = match arguments.report {
-        Some(path) => Some(report_file(path)?),
-        None => None,
-    };
+    if let Some(path) = arguments.report {
+        output.file = Some(report_file(path)?);
+    }
+    output.events = taken(arguments.report_fd)?;
+    output.json = arguments.json;
     // What happened inside is not told otherwise from there.
-    let written = file.as_ref().map_or(Ok(None), |file| has_path(bind::real_path(file)));
-    *output = Output { events: report, file, json: arguments.json };
-    let (bytes, mut guarded) = (bytes?, guarded?);
+    let written = output.file.as_ref().map_or(Ok(None), |file| has_path(bind::real_path(file)));
+    opened.bytes = bytes?.leak();
+    let mut guarded = guarded?;
     if let Some(written) = written? {
         guarded.push(written);
     }
-    let (bytes, guarded) = (bytes.leak(), guarded.leak());
-    Ok(keep(Opened { bytes, guarded, listener, given }))
+    opened.guarded = guarded.leak();
+    Ok(opened)
 }
 
 /// Opens the file for the report, which only this user reads: it names paths. A link on the way may be one that an earlier run
@@ -283,11 +285,12 @@ fn launch<'a>(
 
 /// The command line's command, or the plan's.
 fn command<'a>(plan: &Plan<'_>, arguments: &Arguments<'a>) -> Result<&'a [&'a CStr]> {
-    let mut command = arguments.command.clone();
-    if command.is_empty() {
-        for word in &plan.command {
-            command.push(c_string(&[word.as_bytes()]).at(Step::Exec, None)?);
-        }
+    if !arguments.command.is_empty() {
+        return Ok(arguments.command);
+    }
+    let mut command: Vec<&CStr> = Vec::new();
+    for word in &plan.command {
+        command.push(c_string(&[word.as_bytes()]).at(Step::Exec, None)?);
     }
     if command.is_empty() { Err(refusal(Step::Usage, None)) } else { Ok(command.leak()) }
 }
@@ -317,29 +320,35 @@ fn guarded(arguments: &Arguments<'_>) -> Result<Vec<Bytes>> {
     let own = gateway::own_program().at(Step::PlanOpen, None)?;
     let gateway = gateway::program(arguments, own).at(Step::PlanOpen, None)?;
     let mut files = Vec::from([own]);
-    let mut named = arguments.protect.clone();
-    named.extend_from_slice(&[arguments.plan, gateway]);
-    named.extend_from_slice(arguments.trust.as_slice());
-    for file in named {
+    let mut add = |file: &CStr| -> Result<()> {
         let plain = bind::absolute(file.to_bytes()).filter(|path| bind::is_plain(path));
         if let Some(path) = plain.filter(|path| bind::open_unlinked(path).is_ok()) {
             files.push(path);
-            continue;
+            return Ok(());
         }
         // Magic links are followed: `msbc run` names its plan by a descriptor.
         let place = openat(CWD, file.to_bytes(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         let place = match place {
             // What it is for is said where it is read.
             Err(Errno::NOENT | Errno::BADF) if file == arguments.plan || Some(file) == arguments.trust => {
-                continue;
+                return Ok(());
             }
             // Not every installation has one; where rules need it, they say that it is missing.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) if file == gateway => continue,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) if file == gateway => return Ok(()),
             place => place.at(Step::Protect, None)?,
         };
         if let Some(path) = has_path(bind::real_path(&place))? {
             files.push(path);
         }
+        Ok(())
+    };
+    for file in &arguments.protect {
+        add(file)?;
+    }
+    add(arguments.plan)?;
+    add(gateway)?;
+    if let Some(trust) = arguments.trust {
+        add(trust)?;
     }
     Ok(files)
 }

@@ -25,7 +25,7 @@ fn command_line_is_read_word_by_word() {
         plan: c"plan.bin",
         set: Vec::from([(b"a".as_slice(), c"b=c")]),
         report_fd: Some(9),
-        command: Vec::from([c"--set", c"x"]),
+        command: &[c"--set", c"x"],
         ..Arguments::default()
     };
     assert_eq!(arguments::parse(&words), Ok(Request::Launch(expected)));
