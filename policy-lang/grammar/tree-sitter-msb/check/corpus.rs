@@ -80,10 +80,13 @@ fn compiler(text: &str) -> Compiler {
     if !msb_diag::has_errors(&found) {
         return Compiler::Reads;
     }
-    // Two rules are beyond a grammar of tree-sitter: which names can stand behind `$`, and that what begins as a whole
-    // number where one can stand is one to its end.
-    let beyond =
-        |it: &Diagnostic| it.message.contains("is not the name of") || it.message.ends_with("a whole number");
+    // Three rules are beyond a grammar of tree-sitter, which does not look ahead: which names can stand behind `$`, that what
+    // begins as a whole number where one can stand is one to its end, and that no word touches the end of a text.
+    let beyond = |it: &Diagnostic| {
+        it.message.contains("is not the name of")
+            || it.message.ends_with("a whole number")
+            || it.message.starts_with("string ends before")
+    };
     let form = |it: &Diagnostic| it.is_error() && it.code == codes::UNEXPECTED && !beyond(it);
     found.into_iter().find(form).map_or(Compiler::Other, Compiler::Refuses)
 }
