@@ -365,7 +365,7 @@ fn starvation_is_a_refusal() {
         .collect();
     let limits = (3..70).map(|n| format!("-n {n}"));
     let limits =
-        limits.chain((0..30).map(|n| format!("-u {n}"))).chain((8..40).map(|n| format!("-v {}", n * 512)));
+        limits.chain((0..30).map(|n| format!("-u {n}"))).chain((8..40).map(|n| format!("-v {}", n * 2048)));
     let (mut refused, mut ran) = (0, 0);
     for limit in limits {
         let script = format!("ulimit {limit} && exec '{}' {}", launcher().display(), words.join(" "));

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 /// Bytes of memory that a program can allocate in all: a plan of 1 MiB, what is decoded from it, lists of the longest
 /// command line and environment that execve(2) passes on, and a table of twenty thousand mounts. Untouched pages cost
 /// nothing.
-const ARENA_BYTES: usize = 64 << 20;
+const ARENA_BYTES: usize = 32 << 20;
 
 /// Sizes are rounded up to powers of two from 16 bytes on: one list of free blocks for each, up to all there is.
 const CLASSES: usize = ARENA_BYTES.trailing_zeros() as usize + 1;
