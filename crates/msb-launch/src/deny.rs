@@ -97,10 +97,9 @@ fn settle_all(
             let before = denials.len();
             let mut to = settle(found, inside, entries, placeholders, &mut denials);
             let changed = failure(Step::DenyPlaceholder, Some(found.deny.origin), Errno::STALE);
-            for _ in 0..CHANGES_MAX {
-                if to == Err(changed) {
-                    to = settle(found, inside, entries, placeholders, &mut denials);
-                }
+            let mut looks = 0..CHANGES_MAX;
+            while to == Err(changed) && looks.next().is_some() {
+                to = settle(found, inside, entries, placeholders, &mut denials);
             }
             let to = to?;
             for denial in denials.get(before..).unwrap_or_default() {
