@@ -5,6 +5,7 @@
 //! The folder is searched before the run and after it, as deep as the launcher does, and what was not there before is told. Times
 //! would not tell: a program can give a folder that is older than the run another name.
 
+use super::refusals::printable;
 use msb_plan::{Deny, Missing, Path as PlanPath, Plan, Rights, Search};
 use nix::errno::Errno;
 use nix::fcntl::AtFlags;
@@ -90,15 +91,7 @@ impl Found {
 
 /// A path without what a terminal would obey or hide.
 pub(super) fn shown(path: &Path) -> String {
-    let mut shown = String::new();
-    for character in path.to_string_lossy().chars() {
-        if character.is_control() || msb_diag::is_invisible(character) {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
+    printable(&path.to_string_lossy())
 }
 
 /// One word of a shell's: what is written here is pasted there.

@@ -22,10 +22,7 @@ pub(super) fn printable(text: &str) -> String {
 
 /// `c`, or its escape where it is not to be printed.
 fn shown(c: char) -> Vec<char> {
-    // Bidirectional controls and zero-width characters make a name look like another: Unicode TR 36.
-    let hidden =
-        matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    if c.is_control() || hidden { c.escape_unicode().collect() } else { Vec::from([c]) }
+    if c.is_control() || msb_diag::is_invisible(c) { c.escape_unicode().collect() } else { Vec::from([c]) }
 }
 
 /// Which line decides, and how.
